@@ -1,0 +1,197 @@
+//! Parameters as values: named tensors in one fixed order, stored end to end in one vector.
+//!
+//! Nothing here is a variable that a layer owns. A network is a function of (parameters, images), so fast weights are
+//! simply another [`Params`] with the same [`Layout`]. Shapes and names are PyTorch's.
+
+use std::sync::Arc;
+
+use crate::Real;
+
+/// Name and shape of one tensor, and where it starts in the flat vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// PyTorch-conventional name, e.g. `blocks.0.conv.weight`.
+    pub name: String,
+    /// PyTorch-conventional shape, e.g. `[64, 1, 3, 3]` for (out, in, height, width).
+    pub shape: Vec<usize>,
+    /// Index of the first value.
+    pub offset: usize,
+}
+
+impl Entry {
+    /// Number of values.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether the tensor holds no value at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The order, names and shapes of a network's parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    entries: Vec<Entry>,
+    n_values: usize,
+}
+
+impl Layout {
+    /// Appends a tensor and returns the range of its values.
+    pub fn push(&mut self, name: impl Into<String>, shape: &[usize]) -> std::ops::Range<usize> {
+        let entry = Entry {
+            name: name.into(),
+            shape: shape.to_vec(),
+            offset: self.n_values,
+        };
+        let start = self.n_values;
+        self.n_values += entry.len();
+        self.entries.push(entry);
+        start..self.n_values
+    }
+
+    /// The tensors, in order.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Number of values of all tensors.
+    #[must_use]
+    pub fn n_values(&self) -> usize {
+        self.n_values
+    }
+
+    /// The tensor of that name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+}
+
+/// Values for every tensor of a [`Layout`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Params<T> {
+    layout: Arc<Layout>,
+    values: Vec<T>,
+}
+
+impl<T: Real> Params<T> {
+    /// All zeros.
+    #[must_use]
+    pub fn zeros(layout: &Arc<Layout>) -> Self {
+        Self {
+            layout: Arc::clone(layout),
+            values: vec![T::ZERO; layout.n_values()],
+        }
+    }
+
+    /// Values in the order of the layout; panics if their number differs, which is a bug of the caller.
+    #[must_use]
+    pub fn from_values(layout: &Arc<Layout>, values: Vec<T>) -> Self {
+        assert_eq!(
+            values.len(),
+            layout.n_values(),
+            "number of values and layout differ"
+        );
+        Self {
+            layout: Arc::clone(layout),
+            values,
+        }
+    }
+
+    /// Names and shapes.
+    #[must_use]
+    pub fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    /// All values, end to end.
+    #[must_use]
+    pub fn values(&self) -> &[T] {
+        &self.values
+    }
+
+    /// All values, end to end, to be changed.
+    pub fn values_mut(&mut self) -> &mut [T] {
+        &mut self.values
+    }
+
+    /// The values of one tensor.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[T]> {
+        self.layout
+            .find(name)
+            .map(|entry| &self.values[entry.offset..][..entry.len()])
+    }
+
+    /// `self + alpha * other`, as a new value: `phi.plus(-inner_lr, &gradient)` is a gradient step.
+    #[must_use]
+    pub fn plus(&self, alpha: T, other: &Self) -> Self {
+        let mut sum = self.clone();
+        sum.add(alpha, other);
+        sum
+    }
+
+    /// `self += alpha * other`.
+    pub fn add(&mut self, alpha: T, other: &Self) {
+        debug_assert_eq!(self.layout, other.layout, "layouts differ");
+        for (value, other) in self.values.iter_mut().zip(&other.values) {
+            *value = alpha.fma(*other, *value);
+        }
+    }
+
+    /// `self *= factor`.
+    pub fn scale(&mut self, factor: T) {
+        for value in &mut self.values {
+            *value *= factor;
+        }
+    }
+
+    /// Inner product, summed in double precision in layout order.
+    #[must_use]
+    pub fn dot(&self, other: &Self) -> f64 {
+        debug_assert_eq!(self.layout, other.layout, "layouts differ");
+        self.values
+            .iter()
+            .zip(&other.values)
+            .map(|(a, b)| a.wide() * b.wide())
+            .sum()
+    }
+
+    /// Euclidean norm over all values.
+    #[must_use]
+    pub fn norm(&self) -> f64 {
+        self.dot(self).sqrt()
+    }
+
+    /// Name of the first tensor that holds a NaN or an infinity.
+    #[must_use]
+    pub fn first_non_finite(&self) -> Option<&str> {
+        self.layout
+            .entries()
+            .iter()
+            .find(|entry| {
+                self.values[entry.offset..][..entry.len()]
+                    .iter()
+                    .any(|value| !value.is_finite())
+            })
+            .map(|entry| entry.name.as_str())
+    }
+
+    /// The same values in another precision.
+    #[must_use]
+    pub fn cast<U: Real>(&self) -> Params<U> {
+        Params {
+            layout: Arc::clone(&self.layout),
+            values: self
+                .values
+                .iter()
+                .map(|value| U::of(value.wide()))
+                .collect(),
+        }
+    }
+}
