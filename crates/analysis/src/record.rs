@@ -83,6 +83,9 @@ pub struct Test {
     pub predictions: Vec<u8>,
     /// Mean negative log-likelihood of the query labels of each task, in nats, `(n_tasks)`: the episode difficulty.
     pub task_nll: Vec<f64>,
+    /// Class behind each label of each task, `(n_tasks, n_way)`: needed only to say which classes are taken for which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Vec<u32>>,
 }
 
 /// Inner-loop curves (stability.md C4), for `k = 0 ..= n_steps` inner steps.
