@@ -1,13 +1,17 @@
 //! Networks as functions of (parameters, images), with exact first and second derivatives.
 
+pub mod architecture;
 pub mod error;
 pub mod network;
 pub mod objective;
 pub mod params;
 pub mod real;
+pub mod registry;
 
+pub use architecture::Architecture;
 pub use error::ModelError;
 pub use network::{ImageShape, Network, NetworkConfig, Norm, Pass, Statistics, Tape};
 pub use objective::{Loss, Metric, Objective};
 pub use params::{Entry, Layout, Params};
 pub use real::Real;
+pub use registry::{NETWORKS, NetworkEntry};

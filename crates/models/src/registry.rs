@@ -1,0 +1,81 @@
+//! The networks that can be built by name.
+//!
+//! Adding one is a line in [`NETWORKS`]: a network is a stack of equal blocks and a way of reading features off the last
+//! of them. Everything else (layout, initialisation, both backends, checkpoints, the derivative battery) follows from
+//! [`crate::Architecture`]. Only a new *kind* of block or read-out needs code, in both backends.
+
+use crate::ModelError;
+
+/// What one block of a network does to its input, before normalisation and ReLU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockKind {
+    /// 3x3 convolution, padding 1, stride 1; after the ReLU, 2x2 max-pooling with stride 2. Of an odd size the last row
+    /// or column is dropped; of equal maxima the first in row-major order takes the whole gradient.
+    ConvPool,
+    /// 3x3 convolution, padding 1, stride 2; no pooling.
+    ConvStrided,
+    /// Fully connected layer on the flattened input.
+    Linear,
+}
+
+/// How features are read off the last block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readout {
+    /// All values, in PyTorch's order: channel, row, column (the column runs fastest).
+    Flatten,
+    /// The mean over rows and columns of each channel.
+    SpatialMean,
+}
+
+/// A network that can be built by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkEntry {
+    /// The name in configurations.
+    pub name: &'static str,
+    /// One line for lists and help texts.
+    pub summary: &'static str,
+    /// Every block.
+    pub block: BlockKind,
+    /// How features are read off the last block.
+    pub readout: Readout,
+}
+
+/// All networks.
+pub const NETWORKS: &[NetworkEntry] = &[
+    NetworkEntry {
+        name: "conv4",
+        summary: "blocks of 3x3 convolution, norm, ReLU, 2x2 max-pooling (Vinyals et al. 2016)",
+        block: BlockKind::ConvPool,
+        readout: Readout::Flatten,
+    },
+    NetworkEntry {
+        name: "conv4-strided",
+        summary: "blocks of 3x3 convolution with stride 2, norm, ReLU; spatial mean (Finn et al. 2017, Omniglot)",
+        block: BlockKind::ConvStrided,
+        readout: Readout::SpatialMean,
+    },
+    NetworkEntry {
+        name: "mlp",
+        summary: "hidden layers of linear map, norm, ReLU on the flattened image",
+        block: BlockKind::Linear,
+        readout: Readout::Flatten,
+    },
+];
+
+/// The entry of that name.
+///
+/// # Errors
+/// [`ModelError::Config`] with the names that exist.
+pub fn find_network(name: &str) -> Result<&'static NetworkEntry, ModelError> {
+    NETWORKS
+        .iter()
+        .find(|entry| entry.name == name)
+        .ok_or_else(|| {
+            let names: Vec<_> = NETWORKS.iter().map(|entry| entry.name).collect();
+            ModelError::Config {
+                what: "network.name",
+                got: name.to_owned(),
+                advice: format!("choose one of {}", names.join(", ")),
+            }
+        })
+}
