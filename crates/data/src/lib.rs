@@ -1,5 +1,6 @@
 //! Few-shot image data.
 
+pub mod archive;
 pub mod dataset;
 pub mod episode;
 pub mod key;
