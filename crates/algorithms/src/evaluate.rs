@@ -1,0 +1,161 @@
+//! Meta-test: predictions and inner-loop curves on a list of episodes.
+//!
+//! Tasks are spread over rayon's threads and collected in the order of the list, so results do not depend on the
+//! number of threads. A drawn list (`0 .. n_tasks` of the `eval` stream) and a fixed one (Lake's 20 runs) are both a
+//! [`TaskSource`].
+
+use metastable_data::EpisodeShape;
+use metastable_models::{Network, Real, Statistics};
+use rayon::prelude::*;
+
+use crate::outer::Weights;
+use crate::{AlgorithmError, Curve, Learner, Task, TaskSource};
+
+/// Predictions on a list of episodes of one shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Episodes, T.
+    pub n_tasks: usize,
+    /// Their shape; query `j` of an episode has label `j / shape.n_query`.
+    pub shape: EpisodeShape,
+    /// Predicted label of each query, `(n_tasks, n_way * n_query)`.
+    pub predictions: Vec<u8>,
+    /// Mean negative log-likelihood of the query labels of each task, in nats, `(n_tasks)`; not finite where the
+    /// adaptation of a task blew up.
+    pub task_nll: Vec<f64>,
+}
+
+impl Evaluation {
+    /// Share of right predictions of each task, 0 to 1.
+    pub fn task_accuracies(&self) -> impl Iterator<Item = f64> {
+        let n_queries = self.shape.n_queries();
+        self.predictions.chunks_exact(n_queries).map(move |task| {
+            let n_right = task
+                .iter()
+                .enumerate()
+                .filter(|(query, label)| usize::from(**label) == query / self.shape.n_query)
+                .count();
+            n_right as f64 / n_queries as f64
+        })
+    }
+
+    /// Mean accuracy over tasks, 0 to 1.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        self.task_accuracies().sum::<f64>() / self.n_tasks as f64
+    }
+
+    /// Mean negative log-likelihood over tasks, in nats.
+    #[must_use]
+    pub fn nll(&self) -> f64 {
+        self.task_nll.iter().sum::<f64>() / self.n_tasks as f64
+    }
+}
+
+/// Inner-loop curves (stability.md C4) for `k = 0 ..= n_steps`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curves {
+    /// Inner steps in training, K.
+    pub trained_steps: usize,
+    /// Last `k`: four times the trained steps.
+    pub n_steps: usize,
+    /// One curve a task, in the order of the list.
+    pub tasks: Vec<Curve>,
+}
+
+/// Inner steps of a curve, in multiples of those of training.
+const CURVE_FACTOR: usize = 4;
+
+/// Predicts the queries of the tasks `0 .. n_tasks`.
+///
+/// # Errors
+/// [`AlgorithmError::MixedShapes`], [`AlgorithmError::TooManyWays`], a `n_tasks` of 0, and those of the learner and of
+/// the source.
+pub fn evaluate<T: Real>(
+    network: &dyn Network<T>,
+    learner: &dyn Learner<T>,
+    weights: &Weights<T>,
+    tasks: &TaskSource<'_, T>,
+    n_tasks: usize,
+) -> Result<Evaluation, AlgorithmError> {
+    crate::error::require(
+        0 < n_tasks,
+        "n_tasks",
+        n_tasks,
+        "an evaluation needs a task",
+    )?;
+    let shape = tasks(0)?.shape();
+    let judged = (0..n_tasks as u64)
+        .into_par_iter()
+        .map(|index| {
+            let task = tasks(index)?;
+            check_shape(index, shape, &task)?;
+            let prediction =
+                learner.predict(network, &weights.theta, weights.statistics(), &task)?;
+            let labels = prediction
+                .labels()
+                .map(|label| {
+                    u8::try_from(label)
+                        .map_err(|_| AlgorithmError::TooManyWays { n_way: shape.n_way })
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok((labels, prediction.query_loss.wide()))
+        })
+        .collect::<Result<Vec<_>, AlgorithmError>>()?;
+    let mut predictions = Vec::with_capacity(n_tasks * shape.n_queries());
+    let mut task_nll = Vec::with_capacity(n_tasks);
+    for (labels, nll) in judged {
+        predictions.extend(labels);
+        task_nll.push(nll);
+    }
+    Ok(Evaluation {
+        n_tasks,
+        shape,
+        predictions,
+        task_nll,
+    })
+}
+
+/// Inner-loop curves of the tasks `0 .. n_tasks`; none for a learner without an inner loop.
+///
+/// # Errors
+/// Those of the learner and of the source.
+pub fn curves<T: Real>(
+    network: &dyn Network<T>,
+    learner: &dyn Learner<T>,
+    weights: &Weights<T>,
+    tasks: &TaskSource<'_, T>,
+    n_tasks: usize,
+) -> Result<Option<Curves>, AlgorithmError> {
+    let Some(trained_steps) = learner.inner_steps() else {
+        return Ok(None);
+    };
+    let n_steps = CURVE_FACTOR * trained_steps;
+    let statistics: Statistics<'_, T> = weights.statistics();
+    let curves = (0..n_tasks as u64)
+        .into_par_iter()
+        .map(|index| learner.curve(network, &weights.theta, statistics, &tasks(index)?, n_steps))
+        .collect::<Result<Vec<Option<Curve>>, AlgorithmError>>()?;
+    Ok(Some(Curves {
+        trained_steps,
+        n_steps,
+        tasks: curves.into_iter().flatten().collect(),
+    }))
+}
+
+fn check_shape<T: Real>(
+    index: u64,
+    expected: EpisodeShape,
+    task: &Task<T>,
+) -> Result<(), AlgorithmError> {
+    let got = task.shape();
+    if got == expected {
+        Ok(())
+    } else {
+        Err(AlgorithmError::MixedShapes {
+            index,
+            expected,
+            got,
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! What a meta-learner is: it turns a task into a meta-gradient, and a trained theta into predictions.
+//!
+//! A newcomer starts here, then reads [`crate::maml`].
+
+use metastable_models::{Network, Params, Real, Statistics};
+
+use crate::{AlgorithmError, Task};
+
+/// A meta-learner with checked settings; it holds no state, so one value serves every task and thread.
+pub trait Learner<T: Real>: Send + Sync {
+    /// Loss of the queries after adaptation to the supports, and its gradient with respect to `theta`.
+    ///
+    /// Batch statistics normalise, as always in training.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::Ways`] where a head does not fit the task; errors of the network. Non-finite values are no
+    /// error: see [`MetaGradient::non_finite`].
+    fn meta_gradient(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        task: &Task<T>,
+    ) -> Result<MetaGradient<T>, AlgorithmError>;
+
+    /// Class probabilities of the queries after adaptation to the supports, with the settings for test.
+    ///
+    /// # Errors
+    /// As for [`Learner::meta_gradient`].
+    fn predict(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        statistics: Statistics<'_, T>,
+        task: &Task<T>,
+    ) -> Result<Prediction<T>, AlgorithmError>;
+
+    /// Inner steps in training; none for a learner without an inner loop.
+    fn inner_steps(&self) -> Option<usize>;
+
+    /// Losses and accuracy after `0 ..= n_steps` inner steps; none for a learner without an inner loop.
+    ///
+    /// # Errors
+    /// As for [`Learner::meta_gradient`].
+    fn curve(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        statistics: Statistics<'_, T>,
+        task: &Task<T>,
+        n_steps: usize,
+    ) -> Result<Option<Curve>, AlgorithmError>;
+}
+
+/// What one task contributes to an outer step.
+#[derive(Clone, Debug)]
+pub struct MetaGradient<T> {
+    /// Mean negative log-likelihood of the queries after adaptation, in nats.
+    pub query_loss: T,
+    /// Queries whose most probable class is their label.
+    pub n_correct: usize,
+    /// Queries.
+    pub n_queries: usize,
+    /// Gradient of the query loss with respect to theta.
+    pub gradient: Params<T>,
+    /// Batch statistics of the pass that judged the queries, in the layout of [`Network::buffers`].
+    pub statistics: Params<T>,
+    /// What was first not finite on the way to the query loss, that loss included.
+    pub non_finite: Option<NonFinite>,
+}
+
+/// A value of one task that was NaN or infinite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NonFinite {
+    /// The support loss after that many inner steps.
+    SupportLoss {
+        /// Inner steps made.
+        inner_step: usize,
+    },
+    /// A tensor of the fast weights, after all inner steps.
+    FastWeights {
+        /// Name of the tensor.
+        tensor: String,
+    },
+    /// The query loss.
+    QueryLoss,
+}
+
+/// Class probabilities of a task's queries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction<T> {
+    /// Natural log-probabilities, `(n_queries, n_way)`.
+    pub log_probabilities: Vec<T>,
+    /// Classes.
+    pub n_way: usize,
+    /// Mean negative log-likelihood of the true labels, in nats.
+    pub query_loss: T,
+}
+
+impl<T: Real> Prediction<T> {
+    /// Most probable class of each query; the first of equals, and 0 where nothing compares (NaN).
+    pub fn labels(&self) -> impl Iterator<Item = usize> {
+        self.log_probabilities
+            .chunks_exact(self.n_way)
+            .map(most_probable)
+    }
+}
+
+/// Inner-loop curve of one task (stability.md C4): entry `k` is the state after `k` inner steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// Share of the queries that are right, 0 to 1.
+    pub query_accuracy: Vec<f64>,
+    /// Mean negative log-likelihood of the supports, in nats.
+    pub support_loss: Vec<f64>,
+    /// Mean negative log-likelihood of the queries, in nats.
+    pub query_loss: Vec<f64>,
+}
+
+/// Index of the first largest value.
+fn most_probable<T: Real>(row: &[T]) -> usize {
+    let mut best = 0;
+    for (class, value) in row.iter().enumerate() {
+        if *value > row[best] {
+            best = class;
+        }
+    }
+    best
+}
+
+/// Rows of `log_probabilities` whose first largest value is at their label.
+pub(crate) fn n_correct<T: Real>(log_probabilities: &[T], n_way: usize, labels: &[usize]) -> usize {
+    log_probabilities
+        .chunks_exact(n_way)
+        .zip(labels)
+        .filter(|(row, label)| most_probable(row) == **label)
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_equals_wins_and_nan_is_class_zero() {
+        assert_eq!(most_probable(&[-2.0, -1.0, -1.0]), 1);
+        assert_eq!(most_probable(&[f64::NAN, f64::NAN]), 0);
+        assert_eq!(n_correct(&[-1.0, -2.0, -2.0, -1.0], 2, &[0, 0]), 1);
+    }
+}

@@ -1,0 +1,277 @@
+//! The outer loop, one step at a time: the caller owns the loop, progress, files and interruption.
+
+use metastable_models::{Network, Params, Real};
+use rayon::prelude::*;
+
+use super::{Checkpoint, Divergence, Outcome, TrainPlan, TrainState};
+use crate::{AlgorithmError, Learner, MetaGradient, TaskSource, evaluate};
+
+/// Added to the norm that clipping divides by, as in PyTorch's `clip_grad_norm_`.
+const CLIP_EPSILON: f64 = 1e-6;
+
+/// A meta-training.
+pub struct Trainer<'a, T> {
+    network: &'a dyn Network<T>,
+    learner: &'a dyn Learner<T>,
+    train: &'a TaskSource<'a, T>,
+    validation: &'a TaskSource<'a, T>,
+    plan: TrainPlan,
+    state: TrainState<T>,
+    divergence: Option<(usize, Divergence)>,
+}
+
+/// What an outer step did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepReport {
+    /// Outer steps made, this one included.
+    pub step: usize,
+    /// Mean query loss of the meta-batch before the update, in nats.
+    pub loss: f64,
+    /// Mean query accuracy of the meta-batch before the update, 0 to 1.
+    pub accuracy: f64,
+    /// Euclidean norm of the averaged meta-gradient, before clipping.
+    pub gradient_norm: f64,
+    /// Whether clipping shortened the meta-gradient.
+    pub clipped: bool,
+    /// Step size of the update.
+    pub outer_lr: f64,
+    /// The validation after the update, at the steps that validate.
+    pub validation: Option<Validation>,
+}
+
+/// A validation on the fixed list.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Validation {
+    /// Mean accuracy over tasks, 0 to 1.
+    pub accuracy: f64,
+    /// Mean negative log-likelihood over tasks, in nats.
+    pub loss: f64,
+    /// Whether it is better than every one before.
+    pub is_best: bool,
+}
+
+impl<'a, T: Real> Trainer<'a, T> {
+    /// A training that goes on from `state` ([`TrainState::new`] or [`TrainState::import`]).
+    ///
+    /// `train` is asked for the tasks `step * meta_batch + b` (`step` counted from 0), `validation` for
+    /// `0 .. validation_tasks`.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::State`] if the state does not fit the network or the optimizer.
+    pub fn new(
+        network: &'a dyn Network<T>,
+        learner: &'a dyn Learner<T>,
+        train: &'a TaskSource<'a, T>,
+        validation: &'a TaskSource<'a, T>,
+        plan: TrainPlan,
+        state: TrainState<T>,
+    ) -> Result<Self, AlgorithmError> {
+        let fits = state.weights.theta.layout() == network.layout()
+            && state.weights.buffers.layout() == network.buffers();
+        let n_moments = plan.config().optimizer.n_moments();
+        let problem = if !fits {
+            Some("does not have the layout of the network")
+        } else if state.moments.len() != n_moments {
+            Some("does not have the moments of the optimizer")
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            return Err(AlgorithmError::State {
+                what: "the state".to_owned(),
+                problem: problem.to_owned(),
+            });
+        }
+        Ok(Self {
+            network,
+            learner,
+            train,
+            validation,
+            plan,
+            state,
+            divergence: None,
+        })
+    }
+
+    /// The state between two steps.
+    #[must_use]
+    pub fn state(&self) -> &TrainState<T> {
+        &self.state
+    }
+
+    /// The state, when training is over.
+    #[must_use]
+    pub fn into_state(self) -> TrainState<T> {
+        self.state
+    }
+
+    /// How the training ended; none while steps are left.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        match &self.divergence {
+            Some((step, cause)) => Some(Outcome::Diverged {
+                step: *step,
+                cause: cause.clone(),
+            }),
+            None if self.plan.config().outer_steps <= self.state.step => Some(Outcome::Completed),
+            None => None,
+        }
+    }
+
+    /// One outer step, on all threads of rayon's current pool; none if the training has ended, be it at this very
+    /// step (see [`Self::outcome`]).
+    ///
+    /// Meta-gradients are collected and summed in the order of the tasks, so bits do not depend on the number of
+    /// threads. If a value is not finite, the state stays as it was before the step.
+    ///
+    /// # Errors
+    /// Those of the learner and of the sources; the state stays as it was before the step.
+    pub fn step(&mut self) -> Result<Option<StepReport>, AlgorithmError> {
+        if self.outcome().is_some() {
+            return Ok(None);
+        }
+        let tasks = self.meta_gradients()?;
+        let attempt = self.attempt(tasks);
+        let (mut report, next) = match attempt {
+            Ok(made) => made,
+            Err(cause) => {
+                self.divergence = Some((self.state.step + 1, cause));
+                return Ok(None);
+            }
+        };
+        let previous = std::mem::replace(&mut self.state, next);
+        if self.plan.validates_after(self.state.step) {
+            match self.validate() {
+                Ok(validation) => report.validation = Some(validation),
+                Err(error) => {
+                    self.state = previous;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Some(report))
+    }
+
+    /// One meta-gradient a task, in the order of the tasks.
+    fn meta_gradients(&self) -> Result<Vec<MetaGradient<T>>, AlgorithmError> {
+        let meta_batch = self.plan.config().meta_batch;
+        let first = (self.state.step * meta_batch) as u64;
+        (first..first + meta_batch as u64)
+            .into_par_iter()
+            .map(|index| {
+                let task = (self.train)(index)?;
+                let theta = &self.state.weights.theta;
+                self.learner.meta_gradient(self.network, theta, &task)
+            })
+            .collect()
+    }
+
+    /// The state after the update, or the value that was first not finite.
+    fn attempt(
+        &self,
+        tasks: Vec<MetaGradient<T>>,
+    ) -> Result<(StepReport, TrainState<T>), Divergence> {
+        let config = self.plan.config();
+        let batch = Batch::average(&self.state.weights.theta, &tasks)?;
+        let mut gradient = batch.gradient;
+        let gradient_norm = gradient.norm();
+        let clipped = config.clip_norm.is_some_and(|limit| limit < gradient_norm);
+        if let (true, Some(limit)) = (clipped, config.clip_norm) {
+            gradient.scale(T::of(limit / (gradient_norm + CLIP_EPSILON)));
+        }
+
+        let mut next = self.state.clone();
+        let outer_lr = config
+            .schedule
+            .lr(config.outer_lr, self.state.step, config.outer_steps);
+        next.step += 1;
+        let (theta, moments) = (&mut next.weights.theta, &mut next.moments);
+        config
+            .optimizer
+            .update(next.step, outer_lr, theta, moments, &gradient);
+        if let Some(tensor) = theta.first_non_finite() {
+            let tensor = tensor.to_owned();
+            return Err(Divergence::Parameter { tensor });
+        }
+        // running <- (1 - momentum) running + momentum batch, task by task
+        let buffers = &mut next.weights.buffers;
+        for task in &tasks {
+            buffers.scale(T::of(1.0 - config.running_momentum));
+            buffers.add(T::of(config.running_momentum), &task.statistics);
+        }
+        if let Some(tensor) = buffers.first_non_finite() {
+            let tensor = tensor.to_owned();
+            return Err(Divergence::RunningStatistics { tensor });
+        }
+        let report = StepReport {
+            step: next.step,
+            loss: batch.loss,
+            accuracy: batch.accuracy,
+            gradient_norm,
+            clipped,
+            outer_lr,
+            validation: None,
+        };
+        Ok((report, next))
+    }
+
+    fn validate(&mut self) -> Result<Validation, AlgorithmError> {
+        let evaluation = evaluate(
+            self.network,
+            self.learner,
+            &self.state.weights,
+            self.validation,
+            self.plan.config().validation_tasks,
+        )?;
+        let accuracy = evaluation.accuracy();
+        let best_before = self.state.best.as_ref().map(|best| best.accuracy);
+        let is_best = best_before.is_none_or(|best| best < accuracy);
+        if is_best {
+            self.state.best = Some(Checkpoint {
+                step: self.state.step,
+                accuracy,
+                weights: self.state.weights.clone(),
+            });
+        }
+        Ok(Validation {
+            accuracy,
+            loss: evaluation.nll(),
+            is_best,
+        })
+    }
+}
+
+/// A meta-batch, averaged.
+struct Batch<T> {
+    loss: f64,
+    accuracy: f64,
+    gradient: Params<T>,
+}
+
+impl<T: Real> Batch<T> {
+    fn average(theta: &Params<T>, tasks: &[MetaGradient<T>]) -> Result<Self, Divergence> {
+        let mut batch = Self {
+            loss: 0.0,
+            accuracy: 0.0,
+            gradient: Params::zeros(theta.layout()),
+        };
+        for (task_idx, task) in tasks.iter().enumerate() {
+            if let Some(what) = task.non_finite.clone() {
+                return Err(Divergence::Task { task_idx, what });
+            }
+            batch.loss += task.query_loss.wide();
+            batch.accuracy += task.n_correct as f64 / task.n_queries as f64;
+            batch.gradient.add(T::ONE, &task.gradient);
+        }
+        let n_tasks = tasks.len() as f64;
+        batch.loss /= n_tasks;
+        batch.accuracy /= n_tasks;
+        batch.gradient.scale(T::of(1.0 / n_tasks));
+        match batch.gradient.first_non_finite() {
+            Some(tensor) => Err(Divergence::Gradient {
+                tensor: tensor.to_owned(),
+            }),
+            None => Ok(batch),
+        }
+    }
+}

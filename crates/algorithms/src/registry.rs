@@ -1,0 +1,174 @@
+//! The learners: a new one is one file and one line in [`LEARNERS`].
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{AlgorithmError, Learner, fomaml, maml, matching, protonet};
+
+/// Every learner, in the order in which lists and reports show them.
+pub const LEARNERS: &[&LearnerEntry] = &[
+    &maml::ENTRY,
+    &fomaml::ENTRY,
+    &protonet::ENTRY,
+    &matching::ENTRY,
+];
+
+/// One learner as the registry knows it.
+#[derive(Debug)]
+pub struct LearnerEntry {
+    /// As written in a study.
+    pub name: &'static str,
+    /// One line for lists.
+    pub summary: &'static str,
+    /// The paper.
+    pub citation: &'static str,
+    /// What the learner needs at the end of the network.
+    pub head: Head,
+    /// Settings with every default filled in; names and types are checked, bounds are not.
+    pub(crate) complete: fn(&Value) -> Result<Value, serde_json::Error>,
+    /// The learner with checked settings.
+    pub(crate) build: fn(&Value) -> Result<Box<dyn AnyLearner>, AlgorithmError>,
+}
+
+impl LearnerEntry {
+    /// The learner's settings and their defaults: the valid names of a study's `learner` table, but for `name`.
+    #[must_use]
+    pub fn defaults(&self) -> Map<String, Value> {
+        match (self.complete)(&Value::Object(Map::new())) {
+            Ok(Value::Object(settings)) => settings,
+            // A learner whose own defaults do not parse is our bug; the battery over the registry finds it.
+            _ => Map::new(),
+        }
+    }
+}
+
+/// End of the network that a learner works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// A linear layer with `n_way` outputs.
+    Linear,
+    /// None: the outputs are the embedding.
+    None,
+}
+
+/// A learner in either precision; `&dyn AnyLearner` coerces to `&dyn Learner<f32>` and `&dyn Learner<f64>`.
+pub trait AnyLearner: Learner<f32> + Learner<f64> {}
+
+impl<L: Learner<f32> + Learner<f64>> AnyLearner for L {}
+
+/// A learner's name and settings as a user writes them, unchecked.
+///
+/// ```
+/// # use metastable_algorithms::LearnerConfig;
+/// let config: LearnerConfig = serde_json::from_str(r#"{ "name": "maml", "inner_steps": 5 }"#)?;
+/// let checked = config.validate()?;
+/// assert_eq!(checked.config().settings["test_inner_steps"], 5); // defaults are filled in
+///
+/// let wrong: LearnerConfig = serde_json::from_str(r#"{ "name": "maml", "inner_step": 5 }"#)?;
+/// assert!(wrong.validate().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LearnerConfig {
+    /// A name in [`LEARNERS`].
+    pub name: String,
+    /// The settings of that learner; [`LearnerEntry::defaults`] has their names.
+    #[serde(flatten)]
+    pub settings: Map<String, Value>,
+}
+
+impl LearnerConfig {
+    /// A learner with its default settings.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            settings: Map::new(),
+        }
+    }
+
+    /// The same with one setting changed.
+    #[must_use]
+    pub fn with(mut self, setting: &str, value: impl Into<Value>) -> Self {
+        self.settings.insert(setting.to_owned(), value.into());
+        self
+    }
+
+    /// Checks name, settings and bounds, and builds the learner.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::UnknownLearner`], [`AlgorithmError::Settings`] (unknown name, wrong type),
+    /// [`AlgorithmError::Setting`] (out of bounds).
+    pub fn validate(&self) -> Result<CheckedLearner, AlgorithmError> {
+        let entry = LEARNERS
+            .iter()
+            .find(|entry| entry.name == self.name)
+            .ok_or_else(|| AlgorithmError::UnknownLearner {
+                name: self.name.clone(),
+                known: LEARNERS
+                    .iter()
+                    .map(|entry| entry.name)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            })?;
+        let given = Value::Object(self.settings.clone());
+        let learner = (entry.build)(&given)?;
+        let settings = match (entry.complete)(&given) {
+            Ok(Value::Object(settings)) => settings,
+            Ok(_) => self.settings.clone(),
+            Err(source) => {
+                return Err(AlgorithmError::Settings {
+                    learner: entry.name,
+                    source,
+                });
+            }
+        };
+        Ok(CheckedLearner {
+            entry,
+            config: Self {
+                name: self.name.clone(),
+                settings,
+            },
+            learner,
+        })
+    }
+}
+
+/// A learner with checked settings, ready to run.
+pub struct CheckedLearner {
+    entry: &'static LearnerEntry,
+    config: LearnerConfig,
+    learner: Box<dyn AnyLearner>,
+}
+
+impl CheckedLearner {
+    /// Its line in the registry.
+    #[must_use]
+    pub fn entry(&self) -> &'static LearnerEntry {
+        self.entry
+    }
+
+    /// The settings with every default filled in: what a record of the run holds.
+    #[must_use]
+    pub fn config(&self) -> &LearnerConfig {
+        &self.config
+    }
+
+    /// The learner in single precision (training).
+    #[must_use]
+    pub fn single(&self) -> &dyn Learner<f32> {
+        &*self.learner
+    }
+
+    /// The learner in double precision (derivative checks and analysis).
+    #[must_use]
+    pub fn double(&self) -> &dyn Learner<f64> {
+        &*self.learner
+    }
+}
+
+/// Settings of one learner out of a study's table.
+pub(crate) fn parse<C: DeserializeOwned>(settings: &Value) -> Result<C, serde_json::Error> {
+    C::deserialize(settings)
+}

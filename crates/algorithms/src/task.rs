@@ -1,0 +1,124 @@
+//! A task as a learner sees it: images and labels of one episode, gathered into plain vectors.
+
+use metastable_data::EpisodeShape;
+use metastable_models::Real;
+
+use crate::AlgorithmError;
+
+/// Makes the task of an index: a pure function, so that any thread may ask for any task in any order.
+///
+/// Training asks for `step * meta_batch + b` (steps counted from 0); validation and test ask for `0 .. n_tasks`.
+pub type TaskSource<'a, T> = dyn Fn(u64) -> Result<Task<T>, AlgorithmError> + Sync + 'a;
+
+/// One gathered episode.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task<T> {
+    shape: EpisodeShape,
+    images: Vec<T>,
+    support_labels: Vec<usize>,
+    query_labels: Vec<usize>,
+}
+
+impl<T: Real> Task<T> {
+    /// An episode from its images: supports label by label, then queries label by label.
+    ///
+    /// # Shapes
+    /// `images`: `(n_way * k_shot + n_way * n_query, pixels of an image)`, row-major, in the order of
+    /// [`metastable_data::Episode`]; labels follow from that order.
+    /// # Errors
+    /// [`AlgorithmError::EmptyEpisode`] and [`AlgorithmError::Images`].
+    pub fn new(shape: EpisodeShape, images: Vec<T>) -> Result<Self, AlgorithmError> {
+        let n_images = shape.n_support() + shape.n_queries();
+        if shape.n_way == 0 || shape.k_shot == 0 || shape.n_query == 0 {
+            return Err(AlgorithmError::EmptyEpisode { shape });
+        }
+        if images.is_empty() || !images.len().is_multiple_of(n_images) {
+            return Err(AlgorithmError::Images {
+                n_values: images.len(),
+                n_images,
+                shape,
+            });
+        }
+        let labels = |n_each| {
+            (0..shape.n_way * n_each)
+                .map(|row| row / n_each)
+                .collect::<Vec<_>>()
+        };
+        Ok(Self {
+            shape,
+            images,
+            support_labels: labels(shape.k_shot),
+            query_labels: labels(shape.n_query),
+        })
+    }
+
+    /// Size of the episode.
+    #[must_use]
+    pub fn shape(&self) -> EpisodeShape {
+        self.shape
+    }
+
+    /// All images: supports, then queries.
+    #[must_use]
+    pub fn images(&self) -> &[T] {
+        &self.images
+    }
+
+    /// The support images.
+    #[must_use]
+    pub fn support_images(&self) -> &[T] {
+        &self.images[..self.query_start()]
+    }
+
+    /// The query images.
+    #[must_use]
+    pub fn query_images(&self) -> &[T] {
+        &self.images[self.query_start()..]
+    }
+
+    /// Label of each support: `row / k_shot`.
+    #[must_use]
+    pub fn support_labels(&self) -> &[usize] {
+        &self.support_labels
+    }
+
+    /// Label of each query: `row / n_query`.
+    #[must_use]
+    pub fn query_labels(&self) -> &[usize] {
+        &self.query_labels
+    }
+
+    fn query_start(&self) -> usize {
+        let n_support = self.shape.n_support();
+        self.images.len() / (n_support + self.shape.n_queries()) * n_support
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: EpisodeShape = EpisodeShape {
+        n_way: 2,
+        k_shot: 1,
+        n_query: 2,
+    };
+
+    #[test]
+    fn supports_come_first_and_labels_follow_the_order() {
+        let task = Task::new(SHAPE, (0..12).map(f64::from).collect()).unwrap();
+        assert_eq!(task.support_images(), [0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(task.query_images()[..2], [4.0, 5.0]);
+        assert_eq!(task.support_labels(), [0, 1]);
+        assert_eq!(task.query_labels(), [0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn episodes_that_cannot_be_are_named() {
+        let empty = EpisodeShape { n_way: 0, ..SHAPE };
+        let error = Task::new(empty, vec![1.0_f64]).unwrap_err();
+        assert!(matches!(error, AlgorithmError::EmptyEpisode { .. }));
+        let error = Task::new(SHAPE, vec![1.0_f64; 7]).unwrap_err();
+        assert!(error.to_string().contains("7 pixel values"), "{error}");
+    }
+}
