@@ -4,7 +4,8 @@
 //! of them. Everything else (layout, initialisation, both backends, checkpoints, the derivative battery) follows from
 //! [`crate::Architecture`]. Only a new *kind* of block or read-out needs code, in both backends.
 
-use crate::ModelError;
+use crate::graph::GraphNetwork;
+use crate::{Architecture, Backend, DeviceSpec, ModelError, Network, NetworkConfig, Real};
 
 /// What one block of a network does to its input, before normalisation and ReLU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,4 +79,19 @@ pub fn find_network(name: &str) -> Result<&'static NetworkEntry, ModelError> {
                 advice: format!("choose one of {}", names.join(", ")),
             }
         })
+}
+
+/// Builds a network.
+///
+/// # Errors
+/// [`ModelError::Config`] if there is no such network, [`ModelError::Device`] if there is no such device.
+pub fn build<T: Real>(
+    config: &NetworkConfig,
+    backend: Backend,
+    device: DeviceSpec,
+) -> Result<Box<dyn Network<T>>, ModelError> {
+    let architecture = Architecture::new(config)?;
+    match backend {
+        Backend::Graph => Ok(Box::new(GraphNetwork::new(architecture, device)?)),
+    }
 }
