@@ -1,6 +1,11 @@
 //! A data set: greyscale images as bytes in one contiguous array, grouped by class, classes grouped by alphabet.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{DataError, digest};
 
 /// Images of one size, ordered by class; ink (the foreground) is bright, paper is 0.
 #[derive(Clone, Debug)]
@@ -32,7 +37,108 @@ pub struct Class {
     pub n_images: usize,
 }
 
+/// The images of one class, as [`Dataset::from_classes`] takes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassImages {
+    /// Name that is unique in the data set.
+    pub name: String,
+    /// Name of its alphabet.
+    pub alphabet: String,
+    /// `n_images * side * side` bytes, row by row; 255 is full ink.
+    pub pixels: Vec<u8>,
+}
+
 impl Dataset {
+    /// A data set from images in memory; alphabets in order of first appearance.
+    ///
+    /// The digest is SHA-256 over the side and, class by class, alphabet, name and pixels, each with its length
+    /// before it (little-endian `u64`).
+    ///
+    /// # Errors
+    /// [`DataError::Invalid`] for a side of 0, a class name that occurs twice, a class whose bytes are not whole
+    /// images or that has none, or more images than 32 bits count.
+    pub fn from_classes(
+        name: impl Into<String>,
+        side: usize,
+        classes: impl IntoIterator<Item = ClassImages>,
+    ) -> Result<Self, DataError> {
+        let mut dataset = Self {
+            name: name.into(),
+            side,
+            pixels: Vec::new(),
+            classes: Vec::new(),
+            alphabets: Vec::new(),
+            digest: String::new(),
+        };
+        check_side(side)?;
+        let n_pixels = side * side;
+        let mut names = BTreeSet::new();
+        let mut hasher = Sha256::new();
+        hasher.update((side as u64).to_le_bytes());
+        for class in classes {
+            let invalid = |problem: String| DataError::Invalid {
+                setting: "class",
+                value: class.name.clone(),
+                problem,
+                next_step: "give each class a name of its own and whole images".into(),
+            };
+            if class.pixels.is_empty() || class.pixels.len() % n_pixels != 0 {
+                let n_bytes = class.pixels.len();
+                return Err(invalid(format!(
+                    "{n_bytes} bytes are not one or more images of {side}x{side}"
+                )));
+            }
+            if !names.insert(class.name.clone()) {
+                return Err(invalid("the name occurs twice".into()));
+            }
+            for part in [
+                class.alphabet.as_bytes(),
+                class.name.as_bytes(),
+                &class.pixels,
+            ] {
+                hasher.update((part.len() as u64).to_le_bytes());
+                hasher.update(part);
+            }
+            let first_image = dataset.n_images();
+            dataset.pixels.extend_from_slice(&class.pixels);
+            if u32::try_from(dataset.n_images()).is_err() {
+                return Err(invalid("more than 4,294,967,295 images".into()));
+            }
+            let alphabet_idx = dataset.alphabet_idx(&class.alphabet);
+            dataset.classes.push(Class {
+                name: class.name,
+                alphabet_idx,
+                first_image,
+                n_images: dataset.n_images() - first_image,
+            });
+        }
+        dataset.digest = digest::hex(&hasher.finalize());
+        Ok(dataset)
+    }
+
+    /// Index of an alphabet, which is added if it is new.
+    fn alphabet_idx(&mut self, alphabet: &str) -> usize {
+        // Classes of one alphabet mostly come one after the other.
+        let known = self.alphabets.iter().rposition(|name| name == alphabet);
+        known.unwrap_or_else(|| {
+            self.alphabets.push(alphabet.to_owned());
+            self.alphabets.len() - 1
+        })
+    }
+
+    /// Index of the class called `name`, by linear search.
+    #[must_use]
+    pub fn class_idx(&self, name: &str) -> Option<u32> {
+        let position = self.classes.iter().position(|class| class.name == name)?;
+        u32::try_from(position).ok()
+    }
+
+    /// Indices of all classes.
+    #[must_use]
+    pub fn all_classes(&self) -> Vec<u32> {
+        (0..).take(self.classes.len()).collect()
+    }
+
     /// Number of images.
     #[must_use]
     pub fn n_images(&self) -> usize {
@@ -45,4 +151,20 @@ impl Dataset {
         let n_pixels = self.side * self.side;
         &self.pixels[image_idx * n_pixels..][..n_pixels]
     }
+}
+
+/// Largest side that a loader resizes to: a guard against a typing error, not a limit of the method.
+pub(crate) const MAX_SIDE: usize = 4096;
+
+/// Refuses a side of 0 and one that is surely a typing error.
+pub(crate) fn check_side(side: usize) -> Result<(), DataError> {
+    if (1..=MAX_SIDE).contains(&side) {
+        return Ok(());
+    }
+    Err(DataError::Invalid {
+        setting: "side",
+        value: side.to_string(),
+        problem: "not a size for an image".into(),
+        next_step: format!("choose 1 to {MAX_SIDE} pixels; 28 is usual"),
+    })
 }

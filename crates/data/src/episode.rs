@@ -1,6 +1,10 @@
 //! Episodes: N-way K-shot tasks with Q queries a class, each a pure function of (seeds, index).
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::rotation::{Intensity, append_turned};
+use crate::{Dataset, digest};
 
 /// Size of an episode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,4 +51,65 @@ pub struct Episode {
     pub support: Vec<u32>,
     /// Query images, label by label: `query[label * n_query + q]`.
     pub query: Vec<u32>,
+}
+
+impl Episode {
+    /// Replaces the content of `buffer` with the images: supports, then queries, both label by label.
+    ///
+    /// Each image is turned as its class says. Memory is kept from call to call.
+    /// # Shapes
+    /// `buffer`: `(n_support + n_queries, side, side, 1)` row-major.
+    /// # Units
+    /// `byte / 255`, in `[0, 1]`; 1 is full ink.
+    pub fn gather<T: Intensity>(&self, dataset: &Dataset, buffer: &mut Vec<T>) {
+        buffer.clear();
+        let n_pixels = dataset.side * dataset.side;
+        buffer.reserve((self.support.len() + self.query.len()) * n_pixels);
+        for (images, n_per_class) in [
+            (&self.support, self.shape.k_shot),
+            (&self.query, self.shape.n_query),
+        ] {
+            for (images, class) in images.chunks_exact(n_per_class).zip(&self.classes) {
+                for &image_idx in images {
+                    let image = dataset.image(image_idx as usize);
+                    append_turned(image, dataset.side, class.quarter_turns, buffer);
+                }
+            }
+        }
+    }
+
+    /// The label of each support image: `0` K times, `1` K times, ...
+    pub fn support_labels(&self) -> impl ExactSizeIterator<Item = u32> + use<> {
+        let k_shot = self.shape.k_shot;
+        (0..self.support.len()).map(move |row| (row / k_shot) as u32)
+    }
+
+    /// The label of each query image: `0` Q times, `1` Q times, ...
+    pub fn query_labels(&self) -> impl ExactSizeIterator<Item = u32> + use<> {
+        let n_query = self.shape.n_query;
+        (0..self.query.len()).map(move |row| (row / n_query) as u32)
+    }
+}
+
+/// What identifies a list of episodes, for the record of an evaluation: SHA-256 in lower-case hex.
+///
+/// Over each episode in turn, all numbers as little-endian `u32`: n_way, k_shot, n_query, then (class, turns) of
+/// each label, the supports, the queries.
+#[must_use]
+pub fn list_digest(episodes: impl IntoIterator<Item = Episode>) -> String {
+    let mut hasher = Sha256::new();
+    for episode in episodes {
+        let shape = episode.shape;
+        for n in [shape.n_way, shape.k_shot, shape.n_query] {
+            hasher.update((n as u32).to_le_bytes());
+        }
+        for class in &episode.classes {
+            hasher.update(class.class_idx.to_le_bytes());
+            hasher.update(u32::from(class.quarter_turns).to_le_bytes());
+        }
+        for image_idx in episode.support.iter().chain(&episode.query) {
+            hasher.update(image_idx.to_le_bytes());
+        }
+    }
+    digest::hex(&hasher.finalize())
 }

@@ -5,7 +5,7 @@
 //! drawn before, on which thread, or whether any were.
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 /// A source of chance that can be varied alone.
@@ -108,6 +108,24 @@ impl Seeds {
         self
     }
 
+    /// The bundle of the meta-test list: `task`, `support`, `query`, `label` and `augment` derived from `eval` alone.
+    ///
+    /// So the list stays the same however a run was trained. It is a plain value: a study of support choice on a
+    /// fixed list takes `seeds.evaluation().with(Stream::Support, s)`. The derived seeds differ from `eval` itself,
+    /// or a run with equal seeds would be judged by the draws that it was trained by.
+    #[must_use]
+    pub fn evaluation(&self) -> Self {
+        let derived = |stream: Stream| self.rng(Stream::Eval, stream as u64).next_u64();
+        Self {
+            task: derived(Stream::Task),
+            support: derived(Stream::Support),
+            query: derived(Stream::Query),
+            label: derived(Stream::Label),
+            augment: derived(Stream::Augment),
+            ..*self
+        }
+    }
+
     /// The generator of `stream` at `index`.
     #[must_use]
     pub fn rng(&self, stream: Stream, index: u64) -> ChaCha8Rng {
@@ -115,7 +133,7 @@ impl Seeds {
     }
 }
 
-/// ChaCha8 keyed by the seed, with the stream and the index in its nonce and counter words.
+/// ChaCha8 whose 256-bit key holds seed, stream and index; its nonce is free for sub-streams.
 fn generator(seed: u64, stream: Stream, index: u64) -> ChaCha8Rng {
     let mut key = [0_u8; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());

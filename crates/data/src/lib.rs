@@ -1,10 +1,24 @@
 //! Few-shot image data.
 
-pub mod archive;
 pub mod dataset;
-pub mod episode;
 pub mod key;
+pub mod split;
 
-pub use dataset::{Class, Dataset};
-pub use episode::{ClassRef, Episode, EpisodeShape};
+pub mod episode;
+pub mod rotation;
+pub mod sampler;
+
+pub mod archive;
+pub mod resize;
+
+mod digest;
+mod draw;
+mod error;
+
+pub use dataset::{Class, ClassImages, Dataset};
+pub use episode::{ClassRef, Episode, EpisodeShape, list_digest};
+pub use error::DataError;
 pub use key::{Seeds, Stream};
+pub use rotation::{Intensity, Rotations};
+pub use sampler::Sampler;
+pub use split::{Amounts, MetaSplit, Split, SplitRule, Unit};

@@ -1,0 +1,119 @@
+//! Splits: which classes are for meta-training, validation and meta-test.
+//!
+//! Published lists of Omniglot are compiled in ([`published`]); any data set can be split by chance ([`random`]) or
+//! as its folders say. A [`Split`] is checked when it is made: no class in two parts, none forgotten.
+
+mod published;
+mod random;
+mod rule;
+
+use serde::{Deserialize, Serialize};
+
+pub use rule::{Amounts, SplitRule, Unit};
+
+use crate::{DataError, Dataset, Seeds};
+
+/// Part of the classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MetaSplit {
+    /// For learning to learn.
+    Train,
+    /// For choosing a checkpoint or a setting.
+    Validation,
+    /// For the figures that are reported.
+    Test,
+}
+
+impl MetaSplit {
+    /// The three parts.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+}
+
+/// Classes of the three parts, as ascending indices into [`Dataset::classes`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Split {
+    /// The rule that made it.
+    pub rule: SplitRule,
+    /// Classes for meta-training.
+    pub train: Vec<u32>,
+    /// Classes for validation; empty only if a random split was asked for none.
+    pub validation: Vec<u32>,
+    /// Classes for meta-test.
+    pub test: Vec<u32>,
+}
+
+impl Split {
+    /// Splits the classes of `dataset`. Only [`SplitRule::Random`] looks at `seeds` (stream `split`).
+    ///
+    /// # Errors
+    /// [`DataError::Split`] if the rule's lists do not fit the data set, if a class would be in two parts or in
+    /// none, or if train or test would be empty; [`DataError::TooFew`] if counts exceed what is there.
+    pub fn new(dataset: &Dataset, rule: &SplitRule, seeds: &Seeds) -> Result<Self, DataError> {
+        let parts = match rule {
+            SplitRule::Lake => published::lake(dataset, rule)?,
+            SplitRule::Vinyals => published::vinyals(dataset, rule)?,
+            SplitRule::Alphabets => published::alphabets(dataset, rule)?,
+            SplitRule::Folders => published::folders(dataset, rule)?,
+            SplitRule::Random { unit, amounts } => {
+                random::split(dataset, rule, *unit, *amounts, seeds)?
+            }
+        };
+        let of = |part: MetaSplit| {
+            (0..)
+                .zip(&parts)
+                .filter(|(_, p)| **p == Some(part))
+                .map(|(class_idx, _)| class_idx)
+                .collect::<Vec<u32>>()
+        };
+        let split = Self {
+            rule: *rule,
+            train: of(MetaSplit::Train),
+            validation: of(MetaSplit::Validation),
+            test: of(MetaSplit::Test),
+        };
+        for part in [MetaSplit::Train, MetaSplit::Test] {
+            if split.classes(part).is_empty() {
+                let (n_classes, n_alphabets) = (dataset.classes.len(), dataset.alphabets.len());
+                return Err(error(
+                    dataset,
+                    rule,
+                    format!(
+                        "no class is left for {part:?} of {n_classes} classes in {n_alphabets} alphabets"
+                    ),
+                    "give that part more, or split by classes (`random`) instead of alphabets",
+                ));
+            }
+        }
+        Ok(split)
+    }
+
+    /// The classes of one part.
+    #[must_use]
+    pub fn classes(&self, part: MetaSplit) -> &[u32] {
+        match part {
+            MetaSplit::Train => &self.train,
+            MetaSplit::Validation => &self.validation,
+            MetaSplit::Test => &self.test,
+        }
+    }
+
+    /// The names of one part's classes, for the record of a run.
+    #[must_use]
+    pub fn class_names<'a>(&self, dataset: &'a Dataset, part: MetaSplit) -> Vec<&'a str> {
+        let name = |&class_idx: &u32| dataset.classes[class_idx as usize].name.as_str();
+        self.classes(part).iter().map(name).collect()
+    }
+}
+
+/// The part of each class; `None` for a class that a random split with counts leaves out.
+type Parts = Vec<Option<MetaSplit>>;
+
+fn error(dataset: &Dataset, rule: &SplitRule, problem: String, next_step: &str) -> DataError {
+    DataError::Split {
+        rule: rule.to_string(),
+        dataset: dataset.name.clone(),
+        problem,
+        next_step: next_step.into(),
+    }
+}
