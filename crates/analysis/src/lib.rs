@@ -1,5 +1,33 @@
-//! Stability statistics for meta-learning.
+//! Stability statistics for meta-learning: how far can a score be trusted?
+//!
+//! Plain tables in, numbers out; nothing here knows a tensor, a file or a terminal.
+
+mod error;
 
 pub mod record;
 
+pub mod failure;
+pub mod spread;
+pub mod threshold;
+
+mod bootstrap;
+pub mod distribution;
+pub mod estimate;
+pub mod findings;
+pub mod group;
+pub mod metric;
+pub mod options;
+pub mod outcome;
+mod random;
+pub mod registry;
+pub mod scores;
+pub mod summary;
+
+pub use error::AnalysisError;
+pub use estimate::{Estimate, Interval};
+pub use findings::{Certainty, Finding};
+pub use metric::{Measure, Measures};
+pub use options::{Options, TestPool, Threshold};
+pub use outcome::{LearnerAnalysis, SettingAnalysis, StudyAnalysis, analyze};
 pub use record::{Adaptation, Outcome, Progress, Run, Study, Test};
+pub use scores::ScoreMatrix;

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{AnalysisError, check_len};
+
 /// All runs of one study.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Study {
@@ -101,4 +103,84 @@ pub struct Adaptation {
     pub support_loss: Vec<f64>,
     /// Query loss in nats, `(n_tasks, n_steps + 1)`.
     pub query_loss: Vec<f64>,
+}
+
+impl Test {
+    /// Accuracy on each task, `(n_tasks)`: the share of its queries that are predicted right.
+    #[must_use]
+    pub fn task_accuracies(&self) -> Vec<f64> {
+        self.predictions
+            .chunks_exact(self.queries_per_task())
+            .map(|task| {
+                let right = task
+                    .iter()
+                    .enumerate()
+                    .filter(|(query, label)| self.label(*query) == **label as usize);
+                right.count() as f64 / task.len() as f64
+            })
+            .collect()
+    }
+
+    /// Queries of one task, `N * Q`.
+    #[must_use]
+    pub fn queries_per_task(&self) -> usize {
+        self.n_way * self.n_query
+    }
+
+    /// True label of a query, counted within its task.
+    #[must_use]
+    pub fn label(&self, query: usize) -> usize {
+        query / self.n_query
+    }
+
+    /// Checks lengths and labels; `what` names the test in the error.
+    ///
+    /// # Errors
+    /// [`AnalysisError::TooFew`], [`AnalysisError::Shape`], or [`AnalysisError::OutOfRange`] with task and query.
+    pub fn check(&self, what: &str) -> Result<(), AnalysisError> {
+        for (name, count, needed) in [
+            ("tasks", self.n_tasks, 1),
+            ("classes", self.n_way, 2),
+            ("queries of each class", self.n_query, 1),
+        ] {
+            if count < needed {
+                return Err(AnalysisError::too_few(
+                    format!("{what}: {name}"),
+                    needed,
+                    count,
+                ));
+            }
+        }
+        let per_task = self.queries_per_task();
+        check_len(
+            &format!("{what}: predictions"),
+            self.n_tasks * per_task,
+            self.predictions.len(),
+        )?;
+        check_len(
+            &format!("{what}: task_nll"),
+            self.n_tasks,
+            self.task_nll.len(),
+        )?;
+        if let Some(classes) = &self.classes {
+            check_len(
+                &format!("{what}: classes"),
+                self.n_tasks * self.n_way,
+                classes.len(),
+            )?;
+        }
+        match self
+            .predictions
+            .iter()
+            .position(|label| usize::from(*label) >= self.n_way)
+        {
+            None => Ok(()),
+            Some(index) => Err(AnalysisError::OutOfRange {
+                what: format!("{what}: predicted label"),
+                value: self.predictions[index].to_string(),
+                position: format!("task {}, query {}", index / per_task, index % per_task),
+                expected: format!("a label under {}", self.n_way),
+            }),
+        }
+    }
 }

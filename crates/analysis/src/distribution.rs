@@ -1,0 +1,96 @@
+//! Quantiles and tails of the standard distributions, from the crate `statrs`.
+
+use statrs::distribution::{ChiSquared, ContinuousCDF, Normal, StudentsT};
+use statrs::function::beta::beta_reg;
+
+use crate::estimate::Interval;
+
+/// Quantile of the standard normal distribution at `share` in (0, 1).
+#[must_use]
+pub fn normal_quantile(share: f64) -> f64 {
+    Normal::standard().inverse_cdf(share)
+}
+
+/// Distribution function of the standard normal.
+#[must_use]
+pub fn normal_cdf(z: f64) -> f64 {
+    Normal::standard().cdf(z)
+}
+
+/// Quantile of Student's t with `df` degrees of freedom (not necessarily whole), at `share` in (0, 1).
+#[must_use]
+pub fn student_quantile(share: f64, df: f64) -> f64 {
+    StudentsT::new(0.0, 1.0, df).map_or(f64::NAN, |t| t.inverse_cdf(share))
+}
+
+/// Two-sided p-value of Student's t.
+#[must_use]
+pub fn student_two_sided(t: f64, df: f64) -> f64 {
+    StudentsT::new(0.0, 1.0, df).map_or(f64::NAN, |law| 2.0 * law.cdf(-t.abs()))
+}
+
+/// Quantile of chi-square with `df` degrees of freedom, at `share` in (0, 1).
+#[must_use]
+pub fn chi_square_quantile(share: f64, df: f64) -> f64 {
+    ChiSquared::new(df).map_or(f64::NAN, |law| law.inverse_cdf(share))
+}
+
+/// `P(X > x)` for chi-square with `df` degrees of freedom.
+#[must_use]
+pub fn chi_square_tail(x: f64, df: f64) -> f64 {
+    ChiSquared::new(df).map_or(f64::NAN, |law| law.sf(x))
+}
+
+/// `P(X <= k)` for `X ~ Binomial(n, p)`.
+#[must_use]
+pub fn binomial_cdf(k: u64, n: u64, p: f64) -> f64 {
+    if k >= n || p <= 0.0 {
+        return 1.0;
+    }
+    if p >= 1.0 {
+        return 0.0;
+    }
+    // I_(1-p)(n - k, k + 1)
+    beta_reg((n - k) as f64, (k + 1) as f64, 1.0 - p)
+}
+
+/// Factors `(lower, upper)` by which a standard deviation from `n` normal values is multiplied to give its interval:
+/// `sqrt((n-1) / chi2(1 - a/2))`, `sqrt((n-1) / chi2(a/2))` with `a = 1 - level`. `None` for `n < 2`.
+///
+/// # Example
+/// From three seeds, at 95 %: 0.52 and 6.28.
+#[must_use]
+pub fn deviation_factors(n: usize, level: f64) -> Option<(f64, f64)> {
+    if n < 2 {
+        return None;
+    }
+    let df = (n - 1) as f64;
+    let tail = (1.0 - level) / 2.0;
+    let factor = |share: f64| (df / chi_square_quantile(share, df)).sqrt();
+    Some((factor(1.0 - tail), factor(tail)))
+}
+
+/// Wilson's score interval of a share `successes / n` (Wilson 1927): usable at 0 and at `n` successes.
+///
+/// `(p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)`. `None` for `n = 0`.
+#[must_use]
+pub fn wilson(successes: f64, n: usize, level: f64) -> Option<Interval> {
+    if n == 0 {
+        return None;
+    }
+    let count = n as f64;
+    let share = successes / count;
+    let z = normal_quantile((1.0 + level) / 2.0);
+    let scale = 1.0 + z * z / count;
+    let center = (share + z * z / (2.0 * count)) / scale;
+    let half = z * (share * (1.0 - share) / count + z * z / (4.0 * count * count)).sqrt() / scale;
+    let mut interval = Interval::around(center, half, level, format!("Wilson, {n} trials"));
+    // The limits are 0 and 1 exactly there; rounding would miss them by an ulp.
+    if successes <= 0.0 {
+        interval.lower = 0.0;
+    }
+    if successes >= count {
+        interval.upper = 1.0;
+    }
+    Some(interval)
+}

@@ -1,0 +1,70 @@
+//! A number with its uncertainty, and how that uncertainty was found.
+
+use serde::{Deserialize, Serialize};
+
+/// An interval, with the claim that it makes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Lower limit, in the units of the estimate.
+    pub lower: f64,
+    /// Upper limit.
+    pub upper: f64,
+    /// Coverage it was built for, e.g. 0.95.
+    pub level: f64,
+    /// How it was made, e.g. `Student t over 3 seeds`.
+    pub method: String,
+}
+
+impl Interval {
+    /// `center` plus and minus `half_width`.
+    #[must_use]
+    pub fn around(center: f64, half_width: f64, level: f64, method: impl Into<String>) -> Self {
+        Self {
+            lower: center - half_width,
+            upper: center + half_width,
+            level,
+            method: method.into(),
+        }
+    }
+
+    /// Half its width.
+    #[must_use]
+    pub fn half_width(&self) -> f64 {
+        (self.upper - self.lower) / 2.0
+    }
+
+    /// Whether `value` lies within, limits included.
+    #[must_use]
+    pub fn contains(&self, value: f64) -> bool {
+        self.lower <= value && value <= self.upper
+    }
+}
+
+/// A number, with an interval where the data can carry one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The number.
+    pub value: f64,
+    /// Its interval; absent if the data say nothing on uncertainty (a single run, for instance).
+    pub interval: Option<Interval>,
+}
+
+impl Estimate {
+    /// A number with its interval.
+    #[must_use]
+    pub fn new(value: f64, interval: Interval) -> Self {
+        Self {
+            value,
+            interval: Some(interval),
+        }
+    }
+
+    /// A number of unknown uncertainty.
+    #[must_use]
+    pub fn bare(value: f64) -> Self {
+        Self {
+            value,
+            interval: None,
+        }
+    }
+}

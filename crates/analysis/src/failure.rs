@@ -1,0 +1,210 @@
+//! A7: how many runs failed, by which rule.
+
+use serde::{Deserialize, Serialize};
+
+use crate::distribution::wilson;
+use crate::estimate::Estimate;
+use crate::findings::{Certainty, Finding, percent};
+use crate::group::LearnerRuns;
+use crate::options::Options;
+use crate::record::{Outcome, Run};
+use crate::summary::{median, robust_deviation};
+
+/// Failed runs of one learner in one setting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failures {
+    /// Runs looked at.
+    pub n_runs: usize,
+    /// Those that failed, in order of seed.
+    pub failed: Vec<FailedRun>,
+    /// Share that failed, with Wilson's interval.
+    pub rate: Estimate,
+    /// Runs without a usable test: they enter no figure on accuracy, also where failed runs are included.
+    pub n_untested: usize,
+    /// Mean accuracy if a run without a usable test counts as guessing, `1/N`: what somebody who trains once and cannot
+    /// repeat has to expect. Absent if no run was tested.
+    pub mean_counting_untested_as_chance: Option<f64>,
+}
+
+/// A run that failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FailedRun {
+    /// Its folder name.
+    pub id: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Every rule that it broke.
+    pub reasons: Vec<FailureReason>,
+}
+
+/// Why a run counts as failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum FailureReason {
+    /// Training met a number that was not finite.
+    Diverged {
+        /// Outer step, counted from 1.
+        step: usize,
+        /// What was found.
+        cause: String,
+    },
+    /// A loss of the test, or the last validation accuracy, is not finite.
+    NotFinite,
+    /// The run ended without a test.
+    Untested,
+    /// Accuracy at most chance plus the margin.
+    AtChance {
+        /// Its accuracy.
+        accuracy: f64,
+        /// `1/N + margin`.
+        limit: f64,
+    },
+    /// Far under the median run.
+    Outlier {
+        /// Its accuracy.
+        accuracy: f64,
+        /// Median of the runs.
+        median: f64,
+        /// Robust standard deviation of the runs.
+        robust_sd: f64,
+    },
+}
+
+/// Finds the failed runs of a group and their rate.
+///
+/// A run fails if training diverged, if its test is missing or holds a non-finite loss, if its accuracy is at most
+/// `1/N + margin`, or if it is more than `failure_deviations` robust standard deviations (1.4826 times the median
+/// absolute deviation) under the median run. The accuracy is that of the last validation, else of the test.
+///
+/// Differs from stability.md: an outlier has to be `failure_margin` (5 percentage points) under the median as well.
+/// Without that, 16 % of all sets of three perfectly normal runs hold an "outlier" (15 % of five, 12 % of ten;
+/// 100,000 simulated sets each), because the deviation of three runs is known so badly.
+///
+/// # Source
+/// Wilson 1927 for the interval.
+#[must_use]
+pub fn failures(group: &LearnerRuns<'_>, options: &Options) -> Failures {
+    let accuracies: Vec<Option<f64>> = group.runs.iter().map(|run| final_accuracy(run)).collect();
+    let finite: Vec<f64> = accuracies
+        .iter()
+        .flatten()
+        .copied()
+        .filter(|accuracy| accuracy.is_finite())
+        .collect();
+    let center = median(&finite);
+    let robust_sd = robust_deviation(&finite);
+    let outlier_limit =
+        (center - options.failure_deviations * robust_sd).min(center - options.failure_margin);
+    let mut failed = Vec::new();
+    for (&run, accuracy) in group.runs.iter().zip(&accuracies) {
+        let mut reasons = Vec::new();
+        if let Outcome::Diverged { step, cause } = &run.outcome {
+            reasons.push(FailureReason::Diverged {
+                step: *step,
+                cause: cause.clone(),
+            });
+        }
+        match &run.test {
+            None => reasons.push(FailureReason::Untested),
+            Some(test) if test.task_nll.iter().any(|nll| !nll.is_finite()) => {
+                reasons.push(FailureReason::NotFinite)
+            }
+            Some(_) => {}
+        }
+        if let Some(accuracy) = *accuracy {
+            let chance_limit = group.chance.map(|chance| chance + options.failure_margin);
+            if !accuracy.is_finite() {
+                if !reasons.contains(&FailureReason::NotFinite) {
+                    reasons.push(FailureReason::NotFinite);
+                }
+            } else if let Some(limit) = chance_limit.filter(|limit| accuracy <= *limit) {
+                reasons.push(FailureReason::AtChance { accuracy, limit });
+            }
+            if accuracy.is_finite() && accuracy < outlier_limit {
+                reasons.push(FailureReason::Outlier {
+                    accuracy,
+                    median: center,
+                    robust_sd,
+                });
+            }
+        }
+        if !reasons.is_empty() {
+            failed.push(FailedRun {
+                id: run.id.clone(),
+                seed: run.seed,
+                reasons,
+            });
+        }
+    }
+    let n_runs = group.runs.len();
+    let n_untested = n_runs - group.tested.len();
+    let tested_sum = group
+        .scores
+        .as_ref()
+        .map(|scores| scores.run_means().iter().sum::<f64>());
+    Failures {
+        n_runs,
+        rate: Estimate {
+            value: failed.len() as f64 / n_runs.max(1) as f64,
+            interval: wilson(failed.len() as f64, n_runs, options.level),
+        },
+        failed,
+        n_untested,
+        mean_counting_untested_as_chance: tested_sum
+            .zip(group.chance)
+            .map(|(sum, chance)| (sum + n_untested as f64 * chance) / n_runs as f64),
+    }
+}
+
+/// Accuracy of the last validation, else of the test; may be NaN.
+fn final_accuracy(run: &Run) -> Option<f64> {
+    let validated = run
+        .history
+        .iter()
+        .rev()
+        .find_map(|progress| progress.validation_accuracy);
+    validated.or_else(|| {
+        let accuracies = run.test.as_ref()?.task_accuracies();
+        Some(accuracies.iter().sum::<f64>() / accuracies.len() as f64)
+    })
+}
+
+/// The sentence on failures.
+pub(crate) fn finding(group: &LearnerRuns<'_>, failures: &Failures) -> Finding {
+    let upper = failures
+        .rate
+        .interval
+        .as_ref()
+        .map_or(1.0, |interval| interval.upper);
+    let lower = failures
+        .rate
+        .interval
+        .as_ref()
+        .map_or(0.0, |interval| interval.lower);
+    let text = if failures.failed.is_empty() {
+        format!(
+            "None of {}'s {} runs failed; a failure rate of up to {:.0} % is still compatible with that.",
+            group.learner,
+            failures.n_runs,
+            100.0 * upper
+        )
+    } else {
+        let seeds: Vec<String> = failures
+            .failed
+            .iter()
+            .map(|run| run.seed.to_string())
+            .collect();
+        format!(
+            "{} of {}'s {} runs failed (seed {}): {}, with {:.0} to {:.0} % compatible. Figures are given with and \
+             without them.",
+            failures.failed.len(),
+            group.learner,
+            failures.n_runs,
+            seeds.join(", "),
+            percent(failures.rate.value),
+            100.0 * lower,
+            100.0 * upper
+        )
+    };
+    Finding::of_learner(group, "failures", Certainty::Estimated, text)
+}

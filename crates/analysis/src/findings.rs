@@ -1,0 +1,82 @@
+//! Plain sentences. Uncertainty is part of the sentence, and "not distinguishable" is a finding.
+
+use serde::{Deserialize, Serialize};
+
+use crate::group::LearnerRuns;
+
+/// One sentence of a report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Identifier of the metric that it rests on.
+    pub metric: String,
+    /// The setting it is about; none: all settings.
+    pub setting: Option<String>,
+    /// The learner it is about; none: several.
+    pub learner: Option<String>,
+    /// How much the sentence claims.
+    pub certainty: Certainty,
+    /// The sentence, with its figures and their uncertainty.
+    pub text: String,
+    /// Whether failed runs were left out of the figures.
+    pub without_failed: bool,
+}
+
+/// How much a sentence claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    /// An estimate with its interval; nothing is decided.
+    Estimated,
+    /// The interval excludes "no difference".
+    Distinguishable,
+    /// The interval includes "no difference": that is the finding.
+    NotDistinguishable,
+    /// The data are too few for the claim that a reader would expect here.
+    TooFewRuns,
+}
+
+impl Finding {
+    pub(crate) fn of_learner(
+        runs: &LearnerRuns<'_>,
+        metric: &str,
+        certainty: Certainty,
+        text: String,
+    ) -> Self {
+        Self {
+            metric: metric.to_owned(),
+            setting: Some(runs.setting.to_owned()),
+            learner: Some(runs.learner.to_owned()),
+            certainty,
+            text,
+            without_failed: false,
+        }
+    }
+
+    pub(crate) fn of_setting(
+        setting: &str,
+        metric: &str,
+        certainty: Certainty,
+        text: String,
+    ) -> Self {
+        Self {
+            metric: metric.to_owned(),
+            setting: Some(setting.to_owned()),
+            learner: None,
+            certainty,
+            text,
+            without_failed: false,
+        }
+    }
+}
+
+/// A fraction as percent with one decimal more than a percentage point: `93.12 %`.
+#[must_use]
+pub fn percent(fraction: f64) -> String {
+    format!("{:.2} %", 100.0 * fraction)
+}
+
+/// A difference or spread of accuracies in percentage points: `1.07 pp`.
+#[must_use]
+pub fn points(fraction: f64) -> String {
+    format!("{:.2} pp", 100.0 * fraction)
+}

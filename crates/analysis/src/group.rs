@@ -1,0 +1,341 @@
+//! The runs of a study, sorted into what belongs together, checked once.
+
+use std::collections::BTreeMap;
+
+use crate::error::{AnalysisError, check_finite, check_len};
+use crate::options::{Options, TestPool, Threshold};
+use crate::record::{Run, Study, Test};
+use crate::scores::ScoreMatrix;
+use crate::summary::median;
+use crate::threshold::{smoothed, validation_curve};
+
+/// Field of a fingerprint that names the list of test episodes; learners that differ in it are not paired.
+pub const FIELD_EPISODES: &str = "test.episodes";
+/// Field of a fingerprint: classes the test episodes are drawn from.
+pub const FIELD_CLASSES: &str = "test.n_classes";
+/// Field of a fingerprint: examples of each of those classes.
+pub const FIELD_EXAMPLES: &str = "test.n_examples";
+/// Field of a fingerprint: support examples of each class in a test episode.
+pub const FIELD_SHOT: &str = "test.k_shot";
+
+/// All runs of one study, by setting.
+#[derive(Clone, Debug)]
+pub struct StudyRuns<'a> {
+    /// In order of first appearance.
+    pub settings: Vec<SettingRuns<'a>>,
+}
+
+/// All runs of one setting, by learner.
+#[derive(Clone, Debug)]
+pub struct SettingRuns<'a> {
+    /// Name of the setting.
+    pub setting: &'a str,
+    /// In order of first appearance.
+    pub learners: Vec<LearnerRuns<'a>>,
+}
+
+/// The runs of one learner in one setting.
+#[derive(Clone, Debug)]
+pub struct LearnerRuns<'a> {
+    /// Name of the learner.
+    pub learner: &'a str,
+    /// Name of the setting.
+    pub setting: &'a str,
+    /// All of them, in order of seed.
+    pub runs: Vec<&'a Run>,
+    /// Those with a test whose losses are finite: what every figure on accuracy rests on.
+    pub tested: Vec<(&'a Run, &'a Test)>,
+    /// Accuracy of each tested run on each task, `(tested, n_tasks)`; none if no run was tested.
+    pub scores: Option<ScoreMatrix>,
+    /// What the test episodes were drawn from, if known.
+    pub pool: Option<TestPool>,
+    /// Validation accuracy to reach, if any run of the setting validated.
+    pub threshold: Option<f64>,
+    /// Accuracy of guessing, `1/N`, if any run of the setting was tested.
+    pub chance: Option<f64>,
+}
+
+impl<'a> LearnerRuns<'a> {
+    /// The same group with the runs for which `keep` holds.
+    #[must_use]
+    pub fn filtered(&self, keep: impl Fn(&Run) -> bool) -> Self {
+        let runs: Vec<&'a Run> = self.runs.iter().copied().filter(|run| keep(run)).collect();
+        let tested: Vec<(&'a Run, &'a Test)> = self
+            .tested
+            .iter()
+            .copied()
+            .filter(|(run, _)| keep(run))
+            .collect();
+        let rows: Vec<Vec<f64>> = tested
+            .iter()
+            .map(|(_, test)| test.task_accuracies())
+            .collect();
+        Self {
+            runs,
+            tested,
+            scores: ScoreMatrix::from_rows(&rows).ok(),
+            ..self.clone()
+        }
+    }
+
+    /// Shape of the tests: `(n_way, n_query)`.
+    #[must_use]
+    pub fn episode_shape(&self) -> Option<(usize, usize)> {
+        self.tested
+            .first()
+            .map(|(_, test)| (test.n_way, test.n_query))
+    }
+}
+
+impl<'a> StudyRuns<'a> {
+    /// Sorts and checks the runs of a study.
+    ///
+    /// # Errors
+    /// [`AnalysisError::NotComparable`] if runs of one learner and setting were made differently, or if tests of one
+    /// setting differ in shape; [`AnalysisError::Shape`], [`AnalysisError::NotFinite`] or
+    /// [`AnalysisError::OutOfRange`] naming the run and the position of a bad value;
+    /// [`AnalysisError::TooFew`] for a study without runs.
+    pub fn new(study: &'a Study, options: &Options) -> Result<Self, AnalysisError> {
+        if study.runs.is_empty() {
+            return Err(AnalysisError::too_few("runs in the study", 1, 0));
+        }
+        let mut ids = BTreeMap::new();
+        for (position, run) in study.runs.iter().enumerate() {
+            if let Some(earlier) = ids.insert(run.id.as_str(), position) {
+                return Err(AnalysisError::OutOfRange {
+                    what: "run identifier".to_owned(),
+                    value: run.id.clone(),
+                    position: format!("runs {earlier} and {position}"),
+                    expected: "one name for each run".to_owned(),
+                });
+            }
+            check_run(run)?;
+        }
+        let mut settings: Vec<SettingRuns<'a>> = Vec::new();
+        for run in &study.runs {
+            let at = position_or_push(
+                &mut settings,
+                |group| group.setting == run.setting,
+                || SettingRuns {
+                    setting: &run.setting,
+                    learners: Vec::new(),
+                },
+            );
+            let learners = &mut settings[at].learners;
+            let at = position_or_push(
+                learners,
+                |group| group.learner == run.learner,
+                || LearnerRuns {
+                    learner: &run.learner,
+                    setting: &run.setting,
+                    runs: Vec::new(),
+                    tested: Vec::new(),
+                    scores: None,
+                    pool: None,
+                    threshold: None,
+                    chance: None,
+                },
+            );
+            learners[at].runs.push(run);
+        }
+        for setting in &mut settings {
+            complete(setting, options)?;
+        }
+        Ok(Self { settings })
+    }
+}
+
+fn position_or_push<T>(
+    items: &mut Vec<T>,
+    is_it: impl Fn(&T) -> bool,
+    make: impl FnOnce() -> T,
+) -> usize {
+    items.iter().position(is_it).unwrap_or_else(|| {
+        items.push(make());
+        items.len() - 1
+    })
+}
+
+/// Fills in what follows from all runs of a setting together.
+fn complete(setting: &mut SettingRuns<'_>, options: &Options) -> Result<(), AnalysisError> {
+    let tests: Vec<(&Run, &Test)> = setting
+        .learners
+        .iter()
+        .flat_map(|learner| {
+            learner
+                .runs
+                .iter()
+                .filter_map(|run| run.test.as_ref().map(|test| (*run, test)))
+        })
+        .collect();
+    for pair in tests.windows(2) {
+        same_shape(pair[0], pair[1])?;
+    }
+    let chance = tests.first().map(|(_, test)| 1.0 / test.n_way as f64);
+    let threshold = threshold_of(setting, chance, options);
+    for learner in &mut setting.learners {
+        learner.runs.sort_by_key(|run| run.seed);
+        for pair in learner.runs.windows(2) {
+            if pair[0].seed == pair[1].seed {
+                return Err(not_comparable(
+                    pair[0],
+                    pair[1],
+                    "seed",
+                    "used",
+                    "used again",
+                ));
+            }
+            same_fingerprint(pair[0], pair[1], &options.may_vary)?;
+        }
+        learner.tested = learner
+            .runs
+            .iter()
+            .filter_map(|run| run.test.as_ref().map(|test| (*run, test)))
+            // A learner that predicts from NaN has a table of accuracies, but it is not one of a trained learner.
+            .filter(|(_, test)| test.task_nll.iter().all(|nll| nll.is_finite()))
+            .collect();
+        let rows: Vec<Vec<f64>> = learner
+            .tested
+            .iter()
+            .map(|(_, test)| test.task_accuracies())
+            .collect();
+        learner.scores = if rows.is_empty() {
+            None
+        } else {
+            Some(ScoreMatrix::from_rows(&rows)?)
+        };
+        learner.chance = chance;
+        learner.threshold = threshold;
+        learner.pool = options
+            .pools
+            .get(setting.setting)
+            .copied()
+            .or_else(|| learner.runs.first().and_then(|run| pool_of(run)));
+    }
+    Ok(())
+}
+
+fn threshold_of(setting: &SettingRuns<'_>, chance: Option<f64>, options: &Options) -> Option<f64> {
+    let finals: Vec<f64> = setting
+        .learners
+        .iter()
+        .flat_map(|learner| &learner.runs)
+        .filter_map(|run| {
+            smoothed(&validation_curve(run), options.smoothing)
+                .last()
+                .map(|point| point.1)
+        })
+        .filter(|accuracy| accuracy.is_finite())
+        .collect();
+    if finals.is_empty() {
+        return None;
+    }
+    match options.threshold {
+        Threshold::Accuracy(accuracy) => Some(accuracy),
+        Threshold::ShareOfFinal(share) => {
+            chance.map(|chance| chance + share * (median(&finals) - chance))
+        }
+    }
+}
+
+fn pool_of(run: &Run) -> Option<TestPool> {
+    let number = |field: &str| {
+        run.fingerprint
+            .get(field)
+            .and_then(|text| text.parse().ok())
+    };
+    Some(TestPool {
+        n_classes: number(FIELD_CLASSES)?,
+        n_examples: number(FIELD_EXAMPLES)?,
+        k_shot: number(FIELD_SHOT)?,
+    })
+}
+
+fn not_comparable(first: &Run, second: &Run, field: &str, a: &str, b: &str) -> AnalysisError {
+    AnalysisError::NotComparable {
+        first: first.id.clone(),
+        second: second.id.clone(),
+        field: field.to_owned(),
+        first_value: a.to_owned(),
+        second_value: b.to_owned(),
+    }
+}
+
+/// Whether `field` is, or lies below, one of `names` (`seed.task` below `seed`).
+fn is_below(field: &str, names: &[String]) -> bool {
+    names.iter().any(|name| {
+        field == name
+            || field
+                .strip_prefix(name.as_str())
+                .is_some_and(|rest| rest.starts_with('.'))
+    })
+}
+
+fn same_fingerprint(first: &Run, second: &Run, may_vary: &[String]) -> Result<(), AnalysisError> {
+    let fields = first.fingerprint.keys().chain(second.fingerprint.keys());
+    for field in fields.filter(|field| !is_below(field, may_vary)) {
+        let (a, b) = (first.fingerprint.get(field), second.fingerprint.get(field));
+        if a != b {
+            let show =
+                |value: Option<&String>| value.map_or_else(|| "absent".to_owned(), Clone::clone);
+            return Err(not_comparable(first, second, field, &show(a), &show(b)));
+        }
+    }
+    Ok(())
+}
+
+fn same_shape(first: (&Run, &Test), second: (&Run, &Test)) -> Result<(), AnalysisError> {
+    let shape = |test: &Test| [test.n_tasks, test.n_way, test.n_query];
+    let names = ["test.n_tasks", "test.n_way", "test.n_query"];
+    for (name, (a, b)) in names
+        .into_iter()
+        .zip(shape(first.1).into_iter().zip(shape(second.1)))
+    {
+        if a != b {
+            return Err(not_comparable(
+                first.0,
+                second.0,
+                name,
+                &a.to_string(),
+                &b.to_string(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the tables of one run. Non-finite losses pass: they are how a run fails.
+fn check_run(run: &Run) -> Result<(), AnalysisError> {
+    let of = |what: &str| format!("{what} of run `{}`", run.id);
+    for progress in &run.history {
+        let Some(accuracy) = progress.validation_accuracy else {
+            continue;
+        };
+        if !(0.0..=1.0).contains(&accuracy) && accuracy.is_finite() {
+            return Err(AnalysisError::out_of_range(
+                &of("validation accuracy"),
+                accuracy,
+                &format!("step {}", progress.step),
+                "a fraction between 0 and 1",
+            ));
+        }
+    }
+    if let Some(test) = &run.test {
+        test.check(&of("test"))?;
+    }
+    if let Some(curves) = &run.adaptation {
+        let n_points = curves.query_accuracy.len() / curves.n_tasks.max(1);
+        for (name, table) in [
+            ("query accuracy", &curves.query_accuracy),
+            ("support loss", &curves.support_loss),
+            ("query loss", &curves.query_loss),
+        ] {
+            check_len(&of(name), curves.n_tasks * n_points, table.len())?;
+        }
+        check_finite(
+            &of("query accuracy along the inner loop"),
+            &curves.query_accuracy,
+        )?;
+    }
+    Ok(())
+}

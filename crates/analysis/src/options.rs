@@ -1,0 +1,161 @@
+//! What the reader of a study may choose. Every value is written into the report.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::AnalysisError;
+
+/// Settings of an analysis; [`Options::default`] is what the report uses.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Key of every draw (bootstrap, null models). Same study, options and seed: same bits, at any thread count.
+    pub seed: u64,
+    /// Coverage of all intervals.
+    pub level: f64,
+    /// Bootstrap resamples of tables.
+    pub n_resamples: usize,
+    /// Bootstrap resamples of profiles (curves).
+    pub n_profile_resamples: usize,
+    /// Simulated tables of the binomial null model.
+    pub n_null_draws: usize,
+    /// Tail shares of the CVaR, each in `(0, 1]`; shares below 0.1 are left out under 5,000 tasks.
+    pub tail_shares: Vec<f64>,
+    /// Whether the bootstrap over settings also resamples the settings.
+    pub resample_settings: bool,
+    /// Target of the optimality gap, in chance-normalized score.
+    pub gap_target: f64,
+    /// A run fails at or under chance plus this accuracy; outliers have to be this far under the median too.
+    pub failure_margin: f64,
+    /// Robust standard deviations under the median run at which a run fails.
+    pub failure_deviations: f64,
+    /// The accuracy to reach, for steps to threshold.
+    pub threshold: Threshold,
+    /// Validation checks in the trailing mean that smooths a validation curve.
+    pub smoothing: usize,
+    /// Consecutive checks for which the threshold has to be held.
+    pub held: usize,
+    /// Learner whose first run (lowest seed) defines task hardness; none: no hardness slope.
+    pub reference: Option<String>,
+    /// What the test episodes of a setting were drawn from, for the open interval; keyed by setting.
+    /// Where a setting is absent the fields `test.n_classes`, `test.n_examples`, `test.k_shot` of the fingerprint serve.
+    pub pools: BTreeMap<String, TestPool>,
+    /// Fields of the fingerprint that may differ between the runs of one learner; `seed` also covers `seed.task` etc.
+    pub may_vary: Vec<String>,
+    /// Class pairs kept in the confusion list.
+    pub n_confused_pairs: usize,
+}
+
+/// The accuracy that counts as learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Threshold {
+    /// A validation accuracy, 0 to 1.
+    Accuracy(f64),
+    /// `chance + share * (final - chance)`, with `final` the median over all runs of the setting of the last smoothed
+    /// validation accuracy: one threshold for every learner of a setting, so that their steps compare.
+    ShareOfFinal(f64),
+}
+
+/// What test episodes are drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestPool {
+    /// Classes, C.
+    pub n_classes: usize,
+    /// Examples of each class, n.
+    pub n_examples: usize,
+    /// Support examples of each class, K.
+    pub k_shot: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            level: 0.95,
+            n_resamples: 50_000,
+            n_profile_resamples: 2_000,
+            n_null_draws: 2_000,
+            tail_shares: vec![0.1, 0.01],
+            resample_settings: false,
+            gap_target: 1.0,
+            failure_margin: 0.05,
+            failure_deviations: 3.0,
+            threshold: Threshold::ShareOfFinal(0.95),
+            smoothing: 3,
+            held: 3,
+            reference: None,
+            pools: BTreeMap::new(),
+            may_vary: vec!["seed".to_owned()],
+            n_confused_pairs: 50,
+        }
+    }
+}
+
+impl Options {
+    /// Checks every bound once, before anything is computed.
+    ///
+    /// # Errors
+    /// [`AnalysisError::OutOfRange`] naming the setting.
+    pub fn validate(&self) -> Result<(), AnalysisError> {
+        let open = |value: f64| 0.0 < value && value < 1.0;
+        let check = |fits: bool, what: &str, value: f64, expected: &str| {
+            if fits {
+                Ok(())
+            } else {
+                Err(AnalysisError::out_of_range(
+                    what, value, "options", expected,
+                ))
+            }
+        };
+        check(
+            open(self.level),
+            "level",
+            self.level,
+            "a share between 0 and 1",
+        )?;
+        for (what, count) in [
+            ("n_resamples", self.n_resamples),
+            ("n_profile_resamples", self.n_profile_resamples),
+            ("n_null_draws", self.n_null_draws),
+        ] {
+            check(count >= 100, what, count as f64, "at least 100")?;
+        }
+        for share in &self.tail_shares {
+            check(
+                open(*share) || *share >= 1.0 && *share <= 1.0,
+                "tail_shares",
+                *share,
+                "a share in (0, 1]",
+            )?;
+        }
+        check(
+            self.gap_target.is_finite(),
+            "gap_target",
+            self.gap_target,
+            "a finite score",
+        )?;
+        check(
+            (0.0..1.0).contains(&self.failure_margin),
+            "failure_margin",
+            self.failure_margin,
+            "an accuracy in [0, 1)",
+        )?;
+        check(
+            self.failure_deviations.is_finite() && self.failure_deviations > 0.0,
+            "failure_deviations",
+            self.failure_deviations,
+            "a positive number",
+        )?;
+        let (Threshold::Accuracy(value) | Threshold::ShareOfFinal(value)) = self.threshold;
+        check(open(value), "threshold", value, "a share between 0 and 1")?;
+        check(
+            self.smoothing >= 1,
+            "smoothing",
+            self.smoothing as f64,
+            "at least 1 check",
+        )?;
+        check(self.held >= 1, "held", self.held as f64, "at least 1 check")
+    }
+}

@@ -1,0 +1,204 @@
+//! From a study to its figures: everything in the registry, with and without failed runs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::AnalysisError;
+use crate::failure::{self, Failures};
+use crate::findings::Finding;
+use crate::group::{LearnerRuns, SettingRuns, StudyRuns};
+use crate::metric::{Measured, Measures};
+use crate::options::Options;
+use crate::record::{Run, Study};
+use crate::registry::{LEARNER_METRICS, SETTING_METRICS, STUDY_METRICS};
+
+/// Format of [`StudyAnalysis`]; grows by one when a field changes its meaning or leaves.
+pub const SCHEMA: &str = "metastable.analysis/1";
+
+/// Every figure of a study: what is written to `report.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StudyAnalysis {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Name of the study.
+    pub study: String,
+    /// The command that makes it again.
+    pub command: String,
+    /// What was chosen.
+    pub options: Options,
+    /// Metrics across settings, over all tested runs.
+    pub all: Measures,
+    /// The same without failed runs; absent if none failed.
+    pub without_failed: Option<Measures>,
+    /// In order of first appearance.
+    pub settings: Vec<SettingAnalysis>,
+    /// All sentences, in the order of the report: learner by learner, then comparisons, then across settings.
+    pub findings: Vec<Finding>,
+}
+
+/// One setting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SettingAnalysis {
+    /// Name of the setting.
+    pub setting: String,
+    /// Accuracy of guessing, `1/N`, if any run was tested.
+    pub chance: Option<f64>,
+    /// Metrics across learners, over all tested runs.
+    pub all: Measures,
+    /// The same without failed runs; absent if none failed.
+    pub without_failed: Option<Measures>,
+    /// In order of first appearance.
+    pub learners: Vec<LearnerAnalysis>,
+}
+
+/// One learner in one setting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LearnerAnalysis {
+    /// Name of the learner.
+    pub learner: String,
+    /// Seeds of all runs, ascending.
+    pub seeds: Vec<u64>,
+    /// Seeds of the tested runs, in the order in which figures list runs.
+    pub tested_seeds: Vec<u64>,
+    /// Failed runs (A7).
+    pub failures: Failures,
+    /// Metrics over all tested runs.
+    pub all: Measures,
+    /// The same without failed runs; absent if none failed, empty if all did.
+    pub without_failed: Option<Measures>,
+}
+
+/// Computes every figure of a study.
+///
+/// # Errors
+/// Those of [`Options::validate`], of [`StudyRuns::new`] (runs that are not comparable, bad values), and of the metrics.
+pub fn analyze(study: &Study, options: &Options) -> Result<StudyAnalysis, AnalysisError> {
+    options.validate()?;
+    let groups = StudyRuns::new(study, options)?;
+    let mut findings = Vec::new();
+    let mut settings = Vec::new();
+    let mut sound = StudyRuns {
+        settings: Vec::new(),
+    };
+    let mut n_failed = 0;
+    for group in &groups.settings {
+        let (analysis, sound_group, failed) = analyze_setting(group, options, &mut findings)?;
+        settings.push(analysis);
+        sound.settings.push(sound_group);
+        n_failed += failed;
+    }
+    let all = collect(
+        STUDY_METRICS
+            .iter()
+            .map(|m| (m.id, (m.measure)(&groups, options))),
+        &mut findings,
+        false,
+    )?;
+    let without_failed = if n_failed > 0 {
+        let measured = STUDY_METRICS
+            .iter()
+            .map(|m| (m.id, (m.measure)(&sound, options)));
+        Some(collect(measured, &mut findings, true)?)
+    } else {
+        None
+    };
+    Ok(StudyAnalysis {
+        schema: SCHEMA.to_owned(),
+        study: study.name.clone(),
+        command: study.command.clone(),
+        options: options.clone(),
+        all,
+        without_failed,
+        settings,
+        findings,
+    })
+}
+
+fn analyze_setting<'a>(
+    group: &SettingRuns<'a>,
+    options: &Options,
+    findings: &mut Vec<Finding>,
+) -> Result<(SettingAnalysis, SettingRuns<'a>, usize), AnalysisError> {
+    let mut learners = Vec::new();
+    let mut sound_learners = Vec::new();
+    let mut n_failed = 0;
+    for learner in &group.learners {
+        let failures = failure::failures(learner, options);
+        findings.push(failure::finding(learner, &failures));
+        let is_sound = |run: &Run| failures.failed.iter().all(|failed| failed.id != run.id);
+        let sound = learner.filtered(is_sound);
+        let all = of_learner(learner, options, findings, false)?;
+        let without_failed = if failures.failed.is_empty() {
+            None
+        } else {
+            Some(of_learner(&sound, options, findings, true)?)
+        };
+        n_failed += failures.failed.len();
+        learners.push(LearnerAnalysis {
+            learner: learner.learner.to_owned(),
+            seeds: learner.runs.iter().map(|run| run.seed).collect(),
+            tested_seeds: learner.tested.iter().map(|(run, _)| run.seed).collect(),
+            failures,
+            all,
+            without_failed,
+        });
+        sound_learners.push(sound);
+    }
+    let sound = SettingRuns {
+        setting: group.setting,
+        learners: sound_learners,
+    };
+    let of_setting =
+        |group: &SettingRuns<'_>, findings: &mut Vec<Finding>, without_failed: bool| {
+            let measured = SETTING_METRICS
+                .iter()
+                .map(|m| (m.id, (m.measure)(group, options)));
+            collect(measured, findings, without_failed)
+        };
+    let analysis = SettingAnalysis {
+        setting: group.setting.to_owned(),
+        chance: group.learners.iter().find_map(|learner| learner.chance),
+        all: of_setting(group, findings, false)?,
+        without_failed: if n_failed > 0 {
+            Some(of_setting(&sound, findings, true)?)
+        } else {
+            None
+        },
+        learners,
+    };
+    Ok((analysis, sound, n_failed))
+}
+
+fn of_learner(
+    group: &LearnerRuns<'_>,
+    options: &Options,
+    findings: &mut Vec<Finding>,
+    without_failed: bool,
+) -> Result<Measures, AnalysisError> {
+    let measured = LEARNER_METRICS
+        .iter()
+        .map(|m| (m.id, (m.measure)(group, options)));
+    collect(measured, findings, without_failed)
+}
+
+/// Puts results into one table and their sentences into the list.
+fn collect(
+    measured: impl Iterator<Item = (&'static str, Result<Measured, AnalysisError>)>,
+    findings: &mut Vec<Finding>,
+    without_failed: bool,
+) -> Result<Measures, AnalysisError> {
+    let mut measures = Measures::default();
+    for (id, result) in measured {
+        let Measured {
+            value,
+            findings: sentences,
+        } = result?;
+        if let Some(value) = value {
+            measures.insert(id, value);
+        }
+        findings.extend(sentences.into_iter().map(|sentence| Finding {
+            without_failed,
+            ..sentence
+        }));
+    }
+    Ok(measures)
+}

@@ -1,0 +1,178 @@
+//! A1: the mean, and how far runs and tasks scatter about it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::distribution::{deviation_factors, normal_quantile, student_quantile};
+use crate::error::AnalysisError;
+use crate::estimate::{Estimate, Interval};
+use crate::findings::{Certainty, Finding, percent, points};
+use crate::group::LearnerRuns;
+use crate::metric::{LearnerMetric, Measure, Measured};
+use crate::options::Options;
+use crate::scores::ScoreMatrix;
+use crate::summary::standard_deviation;
+
+/// Mean and spread over runs and tasks. All in the units of the scores (accuracies: fractions, 0 to 1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// Runs, R.
+    pub n_runs: usize,
+    /// Tasks, T.
+    pub n_tasks: usize,
+    /// Mean over runs and tasks, with Student's interval over seeds (absent for one run):
+    /// `mean +- t(R - 1) s_run / sqrt(R)`.
+    pub mean: Estimate,
+    /// Each run by itself, in the order of runs.
+    pub runs: Vec<RunSpread>,
+    /// `b_t`, mean of each task over runs, in the order of tasks.
+    pub task_means: Vec<f64>,
+    /// `s_run`, standard deviation of the run means, with its chi-square interval; absent for one run.
+    pub seed_sd: Option<Estimate>,
+    /// The factors of that interval, e.g. 0.52 and 6.28 at three runs.
+    pub seed_sd_factors: Option<(f64, f64)>,
+    /// `s_task`, standard deviation of the task means.
+    pub task_sd: f64,
+}
+
+/// One run over its tasks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSpread {
+    /// Mean over tasks.
+    pub mean: f64,
+    /// Standard deviation over tasks.
+    pub task_sd: f64,
+    /// `mean +- 1.96 sd / sqrt(T)`, as few-shot papers print it. It says nothing about another training.
+    pub printed: Interval,
+    /// The same with Student's t.
+    pub student: Interval,
+}
+
+impl Measure for Spread {
+    const ID: &'static str = "spread";
+}
+
+pub(crate) const METRIC: LearnerMetric = LearnerMetric {
+    id: Spread::ID,
+    title: "Mean accuracy and its spread over seeds and tasks (A1)",
+    measure,
+};
+
+/// Mean and spread of a table of scores at the coverage `level`.
+///
+/// # Errors
+/// None for a [`ScoreMatrix`]; the signature leaves room for `level` outside (0, 1):
+/// [`AnalysisError::OutOfRange`].
+/// # Source
+/// The printed interval: the public code of Finn et al. 2017. The interval of a standard deviation: any textbook
+/// (normal runs, `(R - 1) s^2 / sigma^2 ~ chi-square`).
+pub fn spread(scores: &ScoreMatrix, level: f64) -> Result<Spread, AnalysisError> {
+    if !(0.0 < level && level < 1.0) {
+        return Err(AnalysisError::out_of_range(
+            "level",
+            level,
+            "the argument",
+            "a share between 0 and 1",
+        ));
+    }
+    let upper = (1.0 + level) / 2.0;
+    let n_tasks = scores.n_tasks();
+    let n_runs = scores.n_runs();
+    let run_means = scores.run_means();
+    let runs = scores.runs().zip(&run_means).map(|(run, &mean)| {
+        let task_sd = standard_deviation(run);
+        let error = task_sd / (n_tasks as f64).sqrt();
+        let t = if n_tasks > 1 {
+            student_quantile(upper, (n_tasks - 1) as f64)
+        } else {
+            0.0
+        };
+        RunSpread {
+            mean,
+            task_sd,
+            printed: Interval::around(
+                mean,
+                normal_quantile(upper) * error,
+                level,
+                "normal over tasks, one run",
+            ),
+            student: Interval::around(mean, t * error, level, "Student t over tasks, one run"),
+        }
+    });
+    let runs = runs.collect();
+    let seed_sd = standard_deviation(&run_means);
+    let seed_sd_factors = deviation_factors(n_runs, level);
+    let mean = scores.mean();
+    let task_means = scores.task_means();
+    Ok(Spread {
+        n_runs,
+        n_tasks,
+        mean: Estimate {
+            value: mean,
+            interval: (n_runs > 1).then(|| {
+                let half =
+                    student_quantile(upper, (n_runs - 1) as f64) * seed_sd / (n_runs as f64).sqrt();
+                Interval::around(mean, half, level, format!("Student t over {n_runs} seeds"))
+            }),
+        },
+        runs,
+        seed_sd: seed_sd_factors.map(|(low, high)| {
+            Estimate::new(
+                seed_sd,
+                Interval {
+                    lower: low * seed_sd,
+                    upper: high * seed_sd,
+                    level,
+                    method: format!("chi-square, {n_runs} normal runs"),
+                },
+            )
+        }),
+        seed_sd_factors,
+        task_sd: standard_deviation(&task_means),
+        task_means,
+    })
+}
+
+fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
+    let Some(scores) = &runs.scores else {
+        return Ok(Measured::absent());
+    };
+    let result = spread(scores, options.level)?;
+    let text = match (&result.seed_sd, &result.mean.interval) {
+        (Some(sd), Some(interval)) => {
+            let sd_interval = sd.interval.as_ref().map_or_else(String::new, |limits| {
+                format!(
+                    " (known only to lie between {} and {})",
+                    points(limits.lower),
+                    points(limits.upper)
+                )
+            });
+            format!(
+                "{} reaches {} on average, {} to {} for another set of seeds; its seed standard deviation is {}{} from \
+                 {} runs of {} tasks.",
+                runs.learner,
+                percent(result.mean.value),
+                percent(interval.lower),
+                percent(interval.upper),
+                points(sd.value),
+                sd_interval,
+                result.n_runs,
+                result.n_tasks
+            )
+        }
+        _ => format!(
+            "{} reaches {} in its one tested run of {} tasks; one run says nothing about another training.",
+            runs.learner,
+            percent(result.mean.value),
+            result.n_tasks
+        ),
+    };
+    let certainty = if result.n_runs < 3 {
+        Certainty::TooFewRuns
+    } else {
+        Certainty::Estimated
+    };
+    Measured::new(
+        &result,
+        vec![Finding::of_learner(runs, Spread::ID, certainty, text)],
+    )
+}

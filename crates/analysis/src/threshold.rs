@@ -1,0 +1,241 @@
+//! E1: steps until a validation accuracy is reached and held; runs that never reach it are kept, as censored.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::AnalysisError;
+use crate::findings::{Certainty, Finding, percent};
+use crate::group::LearnerRuns;
+use crate::metric::{LearnerMetric, Measure, Measured};
+use crate::options::Options;
+use crate::record::Run;
+use crate::summary::mean;
+
+/// Steps to threshold of one learner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepsToThreshold {
+    /// The validation accuracy to reach, 0 to 1: the same for all learners of a setting.
+    pub threshold: f64,
+    /// Every run that validated, in order of seed.
+    pub runs: Vec<RunSteps>,
+    /// Runs that reached it.
+    pub n_reached: usize,
+    /// Kaplan-Meier median of the steps; absent if fewer than half of the runs are estimated to reach it.
+    pub median: Option<f64>,
+    /// Share of runs that have not reached it after a step, by Kaplan and Meier.
+    pub survival: Vec<SurvivalPoint>,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSteps {
+    /// Its seed.
+    pub seed: u64,
+    /// First outer step of the stretch that holds; absent if there is none.
+    pub step: Option<usize>,
+    /// Last step with a validation: until then the run was watched.
+    pub last_step: usize,
+}
+
+/// A step of the survival curve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SurvivalPoint {
+    /// Time, in outer steps.
+    pub time: f64,
+    /// Share of runs for which the event has not happened after `time`.
+    pub share: f64,
+}
+
+impl Measure for StepsToThreshold {
+    const ID: &'static str = "threshold";
+}
+
+pub(crate) const METRIC: LearnerMetric = LearnerMetric {
+    id: StepsToThreshold::ID,
+    title: "Steps to the threshold accuracy (E1)",
+    measure,
+};
+
+/// Validation accuracies of a run, `(step, accuracy)`, in the order of the log.
+#[must_use]
+pub fn validation_curve(run: &Run) -> Vec<(usize, f64)> {
+    run.history
+        .iter()
+        .filter_map(|progress| Some((progress.step, progress.validation_accuracy?)))
+        .collect()
+}
+
+/// Trailing mean over the last `window` checks (fewer at the start).
+#[must_use]
+pub fn smoothed(curve: &[(usize, f64)], window: usize) -> Vec<(usize, f64)> {
+    let accuracies: Vec<f64> = curve.iter().map(|point| point.1).collect();
+    let smooth = |end: usize| mean(&accuracies[(end + 1).saturating_sub(window.max(1))..=end]);
+    curve
+        .iter()
+        .enumerate()
+        .map(|(at, point)| (point.0, smooth(at)))
+        .collect()
+}
+
+/// First step from which `held` consecutive checks of the curve are at `threshold` or above.
+///
+/// A stretch that the end of the log cuts short does not count: the run is censored.
+#[must_use]
+pub fn first_held(curve: &[(usize, f64)], threshold: f64, held: usize) -> Option<usize> {
+    curve
+        .windows(held.max(1))
+        .find(|stretch| stretch.iter().all(|point| point.1 >= threshold))
+        .map(|stretch| stretch[0].0)
+}
+
+/// Kaplan-Meier estimate of the share for which an event has not happened, `S(t) = prod_(t_i <= t) (1 - d_i / n_i)`.
+///
+/// `times[i]` is the time of the event if `happened[i]`, else the time until which it was watched for. One point for
+/// each time with an event, ascending. At equal times events come before censorings.
+///
+/// # Errors
+/// [`AnalysisError::Shape`] for slices of unequal length, [`AnalysisError::NotFinite`] with the index.
+/// # Source
+/// Kaplan and Meier 1958.
+/// # Example
+/// Times `1, 2+, 3` (`+`: censored): `S(1) = 2/3`, `S(3) = 0`.
+pub fn kaplan_meier(times: &[f64], happened: &[bool]) -> Result<Vec<SurvivalPoint>, AnalysisError> {
+    crate::error::check_len("happened", times.len(), happened.len())?;
+    crate::error::check_finite("time", times)?;
+    let mut events: Vec<f64> = times
+        .iter()
+        .zip(happened)
+        .filter(|(_, yes)| **yes)
+        .map(|(time, _)| *time)
+        .collect();
+    events.sort_by(f64::total_cmp);
+    events.dedup();
+    let mut share = 1.0;
+    let point = |time: f64| {
+        let at_risk = times.iter().filter(|other| **other >= time).count();
+        let now = times
+            .iter()
+            .zip(happened)
+            .filter(|(other, yes)| **yes && **other <= time && **other >= time);
+        share *= 1.0 - now.count() as f64 / at_risk as f64;
+        SurvivalPoint { time, share }
+    };
+    Ok(events.into_iter().map(point).collect())
+}
+
+/// First time at which at most half are left; `None` if more than half are left at the end.
+#[must_use]
+pub fn median_survival(survival: &[SurvivalPoint]) -> Option<f64> {
+    // The products of Kaplan and Meier meet 1/2 only up to rounding.
+    survival
+        .iter()
+        .find(|point| point.share <= 0.5 + 1e-12)
+        .map(|point| point.time)
+}
+
+fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
+    let Some(threshold) = group.threshold else {
+        return Ok(Measured::absent());
+    };
+    let mut runs = Vec::new();
+    for run in &group.runs {
+        let curve = smoothed(&validation_curve(run), options.smoothing);
+        let Some(last) = curve.last() else { continue };
+        runs.push(RunSteps {
+            seed: run.seed,
+            step: first_held(&curve, threshold, options.held),
+            last_step: last.0,
+        });
+    }
+    if runs.is_empty() {
+        return Ok(Measured::absent());
+    }
+    let times: Vec<f64> = runs
+        .iter()
+        .map(|run| run.step.unwrap_or(run.last_step) as f64)
+        .collect();
+    let happened: Vec<bool> = runs.iter().map(|run| run.step.is_some()).collect();
+    let survival = kaplan_meier(&times, &happened)?;
+    let result = StepsToThreshold {
+        threshold,
+        n_reached: happened.iter().filter(|yes| **yes).count(),
+        median: median_survival(&survival),
+        survival,
+        runs,
+    };
+    let when = match result.median {
+        Some(median) => format!("at a median of {median:.0} steps"),
+        None => "too few to give a median".to_owned(),
+    };
+    let text = format!(
+        "{} of {} runs of {} reach {} validation accuracy and hold it, {}.",
+        result.n_reached,
+        result.runs.len(),
+        group.learner,
+        percent(threshold),
+        when
+    );
+    let finding = Finding::of_learner(group, StepsToThreshold::ID, Certainty::Estimated, text);
+    Measured::new(&result, vec![finding])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threshold_has_to_be_held() {
+        let curve = [
+            (10, 0.9),
+            (20, 0.5),
+            (30, 0.8),
+            (40, 0.9),
+            (50, 0.8),
+            (60, 0.1),
+        ];
+        assert_eq!(first_held(&curve, 0.8, 3), Some(30));
+        assert_eq!(first_held(&curve, 0.85, 2), None);
+        assert_eq!(
+            first_held(&curve[..4], 0.8, 3),
+            None,
+            "cut short by the end of the log"
+        );
+    }
+
+    #[test]
+    fn smoothing_is_a_trailing_mean() {
+        let curve = smoothed(&[(1, 0.0), (2, 0.3), (3, 0.6), (4, 0.9)], 3);
+        let expected = [0.0, 0.15, 0.3, 0.6];
+        for (point, value) in curve.iter().zip(expected) {
+            assert!((point.1 - value).abs() < 1e-15, "{curve:?}");
+        }
+    }
+
+    /// The 6-MP arm of Freireich et al. 1963, in every textbook of survival analysis (e.g. Kleinbaum and Klein, table
+    /// 2.2): S = 0.8571, 0.8067, 0.7529, 0.6902, 0.6275, 0.5378, 0.4482 at weeks 6, 7, 10, 13, 16, 22, 23; median 23.
+    #[test]
+    fn kaplan_meier_of_the_leukemia_trial() {
+        let events = [6., 6., 6., 7., 10., 13., 16., 22., 23.];
+        let censored = [6., 9., 10., 11., 17., 19., 20., 25., 32., 32., 34., 35.];
+        let times: Vec<f64> = events.iter().chain(&censored).copied().collect();
+        let happened: Vec<bool> = (0..times.len()).map(|at| at < events.len()).collect();
+        let survival = kaplan_meier(&times, &happened).unwrap();
+        let expected = [
+            (6., 0.8571),
+            (7., 0.8067),
+            (10., 0.7529),
+            (13., 0.6902),
+            (16., 0.6275),
+            (22., 0.5378),
+            (23., 0.4482),
+        ];
+        assert_eq!(survival.len(), expected.len());
+        for (point, (time, share)) in survival.iter().zip(expected) {
+            assert!(
+                (point.time - time).abs() < 1e-12 && (point.share - share).abs() < 5e-5,
+                "{point:?}"
+            );
+        }
+        assert_eq!(median_survival(&survival), Some(23.0));
+        assert!(median_survival(&survival[..6]).is_none());
+    }
+}
