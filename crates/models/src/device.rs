@@ -12,9 +12,22 @@ use crate::ModelError;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
-    /// Plain candle operations, on any device.
+    /// Hand-derived layers with run-time SIMD ([`crate::fused`]); the processor only.
     #[default]
+    Fused,
+    /// Plain candle operations, on any device.
     Graph,
+}
+
+impl Backend {
+    /// The faster backend of those that run on `device`.
+    #[must_use]
+    pub fn for_device(device: DeviceSpec) -> Self {
+        match device {
+            DeviceSpec::Cpu => Self::Fused,
+            DeviceSpec::Cuda(_) | DeviceSpec::Metal => Self::Graph,
+        }
+    }
 }
 
 /// A device as the user writes it: `cpu`, `cuda:N` (`cuda` is `cuda:0`), `metal`.

@@ -3,6 +3,7 @@
 pub mod architecture;
 pub mod device;
 pub mod error;
+pub mod fused;
 pub mod graph;
 pub mod network;
 pub mod objective;

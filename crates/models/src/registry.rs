@@ -4,6 +4,7 @@
 //! of them. Everything else (layout, initialisation, both backends, checkpoints, the derivative battery) follows from
 //! [`crate::Architecture`]. Only a new *kind* of block or read-out needs code, in both backends.
 
+use crate::fused::FusedNetwork;
 use crate::graph::GraphNetwork;
 use crate::{Architecture, Backend, DeviceSpec, ModelError, Network, NetworkConfig, Real};
 
@@ -92,6 +93,14 @@ pub fn build<T: Real>(
 ) -> Result<Box<dyn Network<T>>, ModelError> {
     let architecture = Architecture::new(config)?;
     match backend {
+        Backend::Fused if device == DeviceSpec::Cpu => {
+            Ok(Box::new(FusedNetwork::new(architecture)))
+        }
+        Backend::Fused => Err(ModelError::Device {
+            device: device.to_string(),
+            reason: "the fused backend runs on the processor; use the graph backend there"
+                .to_owned(),
+        }),
         Backend::Graph => Ok(Box::new(GraphNetwork::new(architecture, device)?)),
     }
 }

@@ -1,0 +1,111 @@
+//! Shapes of one convolution in memory: channels last, the input padded, so that a row of a window is one run.
+
+/// Images of one parallel unit. Fixed, and sums over units are added in order, so that no bit depends on the number of
+/// threads.
+pub(super) const GROUP: usize = 8;
+
+/// A square convolution with "same" padding (`kernel / 2`).
+///
+/// Input of an image: `(height + 2 pad, width + 2 pad, c_in)`; output: `(out_height, out_width, c_out)`. A linear layer
+/// is a 1x1 convolution of a 1x1 image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Geometry {
+    pub(super) height: usize,
+    pub(super) width: usize,
+    pub(super) c_in: usize,
+    pub(super) c_out: usize,
+    /// 1 or 3.
+    pub(super) kernel: usize,
+    /// 1 or 2.
+    pub(super) stride: usize,
+}
+
+impl Geometry {
+    pub(super) fn pad(&self) -> usize {
+        self.kernel / 2
+    }
+
+    /// Pixels of a padded row.
+    pub(super) fn padded_width(&self) -> usize {
+        self.width + 2 * self.pad()
+    }
+
+    /// Pixels of a padded image.
+    pub(super) fn padded_pixels(&self) -> usize {
+        (self.height + 2 * self.pad()) * self.padded_width()
+    }
+
+    /// Values of a padded input image.
+    pub(super) fn in_len(&self) -> usize {
+        self.padded_pixels() * self.c_in
+    }
+
+    pub(super) fn out_height(&self) -> usize {
+        (self.height - 1) / self.stride + 1
+    }
+
+    pub(super) fn out_width(&self) -> usize {
+        (self.width - 1) / self.stride + 1
+    }
+
+    pub(super) fn out_pixels(&self) -> usize {
+        self.out_height() * self.out_width()
+    }
+
+    /// Values of an output image.
+    pub(super) fn out_len(&self) -> usize {
+        self.out_pixels() * self.c_out
+    }
+
+    /// Weights of one output channel.
+    pub(super) fn fan_in(&self) -> usize {
+        self.kernel * self.kernel * self.c_in
+    }
+
+    /// Weights of all output channels.
+    pub(super) fn n_weights(&self) -> usize {
+        self.fan_in() * self.c_out
+    }
+
+    /// Padded pixel at the top left of the window of output pixel `p`.
+    #[inline(always)]
+    pub(super) fn window(&self, p: usize) -> usize {
+        let (row, column) = (p / self.out_width(), p % self.out_width());
+        (row * self.padded_width() + column) * self.stride
+    }
+
+    /// Padded pixel at the center of that window: where the gradient of output pixel `p` lies in a map as large as the
+    /// padded input (zeros between, if the stride is 2).
+    #[inline(always)]
+    pub(super) fn center(&self, p: usize) -> usize {
+        self.window(p) + self.pad() * (self.padded_width() + 1)
+    }
+
+    /// Values of such a gradient map.
+    pub(super) fn gradient_len(&self) -> usize {
+        self.padded_pixels() * self.c_out
+    }
+
+    /// The convolution that pulls a gradient map back to the (unpadded) input.
+    pub(super) fn transposed(&self) -> Self {
+        Self {
+            c_in: self.c_out,
+            c_out: self.c_in,
+            stride: 1,
+            ..*self
+        }
+    }
+}
+
+/// Copies `(n, height, width, c)` into a padded `(n, height + 2 pad, width + 2 pad, c)` whose border becomes zero.
+pub(super) fn pad_images<E: Copy + Default>(from: &[E], to: &mut [E], g: &Geometry) {
+    to.fill(E::default());
+    let row = g.width * g.c_in;
+    let (image, padded) = (g.height * row, g.in_len());
+    for (from, to) in from.chunks_exact(image).zip(to.chunks_exact_mut(padded)) {
+        for (y, from) in from.chunks_exact(row).enumerate() {
+            let start = ((y + g.pad()) * g.padded_width() + g.pad()) * g.c_in;
+            to[start..start + row].copy_from_slice(from);
+        }
+    }
+}

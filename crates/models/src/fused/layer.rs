@@ -1,0 +1,217 @@
+//! Layers of a network, built from its architecture.
+
+use super::arena::Buffer;
+use super::block::{Affine, Block, Point, TangentTrace, Trace};
+use super::geometry::Geometry;
+use super::spatial::Spatial;
+use super::window::Windows;
+use crate::architecture::{self, Architecture};
+use crate::registry::{BlockKind, Readout};
+use crate::{Norm, Real};
+
+/// One layer.
+#[derive(Clone, Debug)]
+pub(super) enum Layer {
+    Block(Box<Block>),
+    Spatial(Spatial),
+}
+
+/// What a layer's `forward` leaves.
+pub(super) enum LayerTrace<T: Real> {
+    Block(Box<Trace<T>>),
+    Spatial,
+}
+
+/// What a layer's `tangent` leaves.
+pub(super) enum LayerTangent<T: Real> {
+    Block(Box<TangentTrace<T>>),
+    Spatial,
+}
+
+impl Layer {
+    pub(super) fn forward<T: Real>(
+        &self,
+        at: &Point<'_, T>,
+        x: Buffer<T>,
+    ) -> (LayerTrace<T>, Buffer<T>) {
+        match self {
+            Self::Block(block) => {
+                let (trace, out) = block.forward(at, x);
+                (LayerTrace::Block(Box::new(trace)), out)
+            }
+            Self::Spatial(spatial) => (LayerTrace::Spatial, spatial.forward(at, &x)),
+        }
+    }
+
+    /// See [`Block::backward`].
+    pub(super) fn backward<T: Real>(
+        &self,
+        at: &Point<'_, T>,
+        trace: &mut LayerTrace<T>,
+        g: Buffer<T>,
+        gradient: &mut [T],
+        wants_input: bool,
+    ) -> Option<Buffer<T>> {
+        match (self, trace) {
+            (Self::Block(block), LayerTrace::Block(trace)) => {
+                block.backward(at, trace, g, gradient, wants_input)
+            }
+            (Self::Spatial(spatial), _) => Some(spatial.backward(at, &g)),
+            (Self::Block(_), LayerTrace::Spatial) => unreachable!("a trace belongs to its layer"),
+        }
+    }
+
+    /// See [`Block::tangent`]; `None` is a tangent of zeros.
+    pub(super) fn tangent<T: Real>(
+        &self,
+        at: &Point<'_, T>,
+        v: &[T],
+        trace: &LayerTrace<T>,
+        dx: Option<Buffer<T>>,
+    ) -> (LayerTangent<T>, Option<Buffer<T>>) {
+        match (self, trace) {
+            (Self::Block(block), LayerTrace::Block(trace)) => {
+                let (tangent, out) = block.tangent(at, v, trace, dx);
+                (LayerTangent::Block(Box::new(tangent)), Some(out))
+            }
+            (Self::Spatial(spatial), _) => {
+                (LayerTangent::Spatial, dx.map(|dx| spatial.forward(at, &dx)))
+            }
+            (Self::Block(_), LayerTrace::Spatial) => unreachable!("a trace belongs to its layer"),
+        }
+    }
+
+    /// See [`Block::tangent_backward`].
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "two traces, two directions and a sum are what this derivative takes"
+    )]
+    pub(super) fn tangent_backward<T: Real>(
+        &self,
+        at: &Point<'_, T>,
+        v: &[T],
+        trace: &LayerTrace<T>,
+        tangent: &LayerTangent<T>,
+        dg: Buffer<T>,
+        product: &mut [T],
+        wants_input: bool,
+    ) -> Option<Buffer<T>> {
+        match (self, trace, tangent) {
+            (Self::Block(block), LayerTrace::Block(trace), LayerTangent::Block(tangent)) => {
+                block.tangent_backward(at, v, trace, tangent, dg, product, wants_input)
+            }
+            (Self::Spatial(spatial), _, _) => Some(spatial.backward(at, &dg)),
+            (Self::Block(_), _, _) => unreachable!("a trace belongs to its layer"),
+        }
+    }
+}
+
+/// The layers of an architecture, first to last.
+pub(super) fn layers(architecture: &Architecture) -> Vec<Layer> {
+    let image = architecture.config().image;
+    let mut layers = Vec::new();
+    let blocks = architecture.blocks();
+    if blocks[0].kind == BlockKind::Linear && image.channels > 1 && image.height * image.width > 1 {
+        layers.push(Layer::Spatial(Spatial::Flatten {
+            pixels: image.height * image.width,
+            channels: image.channels,
+        }));
+    }
+    for (index, block) in blocks.iter().enumerate() {
+        let pad = blocks
+            .get(index + 1)
+            .map_or(0, |next| kernel(next.kind) / 2);
+        layers.push(Layer::Block(Box::new(hidden_block(
+            architecture,
+            block,
+            pad,
+        ))));
+    }
+    let last = blocks[blocks.len() - 1].output;
+    let (pixels, channels) = (last.height * last.width, last.channels);
+    if pixels > 1 {
+        layers.push(Layer::Spatial(match architecture.readout() {
+            Readout::Flatten => Spatial::Flatten { pixels, channels },
+            Readout::SpatialMean => Spatial::Mean { pixels, channels },
+        }));
+    }
+    if let Some(head) = architecture.head() {
+        let geometry = point_wise(architecture.n_features(), architecture.n_outputs());
+        layers.push(Layer::Block(Box::new(Block {
+            geometry,
+            windows: Windows::new(&geometry, 1, 0),
+            pool: 1,
+            rectify: false,
+            weight: head.weight.clone(),
+            affine: Affine::Bias(head.bias.start),
+        })));
+    }
+    layers
+}
+
+fn hidden_block(architecture: &Architecture, block: &architecture::Block, pad: usize) -> Block {
+    let (input, width) = (block.input, block.hidden.channels);
+    let geometry = match block.kind {
+        BlockKind::Linear => point_wise(input.channels, width),
+        BlockKind::ConvPool | BlockKind::ConvStrided => Geometry {
+            height: input.height,
+            width: input.width,
+            c_in: input.channels,
+            c_out: width,
+            kernel: kernel(block.kind),
+            stride: if block.kind == BlockKind::ConvStrided {
+                2
+            } else {
+                1
+            },
+        },
+    };
+    let pool = if block.kind == BlockKind::ConvPool {
+        2
+    } else {
+        1
+    };
+    let affine = match (&block.norm, &block.bias) {
+        (Some(norm), _) => Affine::Norm {
+            gamma: norm.weight.start,
+            beta: norm.bias.start,
+            n_steps: match architecture.config().norm {
+                Norm::PerStep { n_steps } => n_steps,
+                Norm::Batch | Norm::Running | Norm::None => 1,
+            },
+            running: norm
+                .running
+                .clone()
+                .map(|(mean, variance)| [mean, variance]),
+        },
+        (None, Some(bias)) => Affine::Bias(bias.start),
+        (None, None) => unreachable!("a block has a normalisation or a bias"),
+    };
+    Block {
+        geometry,
+        windows: Windows::new(&geometry, pool, pad),
+        pool,
+        rectify: true,
+        weight: block.weight.clone(),
+        affine,
+    }
+}
+
+fn kernel(kind: BlockKind) -> usize {
+    match kind {
+        BlockKind::ConvPool | BlockKind::ConvStrided => 3,
+        BlockKind::Linear => 1,
+    }
+}
+
+/// A linear layer, as a convolution of one pixel.
+fn point_wise(c_in: usize, c_out: usize) -> Geometry {
+    Geometry {
+        height: 1,
+        width: 1,
+        c_in,
+        c_out,
+        kernel: 1,
+        stride: 1,
+    }
+}

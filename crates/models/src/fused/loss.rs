@@ -1,0 +1,91 @@
+//! The losses with their four methods: value, gradient at the outputs, and the tangent of that gradient.
+
+use super::cross_entropy;
+use super::metric_loss::MetricLoss;
+use crate::{Loss, Objective, Real};
+
+/// A judged batch.
+pub(super) struct Judged<T> {
+    /// Mean negative log-likelihood of the labels.
+    pub(super) loss: T,
+    /// `(n_judged, n_way)`.
+    pub(super) log_probabilities: Vec<T>,
+}
+
+impl<T: Real> Judged<T> {
+    pub(super) fn new(log_probabilities: Vec<T>, n_way: usize, labels: &[usize]) -> Self {
+        #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let share = T::of(1.0 / labels.len() as f64);
+        let sum: T = log_probabilities
+            .chunks_exact(n_way)
+            .zip(labels)
+            .map(|(row, label)| row[*label])
+            .sum();
+        Self {
+            loss: -(sum * share),
+            log_probabilities,
+        }
+    }
+}
+
+/// A loss at a point: what it was given, and what its derivatives need.
+pub(super) enum LossTrace<T> {
+    CrossEntropy { judged: Judged<T>, n_way: usize },
+    Metric(Box<MetricLoss<T>>),
+}
+
+/// Judges output rows of length `width`; returns the trace and the gradient at the outputs.
+pub(super) fn judge<T: Real>(
+    objective: &Objective<'_>,
+    outputs: &[T],
+    width: usize,
+) -> (LossTrace<T>, Vec<T>) {
+    match objective.loss {
+        Loss::CrossEntropy => {
+            let (judged, gradient) =
+                cross_entropy::forward(outputs, objective.n_way, objective.labels);
+            (
+                LossTrace::CrossEntropy {
+                    judged,
+                    n_way: objective.n_way,
+                },
+                gradient,
+            )
+        }
+        Loss::Prototype {
+            metric,
+            temperature,
+        } => {
+            let (trace, gradient) =
+                MetricLoss::forward(objective, metric, temperature, true, outputs, width);
+            (LossTrace::Metric(Box::new(trace)), gradient)
+        }
+        Loss::Matching {
+            metric,
+            temperature,
+        } => {
+            let (trace, gradient) =
+                MetricLoss::forward(objective, metric, temperature, false, outputs, width);
+            (LossTrace::Metric(Box::new(trace)), gradient)
+        }
+    }
+}
+
+impl<T: Real> LossTrace<T> {
+    pub(super) fn judged(&self) -> &Judged<T> {
+        match self {
+            Self::CrossEntropy { judged, .. } => judged,
+            Self::Metric(metric) => metric.judged(),
+        }
+    }
+
+    /// Tangent of the gradient at the outputs, where the outputs have the tangent `d_outputs`.
+    pub(super) fn gradient_tangent(&self, d_outputs: &[T]) -> Vec<T> {
+        match self {
+            Self::CrossEntropy { judged, n_way } => {
+                cross_entropy::gradient_tangent(judged, *n_way, d_outputs)
+            }
+            Self::Metric(metric) => metric.gradient_tangent(d_outputs),
+        }
+    }
+}

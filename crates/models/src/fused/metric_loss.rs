@@ -1,0 +1,375 @@
+//! Prototypical and Matching Networks' losses as one composition.
+//!
+//! Embeddings; supports averaged by class (prototypes) or left alone (matching); rows divided by their length (cosine)
+//! or left alone (Euclidean); similarity of each query with each *reference*; softmax over the references, summed by
+//! class. A prototype is a reference that is alone in its class. Each piece has a value, a pull-back, a tangent, and a
+//! tangent of the pull-back, and the composition follows the same order.
+
+use super::loss::Judged;
+use super::softmax::{log_softmax, log_sum_exp, softmax_tangent};
+use super::unit_rows::UnitRows;
+use crate::{Metric, Objective, Real};
+
+/// The loss at a point.
+pub(super) struct MetricLoss<T> {
+    metric: Metric,
+    temperature: T,
+    /// Whether supports are averaged by class.
+    averages: bool,
+    n_way: usize,
+    k_shot: usize,
+    width: usize,
+    labels: Vec<usize>,
+    /// References and queries as they are compared, `(n, width)` each.
+    references: Rows<T>,
+    queries: Rows<T>,
+    /// Softmax over the references, `(n_queries, n_references)`.
+    attention: Vec<T>,
+    /// The same restricted to the references of the query's own class.
+    own_attention: Vec<T>,
+    judged: Judged<T>,
+}
+
+/// Rows that are compared: as they came, or of unit length.
+enum Rows<T> {
+    Plain(Vec<T>),
+    Unit(UnitRows<T>),
+}
+
+/// Gradients or tangents at the references and at the queries.
+struct Sides<T> {
+    references: Vec<T>,
+    queries: Vec<T>,
+}
+
+impl<T: Real> MetricLoss<T> {
+    /// Judges `outputs`, `(n_way * k_shot + n_queries, width)`; returns the trace and the gradient at the outputs.
+    pub(super) fn forward(
+        objective: &Objective<'_>,
+        metric: Metric,
+        temperature: f64,
+        averages: bool,
+        outputs: &[T],
+        width: usize,
+    ) -> (Self, Vec<T>) {
+        let (n_way, k_shot) = (objective.n_way, objective.k_shot);
+        let (support, query) = outputs.split_at(n_way * k_shot * width);
+        let references = if averages {
+            class_means(support, k_shot, width)
+        } else {
+            support.to_vec()
+        };
+        let mut trace = Self {
+            metric,
+            temperature: T::of(temperature),
+            averages,
+            n_way,
+            k_shot,
+            width,
+            labels: objective.labels.to_vec(),
+            references: Rows::new(metric, references, width),
+            queries: Rows::new(metric, query.to_vec(), width),
+            attention: Vec::new(),
+            own_attention: Vec::new(),
+            judged: Judged {
+                loss: T::ZERO,
+                log_probabilities: Vec::new(),
+            },
+        };
+        trace.attend();
+        let at_scores = trace.score_gradient();
+        let sides = trace.pull_scores(&at_scores);
+        let sides = Sides {
+            references: trace.references.pull(&sides.references),
+            queries: trace.queries.pull(&sides.queries),
+        };
+        let gradient = trace.pull_references(sides);
+        (trace, gradient)
+    }
+
+    pub(super) fn judged(&self) -> &Judged<T> {
+        &self.judged
+    }
+
+    /// Tangent of the gradient at the outputs, where the outputs have the tangent `d_outputs`.
+    pub(super) fn gradient_tangent(&self, d_outputs: &[T]) -> Vec<T> {
+        let (d_support, d_query) = d_outputs.split_at(self.n_way * self.k_shot * self.width);
+        let d_references = if self.averages {
+            class_means(d_support, self.k_shot, self.width)
+        } else {
+            d_support.to_vec()
+        };
+        let d = Sides {
+            references: self.references.push(&d_references),
+            queries: self.queries.push(d_query),
+        };
+
+        let at_scores = self.score_gradient();
+        let d_at_scores = self.score_gradient_tangent(&self.push_scores(&d));
+        let sides = self.pull_scores(&at_scores);
+        let d_sides = self.pull_scores_tangent(&at_scores, &d_at_scores, &d);
+        self.pull_references(Sides {
+            references: self.references.pull_tangent(
+                &sides.references,
+                &d_sides.references,
+                &d_references,
+            ),
+            queries: self
+                .queries
+                .pull_tangent(&sides.queries, &d_sides.queries, d_query),
+        })
+    }
+
+    /// References of one class.
+    fn per_class(&self) -> usize {
+        if self.averages { 1 } else { self.k_shot }
+    }
+
+    fn n_references(&self) -> usize {
+        self.n_way * self.per_class()
+    }
+
+    /// Scores, attention, and what is judged.
+    fn attend(&mut self) {
+        let (width, per_class, n_references) = (self.width, self.per_class(), self.n_references());
+        let (references, queries) = (self.references.values(), self.queries.values());
+        let mut log_probabilities = Vec::with_capacity(self.labels.len() * self.n_way);
+        for (query, label) in queries.chunks_exact(width).zip(&self.labels) {
+            let mut scores: Vec<T> = references
+                .chunks_exact(width)
+                .map(|reference| similarity(self.metric, query, reference) / self.temperature)
+                .collect();
+            log_softmax(&mut scores);
+            let by_class = scores
+                .chunks_exact(per_class)
+                .map(|class| log_sum_exp(class.iter().copied()));
+            let first = log_probabilities.len();
+            log_probabilities.extend(by_class);
+            let own = log_probabilities[first + label];
+            let own_range = label * per_class..(label + 1) * per_class;
+            self.own_attention.extend((0..n_references).map(|r| {
+                if own_range.contains(&r) {
+                    (scores[r] - own).exp()
+                } else {
+                    T::ZERO
+                }
+            }));
+            self.attention
+                .extend(scores.iter().map(|score| score.exp()));
+        }
+        self.judged = Judged::new(log_probabilities, self.n_way, &self.labels);
+    }
+
+    fn share(&self) -> T {
+        #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let n = self.labels.len() as f64;
+        T::of(1.0 / n)
+    }
+
+    /// Gradient at the scores: `(attention - own_attention) / n`.
+    fn score_gradient(&self) -> Vec<T> {
+        let share = self.share();
+        self.attention
+            .iter()
+            .zip(&self.own_attention)
+            .map(|(all, own)| (*all - *own) * share)
+            .collect()
+    }
+
+    /// Its tangent, where the scores have the tangent `d_scores`.
+    fn score_gradient_tangent(&self, d_scores: &[T]) -> Vec<T> {
+        let (share, n) = (self.share(), self.n_references());
+        let rows = self
+            .attention
+            .chunks_exact(n)
+            .zip(self.own_attention.chunks_exact(n));
+        rows.zip(d_scores.chunks_exact(n))
+            .flat_map(|((all, own), dz)| {
+                let both = softmax_tangent(all, dz).zip(softmax_tangent(own, dz));
+                both.map(|(all, own)| (all - own) * share)
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// Tangent of the scores.
+    fn push_scores(&self, d: &Sides<T>) -> Vec<T> {
+        let mut d_scores = Vec::with_capacity(self.attention.len());
+        self.each_pair(|q, r, query, reference| {
+            let (dq, dr) = (
+                &d.queries[q..][..self.width],
+                &d.references[r..][..self.width],
+            );
+            let mut sum = T::ZERO;
+            for j in 0..self.width {
+                sum += match self.metric {
+                    Metric::Euclidean => T::of(-2.0) * (query[j] - reference[j]) * (dq[j] - dr[j]),
+                    Metric::Cosine => dq[j] * reference[j] + query[j] * dr[j],
+                };
+            }
+            d_scores.push(sum / self.temperature);
+        });
+        d_scores
+    }
+
+    /// Pulls a gradient at the scores back to the compared rows.
+    fn pull_scores(&self, at_scores: &[T]) -> Sides<T> {
+        let mut sides = self.no_sides();
+        let mut weights = at_scores.iter();
+        self.each_pair(|q, r, query, reference| {
+            let weight = *weights.next().expect("one weight for each pair") / self.temperature;
+            let (at_query, at_reference) = sides.rows(q, r, self.width);
+            for j in 0..self.width {
+                let (to_query, to_reference) = slope(self.metric, query[j], reference[j]);
+                at_query[j] += weight * to_query;
+                at_reference[j] += weight * to_reference;
+            }
+        });
+        sides
+    }
+
+    /// Tangent of [`Self::pull_scores`].
+    fn pull_scores_tangent(&self, at_scores: &[T], d_at_scores: &[T], d: &Sides<T>) -> Sides<T> {
+        let mut sides = self.no_sides();
+        let mut weights = at_scores.iter().zip(d_at_scores);
+        self.each_pair(|q, r, query, reference| {
+            let (weight, d_weight) = weights.next().expect("one weight for each pair");
+            let (weight, d_weight) = (*weight / self.temperature, *d_weight / self.temperature);
+            let (dq, dr) = (
+                &d.queries[q..][..self.width],
+                &d.references[r..][..self.width],
+            );
+            let (at_query, at_reference) = sides.rows(q, r, self.width);
+            for j in 0..self.width {
+                let (to_query, to_reference) = slope(self.metric, query[j], reference[j]);
+                // The slopes are linear in the two rows, so their tangents are the slopes of the tangents.
+                let (d_to_query, d_to_reference) = slope(self.metric, dq[j], dr[j]);
+                at_query[j] += d_weight * to_query + weight * d_to_query;
+                at_reference[j] += d_weight * to_reference + weight * d_to_reference;
+            }
+        });
+        sides
+    }
+
+    /// From references and queries to all output rows.
+    fn pull_references(&self, sides: Sides<T>) -> Vec<T> {
+        let mut rows =
+            Vec::with_capacity(self.n_way * self.k_shot * self.width + sides.queries.len());
+        if self.averages {
+            #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+            let share = T::of(1.0 / self.k_shot as f64);
+            for class in sides.references.chunks_exact(self.width) {
+                for _ in 0..self.k_shot {
+                    rows.extend(class.iter().map(|value| *value * share));
+                }
+            }
+        } else {
+            rows.extend(sides.references);
+        }
+        rows.extend(sides.queries);
+        rows
+    }
+
+    fn no_sides(&self) -> Sides<T> {
+        Sides {
+            references: vec![T::ZERO; self.references.values().len()],
+            queries: vec![T::ZERO; self.queries.values().len()],
+        }
+    }
+
+    /// Calls `f(start of query, start of reference, query, reference)` for every pair, queries outermost.
+    fn each_pair(&self, mut f: impl FnMut(usize, usize, &[T], &[T])) {
+        for (q, query) in self.queries.values().chunks_exact(self.width).enumerate() {
+            for (r, reference) in self
+                .references
+                .values()
+                .chunks_exact(self.width)
+                .enumerate()
+            {
+                f(q * self.width, r * self.width, query, reference);
+            }
+        }
+    }
+}
+
+impl<T: Real> Sides<T> {
+    fn rows(&mut self, query: usize, reference: usize, width: usize) -> (&mut [T], &mut [T]) {
+        (
+            &mut self.queries[query..][..width],
+            &mut self.references[reference..][..width],
+        )
+    }
+}
+
+impl<T: Real> Rows<T> {
+    fn new(metric: Metric, rows: Vec<T>, width: usize) -> Self {
+        match metric {
+            Metric::Euclidean => Self::Plain(rows),
+            Metric::Cosine => Self::Unit(UnitRows::new(rows, width)),
+        }
+    }
+
+    fn values(&self) -> &[T] {
+        match self {
+            Self::Plain(rows) => rows,
+            Self::Unit(rows) => rows.values(),
+        }
+    }
+
+    fn pull(&self, gradient: &[T]) -> Vec<T> {
+        match self {
+            Self::Plain(_) => gradient.to_vec(),
+            Self::Unit(rows) => rows.jacobian_product(gradient),
+        }
+    }
+
+    fn push(&self, tangent: &[T]) -> Vec<T> {
+        match self {
+            Self::Plain(_) => tangent.to_vec(),
+            Self::Unit(rows) => rows.jacobian_product(tangent),
+        }
+    }
+
+    fn pull_tangent(&self, gradient: &[T], d_gradient: &[T], d_rows: &[T]) -> Vec<T> {
+        match self {
+            Self::Plain(_) => d_gradient.to_vec(),
+            Self::Unit(rows) => rows.pull_tangent(gradient, d_gradient, d_rows),
+        }
+    }
+}
+
+fn similarity<T: Real>(metric: Metric, a: &[T], b: &[T]) -> T {
+    let mut sum = T::ZERO;
+    for (a, b) in a.iter().zip(b) {
+        sum += match metric {
+            Metric::Euclidean => -((*a - *b) * (*a - *b)),
+            Metric::Cosine => *a * *b,
+        };
+    }
+    sum
+}
+
+/// Derivative of the similarity by one coordinate of the query, and by that of the reference.
+#[inline(always)]
+fn slope<T: Real>(metric: Metric, query: T, reference: T) -> (T, T) {
+    match metric {
+        Metric::Euclidean => (
+            T::of(2.0) * (reference - query),
+            T::of(2.0) * (query - reference),
+        ),
+        Metric::Cosine => (reference, query),
+    }
+}
+
+/// Mean row of each class, `(n_way * k_shot, width)` to `(n_way, width)`.
+fn class_means<T: Real>(support: &[T], k_shot: usize, width: usize) -> Vec<T> {
+    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let share = T::of(1.0 / k_shot as f64);
+    let mut means = Vec::with_capacity(support.len() / k_shot);
+    for class in support.chunks_exact(k_shot * width) {
+        means.extend(
+            (0..width).map(|j| class.iter().skip(j).step_by(width).copied().sum::<T>() * share),
+        );
+    }
+    means
+}
