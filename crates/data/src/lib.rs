@@ -11,6 +11,9 @@ pub mod sampler;
 pub mod archive;
 pub mod resize;
 
+#[cfg(feature = "fetch")]
+pub mod fetch;
+
 mod digest;
 mod draw;
 mod error;
