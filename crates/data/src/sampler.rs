@@ -283,3 +283,6 @@ fn by_alphabet(dataset: &Dataset, sources: &[Source]) -> Vec<Vec<Source>> {
     }
     pools
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,3 +117,6 @@ fn error(dataset: &Dataset, rule: &SplitRule, problem: String, next_step: &str) 
         next_step: next_step.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! The cache: a loaded data set in one file, so that the next start need not decode anything.
+//!
+//! The file is named after what it was made of (content, side, settings, format version), so nothing in it can go
+//! stale: other content is another file. It is written beside its final name, synced and renamed; a reader meets the
+//! whole file or none. A CRC-32 over all bytes shows a cut or a flipped bit, and then the cache is built anew.
+//! Files of other versions are left alone; the folder can be deleted at any time.
+//!
+//! ```text
+//! magic "MSTCACHE" | header length, u64 LE | header, JSON | pixels | CRC-32 of all before it, u32 LE
+//! ```
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Class, DataError, Dataset, digest};
+
+/// Raised whenever the layout of the file, or what loaders put into it, changes.
+const FORMAT: u32 = 1;
+
+const MAGIC: &[u8; 8] = b"MSTCACHE";
+
+/// What a cached data set was made of.
+#[derive(Clone, Debug)]
+pub struct CacheKey<'a> {
+    /// Name of the source.
+    pub name: &'a str,
+    /// Digest of the content it was read from.
+    pub content: String,
+    /// Height and width of its images.
+    pub side: usize,
+    /// Whatever else decides the bytes: filter, ink.
+    pub settings: String,
+}
+
+impl CacheKey<'_> {
+    /// The file of this key.
+    #[must_use]
+    pub fn path(&self, cache_dir: &Path) -> PathBuf {
+        let digest = digest::sha256(self.text().as_bytes());
+        cache_dir.join(format!(
+            "{}-{}-{}.cache",
+            self.name,
+            self.side,
+            &digest[..16]
+        ))
+    }
+
+    fn text(&self) -> String {
+        format!(
+            "format {FORMAT}\nname {}\ncontent {}\nside {}\nsettings {}",
+            self.name, self.content, self.side, self.settings
+        )
+    }
+}
+
+/// The file's header: a [`Dataset`] without its pixels, and the key once more in full.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    key: String,
+    name: String,
+    side: usize,
+    n_images: usize,
+    classes: Vec<Class>,
+    alphabets: Vec<String>,
+    digest: String,
+}
+
+/// The data set from the cache if it is there and whole; otherwise `build` makes it and it is stored.
+///
+/// Without a `cache_dir` this is `build`.
+///
+/// # Errors
+/// Those of `build`; [`DataError::Io`] if the cache cannot be written.
+pub fn load_or_build(
+    cache_dir: Option<&Path>,
+    key: &CacheKey<'_>,
+    build: impl FnOnce() -> Result<Dataset, DataError>,
+) -> Result<Dataset, DataError> {
+    let Some(cache_dir) = cache_dir else {
+        return build();
+    };
+    let path = key.path(cache_dir);
+    if let Some(dataset) = read(&path, key) {
+        return Ok(dataset);
+    }
+    let dataset = build()?;
+    write(cache_dir, &path, key, &dataset).map_err(DataError::io(
+        "write the cache",
+        &path,
+        "choose another cache folder, or none",
+    ))?;
+    Ok(dataset)
+}
+
+/// The cached data set; `None` if there is none or it is damaged in any way.
+fn read(path: &Path, key: &CacheKey<'_>) -> Option<Dataset> {
+    let mut file = File::open(path).ok()?;
+    let file_len = file.metadata().ok()?.len();
+    let mut hasher = crc32fast::Hasher::new();
+    let mut next = |n_bytes: u64| -> Option<Vec<u8>> {
+        // No allocation on the word of a damaged length.
+        if n_bytes > file_len {
+            return None;
+        }
+        let mut bytes = vec![0; usize::try_from(n_bytes).ok()?];
+        file.read_exact(&mut bytes).ok()?;
+        hasher.update(&bytes);
+        Some(bytes)
+    };
+    if next(8)? != MAGIC {
+        return None;
+    }
+    let header_len = u64::from_le_bytes(next(8)?.try_into().ok()?);
+    let header: Header = serde_json::from_slice(&next(header_len)?).ok()?;
+    let n_bytes = header
+        .side
+        .checked_mul(header.side)?
+        .checked_mul(header.n_images)?;
+    let pixels = next(n_bytes as u64)?;
+    let mut checksum = [0; 4];
+    file.read_exact(&mut checksum).ok()?;
+    let at_end = file.read(&mut [0]).ok()? == 0;
+    let is_whole = at_end && u32::from_le_bytes(checksum) == hasher.finalize();
+    (is_whole && header.key == key.text()).then_some(Dataset {
+        name: header.name,
+        side: header.side,
+        pixels,
+        classes: header.classes,
+        alphabets: header.alphabets,
+        digest: header.digest,
+    })
+}
+
+fn write(cache_dir: &Path, path: &Path, key: &CacheKey<'_>, dataset: &Dataset) -> io::Result<()> {
+    fs::create_dir_all(cache_dir)?;
+    let header = serde_json::to_vec(&Header {
+        key: key.text(),
+        name: dataset.name.clone(),
+        side: dataset.side,
+        n_images: dataset.n_images(),
+        classes: dataset.classes.clone(),
+        alphabets: dataset.alphabets.clone(),
+        digest: dataset.digest.clone(),
+    })?;
+    let mut hasher = crc32fast::Hasher::new();
+    // Removed by itself when anything below fails.
+    let mut file = tempfile::NamedTempFile::new_in(cache_dir)?;
+    for bytes in [
+        MAGIC.as_slice(),
+        &(header.len() as u64).to_le_bytes(),
+        &header,
+        &dataset.pixels,
+    ] {
+        hasher.update(bytes);
+        file.write_all(bytes)?;
+    }
+    file.write_all(&hasher.finalize().to_le_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! Pictures in files: decoded to grey bytes, and which end of the scale is ink.
+
+use std::fmt;
+use std::str::FromStr;
+
+use image::{DynamicImage, GrayImage};
+use serde::{Deserialize, Serialize};
+
+use crate::DataError;
+
+/// Which end of the grey scale is ink. What is dark is inverted on loading: in a [`crate::Dataset`] ink is bright.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ink {
+    /// Decided once for the whole data set: the outermost ring of pixels of all images is taken to be paper, and if
+    /// its mean is above the middle of the scale (127.5), ink is dark.
+    #[default]
+    Auto,
+    /// Ink is bright on dark paper, as in MNIST: bytes are kept.
+    Bright,
+    /// Ink is dark on bright paper, as on a scan: bytes are inverted.
+    Dark,
+}
+
+impl Ink {
+    /// Every choice with its written name.
+    pub const ALL: [(&'static str, Self); 3] = [
+        ("auto", Self::Auto),
+        ("bright", Self::Bright),
+        ("dark", Self::Dark),
+    ];
+
+    /// Whether images have to be inverted, given the rings of all of them.
+    pub(crate) fn is_dark(self, rings: impl IntoIterator<Item = Ring>) -> bool {
+        match self {
+            Self::Bright => false,
+            Self::Dark => true,
+            Self::Auto => {
+                let (sum, n_pixels) = rings
+                    .into_iter()
+                    .fold((0, 0), |(sum, n), ring| (sum + ring.sum, n + ring.n_pixels));
+                2 * sum > 255 * n_pixels
+            }
+        }
+    }
+}
+
+impl fmt::Display for Ink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Bright => "bright",
+            Self::Dark => "dark",
+        })
+    }
+}
+
+impl FromStr for Ink {
+    type Err = DataError;
+
+    fn from_str(name: &str) -> Result<Self, DataError> {
+        Self::ALL
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, ink)| *ink)
+            .ok_or_else(|| DataError::unknown_name("ink", name, &Self::ALL.map(|(known, _)| known)))
+    }
+}
+
+/// Sum and number of the outermost pixels of an image, whole numbers so that no order of adding matters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ring {
+    sum: u64,
+    n_pixels: u64,
+}
+
+impl Ring {
+    /// The ring of a row-major image.
+    pub(crate) fn of(pixels: &[u8], height: usize, width: usize) -> Self {
+        let mut ring = Self::default();
+        for (y, row) in pixels.chunks_exact(width).enumerate() {
+            let mut add = |byte: u8| {
+                ring.sum += u64::from(byte);
+                ring.n_pixels += 1;
+            };
+            if y == 0 || y == height - 1 {
+                row.iter().for_each(|&byte| add(byte));
+            } else {
+                add(row[0]);
+                if width > 1 {
+                    add(row[width - 1]);
+                }
+            }
+        }
+        ring
+    }
+}
+
+/// Decodes PNG, JPEG or BMP bytes (by content, not by name) to grey.
+///
+/// Colour becomes luma (Rec. 709 weights, as the `image` crate has them); transparent pixels are laid over white,
+/// since scanned and drawn images mean paper by them; the orientation tag of a JPEG is not followed.
+///
+/// # Errors
+/// The decoder's message.
+pub(crate) fn decode_grey(bytes: &[u8]) -> Result<GrayImage, image::ImageError> {
+    let image = image::load_from_memory(bytes)?;
+    if !image.color().has_alpha() {
+        return Ok(image.into_luma8());
+    }
+    let mut image = image.into_rgba8();
+    for pixel in image.pixels_mut() {
+        let alpha = u32::from(pixel[3]);
+        for channel in 0..3 {
+            let over_white = u32::from(pixel[channel]) * alpha + 255 * (255 - alpha);
+            pixel[channel] = ((over_white + 127) / 255) as u8;
+        }
+        pixel[3] = 255;
+    }
+    Ok(DynamicImage::ImageRgba8(image).into_luma8())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ink_is_told_by_the_ring() {
+        // A dark dot on bright paper, and a bright dot on dark paper.
+        let scan = Ring::of(&[255, 255, 255, 255, 0, 255, 255, 255, 255], 3, 3);
+        let screen = Ring::of(&[0, 0, 0, 0, 255, 0, 0, 0, 0], 3, 3);
+        assert_eq!(
+            scan,
+            Ring {
+                sum: 8 * 255,
+                n_pixels: 8
+            }
+        );
+        assert!(Ink::Auto.is_dark([scan]));
+        assert!(!Ink::Auto.is_dark([screen]));
+        assert!(
+            !Ink::Auto.is_dark([screen, screen, scan]),
+            "the majority decides"
+        );
+        assert!(Ink::Dark.is_dark([screen]) && !Ink::Bright.is_dark([scan]));
+    }
+
+    #[test]
+    fn transparent_pixels_are_paper() {
+        let mut rgba = image::RgbaImage::new(2, 1);
+        rgba.put_pixel(1, 0, image::Rgba([0, 0, 0, 255]));
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        rgba.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+        assert_eq!(decode_grey(bytes.get_ref()).unwrap().into_raw(), [255, 0]);
+    }
+}

@@ -1,0 +1,161 @@
+//! The registry of data sources: what `--dataset` may say. A new source is a file and a line in [`SOURCES`].
+
+use std::path::{Path, PathBuf};
+
+use crate::picture::Ink;
+use crate::{DataError, Dataset, folder, idx, omniglot};
+
+/// Where and how to open a data set.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// Folder of downloaded data: Omniglot's archives are looked for here and in its folder `omniglot`.
+    pub data_dir: Option<PathBuf>,
+    /// Folder for decoded images; none, nothing is kept.
+    pub cache_dir: Option<PathBuf>,
+    /// Height and width to resize to, in pixels.
+    pub side: usize,
+    /// Which end of the grey scale is ink, for `folder` and `idx`; the other sources know.
+    pub ink: Ink,
+}
+
+impl Default for OpenOptions {
+    /// No folders, 28x28, ink told by the border.
+    fn default() -> Self {
+        Self {
+            data_dir: None,
+            cache_dir: None,
+            side: 28,
+            ink: Ink::Auto,
+        }
+    }
+}
+
+/// One way to get a data set.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    /// Its name: what stands before the colon of a spec.
+    pub name: &'static str,
+    /// How a spec is written, e.g. `folder:PATH`.
+    pub spec: &'static str,
+    /// One line on what it is.
+    pub summary: &'static str,
+    /// Opens it; the text is what stands after the colon.
+    pub open: fn(Option<&str>, &OpenOptions) -> Result<Dataset, DataError>,
+}
+
+/// Every source.
+pub const SOURCES: &[Source] = &[
+    Source {
+        name: "omniglot",
+        spec: "omniglot[:PATH]",
+        summary: "1,623 characters of 50 alphabets by 20 drawers (Lake et al. 2015), from its two archives",
+        open: open_omniglot,
+    },
+    Source {
+        name: "folder",
+        spec: "folder:PATH",
+        summary: "your own PNG, JPEG or BMP images: a folder for each class, optionally within alphabets or train/val/test",
+        open: |path, options| {
+            let path = required("folder", path)?;
+            folder::load(
+                Path::new(path),
+                options.side,
+                options.ink,
+                options.cache_dir.as_deref(),
+            )
+        },
+    },
+    Source {
+        name: "idx",
+        spec: "idx:PATH",
+        summary: "IDX files of the MNIST family, plain or gzipped: a folder, or the file of images",
+        open: |path, options| {
+            let path = required("idx", path)?;
+            idx::load(Path::new(path), options.side, options.ink)
+        },
+    },
+];
+
+/// Opens the data set that `spec` describes, e.g. `omniglot` or `folder:/my/images`.
+///
+/// # Errors
+/// [`DataError::UnknownName`] with the nearest valid name, and those of the source.
+pub fn open(spec: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
+    let (name, argument) = spec
+        .split_once(':')
+        .map_or((spec, None), |(name, argument)| (name, Some(argument)));
+    let source = SOURCES
+        .iter()
+        .find(|source| source.name == name)
+        .ok_or_else(|| {
+            let known: Vec<&str> = SOURCES.iter().map(|source| source.name).collect();
+            DataError::unknown_name("data set", name, &known)
+        })?;
+    (source.open)(argument, options)
+}
+
+fn open_omniglot(path: Option<&str>, options: &OpenOptions) -> Result<Dataset, DataError> {
+    let candidates: Vec<PathBuf> = match (path, &options.data_dir) {
+        (Some(path), _) => vec![path.into()],
+        (None, Some(data_dir)) => vec![data_dir.join("omniglot"), data_dir.clone()],
+        (None, None) => {
+            return Err(DataError::Invalid {
+                setting: "data_dir",
+                value: "none".into(),
+                problem: "Omniglot's archives have to be somewhere".into(),
+                next_step: "name their folder (`--data-dir DIR` or `omniglot:PATH`)".into(),
+            });
+        }
+    };
+    let holds_archives = |folder: &&PathBuf| folder.join(omniglot::ARCHIVES[0]).is_file();
+    // Where none holds them, the first gives the message.
+    let folder = candidates
+        .iter()
+        .find(holds_archives)
+        .unwrap_or(&candidates[0]);
+    omniglot::load(folder, options.side, options.cache_dir.as_deref())
+}
+
+fn required<'a>(name: &str, argument: Option<&'a str>) -> Result<&'a str, DataError> {
+    argument
+        .filter(|path| !path.is_empty())
+        .ok_or_else(|| DataError::Invalid {
+            setting: "dataset",
+            value: name.into(),
+            problem: "a path is missing".into(),
+            next_step: format!("write `{name}:PATH`"),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_refused(spec: &str, expected: &str) {
+        let message = open(spec, &OpenOptions::default()).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+
+    #[test]
+    fn typos_and_missing_paths_are_answered() {
+        check_refused("omniglott", "did you mean `omniglot`");
+        check_refused("foldr:x", "did you mean `folder`");
+        check_refused("folder", "write `folder:PATH`");
+        check_refused("idx:", "write `idx:PATH`");
+        check_refused("idx:/no/such/place", "/no/such/place");
+        check_refused("omniglot", "--data-dir");
+        check_refused("omniglot:/no/such/place", "images_background.zip");
+    }
+
+    #[test]
+    fn names_are_unique_and_begin_their_spec() {
+        for (source_idx, source) in SOURCES.iter().enumerate() {
+            assert!(source.spec.starts_with(source.name) && !source.summary.is_empty());
+            assert!(
+                SOURCES[..source_idx]
+                    .iter()
+                    .all(|other| other.name != source.name)
+            );
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! Tests of the sampler: what an episode always is, and what each stream changes and leaves alone.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use rayon::prelude::*;
+
+use super::*;
+use crate::list_digest;
+use crate::test_data::dataset;
+
+const SHAPE: EpisodeShape = EpisodeShape {
+    n_way: 5,
+    k_shot: 3,
+    n_query: 8,
+};
+
+fn sampler(rotations: Rotations) -> Sampler {
+    let dataset = dataset(4, 6, 20);
+    Sampler::new(&dataset, &dataset.all_classes(), SHAPE, rotations, false).unwrap()
+}
+
+/// What an episode says of one class, without its label.
+type OfClass = (u32, u8, Vec<u32>, Vec<u32>);
+
+fn by_label(episode: &Episode) -> Vec<OfClass> {
+    let EpisodeShape {
+        k_shot, n_query, ..
+    } = episode.shape;
+    let images = episode
+        .support
+        .chunks(k_shot)
+        .zip(episode.query.chunks(n_query));
+    episode
+        .classes
+        .iter()
+        .zip(images)
+        .map(|(class, (support, query))| {
+            (
+                class.class_idx,
+                class.quarter_turns,
+                support.to_vec(),
+                query.to_vec(),
+            )
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn an_episode_is_what_its_shape_says(
+        seed: u64,
+        index: u64,
+        n_way in 2_usize..10,
+        k_shot in 1_usize..6,
+        n_query in 1_usize..7,
+        rotations in prop::sample::select(Rotations::ALL.map(|(_, rotations)| rotations).to_vec()),
+        within_alphabet: bool,
+    ) {
+        let dataset = dataset(3, 10, 12);
+        let classes: Vec<u32> = (0..30).filter(|class_idx| class_idx % 10 != 7).collect();
+        let shape = EpisodeShape { n_way, k_shot, n_query };
+        let sampler = Sampler::new(&dataset, &classes, shape, rotations, within_alphabet).unwrap();
+        let episode = sampler.episode(&Seeds::all(seed), index);
+        prop_assert_eq!(episode.classes.len(), n_way);
+        prop_assert_eq!(episode.support.len(), shape.n_support());
+        prop_assert_eq!(episode.query.len(), shape.n_queries());
+        let distinct: BTreeSet<_> = episode.classes.iter().collect();
+        prop_assert_eq!(distinct.len(), n_way);
+        for (class_idx, turns, support, query) in by_label(&episode) {
+            prop_assert!(classes.contains(&class_idx));
+            prop_assert!(turns < 4 && (rotations != Rotations::Off || turns == 0));
+            let images: BTreeSet<u32> = support.iter().chain(&query).copied().collect();
+            prop_assert_eq!(images.len(), k_shot + n_query, "support and query are disjoint, nothing twice");
+            let class = &dataset.classes[class_idx as usize];
+            let own = class.first_image as u32..(class.first_image + class.n_images) as u32;
+            prop_assert!(images.iter().all(|image_idx| own.contains(image_idx)));
+        }
+        if rotations != Rotations::AsClasses {
+            let characters: BTreeSet<_> = episode.classes.iter().map(|class| class.class_idx).collect();
+            prop_assert_eq!(characters.len(), n_way, "no character twice");
+        }
+        if within_alphabet {
+            let alphabets: BTreeSet<_> = episode.classes.iter().map(|class| class.class_idx / 10).collect();
+            prop_assert_eq!(alphabets.len(), 1);
+        }
+    }
+
+    #[test]
+    fn larger_episodes_hold_the_smaller(seed: u64, index: u64) {
+        let dataset = dataset(1, 12, 20);
+        let episode = |n_way, k_shot, n_query| {
+            let shape = EpisodeShape { n_way, k_shot, n_query };
+            let sampler = Sampler::new(&dataset, &dataset.all_classes(), shape, Rotations::Off, false).unwrap();
+            let mut classes = by_label(&sampler.episode(&Seeds::all(seed), index));
+            classes.sort();
+            classes
+        };
+        let small = episode(3, 2, 5);
+        for ((_, _, support, query), (_, _, more_support, same_query)) in small.iter().zip(&episode(3, 4, 5)) {
+            prop_assert_eq!(support, &more_support[..2]);
+            prop_assert_eq!(query, same_query);
+        }
+        for ((.., query), (.., more_query)) in small.iter().zip(&episode(3, 2, 9)) {
+            prop_assert_eq!(query, &more_query[..5]);
+        }
+        let wide = episode(8, 2, 5);
+        prop_assert!(small.iter().all(|class| wide.contains(class)));
+    }
+}
+
+#[test]
+fn same_key_same_bytes_in_any_order_on_any_thread() {
+    let dataset = dataset(4, 6, 20);
+    let sampler = sampler(Rotations::AsClasses);
+    let seeds = Seeds::all(5);
+    let bytes = |index: u64| {
+        let episode = sampler.episode(&seeds, index);
+        let mut buffer: Vec<f32> = Vec::new();
+        episode.gather(&dataset, &mut buffer);
+        (episode, buffer)
+    };
+    let forwards: Vec<_> = (0..64).map(bytes).collect();
+    let mut backwards: Vec<_> = (0..64).rev().map(bytes).collect();
+    backwards.reverse();
+    assert!(forwards == backwards);
+    for n_threads in [1, 2, 4] {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(n_threads)
+            .build()
+            .unwrap();
+        let parallel: Vec<_> = pool.install(|| (0..64).into_par_iter().map(bytes).collect());
+        assert!(forwards == parallel, "{n_threads} threads");
+    }
+}
+
+/// The frozen episodes: a change of generator, stream layout or draw shows here, as it would in every figure.
+#[test]
+fn the_first_episodes_are_as_ever() {
+    let sampler = sampler(Rotations::AsClasses);
+    let list = |seeds: &Seeds| list_digest((0..100).map(|index| sampler.episode(seeds, index)));
+    let seeds = Seeds::all(0);
+    assert_eq!(
+        list(&seeds),
+        "fe15655e3345c57ea9fd08a2ef7c72a2a0e595549d038454b30d04f91de47d99"
+    );
+}
+
+/// Replaces each stream alone, over many indices, and compares all that an episode says.
+#[test]
+fn each_stream_changes_its_own_part_alone() {
+    for rotations in [Rotations::AsClasses, Rotations::Augment, Rotations::Off] {
+        let sampler = sampler(rotations);
+        let seeds = Seeds::all(3);
+        for stream in Stream::ALL {
+            let changed = seeds.with(stream, 4);
+            let mut n_changed = 0;
+            for index in 0..50 {
+                let (before, after) = (
+                    sampler.episode(&seeds, index),
+                    sampler.episode(&changed, index),
+                );
+                n_changed += usize::from(before != after);
+                check_change(stream, &before, &after);
+            }
+            let matters = match stream {
+                Stream::Task | Stream::Support | Stream::Query | Stream::Label => true,
+                Stream::Augment => rotations == Rotations::Augment,
+                Stream::Split | Stream::Init | Stream::Eval => false,
+            };
+            assert_eq!(
+                n_changed > 40,
+                matters,
+                "{stream:?} {rotations:?}: {n_changed} of 50 changed"
+            );
+            assert!(matters || n_changed == 0, "{stream:?} {rotations:?}");
+        }
+    }
+}
+
+fn check_change(stream: Stream, before: &Episode, after: &Episode) {
+    match stream {
+        Stream::Support => {
+            assert_eq!(
+                (&before.classes, &before.query),
+                (&after.classes, &after.query)
+            );
+        }
+        Stream::Query => {
+            assert_eq!(before.classes, after.classes);
+            for ((_, _, old, old_query), (_, _, new, query)) in
+                by_label(before).iter().zip(&by_label(after))
+            {
+                // A support goes only by becoming a query or for one that was a query before.
+                let entered = new.iter().filter(|image_idx| !old.contains(image_idx));
+                assert!(entered.clone().count() <= old_query.len());
+                let left = old.iter().filter(|image_idx| !new.contains(image_idx));
+                let freed = new.iter().any(|image_idx| old_query.contains(image_idx));
+                assert!(freed || left.into_iter().all(|image_idx| query.contains(image_idx)));
+            }
+        }
+        Stream::Label => {
+            let [mut old, mut new] = [by_label(before), by_label(after)];
+            old.sort();
+            new.sort();
+            assert_eq!(
+                old, new,
+                "the same classes with the same images, under other labels"
+            );
+        }
+        Stream::Augment => {
+            let characters = |episode: &Episode| -> Vec<u32> {
+                episode
+                    .classes
+                    .iter()
+                    .map(|class| class.class_idx)
+                    .collect()
+            };
+            assert_eq!(characters(before), characters(after));
+            assert_eq!(
+                (&before.support, &before.query),
+                (&after.support, &after.query)
+            );
+        }
+        Stream::Task => {
+            let positions = |episode: &Episode| -> Vec<u32> {
+                episode
+                    .support
+                    .iter()
+                    .chain(&episode.query)
+                    .map(|image_idx| image_idx % 20)
+                    .collect()
+            };
+            assert_eq!(positions(before), positions(after));
+        }
+        Stream::Split | Stream::Init | Stream::Eval => assert_eq!(before, after),
+    }
+}
+
+#[test]
+fn the_evaluation_list_depends_on_its_seed_alone() {
+    let sampler = sampler(Rotations::Augment);
+    let list = |seeds: Seeds| {
+        (0..20)
+            .map(|index| sampler.episode(&seeds, index))
+            .collect::<Vec<_>>()
+    };
+    let mut other = Seeds::all(77);
+    other.eval = 1;
+    assert!(list(Seeds::all(1).evaluation()) == list(other.evaluation()));
+    assert!(list(Seeds::all(1).evaluation()) != list(Seeds::all(2).evaluation()));
+    assert!(
+        list(Seeds::all(1).evaluation()) != list(Seeds::all(1)),
+        "not what a run was trained by"
+    );
+    let fixed = Seeds::all(1).evaluation();
+    for (before, after) in list(fixed)
+        .iter()
+        .zip(&list(fixed.with(Stream::Support, 9)))
+    {
+        assert_eq!(
+            (&before.classes, &before.query),
+            (&after.classes, &after.query)
+        );
+    }
+}
+
+/// Each class in 5 of 24, each image of a drawn class as support in 3 of 20: binomial bounds at 5 SD.
+#[test]
+fn classes_images_and_turns_are_drawn_evenly() {
+    let n_episodes = 4_000_u32;
+    let sampler = sampler(Rotations::Augment);
+    let (mut classes, mut supports, mut turns) = ([0_u32; 24], [0_u32; 20], [0_u32; 4]);
+    for index in 0..u64::from(n_episodes) {
+        let episode = sampler.episode(&Seeds::all(11), index);
+        for class in &episode.classes {
+            classes[class.class_idx as usize] += 1;
+            turns[class.quarter_turns as usize] += 1;
+        }
+        episode
+            .support
+            .iter()
+            .for_each(|image_idx| supports[(image_idx % 20) as usize] += 1);
+    }
+    let check = |counts: &[u32], n: u32, p: f64| {
+        let mean = f64::from(n) * p;
+        let bound = 5.0 * (mean * (1.0 - p)).sqrt();
+        assert!(
+            counts
+                .iter()
+                .all(|&count| (f64::from(count) - mean).abs() < bound),
+            "{counts:?}"
+        );
+    };
+    check(&classes, n_episodes, 5.0 / 24.0);
+    check(&supports, n_episodes * 5, 3.0 / 20.0);
+    check(&turns, n_episodes * 5, 0.25);
+}
+
+#[test]
+fn gathered_rows_are_the_images_as_their_class_is_turned() {
+    let dataset = dataset(4, 6, 20);
+    let episode = sampler(Rotations::AsClasses).episode(&Seeds::all(2), 0);
+    let mut buffer: Vec<f64> = vec![9.0; 3];
+    episode.gather(&dataset, &mut buffer);
+    let images = episode.support.iter().zip(episode.support_labels());
+    let images = images.chain(episode.query.iter().zip(episode.query_labels()));
+    assert_eq!(buffer.len(), (SHAPE.n_support() + SHAPE.n_queries()) * 9);
+    for (row, (&image_idx, label)) in buffer.chunks_exact(9).zip(images) {
+        let [low, high, ..] = image_idx.to_le_bytes();
+        let corner = match episode.classes[label as usize].quarter_turns {
+            0 => [low, high, 3],
+            1 => [3, 6, 9],
+            2 => [9, 8, 7],
+            _ => [7, 4, low],
+        };
+        assert_eq!(row[..3], corner.map(|byte| f64::from(byte) / 255.0));
+    }
+}
+
+fn check_refused(classes: &[u32], shape: [usize; 3], within_alphabet: bool, expected: &[&str]) {
+    let [n_way, k_shot, n_query] = shape;
+    let shape = EpisodeShape {
+        n_way,
+        k_shot,
+        n_query,
+    };
+    let message = Sampler::new(
+        &dataset(2, 6, 20),
+        classes,
+        shape,
+        Rotations::Off,
+        within_alphabet,
+    )
+    .unwrap_err()
+    .to_string();
+    for part in expected {
+        assert!(message.contains(part), "{message:?} lacks {part:?}");
+    }
+}
+
+#[test]
+fn requests_beyond_the_data_name_both_numbers() {
+    let all: Vec<u32> = (0..12).collect();
+    check_refused(
+        &all,
+        [13, 1, 1],
+        false,
+        &["13 needed, 12 there", "lower n_way to 12"],
+    );
+    check_refused(
+        &all,
+        [7, 1, 1],
+        true,
+        &["7 needed, 6 there", "or draw from all alphabets"],
+    );
+    check_refused(
+        &all,
+        [5, 6, 15],
+        false,
+        &["k_shot 6 + n_query 15", "21 needed, 20 there", "12 of 12"],
+    );
+    check_refused(&all, [1, 1, 1], false, &["n_way = 1", "2 or more"]);
+    check_refused(&all, [5, 0, 1], false, &["k_shot = 0"]);
+    check_refused(&all, [5, 1, 0], false, &["n_query = 0"]);
+    check_refused(&[0, 1, 1], [2, 1, 1], false, &["listed twice"]);
+    check_refused(&[0, 99], [2, 1, 1], false, &["99", "has 12 classes"]);
+    check_refused(&[], [5, 1, 1], false, &["5 needed, 0 there"]);
+}
