@@ -457,7 +457,7 @@ pub(crate) fn n_values(shape: ImageShape) -> usize {
 }
 
 /// Uniform in `[-1, 1)` from the upper 53 bits of one draw.
-fn signed_unit(rng: DynRng<'_>) -> f64 {
+pub(crate) fn signed_unit(rng: DynRng<'_>) -> f64 {
     const SCALE: f64 = 1.0 / (1_u64 << 52) as f64;
     (rng.next_u64() >> 11) as f64 * SCALE - 1.0
 }

@@ -50,6 +50,23 @@ pub enum ModelError {
         /// Why, and what to do.
         reason: String,
     },
+    /// A checkpoint that is damaged, or does not fit the network.
+    #[error("checkpoint {path}: {reason}")]
+    Checkpoint {
+        /// Where it came from.
+        path: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// An error of the file system.
+    #[error("cannot read or write {path}")]
+    Io {
+        /// The file.
+        path: String,
+        /// The system's own words.
+        #[source]
+        source: std::io::Error,
+    },
     /// An error of candle.
     #[error("candle failed in {during}")]
     Candle {

@@ -1,6 +1,8 @@
 //! Networks as functions of (parameters, images), with exact first and second derivatives.
 
 pub mod architecture;
+pub mod check;
+pub mod checkpoint;
 pub mod device;
 pub mod error;
 pub mod fused;
@@ -12,6 +14,7 @@ pub mod real;
 pub mod registry;
 
 pub use architecture::Architecture;
+pub use checkpoint::Checkpoint;
 pub use device::{Backend, DeviceSpec};
 pub use error::ModelError;
 pub use network::{ImageShape, Network, NetworkConfig, Norm, Pass, Statistics, Tape};

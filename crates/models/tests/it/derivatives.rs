@@ -1,0 +1,87 @@
+//! Every network, norm and loss of the registry against central differences, on every backend.
+
+use metastable_models::check::{self, Subject};
+use metastable_models::{Backend, DeviceSpec, Network, Params, build};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+fn network(subject: &Subject, backend: Backend) -> Box<dyn Network<f64>> {
+    build(&subject.config, backend, DeviceSpec::Cpu).unwrap()
+}
+
+fn every_derivative_is_right(backend: Backend) {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let subjects = check::subjects(&mut rng).unwrap();
+    assert!(
+        subjects.len() > 100,
+        "the battery has shrunk: {}",
+        subjects.len()
+    );
+    for subject in &subjects {
+        let network = network(subject, backend);
+        let errors = check::derivatives(&*network, subject.case(), &mut rng).unwrap();
+        assert!(errors.acceptable(), "{}: {errors:?}", subject.title());
+    }
+}
+
+#[test]
+fn graph_derivatives_agree_with_central_differences() {
+    every_derivative_is_right(Backend::Graph);
+}
+
+#[test]
+fn differences_converge_at_second_order() {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    for name in ["conv4", "conv4-strided", "mlp"] {
+        // The first subject without a kink between the points is taken; the order of the others says nothing.
+        let subjects = check::subjects(&mut rng).unwrap();
+        let orders = subjects
+            .iter()
+            .filter(|s| s.config.name == name)
+            .map(|subject| {
+                let network = network(subject, Backend::Graph);
+                let mut v = Params::zeros(network.layout());
+                for value in v.values_mut() {
+                    *value = rng.next_u32() as f64 / f64::from(u32::MAX) - 0.5;
+                }
+                v.scale(1.0 / v.norm());
+                check::convergence_order(&*network, subject.case(), &v, 1e-3).unwrap()
+            });
+        let orders: Vec<_> = orders.collect();
+        let of_order_two = orders
+            .iter()
+            .filter(|order| (*order - 2.0).abs() < 0.2)
+            .count();
+        assert!(
+            of_order_two * 2 > orders.len(),
+            "{name}: {of_order_two} of {} have order 2 +- 0.2: {orders:?}",
+            orders.len()
+        );
+    }
+}
+
+#[test]
+fn hessian_products_are_symmetric() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    for subject in check::subjects(&mut rng).unwrap().iter().step_by(7) {
+        let network = network(subject, Backend::Graph);
+        let case = subject.case();
+        let mut tape = network
+            .record(case.params, case.images, case.pass, case.objective)
+            .unwrap();
+        let mut draw = || {
+            let mut v = Params::zeros(network.layout());
+            for value in v.values_mut() {
+                *value = rng.next_u32() as f64 / f64::from(u32::MAX) - 0.5;
+            }
+            v
+        };
+        let (a, b) = (draw(), draw());
+        let (ha, hb) = (
+            tape.hessian_product(&a).unwrap(),
+            tape.hessian_product(&b).unwrap(),
+        );
+        let gap = (ha.dot(&b) - hb.dot(&a)).abs() / (ha.norm() * b.norm());
+        assert!(gap < 1e-12, "{}: {gap:e}", subject.title());
+    }
+}

@@ -1,0 +1,4 @@
+//! Integration tests of the models, in one binary.
+
+mod derivatives;
+mod planted;
