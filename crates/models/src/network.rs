@@ -113,7 +113,7 @@ pub trait Tape<T: Real>: Send {
     fn outputs(&self) -> &[T];
 
     /// Mean and (unbiased) variance of the batch at every normalisation, in the layout of [`Network::buffers`]; empty
-    /// but for [`Norm::Running`].
+    /// but for [`Norm::Running`], zeros where stored statistics normalised.
     fn statistics(&self) -> Params<T>;
 
     /// `dL/dtheta`.

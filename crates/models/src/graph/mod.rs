@@ -47,7 +47,7 @@ pub struct GraphNetwork {
 struct Forward {
     /// `(n_images, n_outputs)`.
     outputs: Tensor,
-    /// Mean and biased variance at every normalisation, and over how many values; only if asked for.
+    /// Mean and biased variance at every running normalisation by the batch, and over how many values.
     moments: Vec<(Tensor, Tensor, usize)>,
 }
 
@@ -89,7 +89,6 @@ impl GraphNetwork {
         theta: &Tensor,
         images: &Tensor,
         pass: Pass<'_, T>,
-        keep_moments: bool,
     ) -> candle_core::Result<Forward> {
         let architecture = &self.architecture;
         let mut moments = Vec::new();
@@ -100,19 +99,20 @@ impl GraphNetwork {
                 None => hidden,
                 Some(slots) => {
                     let (weight, bias) = architecture.norm_rows(slots, pass.inner_step);
-                    let batch = || layers::moments(&hidden);
                     let (mean, variance) = match (pass.statistics, &slots.running) {
                         (Statistics::Stored(stored), Some((mean, variance))) => (
                             self.upload(&stored.values()[mean.clone()])?,
                             self.upload(&stored.values()[variance.clone()])?,
                         ),
-                        _ => batch()?,
+                        (_, running) => {
+                            let (mean, variance) = layers::moments(&hidden)?;
+                            if running.is_some() {
+                                let n_values = hidden.elem_count() / mean.elem_count();
+                                moments.push((mean.detach(), variance.detach(), n_values));
+                            }
+                            (mean, variance)
+                        }
                     };
-                    if keep_moments && slots.running.is_some() {
-                        let (mean, variance) = batch()?;
-                        let n_values = hidden.elem_count() / mean.elem_count();
-                        moments.push((mean.detach(), variance.detach(), n_values));
-                    }
                     layers::norm(
                         &hidden,
                         &mean,
@@ -197,7 +197,7 @@ impl<T: Real> Network<T> for GraphNetwork {
         let run = || {
             let theta = self.upload(params.values())?;
             let images = self.upload_images(images, n_images)?;
-            self.forward(&theta, &images, pass, false)?
+            self.forward(&theta, &images, pass)?
                 .outputs
                 .flatten_all()?
                 .to_vec1()
@@ -218,7 +218,7 @@ impl<T: Real> Network<T> for GraphNetwork {
             // A fresh variable for each pass: candle gives gradients to variables only.
             let theta = Var::from_tensor(&self.upload(params.values())?)?;
             let images = self.upload_images(images, n_images)?;
-            let forward = self.forward(theta.as_tensor(), &images, pass, true)?;
+            let forward = self.forward(theta.as_tensor(), &images, pass)?;
             let log_probabilities = losses::log_probabilities(&forward.outputs, &objective)?;
             let loss = losses::mean_negative_log_likelihood(&log_probabilities, objective.labels)?;
             tape::GraphTape::new(

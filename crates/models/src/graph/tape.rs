@@ -58,13 +58,17 @@ impl<T: Real> GraphTape<T> {
         log_probabilities: &Tensor,
         loss: Tensor,
     ) -> candle_core::Result<Self> {
-        let mut statistics = Vec::with_capacity(buffers.n_values());
+        let mut values = Vec::with_capacity(buffers.n_values());
         for (mean, variance, n_values) in &forward.moments {
-            statistics.extend(mean.to_vec1::<T>()?);
+            values.extend(mean.to_vec1::<T>()?);
             // Unbiased, as PyTorch stores it; a single value has no spread to correct.
             let bessel = *n_values as f64 / (*n_values as f64 - 1.0).max(1.0);
-            statistics.extend((variance * bessel)?.to_vec1::<T>()?);
+            values.extend((variance * bessel)?.to_vec1::<T>()?);
         }
+        let statistics = match forward.moments.is_empty() {
+            true => Params::zeros(buffers),
+            false => Params::from_values(buffers, values),
+        };
         Ok(Self {
             layout: Arc::clone(layout),
             theta,
@@ -72,7 +76,7 @@ impl<T: Real> GraphTape<T> {
             loss_value: loss.to_scalar()?,
             log_probabilities: log_probabilities.flatten_all()?.to_vec1()?,
             outputs: forward.outputs.flatten_all()?.to_vec1()?,
-            statistics: Params::from_values(buffers, statistics),
+            statistics,
             loss,
         })
     }

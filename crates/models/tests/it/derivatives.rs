@@ -30,6 +30,25 @@ fn graph_derivatives_agree_with_central_differences() {
 }
 
 #[test]
+fn fused_derivatives_agree_with_central_differences() {
+    every_derivative_is_right(Backend::Fused);
+}
+
+/// Two ways to compute the same sums in double precision: some thousand roundings, and a norm over few values multiplies
+/// them by 1 / std.
+const ROUNDING: f64 = 1e-10;
+
+#[test]
+fn fused_and_graph_agree_to_rounding() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    for subject in &check::subjects(&mut rng).unwrap() {
+        let [fused, graph] = [Backend::Fused, Backend::Graph].map(|b| network(subject, b));
+        let gap = check::disagreement(&*fused, &*graph, subject.case(), &mut rng).unwrap();
+        assert!(gap < ROUNDING, "{}: {gap:e}", subject.title());
+    }
+}
+
+#[test]
 fn differences_converge_at_second_order() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     for name in ["conv4", "conv4-strided", "mlp"] {
