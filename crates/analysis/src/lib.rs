@@ -6,9 +6,18 @@ mod error;
 
 pub mod record;
 
+pub mod aggregate;
+pub mod churn;
+pub mod comparison;
+pub mod components;
+pub mod confusion;
+pub mod curves;
+pub mod difficulty;
 pub mod failure;
 pub mod spread;
+pub mod tail;
 pub mod threshold;
+pub mod transfer;
 
 mod bootstrap;
 pub mod distribution;
@@ -19,7 +28,9 @@ pub mod metric;
 pub mod options;
 pub mod outcome;
 mod random;
+
 pub mod registry;
+pub mod robust;
 pub mod scores;
 pub mod summary;
 

@@ -1,13 +1,25 @@
 //! The one list of metrics. To add one: a file, and a line here.
 
 use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
-use crate::{spread, threshold};
+use crate::{
+    aggregate, churn, comparison, components, confusion, curves, difficulty, spread, tail,
+    threshold, transfer,
+};
 
 /// Metrics of one learner in one setting, in the order of the report.
-pub const LEARNER_METRICS: &[&LearnerMetric] = &[&spread::METRIC, &threshold::METRIC];
+pub const LEARNER_METRICS: &[&LearnerMetric] = &[
+    &spread::METRIC,
+    &components::METRIC,
+    &tail::METRIC,
+    &difficulty::METRIC,
+    &confusion::METRIC,
+    &churn::METRIC,
+    &threshold::METRIC,
+    &curves::METRIC,
+];
 
 /// Metrics across the learners of one setting.
-pub const SETTING_METRICS: &[&SettingMetric] = &[];
+pub const SETTING_METRICS: &[&SettingMetric] = &[&comparison::METRIC, &transfer::METRIC];
 
 /// Metrics across all settings.
-pub const STUDY_METRICS: &[&StudyMetric] = &[];
+pub const STUDY_METRICS: &[&StudyMetric] = &[&aggregate::METRIC];

@@ -1,0 +1,246 @@
+//! A6: how often two runs of equal standing disagree.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{AnalysisError, check_len};
+use crate::findings::{Certainty, Finding, percent};
+use crate::group::LearnerRuns;
+use crate::metric::{LearnerMetric, Measure, Measured};
+use crate::options::Options;
+use crate::record::Test;
+use crate::summary::mean;
+
+/// Disagreement between the runs of one learner on the same queries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Churn {
+    /// Every pair of runs, `first < second`, indices into the tested runs.
+    pub pairs: Vec<PairChurn>,
+    /// Mean share of queries on which two runs differ, 0 to 1.
+    pub churn: f64,
+    /// The same if the runs erred independently at their accuracies.
+    pub expected: f64,
+    /// `churn / expected`: under 1, runs fail on the same queries; absent if `expected` is 0.
+    pub excess: Option<f64>,
+    /// Fleiss' kappa of the predicted labels; absent if all runs give all queries one label.
+    pub kappa: Option<f64>,
+}
+
+/// Two runs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PairChurn {
+    /// Index of the first run.
+    pub first: usize,
+    /// Index of the second.
+    pub second: usize,
+    /// Share of queries on which they differ.
+    pub churn: f64,
+    /// The same under independent errors.
+    pub expected: f64,
+}
+
+impl Measure for Churn {
+    const ID: &'static str = "churn";
+}
+
+pub(crate) const METRIC: LearnerMetric = LearnerMetric {
+    id: Churn::ID,
+    title: "Disagreement between seeds (A6)",
+    measure,
+};
+
+/// Share of queries on which two independent classifiers of accuracies `p` and `q` differ, wrong answers spread evenly
+/// over the other labels: `1 - p q - (1 - p)(1 - q) / (N - 1)`.
+#[must_use]
+pub fn independent_churn(p: f64, q: f64, n_way: usize) -> f64 {
+    1.0 - p * q - (1.0 - p) * (1.0 - q) / (n_way - 1) as f64
+}
+
+/// Fleiss' kappa from counts: `counts[subject][category]` of raters. `None` if chance agreement is complete.
+///
+/// `(P - P_e) / (1 - P_e)`, with `P` the mean agreement of a pair of raters and `P_e = sum_j p_j^2`.
+///
+/// # Errors
+/// [`AnalysisError::TooFew`] without subjects or with fewer than two raters, [`AnalysisError::Shape`] naming the subject
+/// whose number of raters or categories differs from the first one's.
+/// # Source
+/// Fleiss 1971.
+pub fn fleiss_kappa<R: AsRef<[u32]>>(counts: &[R]) -> Result<Option<f64>, AnalysisError> {
+    let Some(first) = counts.first().map(AsRef::as_ref) else {
+        return Err(AnalysisError::too_few("subjects", 1, 0));
+    };
+    let n_raters: u32 = first.iter().sum();
+    if n_raters < 2 {
+        return Err(AnalysisError::too_few(
+            "raters of each subject",
+            2,
+            n_raters as usize,
+        ));
+    }
+    let raters = f64::from(n_raters);
+    let mut totals = vec![0.0; first.len()];
+    let mut agreement = 0.0;
+    for (subject, row) in counts.iter().map(AsRef::as_ref).enumerate() {
+        check_len(
+            &format!("categories of subject {subject}"),
+            first.len(),
+            row.len(),
+        )?;
+        check_len(
+            &format!("raters of subject {subject}"),
+            n_raters as usize,
+            row.iter().sum::<u32>() as usize,
+        )?;
+        let squares: f64 = row
+            .iter()
+            .map(|count| f64::from(*count) * f64::from(*count))
+            .sum();
+        agreement += (squares - raters) / (raters * (raters - 1.0));
+        for (total, count) in totals.iter_mut().zip(row) {
+            *total += f64::from(*count);
+        }
+    }
+    let n_subjects = counts.len() as f64;
+    let observed = agreement / n_subjects;
+    let chance: f64 = totals
+        .iter()
+        .map(|total| (total / (n_subjects * raters)).powi(2))
+        .sum();
+    Ok((chance < 1.0 - 1e-12).then(|| (observed - chance) / (1.0 - chance)))
+}
+
+/// Churn of tests on the same episodes.
+///
+/// # Errors
+/// [`AnalysisError::TooFew`] for fewer than two tests, [`AnalysisError::Shape`] if they differ in size.
+/// # Source
+/// Milani Fard et al. 2016 (churn); Fleiss 1971 (kappa).
+pub fn churn(tests: &[&Test]) -> Result<Churn, AnalysisError> {
+    if tests.len() < 2 {
+        return Err(AnalysisError::too_few(
+            "tested runs for churn",
+            2,
+            tests.len(),
+        ));
+    }
+    let n_way = tests[0].n_way;
+    let n_predictions = tests[0].predictions.len();
+    for (run, test) in tests.iter().enumerate() {
+        check_len(
+            &format!("predictions of run {run}"),
+            n_predictions,
+            test.predictions.len(),
+        )?;
+        check_len(&format!("classes per task of run {run}"), n_way, test.n_way)?;
+    }
+    let accuracies: Vec<f64> = tests
+        .iter()
+        .map(|test| mean(&test.task_accuracies()))
+        .collect();
+    let mut pairs = Vec::new();
+    for second in 1..tests.len() {
+        for first in 0..second {
+            let queries = tests[first]
+                .predictions
+                .iter()
+                .zip(&tests[second].predictions);
+            let differing = queries.filter(|(a, b)| a != b).count();
+            pairs.push(PairChurn {
+                first,
+                second,
+                churn: differing as f64 / n_predictions as f64,
+                expected: independent_churn(accuracies[first], accuracies[second], n_way),
+            });
+        }
+    }
+    let average = |of: fn(&PairChurn) -> f64| mean(&pairs.iter().map(of).collect::<Vec<_>>());
+    let observed = average(|pair| pair.churn);
+    let expected = average(|pair| pair.expected);
+    let counts: Vec<Vec<u32>> = (0..n_predictions)
+        .map(|query| {
+            let mut row = vec![0; n_way];
+            for test in tests {
+                row[usize::from(test.predictions[query])] += 1;
+            }
+            row
+        })
+        .collect();
+    Ok(Churn {
+        pairs,
+        churn: observed,
+        expected,
+        excess: (expected > 0.0).then(|| observed / expected),
+        kappa: fleiss_kappa(&counts)?,
+    })
+}
+
+fn measure(group: &LearnerRuns<'_>, _: &Options) -> Result<Measured, AnalysisError> {
+    if group.tested.len() < 2 {
+        return Ok(Measured::absent());
+    }
+    let tests: Vec<&Test> = group.tested.iter().map(|(_, test)| *test).collect();
+    let result = churn(&tests)?;
+    let excess = result.excess.map_or_else(String::new, |excess| {
+        format!(", {excess:.2} times what independent errors at the same accuracies would give")
+    });
+    let text = format!(
+        "Two seeds of {} give different answers on {} of the queries{}.",
+        group.learner,
+        percent(result.churn),
+        excess
+    );
+    Measured::new(
+        &result,
+        vec![Finding::of_learner(
+            group,
+            Churn::ID,
+            Certainty::Estimated,
+            text,
+        )],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The worked example of the article "Fleiss' kappa" of the English Wikipedia: 14 raters, 10 subjects, 5 categories;
+    /// P = 0.378, P_e = 0.213, kappa = 0.210.
+    #[test]
+    fn kappa_of_the_published_example() {
+        let counts = [
+            [0, 0, 0, 0, 14],
+            [0, 2, 6, 4, 2],
+            [0, 0, 3, 5, 6],
+            [0, 3, 9, 2, 0],
+            [2, 2, 8, 1, 1],
+            [7, 7, 0, 0, 0],
+            [3, 2, 6, 3, 0],
+            [2, 5, 3, 2, 2],
+            [6, 5, 2, 1, 0],
+            [0, 2, 2, 3, 7],
+        ];
+        let kappa = fleiss_kappa(&counts).unwrap().unwrap();
+        assert!((kappa - 0.210).abs() < 5e-4, "{kappa}");
+        assert_eq!(fleiss_kappa(&[[3, 0], [3, 0]]).unwrap(), None);
+        let error = fleiss_kappa(&[[2, 1], [2, 2]]).unwrap_err().to_string();
+        assert_eq!(error, "raters of subject 1: expected 3 values, got 4");
+    }
+
+    #[test]
+    fn churn_by_hand() {
+        let test = |predictions: Vec<u8>| Test {
+            n_tasks: 2,
+            n_way: 2,
+            n_query: 1,
+            predictions,
+            task_nll: vec![0.5; 2],
+            classes: None,
+        };
+        // Labels are 0 1 0 1: the first run is right on all, the second on 3 of 4.
+        let (a, b) = (test(vec![0, 1, 0, 1]), test(vec![0, 1, 0, 0]));
+        let result = churn(&[&a, &b]).unwrap();
+        assert!((result.churn - 0.25).abs() < 1e-15);
+        assert!((result.expected - (1.0 - 0.75)).abs() < 1e-15);
+        assert!((result.excess.unwrap() - 1.0).abs() < 1e-15);
+    }
+}

@@ -1,0 +1,340 @@
+//! A8: is one learner better than another, on the same seeds and tasks?
+
+use serde::{Deserialize, Serialize};
+
+use crate::bootstrap::{percentile_interval, replicates};
+use crate::components::components;
+use crate::distribution::{normal_quantile, wilson};
+use crate::error::{AnalysisError, check_len};
+use crate::estimate::{Estimate, Interval};
+use crate::findings::{Certainty, Finding, points};
+use crate::group::{FIELD_EPISODES, LearnerRuns, SettingRuns};
+use crate::metric::{Measure, Measured, SettingMetric};
+use crate::options::Options;
+use crate::random::index;
+use crate::scores::ScoreMatrix;
+
+/// `P(A > B)` above which a difference is worth acting on (Bouthillier et al. 2021, section 5).
+pub const MEANINGFUL: f64 = 0.75;
+
+/// Every pair of learners of one setting.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Comparisons {
+    /// The learner listed first comes first in each pair.
+    pub pairs: Vec<Comparison>,
+}
+
+/// Learner `a` against learner `b`, paired by seed bundle and by task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Learner A.
+    pub a: String,
+    /// Learner B.
+    pub b: String,
+    /// Seeds that both have tested, ascending.
+    pub seeds: Vec<u64>,
+    /// Figures; absent if they share no seed, or were tested on different episodes.
+    pub paired: Option<PairedComparison>,
+}
+
+/// The figures of a paired comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PairedComparison {
+    /// Mean of `A_a[r, t] - A_b[r, t]`, with the random-effects interval (absent for one seed).
+    pub difference: Estimate,
+    /// Difference of the means of each seed bundle.
+    pub by_seed: Vec<f64>,
+    /// `P(A > B)` over seed bundles, ties half, with its percentile bootstrap interval over bundles.
+    pub probability: Estimate,
+    /// Wilson's interval of the same share: unlike the bootstrap it keeps a width when every bundle agrees.
+    pub wilson: Interval,
+    /// The decision.
+    pub decision: Decision,
+    /// Bundles needed to decide with power 0.95 at the 5 % level if `P(A > B)` is 0.75: 29.
+    pub n_needed: usize,
+}
+
+/// The decision rule of Bouthillier et al. 2021 on `P(A > B)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// The interval includes 1/2: not distinguishable.
+    NotSignificant,
+    /// A is better, but `P(A > B)` is below 0.75 throughout the interval.
+    ASignificantNotMeaningful,
+    /// A is better, and the interval reaches over 0.75.
+    ASignificantAndMeaningful,
+    /// B is better, but barely.
+    BSignificantNotMeaningful,
+    /// B is better.
+    BSignificantAndMeaningful,
+}
+
+impl Measure for Comparisons {
+    const ID: &'static str = "comparisons";
+}
+
+pub(crate) const METRIC: SettingMetric = SettingMetric {
+    id: Comparisons::ID,
+    title: "Is one learner better than another? (A8)",
+    measure,
+};
+
+/// Bundles needed to tell `P(A > B) = probability` from 1/2 at one-sided level `alpha` with the given power:
+/// `ceil(((z_(1-alpha) + z_power) / (sqrt(6) (1/2 - probability)))^2)`.
+///
+/// # Source
+/// Noether 1987, as used by Bouthillier et al. 2021, appendix C.3.
+/// # Example
+/// 29 for 0.75, alpha 0.05, power 0.95.
+#[must_use]
+pub fn needed_bundles(probability: f64, alpha: f64, power: f64) -> usize {
+    let root = (normal_quantile(1.0 - alpha) + normal_quantile(power))
+        / (6.0_f64.sqrt() * (0.5 - probability));
+    (root * root).ceil() as usize
+}
+
+/// The decision from the interval of `P(A > B)`, `lower` to `upper`.
+///
+/// A is better if `lower > 1/2`, and meaningfully so if also `upper > 0.75`; mirrored for B.
+#[must_use]
+pub fn decide(lower: f64, upper: f64) -> Decision {
+    if lower > 0.5 {
+        if upper > MEANINGFUL {
+            Decision::ASignificantAndMeaningful
+        } else {
+            Decision::ASignificantNotMeaningful
+        }
+    } else if upper < 0.5 {
+        if lower < 1.0 - MEANINGFUL {
+            Decision::BSignificantAndMeaningful
+        } else {
+            Decision::BSignificantNotMeaningful
+        }
+    } else {
+        Decision::NotSignificant
+    }
+}
+
+/// Paired comparison of two tables: row `r` of both comes from one seed bundle, column `t` from one task.
+///
+/// Differs from the paper: the decision takes the wider of the bootstrap interval and Wilson's on each side. When all
+/// bundles agree the bootstrap has no width at all, and three of three would count as proof.
+///
+/// # Errors
+/// [`AnalysisError::Shape`] if the tables differ in size; those of [`Options::validate`].
+/// # Source
+/// Bouthillier et al. 2021, section 5.
+pub fn compare(
+    a: &ScoreMatrix,
+    b: &ScoreMatrix,
+    options: &Options,
+) -> Result<PairedComparison, AnalysisError> {
+    options.validate()?;
+    check_len("runs of the second learner", a.n_runs(), b.n_runs())?;
+    check_len("tasks of the second learner", a.n_tasks(), b.n_tasks())?;
+    let differences = a.minus(b)?;
+    let by_seed = differences.run_means();
+    let interval = if differences.n_runs() > 1 && differences.n_tasks() > 1 {
+        Some(components(&differences, None, options.level)?.interval)
+    } else {
+        None
+    };
+    // Equal totals summed in another order may differ in the last bits; accuracies are far coarser.
+    let wins: Vec<f64> = by_seed
+        .iter()
+        .map(|d| match d {
+            d if *d > 1e-12 => 1.0,
+            d if *d < -1e-12 => 0.0,
+            _ => 0.5,
+        })
+        .collect();
+    let n = wins.len();
+    let share = |total: f64| total / n as f64;
+    let draws = replicates(options.seed, "comparison", options.n_resamples, |rng| {
+        share((0..n).map(|_| wins[index(rng, n)]).sum())
+    });
+    let total: f64 = wins.iter().sum();
+    let name = format!(
+        "percentile bootstrap over seeds, {} resamples",
+        options.n_resamples
+    );
+    let bootstrap = percentile_interval(&draws, options.level, name)?;
+    let Some(wilson) = wilson(total, n, options.level) else {
+        return Err(AnalysisError::too_few("paired runs", 1, 0));
+    };
+    Ok(PairedComparison {
+        difference: Estimate {
+            value: differences.mean(),
+            interval,
+        },
+        by_seed,
+        decision: decide(
+            bootstrap.lower.min(wilson.lower),
+            bootstrap.upper.max(wilson.upper),
+        ),
+        probability: Estimate::new(share(total), bootstrap),
+        wilson,
+        n_needed: needed_bundles(MEANINGFUL, 0.05, 0.95),
+    })
+}
+
+/// Rows of the runs of `group` with these seeds, in their order.
+fn rows_of(group: &LearnerRuns<'_>, seeds: &[u64]) -> Vec<Vec<f64>> {
+    let tested = group
+        .tested
+        .iter()
+        .filter(|(run, _)| seeds.contains(&run.seed));
+    tested.map(|(_, test)| test.task_accuracies()).collect()
+}
+
+/// Whether two learners were tested on the same episodes, as far as their fingerprints tell.
+pub(crate) fn same_episodes(a: &LearnerRuns<'_>, b: &LearnerRuns<'_>) -> bool {
+    let list = |group: &LearnerRuns<'_>| {
+        group
+            .tested
+            .first()
+            .map(|(run, _)| run.fingerprint.get(FIELD_EPISODES).cloned())
+    };
+    list(a) == list(b)
+}
+
+fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
+    let tested: Vec<&LearnerRuns<'_>> = group
+        .learners
+        .iter()
+        .filter(|learner| !learner.tested.is_empty())
+        .collect();
+    let mut result = Comparisons::default();
+    let mut findings = Vec::new();
+    for (at, a) in tested.iter().enumerate() {
+        for b in &tested[at + 1..] {
+            let has = |learner: &LearnerRuns<'_>, seed: u64| {
+                learner.tested.iter().any(|(run, _)| run.seed == seed)
+            };
+            let seeds: Vec<u64> = a
+                .tested
+                .iter()
+                .map(|(run, _)| run.seed)
+                .filter(|seed| has(b, *seed))
+                .collect();
+            let paired = if seeds.is_empty() || !same_episodes(a, b) {
+                None
+            } else {
+                let rows = [rows_of(a, &seeds), rows_of(b, &seeds)];
+                Some(compare(
+                    &ScoreMatrix::from_rows(&rows[0])?,
+                    &ScoreMatrix::from_rows(&rows[1])?,
+                    options,
+                )?)
+            };
+            let comparison = Comparison {
+                a: a.learner.to_owned(),
+                b: b.learner.to_owned(),
+                seeds,
+                paired,
+            };
+            findings.extend(sentence(group.setting, &comparison));
+            result.pairs.push(comparison);
+        }
+    }
+    if result.pairs.is_empty() {
+        Ok(Measured::absent())
+    } else {
+        Measured::new(&result, findings)
+    }
+}
+
+fn sentence(setting: &str, comparison: &Comparison) -> Option<Finding> {
+    let paired = comparison.paired.as_ref()?;
+    let (a, b) = (&comparison.a, &comparison.b);
+    let n = comparison.seeds.len();
+    let Some(interval) = &paired.difference.interval else {
+        let text = format!(
+            "{a} minus {b} is {} in one seed; nothing can be said about another training.",
+            points(paired.difference.value)
+        );
+        return Some(Finding::of_setting(
+            setting,
+            Comparisons::ID,
+            Certainty::TooFewRuns,
+            text,
+        ));
+    };
+    let (verdict, certainty) = if interval.contains(0.0) {
+        (
+            format!("{a} and {b} are not distinguishable in mean accuracy"),
+            Certainty::NotDistinguishable,
+        )
+    } else if interval.lower > 0.0 {
+        (
+            format!("{a} is better than {b} in mean accuracy"),
+            Certainty::Distinguishable,
+        )
+    } else {
+        (
+            format!("{b} is better than {a} in mean accuracy"),
+            Certainty::Distinguishable,
+        )
+    };
+    let rule = match paired.decision {
+        Decision::NotSignificant => "not yet significant",
+        Decision::ASignificantNotMeaningful | Decision::BSignificantNotMeaningful => {
+            "significant, not meaningful"
+        }
+        Decision::ASignificantAndMeaningful | Decision::BSignificantAndMeaningful => {
+            "significant and meaningful"
+        }
+    };
+    let text = format!(
+        "{verdict}: {} ({} to {}) over {n} paired seeds. {a} wins {:.0} % of the seeds, which is {rule} ({} seeds \
+         are needed to be sure of a 75 % winner).",
+        points(paired.difference.value),
+        points(interval.lower),
+        points(interval.upper),
+        100.0 * paired.probability.value,
+        paired.n_needed
+    );
+    Some(Finding::of_setting(
+        setting,
+        Comparisons::ID,
+        certainty,
+        text,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 29 bundles: Bouthillier et al. 2021, appendix C.3.
+    #[test]
+    fn noether() {
+        assert_eq!(needed_bundles(0.75, 0.05, 0.95), 29);
+        assert_eq!(needed_bundles(0.25, 0.05, 0.95), 29);
+    }
+
+    #[test]
+    fn decisions() {
+        for (lower, upper, expected) in [
+            (0.45, 0.95, Decision::NotSignificant),
+            (0.55, 0.70, Decision::ASignificantNotMeaningful),
+            (0.55, 0.90, Decision::ASignificantAndMeaningful),
+            (0.30, 0.45, Decision::BSignificantNotMeaningful),
+            (0.10, 0.45, Decision::BSignificantAndMeaningful),
+        ] {
+            assert_eq!(decide(lower, upper), expected, "{lower} {upper}");
+        }
+    }
+
+    #[test]
+    fn three_of_three_is_no_proof() {
+        let a = ScoreMatrix::from_rows(&[[0.9, 0.8], [0.9, 0.9], [0.8, 0.9]]).unwrap();
+        let b = ScoreMatrix::from_rows(&[[0.5, 0.6], [0.6, 0.6], [0.5, 0.5]]).unwrap();
+        let paired = compare(&a, &b, &Options::default()).unwrap();
+        assert!((paired.probability.value - 1.0).abs() < 1e-15);
+        assert_eq!(paired.decision, Decision::NotSignificant);
+        let itself = compare(&a, &a, &Options::default()).unwrap();
+        assert!((itself.probability.value - 0.5).abs() < 1e-15);
+    }
+}
