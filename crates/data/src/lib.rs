@@ -44,6 +44,7 @@ pub mod rotation;
 pub mod sampler;
 
 pub mod folder;
+pub mod glyphs;
 pub mod idx;
 pub mod lake_runs;
 pub mod omniglot;
@@ -65,6 +66,7 @@ mod test_data;
 pub use dataset::{Class, ClassImages, Dataset};
 pub use episode::{ClassRef, Episode, EpisodeShape, list_digest};
 pub use error::DataError;
+pub use glyphs::GlyphsConfig;
 pub use key::{Seeds, Stream};
 pub use lake_runs::lake_runs;
 pub use picture::Ink;

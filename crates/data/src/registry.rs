@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::picture::Ink;
-use crate::{DataError, Dataset, folder, idx, omniglot};
+use crate::{DataError, Dataset, GlyphsConfig, folder, glyphs, idx, omniglot};
 
 /// Where and how to open a data set.
 #[derive(Clone, Debug)]
@@ -45,6 +45,18 @@ pub struct Source {
 
 /// Every source.
 pub const SOURCES: &[Source] = &[
+    Source {
+        name: "glyphs",
+        spec: "glyphs[:KEY=VALUE,...]",
+        summary: "procedural alphabets that look like handwriting; nothing to download (seed, spread, n_alphabets, ...)",
+        open: |settings, options| {
+            let config = GlyphsConfig {
+                side: options.side,
+                ..GlyphsConfig::default()
+            };
+            glyphs::generate(&config.with_text(settings.unwrap_or(""))?)
+        },
+    },
     Source {
         name: "omniglot",
         spec: "omniglot[:PATH]",
