@@ -2,6 +2,11 @@
 //!
 //! Every test ends in the right error or in the right bytes, and looks at what lies under the final name.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up should stop"
+)]
+
 mod archives;
 mod hub;
 mod lies;

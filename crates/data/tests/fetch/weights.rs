@@ -191,3 +191,40 @@ fn weights_come_from_folders_and_mirrors() {
     options.source = Source::parse(&server.url("/m"));
     is_in_place(folder.path(), &weights(SPEC, &options, &()).unwrap());
 }
+
+/// Without a known hash only the validator keeps two versions apart.
+#[test]
+fn an_unproven_part_is_resumed_only_with_its_validator() {
+    let good = safetensors();
+    let old: Vec<u8> = good.iter().map(|byte| byte ^ 0xff).collect();
+    // Cut once: resumed where the tag is the same; started over where the file changed, or where there is no tag.
+    for (case, expected_resumes) in [("same", 40), ("changed", 0), ("untagged", 0)] {
+        let answer = listing(&[(FILE, &good, false)]);
+        let (good, old) = (good.clone(), old.clone());
+        let server = Server::start(move |request, n_before| match (n_before, case) {
+            (0, _) => Reply::new(200, answer.clone()),
+            (1, "same") => Reply::file(request, &good, "\"t\"").cut_after(40),
+            (1, "changed") => Reply::file(request, &old, "\"old\"").cut_after(40),
+            (1, _) => Reply::file(request, &old, "").without("ETag").cut_after(40),
+            (_, "untagged") => Reply::file(request, &good, "").without("ETag"),
+            // The range is served although the condition does not hold.
+            _ => match request.range_start() {
+                Some(start) => Reply::new(206, &good[start..]).with("ETag", "\"t\"").with(
+                    "Content-Range",
+                    &format!("bytes {start}-{}/{}", good.len() - 1, good.len()),
+                ),
+                None => Reply::file(request, &good, "\"t\""),
+            },
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = options(folder.path());
+        options.hub.endpoint = Some(server.url(""));
+        let file = weights(SPEC, &options, &()).unwrap();
+        is_in_place(folder.path(), &file);
+        assert!(
+            matches!(file.how, How::Downloaded { resumed_from, .. } if resumed_from == expected_resumes),
+            "{case}: {:?}",
+            file.how
+        );
+    }
+}
