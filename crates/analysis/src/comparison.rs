@@ -287,7 +287,7 @@ fn sentence(setting: &str, comparison: &Comparison) -> Option<Finding> {
         }
     };
     let text = format!(
-        "{verdict}: {} ({} to {}) over {n} paired seeds. {a} wins {:.0} % of the seeds, which is {rule} ({} seeds \
+        "{verdict}: {a} minus {b} is {} ({} to {}) over {n} paired seeds. {a} wins {:.0} % of the seeds, which is {rule} ({} seeds \
          are needed to be sure of a 75 % winner).",
         points(paired.difference.value),
         points(interval.lower),

@@ -1,6 +1,36 @@
 //! Stability statistics for meta-learning: how far can a score be trusted?
 //!
-//! Plain tables in, numbers out; nothing here knows a tensor, a file or a terminal.
+//! Plain tables in, numbers out; nothing here knows a tensor, a file or a terminal, so tables from any laboratory
+//! serve. Two entries:
+//!
+//! - a table of scores: [`ScoreMatrix`], then [`spread::spread`], [`components::components`], [`tail::tail`], ...
+//! - a whole study: [`Study`], then [`analyze`], which computes every metric of the [`registry`] with and without
+//!   failed runs, and says in plain sentences what can be said.
+//!
+//! ```
+//! use metastable_analysis::{ScoreMatrix, components::components, spread::spread};
+//!
+//! // Accuracy of 3 trainings (rows) on the same 4 tasks (columns).
+//! let scores = ScoreMatrix::from_rows(&[
+//!     [0.96, 0.88, 0.92, 1.00],
+//!     [0.92, 0.84, 0.92, 0.96],
+//!     [0.98, 0.90, 0.96, 1.00],
+//! ])?;
+//! let printed = &spread(&scores, 0.95)?.runs[0].printed;
+//! let honest = components(&scores, None, 0.95)?;
+//! // What a paper would print for the first run, and what another training on other tasks may give:
+//! assert_eq!(format!("{:.3} +- {:.3}", 0.94, printed.half_width()), "0.940 +- 0.051");
+//! assert_eq!(format!("{:.3} +- {:.3}", honest.mean, honest.interval.half_width()), "0.937 +- 0.073");
+//! // Share of that uncertainty which comes from the seed:
+//! assert_eq!(format!("{:.2}", honest.run.share), "0.27");
+//! # Ok::<(), metastable_analysis::AnalysisError>(())
+//! ```
+//!
+//! Accuracies are fractions, 0 to 1; steps are outer steps; losses are nats. Everything random is keyed: the same
+//! table, options and seed give the same bits at any number of threads.
+//!
+//! To add a metric, write one file (result type, pure function, `METRIC` constant; [`spread`] is the pattern) and one
+//! line in [`registry`]. Results lie in [`Measures`] and come out typed: `learner.all.get::<spread::Spread>()`.
 
 mod error;
 

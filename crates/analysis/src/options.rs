@@ -124,7 +124,7 @@ impl Options {
         }
         for share in &self.tail_shares {
             check(
-                open(*share) || *share >= 1.0 && *share <= 1.0,
+                *share > 0.0 && *share <= 1.0,
                 "tail_shares",
                 *share,
                 "a share in (0, 1]",

@@ -1,0 +1,12 @@
+//! Known answers: other software, closed forms, simulation, invariances.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests; a panic is how they fail"
+)]
+
+mod golden;
+mod invariance;
+mod published;
+mod simulation;
+mod study;
+mod support;

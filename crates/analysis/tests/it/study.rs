@@ -1,0 +1,231 @@
+//! The whole way from records to figures and sentences.
+
+use metastable_analysis::aggregate::Aggregates;
+use metastable_analysis::churn::Churn;
+use metastable_analysis::comparison::Comparisons;
+use metastable_analysis::components::Components;
+use metastable_analysis::failure::FailureReason;
+use metastable_analysis::registry::{LEARNER_METRICS, SETTING_METRICS, STUDY_METRICS};
+use metastable_analysis::spread::Spread;
+use metastable_analysis::tail::Tail;
+use metastable_analysis::threshold::StepsToThreshold;
+use metastable_analysis::transfer::Transfer;
+use metastable_analysis::{
+    Adaptation, Options, Outcome, Run, Study, StudyAnalysis, TestPool, analyze,
+};
+
+use crate::support::run;
+
+const SETTING: &str = "glyphs 5-way 1-shot";
+
+fn options() -> Options {
+    Options {
+        n_resamples: 500,
+        n_profile_resamples: 100,
+        n_null_draws: 100,
+        ..Options::default()
+    }
+}
+
+fn study(runs: Vec<Run>) -> Study {
+    Study {
+        name: "test".to_owned(),
+        command: "cargo test".to_owned(),
+        runs,
+    }
+}
+
+fn runs(learner: &str, accuracies: &[f64]) -> Vec<Run> {
+    accuracies
+        .iter()
+        .enumerate()
+        .map(|(seed, accuracy)| run(learner, SETTING, seed as u64, *accuracy))
+        .collect()
+}
+
+#[test]
+fn every_metric_of_a_sound_study() {
+    let mut all = runs("maml", &[0.91, 0.93, 0.9]);
+    all.extend(runs("protonet", &[0.97, 0.975, 0.97]));
+    for run in &mut all[..3] {
+        run.adaptation = Some(Adaptation {
+            n_tasks: 2,
+            trained_steps: 1,
+            query_accuracy: vec![0.2, 0.9, 0.2, 0.8],
+            support_loss: vec![1.6, 0.1, 1.6, 0.2],
+            query_loss: vec![1.6, 0.3, 1.6, 0.4],
+        });
+    }
+    let mut options = options();
+    options.reference = Some("protonet".to_owned());
+    let pool = TestPool {
+        n_classes: 423,
+        n_examples: 20,
+        k_shot: 1,
+    };
+    options.pools.insert(SETTING.to_owned(), pool);
+    let result = analyze(&study(all), &options).unwrap();
+    let setting = &result.settings[0];
+    let maml = &setting.learners[0];
+    assert_eq!(
+        maml.all.ids().count(),
+        LEARNER_METRICS.len(),
+        "every learner metric is there"
+    );
+    assert_eq!(setting.all.ids().count(), SETTING_METRICS.len());
+    assert_eq!(result.all.ids().count(), STUDY_METRICS.len());
+    assert!(maml.without_failed.is_none() && maml.failures.failed.is_empty());
+
+    let spread = maml.all.get::<Spread>().unwrap();
+    assert!(
+        (spread.mean.value - 0.913).abs() < 0.02,
+        "{}",
+        spread.mean.value
+    );
+    assert_eq!(
+        maml.all
+            .get::<Components>()
+            .unwrap()
+            .open
+            .unwrap()
+            .n_disjoint,
+        84
+    );
+    assert_eq!(
+        maml.all.get::<Tail>().unwrap().levels.len(),
+        1,
+        "1 % of 40 tasks is no tail"
+    );
+    assert!(maml.all.get::<Churn>().unwrap().churn > 0.0);
+    assert_eq!(maml.all.get::<StepsToThreshold>().unwrap().runs.len(), 3);
+    assert_eq!(setting.all.get::<Transfer>().unwrap().slopes.len(), 2);
+    let pair = &setting.all.get::<Comparisons>().unwrap().pairs[0];
+    let difference = &pair.paired.as_ref().unwrap().difference;
+    assert!(
+        difference.interval.as_ref().unwrap().upper < 0.0,
+        "protonet is better"
+    );
+    let aggregates = result.all.get::<Aggregates>().unwrap();
+    assert!(
+        (aggregates.improvements[0].probability.value).abs() < 1e-15,
+        "no run of maml beats one of protonet"
+    );
+    assert!(
+        result
+            .findings
+            .iter()
+            .any(|finding| finding.text.contains("protonet is better than maml"))
+    );
+    // JSON there and back is the identity on bytes.
+    let text = serde_json::to_string(&result).unwrap();
+    let back: StudyAnalysis = serde_json::from_str(&text).unwrap();
+    assert_eq!(serde_json::to_string(&back).unwrap(), text);
+}
+
+#[test]
+fn failed_runs_are_counted_named_and_left_out_on_the_side() {
+    let mut all = runs("matching", &[0.95, 0.94, 0.96, 0.2, 0.95, 0.5]);
+    all[4].outcome = Outcome::Diverged {
+        step: 7,
+        cause: "loss is NaN".to_owned(),
+    };
+    all[4].test = None;
+    let result = analyze(&study(all), &options()).unwrap();
+    let learner = &result.settings[0].learners[0];
+    let failed: Vec<u64> = learner.failures.failed.iter().map(|run| run.seed).collect();
+    assert_eq!(failed, [3, 4, 5]);
+    assert!(matches!(
+        learner.failures.failed[0].reasons[0],
+        FailureReason::AtChance { .. }
+    ));
+    assert!(matches!(
+        learner.failures.failed[1].reasons[0],
+        FailureReason::Diverged { step: 7, .. }
+    ));
+    assert!(matches!(
+        learner.failures.failed[2].reasons[0],
+        FailureReason::Outlier { .. }
+    ));
+    assert_eq!(
+        (learner.failures.n_untested, learner.tested_seeds.as_slice()),
+        (1, &[0, 1, 2, 3, 5][..])
+    );
+    let with = learner.all.get::<Spread>().unwrap();
+    let without = learner
+        .without_failed
+        .as_ref()
+        .unwrap()
+        .get::<Spread>()
+        .unwrap();
+    assert_eq!((with.n_runs, without.n_runs), (5, 3));
+    assert!(without.mean.value > 0.93 && with.mean.value < 0.8);
+    assert!(result.without_failed.is_some() && result.settings[0].without_failed.is_some());
+}
+
+#[test]
+fn a_study_in_which_every_run_fails_is_a_result() {
+    let mut all = runs("maml", &[0.9, 0.9]);
+    for run in &mut all {
+        run.test = None;
+        run.history.clear();
+    }
+    let result = analyze(&study(all), &options()).unwrap();
+    assert_eq!(result.settings[0].learners[0].failures.failed.len(), 2);
+    assert!(result.settings[0].learners[0].all.get::<Spread>().is_none());
+}
+
+#[test]
+fn one_run_has_no_seed_spread() {
+    let result = analyze(&study(runs("maml", &[0.9])), &options()).unwrap();
+    let spread = result.settings[0].learners[0].all.get::<Spread>().unwrap();
+    assert!(spread.seed_sd.is_none() && spread.mean.interval.is_none());
+}
+
+#[test]
+fn refusals_name_the_field() {
+    let message = |change: fn(&mut Vec<Run>)| {
+        let mut all = runs("maml", &[0.9, 0.9]);
+        change(&mut all);
+        analyze(&study(all), &options()).unwrap_err().to_string()
+    };
+    let differing = message(|runs| {
+        runs[1]
+            .fingerprint
+            .insert("inner_lr".to_owned(), "0.1".to_owned());
+    });
+    assert!(
+        differing.contains("differ in `inner_lr` (0.4 against 0.1)"),
+        "{differing}"
+    );
+    let absent = message(|runs| {
+        runs[1].fingerprint.remove("inner_lr");
+    });
+    assert!(
+        absent.contains("`inner_lr` (0.4 against absent)"),
+        "{absent}"
+    );
+    let twice = message(|runs| runs[1].seed = 0);
+    assert!(twice.contains("`seed`"), "{twice}");
+    let label = message(|runs| {
+        if let Some(test) = &mut runs[1].test {
+            test.predictions[80] = 5;
+        }
+    });
+    assert!(
+        label.ends_with("predicted label is 5 at task 1, query 5; expected a label under 5"),
+        "{label}"
+    );
+    let short = message(|runs| {
+        if let Some(test) = &mut runs[0].test {
+            test.task_nll.pop();
+        }
+    });
+    assert!(
+        short.contains("task_nll: expected 40 values, got 39"),
+        "{short}"
+    );
+    assert_eq!(
+        message(Vec::clear),
+        "runs in the study: 0 given, at least 1 needed"
+    );
+}

@@ -1,0 +1,79 @@
+//! Draws and comparisons that the tests share.
+
+use metastable_analysis::distribution::normal_quantile;
+use metastable_analysis::{Outcome, Progress, Run, Test};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// A generator of its own for each test.
+pub(crate) fn rng(key: u64) -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(key)
+}
+
+/// Uniform on (0, 1), both ends excluded.
+pub(crate) fn uniform(rng: &mut ChaCha8Rng) -> f64 {
+    ((rng.next_u64() >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
+}
+
+/// Standard normal, by inversion.
+pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    normal_quantile(uniform(rng))
+}
+
+/// Asserts equality up to `tolerance`, relative above 1.
+#[track_caller]
+pub(crate) fn close(got: f64, expected: f64, tolerance: f64, what: &str) {
+    let scale = expected.abs().max(1.0);
+    assert!(
+        (got - expected).abs() <= tolerance * scale,
+        "{what}: got {got}, expected {expected}"
+    );
+}
+
+/// A run whose queries are right with probability `accuracy`, on 40 tasks, 5-way, 15 queries.
+pub(crate) fn run(learner: &str, setting: &str, seed: u64, accuracy: f64) -> Run {
+    let (n_tasks, n_way, n_query) = (40, 5, 15);
+    let mut draws = rng(seed + 1000 * learner.len() as u64);
+    let predictions = (0..n_tasks * n_way * n_query)
+        .map(|at| {
+            let label = (at % (n_way * n_query)) / n_query;
+            let right = uniform(&mut draws) < accuracy;
+            (if right { label } else { (label + 1) % n_way }) as u8
+        })
+        .collect();
+    let validation = |step: usize| 0.2 + (accuracy - 0.2) * (step as f64 / 100.0).min(1.0);
+    let history = (1..=20).map(|check| Progress {
+        step: 10 * check,
+        train_loss: 1.0,
+        train_accuracy: accuracy,
+        validation_accuracy: Some(validation(10 * check)),
+    });
+    Run {
+        id: format!("{setting}-{learner}-{seed}").replace(' ', "_"),
+        learner: learner.to_owned(),
+        setting: setting.to_owned(),
+        seed,
+        outcome: Outcome::Completed,
+        history: history.collect(),
+        train_seconds: 1.0,
+        test: Some(Test {
+            n_tasks,
+            n_way,
+            n_query,
+            predictions,
+            task_nll: (0..n_tasks)
+                .map(|task| 0.3 + 0.01 * task as f64 + 0.02 * uniform(&mut draws))
+                .collect(),
+            classes: None,
+        }),
+        adaptation: None,
+        fingerprint: [
+            ("seed", seed.to_string()),
+            ("seed.task", seed.to_string()),
+            ("inner_lr", "0.4".to_owned()),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect(),
+    }
+}
