@@ -1,4 +1,12 @@
 //! Integration tests of the models, in one binary.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop there"
+)]
+
+mod checkpoint;
 mod derivatives;
+mod golden;
 mod planted;
+mod second_order;
