@@ -1,4 +1,57 @@
 //! Meta-learners, and the outer loop that trains them.
+//!
+//! A [`Learner`] turns a [`Task`] into a [`MetaGradient`] and a trained theta into a [`Prediction`]; [`LEARNERS`] has
+//! MAML with the exact second-order meta-gradient, first-order MAML, Prototypical and Matching Networks. A [`Trainer`]
+//! makes outer steps one at a time; [`evaluate()`] and [`curves`] measure what came of it.
+//!
+//! Everything is generic over `f32` and `f64`, knows networks only through [`metastable_models::Network`], and gives
+//! the same bits at any number of threads. Deliberately not here: files, progress bars, aggregate statistics. Start
+//! reading at [`learner`], then [`maml`].
+//!
+//! # Example
+//! Two outer steps of MAML on a toy source of tasks (each class a level of grey), then a test:
+//!
+//! ```
+//! use metastable_algorithms::{LearnerConfig, Outcome, Task, TrainConfig, TrainState, Trainer, evaluate};
+//! use metastable_data::{EpisodeShape, Seeds, Stream};
+//! use metastable_models::{Architecture, Backend, DeviceSpec, ImageShape, NetworkConfig, Norm, build};
+//!
+//! let network_config = NetworkConfig {
+//!     name: "mlp".to_owned(),
+//!     image: ImageShape { height: 2, width: 2, channels: 1 },
+//!     n_blocks: 1,
+//!     width: 8,
+//!     norm: Norm::None,
+//!     n_way: Some(2), // MAML works on a head
+//! };
+//! let network = build::<f32>(&network_config, Backend::default(), DeviceSpec::Cpu)?;
+//! let theta = Architecture::new(&network_config)?.initial_params(&mut Seeds::all(0).rng(Stream::Init, 0));
+//!
+//! // A pure function of the index; with real data: Task::gather(&dataset, &sampler.episode(&seeds, index)).
+//! let shape = EpisodeShape { n_way: 2, k_shot: 1, n_query: 1 };
+//! let tasks = |index: u64| {
+//!     let level = (index % 5) as f32 / 10.0;
+//!     let images = [level, 1.0 - level, level, 1.0 - level].map(|grey| [grey; 4]);
+//!     Task::new(shape, images.concat())
+//! };
+//!
+//! let learner = LearnerConfig::named("maml").with("inner_lr", 0.1).with("inner_steps", 3).validate()?;
+//! let config = TrainConfig { outer_steps: 2, validation_tasks: 5, ..TrainConfig::default() };
+//! let state = TrainState::new(&*network, &config.optimizer, theta);
+//! let mut trainer = Trainer::new(&*network, learner.single(), &tasks, &tasks, config.validate()?, state)?;
+//! while let Some(report) = trainer.step()? {
+//!     assert!(report.loss.is_finite());
+//! }
+//! assert_eq!(trainer.outcome(), Some(Outcome::Completed));
+//!
+//! let test = evaluate(&*network, learner.single(), &trainer.state().weights, &tasks, 10)?;
+//! assert_eq!(test.predictions.len(), 10 * shape.n_queries());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Adding a learner
+//! One file with a `LearnerEntry` (name, citation, settings with `deny_unknown_fields`, how to build it) and one line in
+//! [`LEARNERS`]. The batteries in `tests/it` then run on it.
 
 pub mod error;
 pub mod evaluate;

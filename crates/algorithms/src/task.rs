@@ -1,6 +1,6 @@
 //! A task as a learner sees it: images and labels of one episode, gathered into plain vectors.
 
-use metastable_data::EpisodeShape;
+use metastable_data::{Dataset, Episode, EpisodeShape, Intensity};
 use metastable_models::Real;
 
 use crate::AlgorithmError;
@@ -50,6 +50,19 @@ impl<T: Real> Task<T> {
             support_labels: labels(shape.k_shot),
             query_labels: labels(shape.n_query),
         })
+    }
+
+    /// The task of an episode: its images out of the data set, turned as their classes say, ink in `[0, 1]`.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn gather(dataset: &Dataset, episode: &Episode) -> Result<Self, AlgorithmError>
+    where
+        T: Intensity,
+    {
+        let mut images = Vec::new();
+        episode.gather(dataset, &mut images);
+        Self::new(episode.shape, images)
     }
 
     /// Size of the episode.

@@ -89,8 +89,9 @@ impl OptimizerConfig {
         }
     }
 
-    /// Update number `t` (counted from 1) of `theta` and of the moments, by the step size `lr`.
-    pub(crate) fn update<T: Real>(
+    /// Update number `t` (counted from 1) of `theta` and of the [`Self::n_moments`] moments (zeros before the first), by
+    /// the step size `lr`.
+    pub fn update<T: Real>(
         &self,
         t: usize,
         lr: f64,

@@ -1,0 +1,14 @@
+//! Behaviour of learners and of the outer loop, against closed forms, finite differences and PyTorch.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a failed helper is a failed test; clippy.toml allows it in test functions only"
+)]
+
+mod closed_form;
+mod config;
+mod networks;
+mod optimizer;
+mod quadratic;
+mod second_order;
+mod training;
