@@ -71,7 +71,7 @@ pub use evaluate::{Curves, Evaluation, curves, evaluate};
 pub use inner::Trajectory;
 pub use learner::{Curve, Learner, MetaGradient, NonFinite, Prediction};
 pub use outer::{
-    Checkpoint, Divergence, OptimizerConfig, Outcome, ScheduleConfig, StepReport, TrainConfig,
+    BestWeights, Divergence, OptimizerConfig, Outcome, ScheduleConfig, StepReport, TrainConfig,
     TrainState, Trainer, Validation, Weights,
 };
 pub use registry::{AnyLearner, CheckedLearner, Head, LEARNERS, LearnerConfig, LearnerEntry};

@@ -11,5 +11,5 @@ pub use config::{TrainConfig, TrainPlan};
 pub use optimizer::OptimizerConfig;
 pub use outcome::{Divergence, Outcome};
 pub use schedule::ScheduleConfig;
-pub use state::{Checkpoint, TrainState, Weights};
+pub use state::{BestWeights, TrainState, Weights};
 pub use trainer::{StepReport, Trainer, Validation};

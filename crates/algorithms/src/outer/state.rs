@@ -43,9 +43,9 @@ impl<T: Real> Weights<T> {
     }
 }
 
-/// Weights worth keeping, with their validation.
+/// The weights of the best validation so far.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Checkpoint<T> {
+pub struct BestWeights<T> {
     /// Outer steps made.
     pub step: usize,
     /// Validation accuracy, 0 to 1.
@@ -59,12 +59,12 @@ pub struct Checkpoint<T> {
 pub struct TrainState<T> {
     /// Outer steps made.
     pub step: usize,
-    /// The weights after them (the last checkpoint).
+    /// The weights after them.
     pub weights: Weights<T>,
     /// The optimizer's moments.
     pub moments: Vec<Params<T>>,
     /// The best validation so far; the earliest of equals.
-    pub best: Option<Checkpoint<T>>,
+    pub best: Option<BestWeights<T>>,
 }
 
 impl<T: Real> TrainState<T> {
@@ -131,7 +131,7 @@ impl<T: Real> TrainState<T> {
             .map(|i| group(tensors, &format!("moments.{i}"), network.layout()))
             .collect::<Result<_, _>>()?;
         let best = if metadata.contains_key("best.step") {
-            Some(Checkpoint {
+            Some(BestWeights {
                 step: read(metadata, "best.step")?,
                 accuracy: read(metadata, "best.accuracy")?,
                 weights: weights("best.")?,

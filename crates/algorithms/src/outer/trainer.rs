@@ -3,7 +3,7 @@
 use metastable_models::{Network, Params, Real};
 use rayon::prelude::*;
 
-use super::{Checkpoint, Divergence, Outcome, TrainPlan, TrainState};
+use super::{BestWeights, Divergence, Outcome, TrainPlan, TrainState};
 use crate::{AlgorithmError, Learner, MetaGradient, TaskSource, evaluate};
 
 /// Added to the norm that clipping divides by, as in PyTorch's `clip_grad_norm_`.
@@ -227,7 +227,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         let best_before = self.state.best.as_ref().map(|best| best.accuracy);
         let is_best = best_before.is_none_or(|best| best < accuracy);
         if is_best {
-            self.state.best = Some(Checkpoint {
+            self.state.best = Some(BestWeights {
                 step: self.state.step,
                 accuracy,
                 weights: self.state.weights.clone(),

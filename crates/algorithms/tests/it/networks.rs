@@ -34,10 +34,19 @@ fn network_config(name: &str, norm: Norm, head: Head) -> NetworkConfig {
     }
 }
 
-/// A small network of the registry, in double precision, and fresh weights for it.
+/// A small network of the registry, in double precision, on the default backend, and fresh weights for it.
 fn network(name: &str, norm: Norm, head: Head) -> (Box<dyn Network<f64>>, Params<f64>) {
+    network_on(Backend::default(), name, norm, head)
+}
+
+fn network_on(
+    backend: Backend,
+    name: &str,
+    norm: Norm,
+    head: Head,
+) -> (Box<dyn Network<f64>>, Params<f64>) {
     let config = network_config(name, norm, head);
-    let network = build::<f64>(&config, Backend::default(), DeviceSpec::Cpu).unwrap();
+    let network = build::<f64>(&config, backend, DeviceSpec::Cpu).unwrap();
     let architecture = Architecture::new(&config).unwrap();
     let theta = architecture.initial_params(&mut Seeds::all(3).rng(Stream::Init, 0));
     (network, theta)
@@ -82,15 +91,17 @@ fn relabelled(task: &Task<f64>, order: [usize; 3]) -> Task<f64> {
 #[test]
 fn maml_agrees_with_differences_on_real_networks() {
     let cases = [
-        ("conv4", Norm::Batch),
-        ("conv4", Norm::PerStep { n_steps: 3 }),
-        ("conv4-strided", Norm::Batch),
-        ("mlp", Norm::None),
+        (Backend::Fused, "conv4", Norm::Batch),
+        (Backend::Graph, "conv4", Norm::Batch),
+        (Backend::Fused, "conv4", Norm::PerStep { n_steps: 3 }),
+        (Backend::Graph, "conv4", Norm::PerStep { n_steps: 3 }),
+        (Backend::Fused, "conv4-strided", Norm::Batch),
+        (Backend::Fused, "mlp", Norm::None),
     ];
-    for (name, norm) in cases {
-        let (network, theta) = network(name, norm, Head::Linear);
-        for (learner, agrees) in [("maml", true), ("fomaml", false)] {
-            let checked = maml(learner, 0.2, 3).validate().unwrap();
+    for (backend, name, norm) in cases {
+        let (network, theta) = network_on(backend, name, norm, Head::Linear);
+        for (learner_name, agrees) in [("maml", true), ("fomaml", false)] {
+            let checked = maml(learner_name, 0.2, 3).validate().unwrap();
             let learner = checked.double();
             let task = task(0);
             let exact = learner.meta_gradient(&*network, &theta, &task).unwrap();
@@ -100,8 +111,27 @@ fn maml_agrees_with_differences_on_real_networks() {
             let difference =
                 central_difference(&*network, learner, &theta, &task, &direction, 1e-7);
             let error = (difference - expected).abs() / expected;
-            assert_eq!(error < 1e-6, agrees, "{name} {norm:?}: {error:e}");
+            assert_eq!(
+                error < 1e-6,
+                agrees,
+                "{backend:?} {name} {norm:?}: {error:e}"
+            );
         }
+    }
+}
+
+/// A tape asked for its Hessian product gives the same bits whether or not it was asked for its gradient before.
+#[test]
+fn stored_and_recomputed_trajectories_give_the_same_bits_on_real_networks() {
+    for backend in [Backend::Fused, Backend::Graph] {
+        let (network, theta) = network_on(backend, "conv4", Norm::Batch, Head::Linear);
+        let gradient = |trajectory| {
+            let config = maml("maml", 0.1, 3).with("trajectory", trajectory);
+            let checked = config.validate().unwrap();
+            let got = checked.double().meta_gradient(&*network, &theta, &task(2));
+            got.unwrap().gradient
+        };
+        assert_eq!(gradient("stored"), gradient("recompute"), "{backend:?}");
     }
 }
 
