@@ -96,7 +96,7 @@ impl Block {
     ) -> (Trace<T>, Buffer<T>) {
         let (g, c) = (&self.geometry, self.geometry.c_out);
         let n = x.len() / g.in_len();
-        let panels = Panels::pack(self.weights(at.params), g);
+        let panels = Panels::pack(self.weights(at.params), g, lanes::<T>());
         let mut y = at.arena.take(n * g.out_len());
         let stored = self.fixed_normalizer(at);
         let moments: Vec<Option<Moments<T>>> = groups(&x, g.in_len())
@@ -197,7 +197,8 @@ impl Block {
 
         let n = trace.x.len() / geo.in_len();
         let transposed = geo.transposed();
-        let panels = wants_input.then(|| Panels::pack_transposed(self.weights(at.params), geo));
+        let panels = wants_input
+            .then(|| Panels::pack_transposed(self.weights(at.params), geo, lanes::<T>()));
         let mut input = at.arena.take(if wants_input {
             n * transposed.out_len()
         } else {
@@ -246,10 +247,10 @@ impl Block {
     ) -> (TangentTrace<T>, Buffer<T>) {
         let (g, c) = (&self.geometry, self.geometry.c_out);
         let n = trace.x.len() / g.in_len();
-        let d_panels = Panels::pack(self.weights(v), g);
+        let d_panels = Panels::pack(self.weights(v), g, lanes::<T>());
         let panels = dx
             .is_some()
-            .then(|| Panels::pack(self.weights(at.params), g));
+            .then(|| Panels::pack(self.weights(at.params), g, lanes::<T>()));
         let mut dy = at.arena.take(n * g.out_len());
         let mean = &trace.normalizer.mean;
         let sums: Vec<[Vec<T>; 2]> = groups(&trace.x, g.in_len())
@@ -382,8 +383,8 @@ impl Block {
         let transposed = geo.transposed();
         let panels = wants_input.then(|| {
             [
-                Panels::pack_transposed(self.weights(at.params), geo),
-                Panels::pack_transposed(self.weights(v), geo),
+                Panels::pack_transposed(self.weights(at.params), geo, lanes::<T>()),
+                Panels::pack_transposed(self.weights(v), geo, lanes::<T>()),
             ]
         });
         let mut input = at.arena.take(if wants_input {
@@ -639,7 +640,16 @@ fn add_in_order<T: Real, const K: usize>(groups: Vec<[Vec<T>; K]>) -> [Vec<T>; K
     total
 }
 
-/// The tile height that fills the registers of this CPU; it does not change any bit.
+/// Lanes of a register tile that fill the registers of this CPU; their number does not change any bit.
+#[inline(always)]
+fn lanes<T: Real>() -> usize {
+    if simd::is_wide() && size_of::<T>() == 4 {
+        32
+    } else {
+        16
+    }
+}
+
 #[inline(always)]
 fn convolve_best<T: Real>(
     x: &[T],
@@ -648,20 +658,17 @@ fn convolve_best<T: Real>(
     g: &Geometry,
     accumulate: bool,
 ) {
-    if simd::is_wide() && size_of::<T>() == 4 {
-        convolve::<T, 12>(x, panels, y, g, accumulate);
-    } else {
-        convolve::<T, 6>(x, panels, y, g, accumulate);
+    match lanes::<T>() {
+        32 => convolve::<T, 32>(x, panels, y, g, accumulate),
+        _ => convolve::<T, 16>(x, panels, y, g, accumulate),
     }
 }
 
-/// The tile width that fills the registers of this CPU; it does not change any bit.
 #[inline(always)]
 fn weight_gradient_best<T: Real>(x: &[T], gradient: &[T], dw: &mut [T], g: &Geometry) {
-    if simd::is_wide() && size_of::<T>() == 4 && g.c_out % 64 == 0 {
-        weight_gradient::<T, 4>(x, gradient, dw, g);
-    } else {
-        weight_gradient::<T, 1>(x, gradient, dw, g);
+    match lanes::<T>() {
+        32 => weight_gradient::<T, 32>(x, gradient, dw, g),
+        _ => weight_gradient::<T, 16>(x, gradient, dw, g),
     }
 }
 

@@ -3,58 +3,78 @@
 use super::geometry::Geometry;
 use crate::Real;
 
-/// Output channels of a register tile.
-pub(super) const LANES: usize = 16;
+/// Pixels of a register tile.
+const ROWS: usize = 6;
 
-/// Weights packed for [`convolve`]: for each block of [`LANES`] output channels, a row of lanes for each weight of the
+/// Weights packed for [`convolve`]: for each block of `lanes` output channels, a row of lanes for each weight of the
 /// window, in the order (window row, window column, input channel).
 #[derive(Debug)]
 pub(super) struct Panels<T> {
-    rows: Vec<[T; LANES]>,
+    values: Vec<T>,
+    /// Output channels of a register tile.
+    lanes: usize,
     fan_in: usize,
 }
 
 impl<T: Real> Panels<T> {
     /// From PyTorch's order (out, in, kernel row, kernel column).
-    pub(super) fn pack(weights: &[T], g: &Geometry) -> Self {
+    pub(super) fn pack(weights: &[T], g: &Geometry, lanes: usize) -> Self {
         let taps = g.kernel * g.kernel;
-        Self::build(g.fan_in(), g.c_out, |row, out| {
-            weights[(out * g.c_in + row % g.c_in) * taps + row / g.c_in]
-        })
+        Self::build(
+            g.fan_in(),
+            g.c_out,
+            lanes,
+            |tap, input, out| weights[(out * g.c_in + input) * taps + tap],
+            g.c_in,
+        )
     }
 
     /// The same weights for [`Geometry::transposed`]: taps reversed, input and output exchanged.
-    pub(super) fn pack_transposed(weights: &[T], g: &Geometry) -> Self {
+    pub(super) fn pack_transposed(weights: &[T], g: &Geometry, lanes: usize) -> Self {
         let taps = g.kernel * g.kernel;
-        Self::build(taps * g.c_out, g.c_in, |row, input| {
-            weights[(row % g.c_out * g.c_in + input) * taps + taps - 1 - row / g.c_out]
-        })
+        let weight = |tap: usize, input: usize, out: usize| {
+            weights[(input * g.c_in + out) * taps + taps - 1 - tap]
+        };
+        Self::build(taps * g.c_out, g.c_in, lanes, weight, g.c_out)
     }
 
-    fn build(fan_in: usize, c_out: usize, weight: impl Fn(usize, usize) -> T) -> Self {
-        let mut rows = vec![[T::ZERO; LANES]; c_out.div_ceil(LANES) * fan_in];
-        for (block, rows) in rows.chunks_exact_mut(fan_in).enumerate() {
-            let lanes = LANES.min(c_out - block * LANES);
-            for (r, row) in rows.iter_mut().enumerate() {
-                for (lane, value) in row[..lanes].iter_mut().enumerate() {
-                    *value = weight(r, block * LANES + lane);
+    /// `weight(tap, input channel, output channel)` for every place.
+    fn build(
+        fan_in: usize,
+        c_out: usize,
+        lanes: usize,
+        weight: impl Fn(usize, usize, usize) -> T,
+        c_in: usize,
+    ) -> Self {
+        let mut values = vec![T::ZERO; c_out.div_ceil(lanes) * fan_in * lanes];
+        for (block, panel) in values.chunks_exact_mut(fan_in * lanes).enumerate() {
+            let first = block * lanes;
+            for (row, values) in panel.chunks_exact_mut(lanes).enumerate() {
+                let (tap, input) = (row / c_in, row % c_in);
+                for (lane, value) in values[..lanes.min(c_out - first)].iter_mut().enumerate() {
+                    *value = weight(tap, input, first + lane);
                 }
             }
         }
-        Self { rows, fan_in }
+        Self {
+            values,
+            lanes,
+            fan_in,
+        }
     }
 
-    fn block(&self, block: usize) -> &[[T; LANES]] {
-        &self.rows[block * self.fan_in..][..self.fan_in]
+    fn block<const L: usize>(&self, block: usize) -> &[[T; L]] {
+        debug_assert_eq!(self.lanes, L, "packed for another tile");
+        &self.values.as_chunks::<L>().0[block * self.fan_in..][..self.fan_in]
     }
 }
 
 /// `y = x * w`, or `y += x * w`.
 ///
 /// `x`: `(n, padded height, padded width, c_in)`; `y`: `(n, out_height, out_width, c_out)`. To be called inside
-/// [`super::simd::dispatch`]; `R` is the number of pixels of a register tile and does not change any bit.
+/// [`super::simd::dispatch`]; `L` lanes of channels are one register tile, and `L` does not change any bit.
 #[inline(always)]
-pub(super) fn convolve<T: Real, const R: usize>(
+pub(super) fn convolve<T: Real, const L: usize>(
     x: &[T],
     panels: &Panels<T>,
     y: &mut [T],
@@ -68,90 +88,87 @@ pub(super) fn convolve<T: Real, const R: usize>(
         .zip(y.chunks_mut(n_images * g.out_len()))
     {
         let n_pixels = y.len() / g.c_out;
-        for block in 0..g.c_out.div_ceil(LANES) {
-            let panel = panels.block(block);
-            let lanes = LANES.min(g.c_out - block * LANES);
-            let mut first = 0;
-            while first < n_pixels {
-                let starts: [usize; R] = std::array::from_fn(|i| {
+        for block in 0..g.c_out.div_ceil(L) {
+            let panel = panels.block::<L>(block);
+            let lanes = L.min(g.c_out - block * L);
+            for first in (0..n_pixels).step_by(ROWS) {
+                let mut starts = [0; ROWS];
+                for (i, start) in starts.iter_mut().enumerate() {
                     let p = (first + i).min(n_pixels - 1);
-                    p / g.out_pixels() * g.in_len() + g.window(p % g.out_pixels()) * g.c_in
-                });
-                let sums = if g.c_in == 1 && g.kernel == 3 {
-                    single_channel_tile(x, starts, panel, g)
+                    *start =
+                        p / g.out_pixels() * g.in_len() + g.window(p % g.out_pixels()) * g.c_in;
+                }
+                let mut sums = [[T::ZERO; L]; ROWS];
+                if g.c_in == 1 && g.kernel == 3 {
+                    single_channel_tile(&mut sums, x, starts, panel, g);
                 } else {
-                    tile(x, starts, panel, g)
-                };
+                    tile(&mut sums, x, starts, panel, g);
+                }
                 for (i, sums) in sums.iter().enumerate().take(n_pixels - first) {
-                    let y = &mut y[(first + i) * g.c_out + block * LANES..][..lanes];
+                    let y = &mut y[(first + i) * g.c_out + block * L..][..lanes];
                     if accumulate {
                         for (y, sum) in y.iter_mut().zip(sums) {
                             *y += *sum;
                         }
-                    } else if lanes == LANES {
+                    } else if lanes == L {
                         y.copy_from_slice(sums);
                     } else {
                         y.copy_from_slice(&sums[..lanes]);
                     }
                 }
-                first += R;
             }
         }
     }
 }
 
-/// Sums of `R` pixels: each row of a window is one run of `kernel * c_in` values.
+/// Each row of a window is one run of `kernel * c_in` values.
 #[inline(always)]
-fn tile<T: Real, const R: usize>(
+fn tile<T: Real, const L: usize>(
+    sums: &mut [[T; L]; ROWS],
     x: &[T],
-    starts: [usize; R],
-    panel: &[[T; LANES]],
+    starts: [usize; ROWS],
+    panel: &[[T; L]],
     g: &Geometry,
-) -> [[T; LANES]; R] {
-    let mut sums = [[T::ZERO; LANES]; R];
+) {
     let run = g.kernel * g.c_in;
     for (row, panel) in panel.chunks_exact(run).enumerate() {
-        let windows: [&[T]; R] =
-            std::array::from_fn(|i| &x[starts[i] + row * g.padded_width() * g.c_in..][..run]);
-        multiply_add(&mut sums, windows, panel);
+        let offset = row * g.padded_width() * g.c_in;
+        multiply_add(
+            sums,
+            std::array::from_fn(|i| &x[starts[i] + offset..]),
+            panel,
+        );
     }
-    sums
 }
 
 /// The same for runs of three values, too short for a loop each: the window is gathered first.
 #[inline(always)]
-fn single_channel_tile<T: Real, const R: usize>(
+fn single_channel_tile<T: Real, const L: usize>(
+    sums: &mut [[T; L]; ROWS],
     x: &[T],
-    starts: [usize; R],
-    panel: &[[T; LANES]],
+    starts: [usize; ROWS],
+    panel: &[[T; L]],
     g: &Geometry,
-) -> [[T; LANES]; R] {
-    let mut sums = [[T::ZERO; LANES]; R];
-    let windows: [[T; 9]; R] = std::array::from_fn(|i| {
-        std::array::from_fn(|tap| x[starts[i] + tap / 3 * g.padded_width() + tap % 3])
-    });
-    multiply_add(
-        &mut sums,
-        std::array::from_fn(|i| &windows[i][..]),
-        &panel[..9],
-    );
-    sums
+) {
+    let mut windows = [[T::ZERO; 9]; ROWS];
+    for (window, start) in windows.iter_mut().zip(starts) {
+        for row in 0..3 {
+            window[3 * row..][..3].copy_from_slice(&x[start + row * g.padded_width()..][..3]);
+        }
+    }
+    multiply_add(sums, std::array::from_fn(|i| &windows[i][..]), &panel[..9]);
 }
 
 /// `sums[i] += sum_k x[i][k] * w[k]`, k in order.
 #[inline(always)]
-fn multiply_add<T: Real, const R: usize>(
-    sums: &mut [[T; LANES]; R],
-    x: [&[T]; R],
-    w: &[[T; LANES]],
-) {
+fn multiply_add<T: Real, const L: usize>(sums: &mut [[T; L]; ROWS], x: [&[T]; ROWS], w: &[[T; L]]) {
     let mut acc = *sums;
     let n = w.len();
-    let x: [&[T]; R] = std::array::from_fn(|i| &x[i][..n]);
+    let x: [&[T]; ROWS] = std::array::from_fn(|i| &x[i][..n]);
     for k in 0..n {
-        for i in 0..R {
+        for i in 0..ROWS {
             let value = x[i][k];
-            for lane in 0..LANES {
+            for lane in 0..L {
                 acc[i][lane] = value.fma(w[k][lane], acc[i][lane]);
             }
         }

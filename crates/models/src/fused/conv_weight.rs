@@ -1,123 +1,107 @@
 //! The gradient of a convolution's weights over a group of images.
 
-use super::conv::LANES;
 use super::geometry::Geometry;
 use crate::Real;
 
 /// Pixels of one pass: their gradients, and the cache lines of their windows, stay in the first-level cache.
-const PASS: usize = 196;
+const PASS: usize = 98;
 
 /// `dw += sum over pixels of window(x) (outer) gradient`.
 ///
 /// `x`: `(n, padded height, padded width, c_in)`; `gradient`: `(n, padded height, padded width, c_out)` with the value
 /// of each output pixel at [`Geometry::center`]; `dw` in kernel order `(kernel row, kernel column, c_in, c_out)`, see
-/// [`add_in_torch_order`]. `B` blocks of lanes are one register tile; `B` does not change any bit.
+/// [`add_in_torch_order`]. `L` lanes of channels are one register tile; `L` does not change any bit.
 #[inline(always)]
-pub(super) fn weight_gradient<T: Real, const B: usize>(
+pub(super) fn weight_gradient<T: Real, const L: usize>(
     x: &[T],
     gradient: &[T],
     dw: &mut [T],
     g: &Geometry,
 ) {
     let n_pixels = x.len() / g.in_len() * g.out_pixels();
-    let mut panel = vec![[[T::ZERO; LANES]; B]; PASS];
+    let run = g.kernel * g.c_in;
     let mut starts = [0_usize; PASS];
+    let mut panels = vec![[T::ZERO; L]; PASS * g.c_out.div_ceil(L)];
     for first in (0..n_pixels).step_by(PASS) {
         let n = PASS.min(n_pixels - first);
         for (i, start) in starts[..n].iter_mut().enumerate() {
             let (image, p) = ((first + i) / g.out_pixels(), (first + i) % g.out_pixels());
             *start = image * g.in_len() + g.window(p) * g.c_in;
-        }
-        for column in (0..g.c_out).step_by(B * LANES) {
-            let lanes = (B * LANES).min(g.c_out - column);
-            for (i, panel) in panel[..n].iter_mut().enumerate() {
-                let (image, p) = ((first + i) / g.out_pixels(), (first + i) % g.out_pixels());
-                let at = image * g.gradient_len() + g.center(p) * g.c_out + column;
-                panel.as_flattened_mut()[..lanes].copy_from_slice(&gradient[at..at + lanes]);
+            let row = &gradient[image * g.gradient_len() + g.center(p) * g.c_out..][..g.c_out];
+            for (block, row) in row.chunks(L).enumerate() {
+                panels[block * PASS + i][..row.len()].copy_from_slice(row);
             }
-            let run = g.kernel * g.c_in;
-            for row in 0..g.kernel {
-                let offset = row * g.padded_width() * g.c_in;
-                let mut k = 0;
-                while k < run {
-                    let dw = &mut dw[(row * run + k) * g.c_out..];
-                    let at = offset + k;
-                    k += match run - k {
-                        6.. => add_tile::<T, 6, B>(
-                            x,
-                            &starts[..n],
-                            at,
-                            &panel[..n],
-                            dw,
-                            column,
-                            lanes,
-                            g.c_out,
-                        ),
-                        3.. => add_tile::<T, 3, B>(
-                            x,
-                            &starts[..n],
-                            at,
-                            &panel[..n],
-                            dw,
-                            column,
-                            lanes,
-                            g.c_out,
-                        ),
-                        _ => add_tile::<T, 1, B>(
-                            x,
-                            &starts[..n],
-                            at,
-                            &panel[..n],
-                            dw,
-                            column,
-                            lanes,
-                            g.c_out,
-                        ),
-                    };
-                }
+        }
+        let pixels = Pixels {
+            x,
+            starts: &starts[..n],
+            panels: &panels,
+            c_out: g.c_out,
+        };
+        for row in 0..g.kernel {
+            let offset = row * g.padded_width() * g.c_in;
+            let mut k = 0;
+            while k < run {
+                let dw = &mut dw[(row * run + k) * g.c_out..];
+                k += match run - k {
+                    6.. => pixels.add::<6>(offset + k, dw),
+                    3.. => pixels.add::<3>(offset + k, dw),
+                    _ => pixels.add::<1>(offset + k, dw),
+                };
             }
         }
     }
 }
 
-/// Adds `R` weights by `B * LANES` channels, summed over the pixels in order; returns `R`.
-#[inline(always)]
-#[allow(
-    clippy::too_many_arguments,
-    reason = "the innermost tile: every argument is a loop bound or an operand"
-)]
-fn add_tile<T: Real, const R: usize, const B: usize>(
-    x: &[T],
-    starts: &[usize],
-    offset: usize,
-    panel: &[[[T; LANES]; B]],
-    dw: &mut [T],
-    column: usize,
-    lanes: usize,
+/// Some pixels: where their windows start in `x`, and their gradients by blocks of lanes.
+struct Pixels<'a, T, const L: usize> {
+    x: &'a [T],
+    starts: &'a [usize],
+    panels: &'a [[T; L]],
     c_out: usize,
-) -> usize {
-    let mut acc = [[[T::ZERO; LANES]; B]; R];
-    for (start, gradient) in starts.iter().zip(panel) {
-        let x: &[T; R] = x[start + offset..]
-            .first_chunk()
-            .expect("a window lies inside its image");
-        for r in 0..R {
-            for b in 0..B {
-                for lane in 0..LANES {
-                    acc[r][b][lane] = x[r].fma(gradient[b][lane], acc[r][b][lane]);
+}
+
+impl<T: Real, const L: usize> Pixels<'_, T, L> {
+    /// Adds the gradients of the `R` weights at `offset` of the window, for all output channels; returns `R`.
+    #[inline(always)]
+    fn add<const R: usize>(&self, offset: usize, dw: &mut [T]) -> usize {
+        let n = self.starts.len();
+        // Side by side, so that the sums below touch memory in order.
+        let mut columns = [[T::ZERO; R]; PASS];
+        for (column, start) in columns.iter_mut().zip(self.starts) {
+            column.copy_from_slice(&self.x[start + offset..][..R]);
+        }
+        for (block, panel) in self.panels.chunks_exact(PASS).enumerate() {
+            let sums = outer_sum(&columns[..n], &panel[..n]);
+            let lanes = L.min(self.c_out - block * L);
+            for (r, sums) in sums.iter().enumerate() {
+                for (dw, sum) in dw[r * self.c_out + block * L..][..lanes]
+                    .iter_mut()
+                    .zip(sums)
+                {
+                    *dw += *sum;
                 }
             }
         }
+        R
     }
-    for (r, acc) in acc.iter().enumerate() {
-        for (dw, sum) in dw[r * c_out + column..][..lanes]
-            .iter_mut()
-            .zip(acc.as_flattened())
-        {
-            *dw += *sum;
+}
+
+/// `sum over pixels of x[pixel] (outer) gradient[pixel]`, pixels in order.
+#[inline(always)]
+fn outer_sum<T: Real, const R: usize, const L: usize>(
+    x: &[[T; R]],
+    gradient: &[[T; L]],
+) -> [[T; L]; R] {
+    let mut sums = [[T::ZERO; L]; R];
+    for (x, gradient) in x.iter().zip(gradient) {
+        for r in 0..R {
+            for lane in 0..L {
+                sums[r][lane] = x[r].fma(gradient[lane], sums[r][lane]);
+            }
         }
     }
-    R
+    sums
 }
 
 /// Adds a sum in kernel order `(kernel row, kernel column, c_in, c_out)` to weights in PyTorch's order

@@ -98,7 +98,8 @@ pub(super) fn choose<T: Real, const W: usize>(
     let shift = &shift[..c];
     for (image, y) in y.chunks_exact(map.height * map.width * c).enumerate() {
         for q in 0..map.len() {
-            let rows: [&[T]; W] = map.pixels::<W>(q).map(|p| &y[p * c..][..c]);
+            let pixels = map.pixels::<W>(q);
+            let rows: [&[T]; W] = std::array::from_fn(|e| &y[pixels[e] * c..][..c]);
             let at = (image * map.len() + q) * c;
             let (choice, peak) = (&mut chosen.choice[at..][..c], &mut chosen.peak[at..][..c]);
             let out = &mut chosen.out[(image * map.padded_pixels() + map.place(q)) * c..][..c];
@@ -146,7 +147,8 @@ pub(super) fn choose_tangent<T: Real, const W: usize>(
     let (e1, e2) = (&e1[..c], &e2[..c]);
     for (image, dy) in dy.chunks_exact(map.height * map.width * c).enumerate() {
         for q in 0..map.len() {
-            let rows: [&[T]; W] = map.pixels::<W>(q).map(|p| &dy[p * c..][..c]);
+            let pixels = map.pixels::<W>(q);
+            let rows: [&[T]; W] = std::array::from_fn(|e| &dy[pixels[e] * c..][..c]);
             let at = (image * map.len() + q) * c;
             let (choice, peak, d_peak) =
                 (&choice[at..][..c], &peak[at..][..c], &mut d_peak[at..][..c]);
