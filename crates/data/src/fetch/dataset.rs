@@ -3,14 +3,11 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use hf_hub::RepoType;
-
-use super::hub::Hub;
-use super::restore::{ImageTable, Restored};
+use super::rebuild::from_hub;
 use super::transfer::{self, Request};
 use super::{
     Event, FetchError, Fetched, FetchedFile, FileEntry, How, Manifest, Options, Progress, Proof,
-    Source, content, hash, parquet_images, part,
+    Source, content, hash, part,
 };
 
 /// Largest file that is taken from a hub which does not tell sizes.
@@ -67,7 +64,7 @@ fn present(manifest: &Manifest, dir: &Path) -> Vec<Option<FetchedFile>> {
     manifest.files.iter().map(check).collect()
 }
 
-fn missing<'a>(
+pub(crate) fn missing<'a>(
     manifest: &'a Manifest,
     files: &'a [Option<FetchedFile>],
 ) -> impl Iterator<Item = &'a FileEntry> {
@@ -184,7 +181,7 @@ fn fetch_one(
     }
 }
 
-fn not_there(entry: &FileEntry, source_name: &str) -> FetchError {
+pub(crate) fn not_there(entry: &FileEntry, source_name: &str) -> FetchError {
     FetchError::NotThere {
         file: entry.name.clone(),
         source_name: source_name.to_owned(),
@@ -306,7 +303,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), FetchError> {
 }
 
 /// What shows that `path` is the entry's file; with `by_content`, an archive packed anew may show it by its pixels.
-fn prove(entry: &FileEntry, path: &Path, by_content: bool) -> Result<Proof, FetchError> {
+pub(crate) fn prove(entry: &FileEntry, path: &Path, by_content: bool) -> Result<Proof, FetchError> {
     let hashes = hash::of_file(path)?;
     let file = entry.name.clone();
     let error = match (&entry.sha256, &entry.md5) {
@@ -355,7 +352,7 @@ fn prove(entry: &FileEntry, path: &Path, by_content: bool) -> Result<Proof, Fetc
     }
 }
 
-fn describe(
+pub(crate) fn describe(
     entry: &FileEntry,
     path: &Path,
     how: How,
@@ -370,109 +367,6 @@ fn describe(
         how,
         proof,
     })
-}
-
-/// Rebuilds the missing archives from a repository of images.
-fn from_hub(
-    manifest: &Manifest,
-    repo: &str,
-    files: &mut [Option<FetchedFile>],
-    fetched: &mut Fetched,
-    options: &Options,
-    progress: &dyn Progress,
-) -> Result<(), FetchError> {
-    let Some(table) = &manifest.image_table else {
-        let problem = "there is no image table, so its images cannot be recognised".to_owned();
-        return Err(FetchError::Manifest {
-            name: manifest.name.clone(),
-            problem,
-        });
-    };
-    let table = ImageTable::parse(table)?;
-    let hub = Hub::open(options)?;
-    let listing = hub.list(repo, RepoType::Dataset, options, progress)?;
-    let staging = fetched
-        .dir
-        .join(".hub")
-        .join(repo.replace('/', "--"))
-        .join(&listing.commit);
-    let mut restored = Restored::new(&table);
-    let mut staged_files = Vec::new();
-    for file in listing
-        .files
-        .iter()
-        .filter(|file| file.path.ends_with(".parquet"))
-    {
-        let staged = staging.join(&file.path);
-        part::create_folder_of(&staged)?;
-        if !staged.is_file() {
-            let part = part::path(&staged);
-            let url = hub.url(&listing, &file.path);
-            let request = Request {
-                file: &file.path,
-                url: &url,
-                bytes: file.bytes,
-                max_bytes: MAX_HUB_FILE,
-                hash_known: file.sha256.is_some(),
-                token: hub.token.as_deref(),
-            };
-            download_and_check(&request, &part, options, progress, |part| {
-                check_sha256(&file.path, part, file.sha256.as_deref())
-            })?;
-            part::promote(&part, &staged)?;
-            progress.event(&Event::Done { file: &file.path });
-        }
-        staged_files.push((file.path.as_str(), staged));
-    }
-    let source_name = format!("hf:{repo}");
-    if staged_files.is_empty() {
-        return Err(FetchError::NotThere {
-            file: "a parquet file".to_owned(),
-            source_name,
-        });
-    }
-    let read_all = |restored: &mut Restored<'_>| {
-        for (file, path) in &staged_files {
-            parquet_images::for_each(path, file, |example| {
-                restored.add(example.image, example.label)
-            })?;
-        }
-        restored.check_complete(&source_name)
-    };
-    let staging_root = fetched.dir.join(".hub");
-    let remove_staging =
-        || std::fs::remove_dir_all(&staging_root).map_err(FetchError::io("remove", &staging_root));
-    if let Err(error) = read_all(&mut restored) {
-        // These files will never do.
-        remove_staging()?;
-        return Err(error);
-    }
-    let how = How::Restored {
-        repo: repo.to_owned(),
-        commit: listing.commit.clone(),
-    };
-    for (entry, file) in manifest.files.iter().zip(files.iter_mut()) {
-        if file.is_some() || entry.pixels_sha256.is_none() {
-            continue;
-        }
-        let target = fetched.dir.join(&entry.name);
-        let part = part::path(&target);
-        restored.write_archive(&entry.name, &part)?;
-        progress.event(&Event::Verify { file: &entry.name });
-        let proof = prove(entry, &part, true)?;
-        part::promote(&part, &target)?;
-        progress.event(&Event::Done { file: &entry.name });
-        *file = Some(describe(entry, &target, how.clone(), proof)?);
-    }
-    fetched.notes.push(format!(
-        "{source_name}: {} rows, {} of them none of the data set's images, {} under a label that it also gives to another character",
-        restored.n_rows, restored.n_unknown, restored.n_label_conflicts
-    ));
-    remove_staging()?;
-    match missing(manifest, files).find(|entry| !entry.optional) {
-        Some(entry) => Err(not_there(entry, &source_name)),
-        None => Ok(()),
-    }
 }
 
 /// The SHA-256 of a file, compared with the one that is expected, if one is.

@@ -9,7 +9,7 @@ use hf_hub::api::sync::{Api, ApiBuilder};
 use hf_hub::{Cache, Repo, RepoType};
 use serde::Deserialize;
 
-use super::transfer::{self, Failure};
+use super::answer::{self, Failure};
 use super::{FetchError, Options, Progress};
 use crate::archive;
 
@@ -85,7 +85,7 @@ impl Hub {
         let endpoint_name = endpoint.unwrap_or_else(|| "the hub".to_owned());
         let api = builder
             .build()
-            .map_err(|error| transfer::protocol(&endpoint_name, error.to_string()))?;
+            .map_err(|error| answer::protocol(&endpoint_name, error.to_string()))?;
         Ok(Self {
             api,
             endpoint_name,
@@ -105,7 +105,7 @@ impl Hub {
         let name = format!("{} {repo_id}", self.endpoint_name);
         let repo = Repo::new(repo_id.to_owned(), repo_type);
         let repo_api = self.api.repo(repo);
-        let raw = transfer::with_retries(
+        let raw = answer::with_retries(
             repo_id,
             &name,
             options,
@@ -125,16 +125,16 @@ impl Hub {
                     .timeout_recv_body(Some(timing.response))
                     .build()
                     .call()
-                    .map_err(|error| transfer::failure(&name, error))?;
-                transfer::check_status(&name, &response)?;
+                    .map_err(|error| answer::failure(&name, error))?;
+                answer::check_status(&name, &response)?;
                 let bytes = response
                     .body_mut()
                     .with_config()
                     .limit(MAX_LISTING)
                     .read_to_vec()
-                    .map_err(|error| transfer::failure(&name, error))?;
+                    .map_err(|error| answer::failure(&name, error))?;
                 serde_json::from_slice::<RawListing>(&bytes).map_err(|error| {
-                    Failure::Final(transfer::protocol(
+                    Failure::Final(answer::protocol(
                         &name,
                         format!("the list of files cannot be read: {error}"),
                     ))
@@ -144,7 +144,7 @@ impl Hub {
         let is_commit =
             !raw.sha.is_empty() && raw.sha.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !is_commit {
-            return Err(transfer::protocol(
+            return Err(answer::protocol(
                 &name,
                 format!("{:?} is no commit", raw.sha),
             ));

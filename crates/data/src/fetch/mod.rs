@@ -19,6 +19,7 @@
 //!
 //! Start reading at [`dataset_of`]; the rules of HTTP are in `transfer`, the hub in `hub`, pixels in [`content`].
 
+mod answer;
 pub mod content;
 mod dataset;
 mod error;
@@ -29,6 +30,7 @@ mod options;
 mod parquet_images;
 mod part;
 mod progress;
+mod rebuild;
 mod restore;
 mod transfer;
 mod weights;
