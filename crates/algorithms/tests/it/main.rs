@@ -7,6 +7,7 @@
 
 mod closed_form;
 mod config;
+mod memory;
 mod networks;
 mod optimizer;
 mod quadratic;
