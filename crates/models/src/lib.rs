@@ -63,6 +63,7 @@
 //! ```
 
 pub mod architecture;
+mod arguments;
 pub mod check;
 pub mod checkpoint;
 pub mod device;

@@ -1,0 +1,248 @@
+//! Small cases over the whole registry.
+
+use rand::Rng;
+
+use super::Case;
+use crate::architecture::{n_values, signed_unit};
+use crate::registry::BlockKind;
+use crate::{
+    Architecture, ImageShape, Loss, Metric, ModelError, NETWORKS, NetworkConfig, Norm, Objective,
+    Params, Pass, Statistics,
+};
+
+/// A network and a case for it, with everything that the case borrows.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The network.
+    pub config: NetworkConfig,
+    /// The loss.
+    pub loss: Loss,
+    /// Classes of the objective.
+    pub n_way: usize,
+    /// Supports of each class.
+    pub k_shot: usize,
+    /// Labels of the judged rows.
+    pub labels: Vec<usize>,
+    /// Inner steps taken.
+    pub inner_step: usize,
+    /// Stored statistics, where they normalise.
+    pub stored: Option<Params<f64>>,
+    /// Initial weights, every value shaken, so that no shift is zero and no unit exactly at its kink.
+    pub params: Params<f64>,
+    /// Uniform pixels; the left third of each image is blank, so that pooling windows tie exactly.
+    pub images: Vec<f64>,
+}
+
+impl Subject {
+    /// The case, borrowed.
+    #[must_use]
+    pub fn case(&self) -> Case<'_> {
+        Case {
+            params: &self.params,
+            images: &self.images,
+            pass: Pass {
+                inner_step: self.inner_step,
+                statistics: self
+                    .stored
+                    .as_ref()
+                    .map_or(Statistics::Batch, Statistics::Stored),
+            },
+            objective: Objective {
+                loss: self.loss,
+                n_way: self.n_way,
+                k_shot: self.k_shot,
+                labels: &self.labels,
+            },
+        }
+    }
+
+    /// What is tested, for messages.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let ImageShape {
+            height,
+            width,
+            channels,
+        } = self.config.image;
+        format!(
+            "{} {height}x{width}x{channels}, {} blocks, {:?}{}, step {}, {:?}, head {:?}, {} judged",
+            self.config.name,
+            self.config.n_blocks,
+            self.config.norm,
+            if self.stored.is_some() {
+                " (stored)"
+            } else {
+                ""
+            },
+            self.inner_step,
+            self.loss,
+            self.config.n_way,
+            self.labels.len(),
+        )
+    }
+
+    fn new(
+        config: NetworkConfig,
+        loss: Loss,
+        n_judged: usize,
+        inner_step: usize,
+        use_stored: bool,
+        rng: &mut dyn Rng,
+    ) -> Result<Self, ModelError> {
+        let architecture = Architecture::new(&config)?;
+        let n_way = match loss {
+            Loss::CrossEntropy => architecture.n_outputs(),
+            Loss::Prototype { .. } | Loss::Matching { .. } => 3,
+        };
+        let k_shot = 2;
+        let mut params = architecture.initial_params::<f64>(rng);
+        for entry in architecture.layout().entries() {
+            // Shifts go up on average: a small network with most of its units off has next to no derivative to test.
+            let lift = if entry.name.ends_with(".bias") {
+                0.3
+            } else {
+                0.0
+            };
+            for value in &mut params.values_mut()[entry.offset..][..entry.len()] {
+                *value += lift + 0.3 * signed_unit(rng);
+            }
+        }
+        let mut stored = architecture.initial_buffers::<f64>();
+        for value in stored.values_mut() {
+            *value += 0.5 * signed_unit(rng);
+        }
+        let labels: Vec<_> = (0..n_judged).map(|row| row % n_way).collect();
+        let n_images = Objective {
+            loss,
+            n_way,
+            k_shot,
+            labels: &labels,
+        }
+        .n_rows();
+        let shape = config.image;
+        let images = (0..n_images * n_values(shape))
+            .map(|index| {
+                let column = index / shape.channels % shape.width;
+                let pixel = 0.5 + 0.5 * signed_unit(rng);
+                if column < shape.width / 3 { 0.0 } else { pixel }
+            })
+            .collect();
+        Ok(Self {
+            config,
+            loss,
+            n_way,
+            k_shot,
+            labels,
+            inner_step,
+            stored: use_stored.then_some(stored),
+            params,
+            images,
+        })
+    }
+}
+
+/// Small cases over the whole registry: every network with every norm and every loss, with and without a head, on odd
+/// and rectangular images, on maps that are flattened with several pixels, and on a single image.
+///
+/// # Errors
+/// None, unless a network of the registry refuses small images.
+pub fn subjects(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
+    let per_step = Norm::PerStep { n_steps: 3 };
+    let norms = [
+        (Norm::Batch, 0, false),
+        (Norm::Running, 0, false),
+        (Norm::Running, 0, true),
+        (per_step, 1, false),
+        (per_step, 9, false),
+        (Norm::None, 0, false),
+    ];
+    let (metric, cosine) = (Metric::Euclidean, Metric::Cosine);
+    let losses = [
+        (Loss::CrossEntropy, Some(4)),
+        (Loss::CrossEntropy, None),
+        (
+            Loss::Prototype {
+                metric,
+                temperature: 1.5,
+            },
+            None,
+        ),
+        (
+            Loss::Prototype {
+                metric: cosine,
+                temperature: 0.2,
+            },
+            Some(5),
+        ),
+        (
+            Loss::Matching {
+                metric,
+                temperature: 2.0,
+            },
+            Some(5),
+        ),
+        (
+            Loss::Matching {
+                metric: cosine,
+                temperature: 0.2,
+            },
+            None,
+        ),
+    ];
+    let image = |height, width, channels| ImageShape {
+        height,
+        width,
+        channels,
+    };
+    let mut subjects = Vec::new();
+    for entry in NETWORKS {
+        let config = |image, n_blocks, norm, n_way| NetworkConfig {
+            name: entry.name.to_owned(),
+            image,
+            n_blocks,
+            width: 5,
+            norm,
+            n_way,
+        };
+        for (norm, step, stored) in norms {
+            for (loss, n_way) in losses {
+                let config = config(image(7, 6, 2), 2, norm, n_way);
+                subjects.push(Subject::new(config, loss, 6, step, stored, rng)?);
+            }
+            // Several pixels at the read-out, and a width that no register tile divides.
+            let mut wide = config(image(5, 9, 1), 1, norm, Some(3));
+            wide.width = 19;
+            subjects.push(Subject::new(
+                wide,
+                Loss::CrossEntropy,
+                5,
+                step,
+                stored,
+                rng,
+            )?);
+            // More images than one group of a parallel sum. Deep enough that the smallest map is one pixel.
+            let deep = config(image(8, 11, 1), 3, norm, Some(3));
+            subjects.push(Subject::new(
+                deep,
+                Loss::CrossEntropy,
+                19,
+                step,
+                stored,
+                rng,
+            )?);
+            // One image. A linear block has one value per unit then, and batch statistics leave nothing of it.
+            if stored || norm == Norm::None || entry.block != BlockKind::Linear {
+                let config = config(image(6, 7, 1), 1, norm, Some(3));
+                subjects.push(Subject::new(
+                    config,
+                    Loss::CrossEntropy,
+                    1,
+                    step,
+                    stored,
+                    rng,
+                )?);
+            }
+        }
+    }
+    Ok(subjects)
+}
