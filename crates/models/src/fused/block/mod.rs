@@ -1,0 +1,367 @@
+//! A layer: convolution, normalisation, ReLU and pooling as one unit, with its four methods.
+//!
+//! `forward` and `backward` are the value and the gradient; `tangent` and `tangent_backward` are their derivatives along
+//! a direction of the parameters (`tangent.rs`). Running all four is one Hessian product (forward over reverse). A fully connected
+//! layer is the same unit with a 1x1 kernel, and a linear head is one without normalisation and ReLU.
+
+mod groups;
+mod sums;
+mod tangent;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use self::groups::{
+    convolve_best, groups, groups_mut, lanes, optional_groups_mut, weight_gradient_best,
+};
+use self::sums::{add_in_order, gradient_sums};
+pub(super) use self::tangent::TangentTrace;
+use super::arena::{Arena, Buffer};
+use super::conv::Panels;
+use super::conv_weight::add_in_torch_order;
+use super::geometry::Geometry;
+use super::norm::{Moments, Normalizer};
+use super::simd;
+use super::window::{Chosen, Windows, choose, mask, spread};
+use crate::Real;
+
+/// What a pass knows besides its input.
+#[derive(Clone, Copy)]
+pub(super) struct Point<'a, T: Real> {
+    /// All parameters of the network.
+    pub(super) params: &'a [T],
+    /// All stored statistics of the network, if they are to normalise.
+    pub(super) stored: Option<&'a [T]>,
+    /// Inner steps taken so far.
+    pub(super) inner_step: usize,
+    pub(super) arena: &'a Arc<Arena<T>>,
+    pub(super) choices: &'a Arc<Arena<u8>>,
+}
+
+/// What follows the convolution.
+#[derive(Clone, Debug)]
+pub(super) enum Affine {
+    /// Normalisation, then scale and shift; as many of both as there are inner steps with their own.
+    Norm {
+        /// Where `(n_steps, c)` scales and shifts start in the parameters.
+        gamma: usize,
+        beta: usize,
+        n_steps: usize,
+        /// Where the running mean and variance are in the buffers, if there are any.
+        running: Option<[Range<usize>; 2]>,
+    },
+    /// A bias, which starts there in the parameters.
+    Bias(usize),
+}
+
+/// Convolution, normalisation or bias, ReLU, pooling.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    pub(super) geometry: Geometry,
+    pub(super) windows: Windows,
+    /// Side of a pooling window: 1 or 2.
+    pub(super) pool: usize,
+    pub(super) rectify: bool,
+    /// Where the weights are in the parameters.
+    pub(super) weight: Range<usize>,
+    pub(super) affine: Affine,
+}
+
+/// What `forward` leaves for the other three methods; `backward` adds its part.
+pub(super) struct Trace<T: Real> {
+    x: Buffer<T>,
+    y: Buffer<T>,
+    choice: Buffer<u8>,
+    peak: Buffer<T>,
+    normalizer: Normalizer<T>,
+    /// Mean and unbiased variance of the batch, if it was normalised by its own.
+    pub(super) statistics: Option<[Vec<T>; 2]>,
+    pulled: Option<Pulled<T>>,
+}
+
+/// What `backward` leaves for `tangent_backward`.
+struct Pulled<T: Real> {
+    g: Buffer<T>,
+    sums: [Vec<T>; 2],
+    coefficients: [Vec<T>; 3],
+}
+
+impl Block {
+    /// `(n, padded input)` to `(n, padded output)`.
+    pub(super) fn forward<T: Real>(
+        &self,
+        at: &Point<'_, T>,
+        x: Buffer<T>,
+    ) -> (Trace<T>, Buffer<T>) {
+        let (g, c) = (&self.geometry, self.geometry.c_out);
+        let n = x.len() / g.in_len();
+        let panels = Panels::pack(self.weights(at.params), g, lanes::<T>());
+        let mut y = at.arena.take(n * g.out_len());
+        let stored = self.fixed_normalizer(at);
+        let moments: Vec<Option<Moments<T>>> = groups(&x, g.in_len())
+            .zip(groups_mut(&mut y, g.out_len()))
+            .map(|(x, y)| {
+                simd::dispatch(
+                    #[inline(always)]
+                    || {
+                        convolve_best(x, &panels, y, g, false);
+                        stored.is_none().then(|| Moments::of(y, c))
+                    },
+                )
+            })
+            .collect();
+        let (normalizer, statistics) = match stored {
+            Some(normalizer) => (normalizer, None),
+            None => {
+                let moments = Moments::join(&moments.into_iter().flatten().collect::<Vec<_>>());
+                (
+                    moments.normalizer(),
+                    Some([moments.mean().to_vec(), moments.unbiased_variance()]),
+                )
+            }
+        };
+        let (gamma, beta) = self.scale_and_shift(at);
+        let [scale, shift] = normalizer.affine(&gamma, beta);
+
+        let n_windows = self.windows.len() * c;
+        let out_len = self.windows.padded_pixels() * c;
+        let mut choice = at.choices.take(n * n_windows);
+        let mut peak = at.arena.take(n * n_windows);
+        // The border of the output has to be zero; without one, every value is written.
+        let mut out = if out_len == n_windows {
+            at.arena.take(n * out_len)
+        } else {
+            at.arena.zeros(n * out_len)
+        };
+        groups(&y, g.out_len())
+            .zip(groups_mut(&mut out, out_len))
+            .zip(groups_mut(&mut choice, n_windows).zip(groups_mut(&mut peak, n_windows)))
+            .for_each(|((y, out), (choice, peak))| {
+                let chosen = Chosen { out, choice, peak };
+                simd::dispatch(
+                    #[inline(always)]
+                    || match self.pool {
+                        1 => {
+                            choose::<T, 1>(&self.windows, y, [&scale, &shift], self.rectify, chosen)
+                        }
+                        _ => {
+                            choose::<T, 4>(&self.windows, y, [&scale, &shift], self.rectify, chosen)
+                        }
+                    },
+                );
+            });
+        (
+            Trace {
+                x,
+                y,
+                choice,
+                peak,
+                normalizer,
+                statistics,
+                pulled: None,
+            },
+            out,
+        )
+    }
+
+    /// Pulls `g`, `(n, windows, c_out)`, back: adds to `gradient` (all parameters) and returns the gradient at the input,
+    /// `(n, height, width, c_in)`, if it is wanted.
+    pub(super) fn backward<T: Real>(
+        &self,
+        at: &Point<'_, T>,
+        trace: &mut Trace<T>,
+        mut g: Buffer<T>,
+        gradient: &mut [T],
+        wants_input: bool,
+    ) -> Option<Buffer<T>> {
+        let (geo, c) = (&self.geometry, self.geometry.c_out);
+        let n_windows = self.windows.len() * c;
+        let (mean, inv_std) = (&trace.normalizer.mean, &trace.normalizer.inv_std);
+        let sums: Vec<[Vec<T>; 2]> = groups_mut(&mut g, n_windows)
+            .zip(groups(&trace.choice, n_windows).zip(groups(&trace.peak, n_windows)))
+            .map(|(g, (choice, peak))| {
+                simd::dispatch(
+                    #[inline(always)]
+                    || {
+                        mask(choice, g);
+                        gradient_sums(g, peak, mean, inv_std)
+                    },
+                )
+            })
+            .collect();
+        let [s1, s2] = add_in_order(sums);
+        let (gamma, _) = self.scale_and_shift(at);
+        let coefficients = trace.normalizer.gradient(&gamma, &s1, &s2);
+        self.add_affine(at, &s2, &s1, gradient);
+
+        let n = trace.x.len() / geo.in_len();
+        let transposed = geo.transposed();
+        let panels = wants_input
+            .then(|| Panels::pack_transposed(self.weights(at.params), geo, lanes::<T>()));
+        let mut input = at.arena.take(if wants_input {
+            n * transposed.out_len()
+        } else {
+            0
+        });
+        let [k0, k1, a] = &coefficients;
+        let pulled_back =
+            |x: &[T], y: &[T], choice: &[u8], g: &[T], input: Option<&mut [T]>| -> Vec<T> {
+                let mut map = at.arena.zeros(x.len() / geo.in_len() * geo.gradient_len());
+                let mut dw = vec![T::ZERO; geo.n_weights()];
+                simd::dispatch(
+                    #[inline(always)]
+                    || {
+                        self.spread_best(k0, [(y, k1)], [(g, a)], choice, &mut map);
+                        weight_gradient_best(x, &map, &mut dw, geo);
+                        if let (Some(input), Some(panels)) = (input, &panels) {
+                            convolve_best(&map, panels, input, &transposed, false);
+                        }
+                    },
+                );
+                dw
+            };
+        let inputs = optional_groups_mut(&mut input, transposed.out_len(), n);
+        let dw: Vec<Vec<T>> = groups(&trace.x, geo.in_len())
+            .zip(groups(&trace.y, geo.out_len()))
+            .zip(groups(&trace.choice, n_windows).zip(groups(&g, n_windows)))
+            .zip(inputs)
+            .map(|(((x, y), (choice, g)), input)| pulled_back(x, y, choice, g, input))
+            .collect();
+        self.add_weights(dw, gradient);
+        trace.pulled = Some(Pulled {
+            g,
+            sums: [s1, s2],
+            coefficients,
+        });
+        wants_input.then_some(input)
+    }
+
+    fn weights<'a, T>(&self, params: &'a [T]) -> &'a [T] {
+        &params[self.weight.clone()]
+    }
+
+    /// The normaliser of a pass whose statistics are constants.
+    fn fixed_normalizer<T: Real>(&self, at: &Point<'_, T>) -> Option<Normalizer<T>> {
+        match (&self.affine, at.stored) {
+            (Affine::Bias(_), _) => Some(Normalizer::identity(self.geometry.c_out)),
+            (
+                Affine::Norm {
+                    running: Some([mean, variance]),
+                    ..
+                },
+                Some(stored),
+            ) => Some(Normalizer::stored(
+                &stored[mean.clone()],
+                &stored[variance.clone()],
+            )),
+            (Affine::Norm { .. }, _) => None,
+        }
+    }
+
+    fn scale_and_shift<'a, T: Real>(&self, at: &Point<'a, T>) -> (Vec<T>, &'a [T]) {
+        self.scale_and_shift_of(at, at.params, T::ONE)
+    }
+
+    fn scale_and_shift_tangent<'a, T: Real>(
+        &self,
+        at: &Point<'_, T>,
+        v: &'a [T],
+    ) -> (Vec<T>, &'a [T]) {
+        self.scale_and_shift_of(at, v, T::ZERO)
+    }
+
+    /// Scale and shift in `values`; `unit` is the scale where there is no such parameter.
+    fn scale_and_shift_of<'a, T: Real>(
+        &self,
+        at: &Point<'_, T>,
+        values: &'a [T],
+        unit: T,
+    ) -> (Vec<T>, &'a [T]) {
+        let c = self.geometry.c_out;
+        match self.affine {
+            Affine::Norm {
+                gamma,
+                beta,
+                n_steps,
+                ..
+            } => {
+                let row = at.inner_step.min(n_steps - 1) * c;
+                (
+                    values[gamma + row..][..c].to_vec(),
+                    &values[beta + row..][..c],
+                )
+            }
+            Affine::Bias(bias) => (vec![unit; c], &values[bias..][..c]),
+        }
+    }
+
+    /// Adds the gradients of scale and shift.
+    fn add_affine<T: Real>(
+        &self,
+        at: &Point<'_, T>,
+        d_gamma: &[T],
+        d_beta: &[T],
+        gradient: &mut [T],
+    ) {
+        let c = self.geometry.c_out;
+        let mut add = |start: usize, values: &[T]| {
+            for (gradient, value) in gradient[start..][..c].iter_mut().zip(values) {
+                *gradient += *value;
+            }
+        };
+        match self.affine {
+            Affine::Norm {
+                gamma,
+                beta,
+                n_steps,
+                ..
+            } => {
+                let row = at.inner_step.min(n_steps - 1) * c;
+                add(gamma + row, d_gamma);
+                add(beta + row, d_beta);
+            }
+            Affine::Bias(bias) => add(bias, d_beta),
+        }
+    }
+
+    /// Adds the groups' weight gradients, in order.
+    fn add_weights<T: Real>(&self, groups: Vec<Vec<T>>, gradient: &mut [T]) {
+        let [sum] = add_in_order(groups.into_iter().map(|group| [group]).collect());
+        add_in_torch_order(&sum, &mut gradient[self.weight.clone()], &self.geometry);
+    }
+
+    #[inline(always)]
+    fn spread_best<T: Real, const D: usize, const S: usize>(
+        &self,
+        constant: &[T],
+        dense: [(&[T], &Vec<T>); D],
+        sparse: [(&[T], &Vec<T>); S],
+        choice: &[u8],
+        to: &mut [T],
+    ) {
+        let dense = dense.map(|(map, factor)| (map, factor.as_slice()));
+        let sparse = sparse.map(|(map, factor)| (map, factor.as_slice()));
+        match self.pool {
+            1 => spread::<T, 1, D, S>(
+                &self.windows,
+                &self.geometry,
+                constant,
+                dense,
+                sparse,
+                choice,
+                to,
+            ),
+            _ => spread::<T, 4, D, S>(
+                &self.windows,
+                &self.geometry,
+                constant,
+                dense,
+                sparse,
+                choice,
+                to,
+            ),
+        }
+    }
+}

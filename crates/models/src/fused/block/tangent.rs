@@ -1,0 +1,228 @@
+//! The tangents of `forward` and `backward`: together they are the Hessian product of a layer.
+
+use rayon::prelude::*;
+
+use super::groups::{
+    convolve_best, groups, groups_mut, lanes, optional_groups, optional_groups_mut,
+    weight_gradient_best,
+};
+use super::sums::{add_in_order, gradient_tangent_sums, tangent_sums};
+use super::{Block, Point, Trace};
+use crate::Real;
+use crate::fused::arena::Buffer;
+use crate::fused::conv::Panels;
+use crate::fused::norm::TangentMeans;
+use crate::fused::simd;
+use crate::fused::window::{choose_tangent, mask};
+
+/// What `tangent` leaves for `tangent_backward`.
+pub(in crate::fused) struct TangentTrace<T: Real> {
+    dx: Option<Buffer<T>>,
+    dy: Buffer<T>,
+    d_peak: Buffer<T>,
+    means: TangentMeans<T>,
+}
+
+impl Block {
+    /// The tangent of `forward` along the parameters `v` and the input's tangent `dx` (padded; none at the first layer).
+    pub(in crate::fused) fn tangent<T: Real>(
+        &self,
+        at: &Point<'_, T>,
+        v: &[T],
+        trace: &Trace<T>,
+        dx: Option<Buffer<T>>,
+    ) -> (TangentTrace<T>, Buffer<T>) {
+        let (g, c) = (&self.geometry, self.geometry.c_out);
+        let n = trace.x.len() / g.in_len();
+        let d_panels = Panels::pack(self.weights(v), g, lanes::<T>());
+        let panels = dx
+            .is_some()
+            .then(|| Panels::pack(self.weights(at.params), g, lanes::<T>()));
+        let mut dy = at.arena.take(n * g.out_len());
+        let mean = &trace.normalizer.mean;
+        let sums: Vec<[Vec<T>; 2]> = groups(&trace.x, g.in_len())
+            .zip(optional_groups(dx.as_deref(), g.in_len(), n))
+            .zip(groups(&trace.y, g.out_len()).zip(groups_mut(&mut dy, g.out_len())))
+            .map(|((x, dx), (y, dy))| {
+                simd::dispatch(
+                    #[inline(always)]
+                    || {
+                        convolve_best(x, &d_panels, dy, g, false);
+                        if let (Some(dx), Some(panels)) = (dx, &panels) {
+                            convolve_best(dx, panels, dy, g, true);
+                        }
+                        tangent_sums(dy, y, mean)
+                    },
+                )
+            })
+            .collect();
+        let [sum, centered] = add_in_order(sums);
+        let means = trace.normalizer.tangent_means(&sum, &centered);
+        let (gamma, _) = self.scale_and_shift(at);
+        let (d_gamma, d_beta) = self.scale_and_shift_tangent(at, v);
+        let [e0, e1, e2] = trace.normalizer.tangent(&gamma, &d_gamma, d_beta, &means);
+
+        let n_windows = self.windows.len() * c;
+        let out_len = self.windows.padded_pixels() * c;
+        let mut d_peak = at.arena.take(n * n_windows);
+        let mut out = if out_len == n_windows {
+            at.arena.take(n * out_len)
+        } else {
+            at.arena.zeros(n * out_len)
+        };
+        groups(&dy, g.out_len())
+            .zip(groups(&trace.choice, n_windows).zip(groups(&trace.peak, n_windows)))
+            .zip(groups_mut(&mut d_peak, n_windows).zip(groups_mut(&mut out, out_len)))
+            .for_each(|((dy, chosen), (d_peak, out))| {
+                simd::dispatch(
+                    #[inline(always)]
+                    || match self.pool {
+                        1 => choose_tangent::<T, 1>(
+                            &self.windows,
+                            dy,
+                            [&e0, &e1, &e2],
+                            chosen,
+                            d_peak,
+                            out,
+                        ),
+                        _ => choose_tangent::<T, 4>(
+                            &self.windows,
+                            dy,
+                            [&e0, &e1, &e2],
+                            chosen,
+                            d_peak,
+                            out,
+                        ),
+                    },
+                );
+            });
+        (
+            TangentTrace {
+                dx,
+                dy,
+                d_peak,
+                means,
+            },
+            out,
+        )
+    }
+
+    /// The tangent of `backward`, where the pulled gradient has the tangent `dg`: adds to `product` and returns the
+    /// tangent of the gradient at the input, if it is wanted.
+    ///
+    /// # Panics
+    /// If `backward` has not run on this trace: a bug of the network.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "two traces, two directions and a sum are what this derivative takes"
+    )]
+    pub(in crate::fused) fn tangent_backward<T: Real>(
+        &self,
+        at: &Point<'_, T>,
+        v: &[T],
+        trace: &Trace<T>,
+        tangent: &TangentTrace<T>,
+        mut dg: Buffer<T>,
+        product: &mut [T],
+        wants_input: bool,
+    ) -> Option<Buffer<T>> {
+        let (geo, c) = (&self.geometry, self.geometry.c_out);
+        let n_windows = self.windows.len() * c;
+        let pulled = trace
+            .pulled
+            .as_ref()
+            .expect("backward runs before tangent_backward");
+        let sums: Vec<[Vec<T>; 2]> = groups_mut(&mut dg, n_windows)
+            .zip(groups(&pulled.g, n_windows).zip(groups(&trace.choice, n_windows)))
+            .zip(groups(&trace.peak, n_windows).zip(groups(&tangent.d_peak, n_windows)))
+            .map(|((dg, (g, choice)), (peak, d_peak))| {
+                simd::dispatch(
+                    #[inline(always)]
+                    || {
+                        mask(choice, dg);
+                        gradient_tangent_sums(
+                            dg,
+                            g,
+                            peak,
+                            d_peak,
+                            &trace.normalizer,
+                            &tangent.means,
+                        )
+                    },
+                )
+            })
+            .collect();
+        let [t1, t2] = add_in_order(sums);
+        self.add_affine(at, &t2, &t1, product);
+        let (gamma, _) = self.scale_and_shift(at);
+        let (d_gamma, _) = self.scale_and_shift_tangent(at, v);
+        let [s1, s2] = &pulled.sums;
+        let [q0, q1, q2, a, b] = &trace.normalizer.gradient_tangent(
+            &gamma,
+            &d_gamma,
+            &tangent.means,
+            [s1, s2],
+            [&t1, &t2],
+        );
+        let [k0, k1, k2] = &pulled.coefficients;
+
+        let n = trace.x.len() / geo.in_len();
+        let transposed = geo.transposed();
+        let panels = wants_input.then(|| {
+            [
+                Panels::pack_transposed(self.weights(at.params), geo, lanes::<T>()),
+                Panels::pack_transposed(self.weights(v), geo, lanes::<T>()),
+            ]
+        });
+        let mut input = at.arena.take(if wants_input {
+            n * transposed.out_len()
+        } else {
+            0
+        });
+        let inputs = optional_groups_mut(&mut input, transposed.out_len(), n);
+        let dw: Vec<Vec<T>> = groups(&trace.x, geo.in_len())
+            .zip(optional_groups(tangent.dx.as_deref(), geo.in_len(), n))
+            .zip(groups(&trace.y, geo.out_len()).zip(groups(&tangent.dy, geo.out_len())))
+            .zip(
+                groups(&trace.choice, n_windows)
+                    .zip(groups(&pulled.g, n_windows).zip(groups(&dg, n_windows))),
+            )
+            .zip(inputs)
+            .map(|((((x, dx), (y, dy)), (choice, (g, dg))), input)| {
+                let mut map = at.arena.zeros(x.len() / geo.in_len() * geo.gradient_len());
+                let mut dw = vec![T::ZERO; geo.n_weights()];
+                simd::dispatch(
+                    #[inline(always)]
+                    || {
+                        let mut input = input;
+                        self.spread_best(
+                            q0,
+                            [(y, q1), (dy, q2)],
+                            [(g, a), (dg, b)],
+                            choice,
+                            &mut map,
+                        );
+                        weight_gradient_best(x, &map, &mut dw, geo);
+                        if let (Some(input), Some([panels, _])) = (input.as_deref_mut(), &panels) {
+                            convolve_best(&map, panels, input, &transposed, false);
+                        }
+                        if dx.is_none() && input.is_none() {
+                            return;
+                        }
+                        // The gradient itself, made again: cheaper than keeping a map of the full size.
+                        self.spread_best(k0, [(y, k1)], [(g, k2)], choice, &mut map);
+                        if let Some(dx) = dx {
+                            weight_gradient_best(dx, &map, &mut dw, geo);
+                        }
+                        if let (Some(input), Some([_, d_panels])) = (input, &panels) {
+                            convolve_best(&map, d_panels, input, &transposed, true);
+                        }
+                    },
+                );
+                dw
+            })
+            .collect();
+        self.add_weights(dw, product);
+        wants_input.then_some(input)
+    }
+}
