@@ -60,6 +60,7 @@ pub mod outcome;
 mod random;
 
 pub mod registry;
+pub mod report;
 pub mod robust;
 pub mod scores;
 pub mod summary;

@@ -1,0 +1,182 @@
+//! How often two runs of one learner give different answers.
+
+use crate::churn::Churn;
+use crate::report::document::{
+    Cell, Chapter, Csv, Figure, Table, decimal, extremes, list, percent, range,
+};
+use crate::report::group::{Group, by_setting, disagreement};
+use crate::report::svg::matrix;
+use crate::summary::mean;
+
+/// The chapter.
+pub(crate) fn chapter(groups: &[Group<'_>]) -> Chapter {
+    let measured: Vec<(&Group<'_>, Churn)> = groups
+        .iter()
+        .filter_map(|group| Some((group, group.get::<Churn>()?)))
+        .collect();
+    let shares: Vec<(&str, f64)> = measured
+        .iter()
+        .map(|(group, churn)| (group.name.as_str(), churn.churn))
+        .collect();
+    let finding = match extremes(&shares) {
+        None => {
+            "It takes two tested runs of one learner to disagree; no learner has them.".to_owned()
+        }
+        Some(((only, share), _)) if shares.len() == 1 => {
+            format!(
+                "Two runs of {only} answer {} % of the test queries differently.",
+                percent(*share)
+            )
+        }
+        Some(((least, lo), (most, hi))) => {
+            let same: Vec<&str> = measured
+                .iter()
+                .filter(|(_, c)| c.excess.is_some_and(|e| e < 0.9))
+                .map(|(g, _)| g.name.as_str())
+                .collect();
+            let tell = if same.is_empty() {
+                String::new()
+            } else {
+                format!(
+                    " For {} that is clearly less than independent errors would give: runs tend to fail on the same queries.",
+                    list(&same)
+                )
+            };
+            format!(
+                "Two runs of one learner answer {} % ({least}) to {} % ({most}) of the test queries differently.{tell}",
+                percent(*lo),
+                percent(*hi)
+            )
+        }
+    };
+    Chapter {
+        id: "churn",
+        title: "Churn",
+        question: "Do two trainings of one learner give the same answers?",
+        number: extremes(&shares).map(|((_, lo), (_, hi))| (range(*lo, *hi, "%"), "of queries answered differently by two runs".to_owned())),
+        finding,
+        caveat: "Runs of unequal accuracy must disagree somewhere; compare churn with what independent errors at the same \
+                 accuracies would give, not with zero.".to_owned(),
+        figures: figure(groups).into_iter().collect(),
+        tables: table_of(&measured).into_iter().collect(),
+        sentences: Vec::new(),
+        command: None,
+    }
+}
+
+fn table_of(measured: &[(&Group<'_>, Churn)]) -> Option<Table> {
+    (!measured.is_empty()).then(|| Table {
+        caption: "Disagreement of two runs, mean over all pairs. Expected: independent errors at the same accuracies. Kappa: Fleiss' agreement of the predicted labels, 1 is complete.".to_owned(),
+        head: ["learner", "churn, %", "expected, %", "ratio", "kappa"].map(str::to_owned).to_vec(),
+        rows: measured
+            .iter()
+            .map(|(group, churn)| {
+                let some = |v: Option<f64>| v.map_or("none".to_owned(), |v| decimal(v, 2));
+                vec![group.name.clone(), percent(churn.churn), percent(churn.expected), some(churn.excess), some(churn.kappa)]
+            })
+            .collect(),
+    })
+}
+
+/// Run-against-run matrix of disagreement for each group; `None` without a group of two runs.
+fn figure(groups: &[Group<'_>]) -> Option<Figure> {
+    let mut panels = Vec::new();
+    let mut data =
+        Csv::new("setting,learner,first_run,second_run,share_of_queries_answered_differently");
+    let mut missing = Vec::new();
+    for (_, members) in by_setting(groups) {
+        let tables: Vec<_> = members.iter().map(|group| table(group)).collect();
+        // One tint for one value in all panels of a setting.
+        let top = tables
+            .iter()
+            .flatten()
+            .flatten()
+            .flatten()
+            .map(|v| v.unwrap_or(0.0))
+            .fold(0.0, f64::max);
+        for (group, table) in members.iter().zip(tables) {
+            let tested = group.tested();
+            if tested.len() < 2 {
+                missing.push(group.name.clone());
+                continue;
+            }
+            let table = table.unwrap_or_default();
+            let names: Vec<String> = tested
+                .iter()
+                .map(|(run, _)| format!("seed {}", run.seed))
+                .collect();
+            let mut pairs = Vec::new();
+            for (i, row) in table.iter().enumerate() {
+                for (j, value) in row.iter().enumerate().skip(i + 1) {
+                    if let Some(value) = value {
+                        pairs.push(*value);
+                        data.row(&[
+                            Cell::Text(group.setting),
+                            Cell::Text(group.learner),
+                            Cell::Text(&tested[i].0.id),
+                            Cell::Text(&tested[j].0.id),
+                            Cell::Number(*value),
+                        ]);
+                    }
+                }
+            }
+            if pairs.is_empty() {
+                missing.push(group.name.clone());
+                continue;
+            }
+            let id = format!("churn-plot-{}", panels.len());
+            let title = format!("Disagreement between runs, {}", group.name);
+            let words = format!(
+                "Mean over {} pairs of runs: {:.1} % of queries.",
+                pairs.len(),
+                100.0 * mean(&pairs)
+            );
+            let heading = format!("{}: {:.1} % on average", group.name, 100.0 * mean(&pairs));
+            panels.push(matrix(
+                &heading,
+                &names,
+                &table,
+                top,
+                |v| format!("{:.1}", 100.0 * v),
+                (&id, &title, &words),
+            ));
+        }
+    }
+    if panels.is_empty() {
+        return None;
+    }
+    let mut caption = String::from(
+        "Queries that two runs answer differently, in % of all test queries; the darker (in dark mode: the brighter) the more. \
+         One tint means one value throughout a setting.",
+    );
+    if !missing.is_empty() {
+        caption += &format!(
+            " No matrix for {}: it takes two runs with the same test.",
+            list(&missing)
+        );
+    }
+    Some(Figure {
+        id: "churn-plot".to_owned(),
+        panels,
+        legend: Vec::new(),
+        caption,
+        data,
+    })
+}
+
+fn table(group: &Group<'_>) -> Option<Vec<Vec<Option<f64>>>> {
+    let tested = group.tested();
+    (tested.len() >= 2).then(|| {
+        tested
+            .iter()
+            .enumerate()
+            .map(|(i, (_, a))| {
+                tested
+                    .iter()
+                    .enumerate()
+                    .map(|(j, (_, b))| if i == j { None } else { disagreement(a, b) })
+                    .collect()
+            })
+            .collect()
+    })
+}

@@ -1,0 +1,372 @@
+//! Learners against each other, paired by seed and by task.
+
+use crate::aggregate::Aggregates;
+use crate::comparison::{Comparisons, Decision, PairedComparison};
+use crate::estimate::{Estimate, Interval};
+use crate::outcome::StudyAnalysis;
+use crate::report::document::{
+    Cell, Chapter, Csv, Figure, Table, decimal, list, percent, percent_range,
+};
+use crate::report::svg::series::swatch;
+use crate::report::svg::{Axis, Extent, Rows, Series};
+
+/// A pair in the order that makes the difference positive.
+struct Pair {
+    setting: String,
+    better: String,
+    other: String,
+    difference: Estimate,
+    probability: Estimate,
+    n_seeds: usize,
+    decision: Decision,
+}
+
+impl Pair {
+    fn new(setting: &str, a: &str, b: &str, n_seeds: usize, paired: &PairedComparison) -> Self {
+        let keep = paired.difference.value >= 0.0;
+        let turned = |estimate: &Estimate, center: f64| Estimate {
+            value: 2.0 * center - estimate.value,
+            interval: estimate.interval.as_ref().map(|i| Interval {
+                lower: 2.0 * center - i.upper,
+                upper: 2.0 * center - i.lower,
+                ..i.clone()
+            }),
+        };
+        // As the decision has it: on each side the wider of bootstrap and Wilson, since the bootstrap has no width at all
+        // when every seed agrees.
+        let wilson = &paired.wilson;
+        let bootstrap = paired.probability.interval.as_ref().unwrap_or(wilson);
+        let wins = Estimate::new(
+            paired.probability.value,
+            Interval {
+                lower: bootstrap.lower.min(wilson.lower),
+                upper: bootstrap.upper.max(wilson.upper),
+                level: wilson.level,
+                method: "wider of percentile bootstrap and Wilson".to_owned(),
+            },
+        );
+        let (better, other) = if keep { (a, b) } else { (b, a) };
+        Self {
+            setting: setting.to_owned(),
+            better: better.to_owned(),
+            other: other.to_owned(),
+            difference: if keep {
+                paired.difference.clone()
+            } else {
+                turned(&paired.difference, 0.0)
+            },
+            probability: if keep { wins } else { turned(&wins, 0.5) },
+            n_seeds,
+            decision: paired.decision,
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{} over {}", self.better, self.other)
+    }
+
+    /// Whether the interval of the difference excludes zero; unknown without one.
+    fn differs(&self) -> Option<bool> {
+        self.difference
+            .interval
+            .as_ref()
+            .map(|interval| interval.lower > 0.0)
+    }
+
+    fn words(&self) -> String {
+        let interval = self.difference.interval.as_ref();
+        let range = interval.map_or(String::new(), |i| {
+            format!(" {}", percent_range(i.lower, i.upper))
+        });
+        format!(
+            "{} by {} pp{range}",
+            self.name(),
+            percent(self.difference.value)
+        )
+    }
+}
+
+/// The chapter.
+pub(crate) fn chapter(analysis: &StudyAnalysis) -> Chapter {
+    let (pairs, unpaired) = pairs(analysis);
+    let apart: Vec<String> = pairs
+        .iter()
+        .filter(|p| p.differs() == Some(true))
+        .map(Pair::words)
+        .collect();
+    let alike: Vec<String> = pairs
+        .iter()
+        .filter(|p| p.differs() == Some(false))
+        .map(|p| format!("{} and {}", p.better, p.other))
+        .collect();
+    let mut finding = match (pairs.len(), apart.len()) {
+        (0, _) if analysis.settings.iter().all(|s| s.learners.len() < 2) => "The study has one learner in each setting: there is nothing to compare.".to_owned(),
+        (0, _) => "No two learners share a seed and a list of test tasks, so none can be compared in pairs.".to_owned(),
+        (n, 0) => format!("Of {n} {}, none differs in mean accuracy beyond its interval.", if n == 1 { "pair" } else { "pairs" }),
+        (n, k) => format!(
+            "Of {n} {}, {k} {} in mean accuracy beyond {} interval: {}.",
+            if n == 1 { "pair" } else { "pairs" }, if k == 1 { "differs" } else { "differ" },
+            if k == 1 { "its" } else { "their" }, list(&apart)
+        ),
+    };
+    if !alike.is_empty() {
+        finding += &format!(" Not distinguishable: {}.", alike.join("; "));
+    }
+    if pairs.iter().any(|p| p.differs().is_none()) {
+        finding += " With one shared seed there is no interval, hence no decision.";
+    }
+    let largest = pairs
+        .iter()
+        .max_by(|a, b| a.difference.value.total_cmp(&b.difference.value));
+    Chapter {
+        id: "comparison",
+        title: "Comparison",
+        question: "Is one learner better than another?",
+        number: largest.map(|pair| (format!("{} pp", percent(pair.difference.value)), format!("largest paired difference in mean accuracy: {}", pair.name()))),
+        finding,
+        caveat: "Pairs share seeds and test tasks; the interval is for other seeds and other tasks of the same kind. No correction is \
+                 made for the number of pairs. A difference in the mean is one question, how often a training of one beats a training \
+                 of the other is another: the second needs about 29 seed bundles.".to_owned(),
+        figures: figure(&pairs).into_iter().collect(),
+        tables: [table(&pairs, &unpaired), aggregates(analysis)].into_iter().flatten().collect(),
+        sentences: Vec::new(),
+        command: None,
+    }
+}
+
+fn pairs(analysis: &StudyAnalysis) -> (Vec<Pair>, Vec<String>) {
+    let (mut pairs, mut unpaired) = (Vec::new(), Vec::new());
+    for setting in &analysis.settings {
+        for pair in setting
+            .all
+            .get::<Comparisons>()
+            .into_iter()
+            .flat_map(|c| c.pairs)
+        {
+            match &pair.paired {
+                Some(paired) => pairs.push(Pair::new(
+                    &setting.setting,
+                    &pair.a,
+                    &pair.b,
+                    pair.seeds.len(),
+                    paired,
+                )),
+                None => unpaired.push(format!("{} and {}", pair.a, pair.b)),
+            }
+        }
+    }
+    (pairs, unpaired)
+}
+
+fn figure(pairs: &[Pair]) -> Option<Figure> {
+    let mut panels = Vec::new();
+    let mut data = Csv::new(
+        "setting,better,other,seeds,difference,lower,upper,probability_better_wins,lower,upper",
+    );
+    let mut settings: Vec<&str> = pairs.iter().map(|p| p.setting.as_str()).collect();
+    settings.dedup();
+    for setting in &settings {
+        let members: Vec<&Pair> = pairs.iter().filter(|p| p.setting == **setting).collect();
+        let names: Vec<String> = members.iter().map(|p| p.name()).collect();
+        let limits = |e: &Estimate| {
+            e.interval
+                .as_ref()
+                .map_or((f64::NAN, f64::NAN), |i| (i.lower, i.upper))
+        };
+        let ends = members.iter().flat_map(|p| {
+            let (lo, hi) = limits(&p.difference);
+            [100.0 * lo, 100.0 * p.difference.value, 100.0 * hi]
+        });
+        let extent = Extent::of(ends)?.with(0.0).padded(0.05, 0.5, -100.0, 100.0);
+        let suffix = if settings.len() > 1 {
+            format!(", {setting}")
+        } else {
+            String::new()
+        };
+        let mut rows = Rows::new(
+            &format!("Difference{suffix}"),
+            &Axis::new("difference in mean accuracy, pp", extent),
+            &names,
+            24.0,
+        );
+        rows.upright(0.0, "reference");
+        for (row, pair) in members.iter().enumerate() {
+            let (lo, hi) = limits(&pair.difference);
+            let class = if pair.differs() == Some(true) {
+                "dot"
+            } else {
+                "ring"
+            };
+            rows.interval(
+                row,
+                0.0,
+                Series(0),
+                class,
+                100.0 * lo,
+                100.0 * pair.difference.value,
+                100.0 * hi,
+            );
+            let (p_lo, p_hi) = limits(&pair.probability);
+            data.row(&[
+                Cell::Text(setting),
+                Cell::Text(&pair.better),
+                Cell::Text(&pair.other),
+                Cell::Count(pair.n_seeds),
+                Cell::Number(pair.difference.value),
+                Cell::Number(lo),
+                Cell::Number(hi),
+                Cell::Number(pair.probability.value),
+                Cell::Number(p_lo),
+                Cell::Number(p_hi),
+            ]);
+        }
+        let words: Vec<String> = members.iter().map(|p| p.words()).collect();
+        panels.push(rows.finish(
+            &format!("pairs-{}", panels.len()),
+            &format!("Paired differences in mean accuracy, {setting}"),
+            &format!("{}.", words.join("; ")),
+        ));
+        let axis = Axis::new(
+            "share of seeds on which the first wins, %",
+            Extent::of([0.0, 100.0])?,
+        );
+        let mut rows = Rows::new(&format!("P(first > second){suffix}"), &axis, &names, 24.0);
+        rows.upright(50.0, "reference");
+        rows.upright(75.0, "connector");
+        for (row, pair) in members.iter().enumerate() {
+            let (lo, hi) = limits(&pair.probability);
+            let class = if lo > 0.5 { "dot" } else { "ring" };
+            rows.interval(
+                row,
+                0.0,
+                Series(0),
+                class,
+                100.0 * lo,
+                100.0 * pair.probability.value,
+                100.0 * hi,
+            );
+        }
+        let words: Vec<String> = members
+            .iter()
+            .map(|p| {
+                format!(
+                    "{} on {:.0} % of {} seeds",
+                    p.name(),
+                    100.0 * p.probability.value,
+                    p.n_seeds
+                )
+            })
+            .collect();
+        panels.push(rows.finish(
+            &format!("pairs-{}", panels.len()),
+            &format!("How often one learner beats another, {setting}"),
+            &format!("{}.", words.join("; ")),
+        ));
+    }
+    let marker = |class: &str| {
+        swatch(&format!(
+            "<path class=\"c0 whisker\" d=\"M1 6H29M1 2V10M29 2V10\"/><path class=\"c0 {class}\" d=\"{}\"/>",
+            Series(0).marker(15.0, 6.0, 3.6)
+        ))
+    };
+    (!panels.is_empty()).then(|| Figure {
+        id: "pairs".to_owned(),
+        panels,
+        legend: vec![
+            (marker("dot"), "interval excludes no difference".to_owned()),
+            (marker("ring"), "interval includes it".to_owned()),
+            (swatch("<path class=\"reference\" d=\"M15 0V12\"/>"), "no difference".to_owned()),
+            (swatch("<path class=\"connector\" d=\"M15 0V12\"/>"), "75 %: a meaningful share of wins".to_owned()),
+        ],
+        caption: "Each pair stands in the order that makes the difference positive. First panel: mean difference over shared seeds and \
+                  tasks with its random-effects interval. Second: share of seeds on which the first learner wins (ties half), with the \
+                  wider of the bootstrap over seeds and Wilson's interval on each side."
+            .to_owned(),
+        data,
+    })
+}
+
+fn table(pairs: &[Pair], unpaired: &[String]) -> Option<Table> {
+    let many = pairs.iter().any(|pair| pair.setting != pairs[0].setting);
+    let mut rows: Vec<Vec<String>> = pairs
+        .iter()
+        .map(|pair| {
+            let range = |e: &Estimate| {
+                e.interval.as_ref().map_or(String::new(), |i| {
+                    format!(" {}", percent_range(i.lower, i.upper))
+                })
+            };
+            let verdict = match pair.decision {
+                Decision::NotSignificant => "wins are not distinguishable from a coin",
+                Decision::ASignificantNotMeaningful | Decision::BSignificantNotMeaningful => {
+                    "one wins more often, by a margin that matters little"
+                }
+                Decision::ASignificantAndMeaningful | Decision::BSignificantAndMeaningful => {
+                    "one wins more often, by a margin that matters"
+                }
+            };
+            vec![
+                if many {
+                    format!("{}, {}", pair.name(), pair.setting)
+                } else {
+                    pair.name()
+                },
+                format!(
+                    "{}{}",
+                    percent(pair.difference.value),
+                    range(&pair.difference)
+                ),
+                format!(
+                    "{}{}",
+                    percent(pair.probability.value),
+                    range(&pair.probability)
+                ),
+                pair.n_seeds.to_string(),
+                verdict.to_owned(),
+            ]
+        })
+        .collect();
+    for names in unpaired {
+        let mut row = vec![names.clone()];
+        row.resize(4, "none".to_owned());
+        row.push("no seed or no task list in common".to_owned());
+        rows.push(row);
+    }
+    (!rows.is_empty()).then(|| Table {
+        caption:
+            "Paired comparison; the verdict follows Bouthillier et al. 2021 on the share of wins."
+                .to_owned(),
+        head: [
+            "pair",
+            "difference, pp [CI]",
+            "wins, % [CI]",
+            "shared seeds",
+            "verdict on wins",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        rows,
+    })
+}
+
+/// Aggregates over settings, where there are several.
+fn aggregates(analysis: &StudyAnalysis) -> Option<Table> {
+    let aggregates: Aggregates = analysis.all.get().filter(|_| analysis.settings.len() > 1)?;
+    let show = |e: &Estimate| {
+        let range = e.interval.as_ref().map_or(String::new(), |i| {
+            format!(" [{}, {}]", decimal(i.lower, 3), decimal(i.upper, 3))
+        });
+        format!("{}{range}", decimal(e.value, 3))
+    };
+    Some(Table {
+        caption: "Over settings: chance-normalized accuracy (0 is guessing, 1 is perfect), stratified bootstrap over runs; a run without a \
+                  usable test counts as guessing."
+            .to_owned(),
+        head: ["learner", "IQM [CI]", "mean [CI]", "median [CI]", "optimality gap [CI]", "settings"].map(str::to_owned).to_vec(),
+        rows: aggregates
+            .learners
+            .iter()
+            .map(|l| vec![l.learner.clone(), show(&l.iqm), show(&l.mean), show(&l.median), show(&l.optimality_gap), l.settings.len().to_string()])
+            .collect(),
+    })
+}

@@ -1,0 +1,112 @@
+//! Every setting of the runs, and the command that makes them again.
+
+use std::collections::BTreeSet;
+
+use crate::outcome::StudyAnalysis;
+use crate::record::Study;
+use crate::report::document::{Chapter, Table, count, list};
+use crate::report::group::Group;
+
+/// The chapter.
+pub(crate) fn chapter(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Chapter {
+    let fields: BTreeSet<&str> = study
+        .runs
+        .iter()
+        .flat_map(|run| run.fingerprint.keys().map(String::as_str))
+        .collect();
+    let (mut common, mut differing) = (Vec::new(), Vec::new());
+    for field in &fields {
+        let each: Vec<String> = groups.iter().map(|group| value(group, field)).collect();
+        match each.first() {
+            Some(first) if each.iter().all(|v| v == first) => {
+                common.push(vec![(*field).to_owned(), first.clone()])
+            }
+            _ => differing.push(
+                std::iter::once((*field).to_owned())
+                    .chain(each)
+                    .collect::<Vec<_>>(),
+            ),
+        }
+    }
+    let finding = if fields.is_empty() {
+        "The records carry no fingerprint: nothing shows that these runs are comparable.".to_owned()
+    } else {
+        let names: Vec<&str> = differing.iter().map(|row| row[0].as_str()).collect();
+        format!(
+            "Shared by all learners: {}; different between them: {}{}.",
+            count(common.len(), "setting"),
+            differing.len(),
+            if names.is_empty() || names.len() > 12 {
+                String::new()
+            } else {
+                format!(": {}", list(&names))
+            }
+        )
+    };
+    let mut tables = Vec::new();
+    if !differing.is_empty() {
+        tables.push(Table {
+            caption: "Settings that differ between learners. A value in parentheses stands for several within one learner.".to_owned(),
+            head: std::iter::once("setting".to_owned()).chain(groups.iter().map(|g| g.name.clone())).collect(),
+            rows: differing,
+        });
+    }
+    if !common.is_empty() {
+        tables.push(Table {
+            caption: "Settings that all learners share.".to_owned(),
+            head: ["setting", "value"].map(str::to_owned).to_vec(),
+            rows: common,
+        });
+    }
+    tables.push(options(analysis));
+    Chapter {
+        id: "fingerprint",
+        title: "Fingerprint and replication",
+        question: "What exactly was run, and how is it run again?",
+        number: None,
+        finding,
+        caveat: "Equal fingerprints make results comparable, not right. The command rebuilds the same numbers with the same version \
+                 of the program; another version may differ and says so in its own fingerprint.".to_owned(),
+        figures: Vec::new(),
+        tables,
+        sentences: Vec::new(),
+        command: (!study.command.trim().is_empty()).then(|| study.command.clone()),
+    }
+}
+
+/// The value of a field in all runs of a group; several values are listed in parentheses.
+fn value(group: &Group<'_>, field: &str) -> String {
+    let values: BTreeSet<&str> = group
+        .runs
+        .iter()
+        .map(|run| run.fingerprint.get(field).map_or("absent", String::as_str))
+        .collect();
+    let values: Vec<&str> = values.into_iter().collect();
+    match values.as_slice() {
+        [one] => (*one).to_owned(),
+        several if several.len() <= 10 => format!("({})", several.join(", ")),
+        several => format!("({} values)", several.len()),
+    }
+}
+
+/// What was chosen for the analysis, as the serialized options have it.
+fn options(analysis: &StudyAnalysis) -> Table {
+    let fields = match serde_json::to_value(&analysis.options) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let show = |value: serde_json::Value| match value {
+        serde_json::Value::Null => "none".to_owned(),
+        serde_json::Value::String(text) => text,
+        serde_json::Value::Object(map) if map.is_empty() => "none".to_owned(),
+        other => other.to_string(),
+    };
+    Table {
+        caption: "Settings of the analysis itself.".to_owned(),
+        head: ["setting", "value"].map(str::to_owned).to_vec(),
+        rows: fields
+            .into_iter()
+            .map(|(field, value)| vec![field, show(value)])
+            .collect(),
+    }
+}

@@ -1,0 +1,21 @@
+//! The chapters, one file each: what they draw, and what they say about it.
+
+pub(crate) mod outcome;
+
+mod fan;
+mod seeds;
+mod waterfall;
+
+pub(crate) mod tail;
+
+pub(crate) mod difficulty;
+
+pub(crate) mod churn;
+
+pub(crate) mod comparison;
+
+pub(crate) mod adaptation;
+
+pub(crate) mod failures;
+
+pub(crate) mod fingerprint;

@@ -1,0 +1,243 @@
+//! What a report says, apart from how it is written down: the same document becomes HTML and Markdown.
+
+use super::svg::text::number;
+
+/// A whole report.
+pub(crate) struct Document {
+    /// Name of the study.
+    pub(crate) title: String,
+    /// What was run, a paragraph each.
+    pub(crate) lead: Vec<String>,
+    /// Remarks that a reader must not miss, before any number (missing runs, simulated data).
+    pub(crate) warnings: Vec<String>,
+    /// One row per learner and setting.
+    pub(crate) card: Table,
+    /// The main results as sentences.
+    pub(crate) findings: Vec<String>,
+    /// The chapters, in order.
+    pub(crate) chapters: Vec<Chapter>,
+}
+
+/// One chapter: number, plots, finding, caveat.
+pub(crate) struct Chapter {
+    /// Anchor, unique in the document.
+    pub(crate) id: &'static str,
+    /// Heading.
+    pub(crate) title: &'static str,
+    /// The question that the chapter answers.
+    pub(crate) question: &'static str,
+    /// The headline value and what it is; absent if the data are.
+    pub(crate) number: Option<(String, String)>,
+    /// One plain finding.
+    pub(crate) finding: String,
+    /// What the finding does not say.
+    pub(crate) caveat: String,
+    /// The plots, in reading order.
+    pub(crate) figures: Vec<Figure>,
+    /// Tables, after the plots.
+    pub(crate) tables: Vec<Table>,
+    /// Sentences of the analysis on this chapter's subject, learner by learner.
+    pub(crate) sentences: Vec<String>,
+    /// A command to copy, after the tables.
+    pub(crate) command: Option<String>,
+}
+
+/// One or more panels that share legend, caption and data.
+pub(crate) struct Figure {
+    /// Anchor, unique in the document.
+    pub(crate) id: String,
+    /// Drawings, each an `<svg>` element.
+    pub(crate) panels: Vec<String>,
+    /// Legend: an `<svg>` swatch and its words.
+    pub(crate) legend: Vec<(String, String)>,
+    /// What is drawn, in a sentence or three.
+    pub(crate) caption: String,
+    /// The numbers behind the marks.
+    pub(crate) data: Csv,
+}
+
+/// A table of text. The first column names the row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Table {
+    /// What the table shows.
+    pub(crate) caption: String,
+    /// Column heads.
+    pub(crate) head: Vec<String>,
+    /// Cells, each row as long as `head`.
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+/// Comma-separated values under construction (RFC 4180, with line feeds).
+pub(crate) struct Csv {
+    text: String,
+    n_rows: usize,
+}
+
+/// One value of a CSV row.
+pub(crate) enum Cell<'a> {
+    /// Text, quoted where needed.
+    Text(&'a str),
+    /// A number; empty if not finite.
+    Number(f64),
+    /// A count or an index.
+    Count(usize),
+}
+
+impl Csv {
+    /// A header and no rows.
+    pub(crate) fn new(header: &str) -> Self {
+        Self {
+            text: format!("{header}\n"),
+            n_rows: 0,
+        }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(&mut self, cells: &[Cell<'_>]) {
+        for (i, cell) in cells.iter().enumerate() {
+            if i > 0 {
+                self.text.push(',');
+            }
+            match cell {
+                Cell::Text(text) if text.contains([',', '"', '\n', '\r']) => {
+                    self.text += &format!("\"{}\"", text.replace('"', "\"\""));
+                }
+                Cell::Text(text) => self.text += text,
+                Cell::Number(value) if value.is_finite() => self.text += &plain(*value),
+                Cell::Number(_) => {}
+                Cell::Count(count) => self.text += &count.to_string(),
+            }
+        }
+        self.text.push('\n');
+        self.n_rows += 1;
+    }
+
+    /// The text, header included.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Rows without the header.
+    pub(crate) fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+}
+
+/// A number with six digits that matter, without trailing zeros; an exponent only where it saves room.
+fn plain(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(1e-4..1e9).contains(&size) {
+        return format!("{value:.5e}");
+    }
+    let decimals = (5 - size.max(1e-9).log10().floor() as i32).clamp(0, 9) as usize;
+    let text = format!("{value:.decimals$}");
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    if text == "-0" {
+        "0".to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// An accuracy in percent, two decimals, without the sign: `97.85`.
+pub(crate) fn percent(fraction: f64) -> String {
+    finite(fraction, |v| number(100.0 * v, 2))
+}
+
+/// A number, or the word for one that does not exist.
+pub(crate) fn decimal(value: f64, decimals: usize) -> String {
+    finite(value, |v| number(v, decimals))
+}
+
+/// An interval in percent: `[96.10, 98.02]`.
+pub(crate) fn percent_range(lo: f64, hi: f64) -> String {
+    format!("[{}, {}]", percent(lo), percent(hi))
+}
+
+fn finite(value: f64, write: impl Fn(f64) -> String) -> String {
+    if value.is_finite() {
+        write(value)
+    } else {
+        "none".to_owned()
+    }
+}
+
+/// `96.10 to 98.02 %`, or `98.02 %` if both ends read the same. The ends are fractions.
+pub(crate) fn range(lo: f64, hi: f64, unit: &str) -> String {
+    let (lo, hi) = (percent(lo), percent(hi));
+    if lo == hi {
+        format!("{lo} {unit}")
+    } else {
+        format!("{lo} to {hi} {unit}")
+    }
+}
+
+/// Two entries: the lowest, the highest.
+pub(crate) type Extremes<'e, T> = (&'e (T, f64), &'e (T, f64));
+
+/// The entries with the lowest and the highest finite value.
+pub(crate) fn extremes<T>(entries: &[(T, f64)]) -> Option<Extremes<'_, T>> {
+    let finite = || entries.iter().filter(|entry| entry.1.is_finite());
+    let lowest = finite().min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let highest = finite().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    Some((lowest, highest))
+}
+
+/// `1 run`, `3 runs`.
+pub(crate) fn count(n: usize, noun: &str) -> String {
+    format!(
+        "{} {noun}{}",
+        number(n as f64, 0),
+        if n == 1 { "" } else { "s" }
+    )
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(crate) fn list<S: AsRef<str>>(items: &[S]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.as_ref().to_owned(),
+        [head @ .., last] => {
+            let head: Vec<&str> = head.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", head.join(", "), last.as_ref())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_quotes_and_leaves_missing_values_empty() {
+        let mut csv = Csv::new("name,value,n");
+        csv.row(&[
+            Cell::Text("a,\"b\""),
+            Cell::Number(f64::NAN),
+            Cell::Count(3),
+        ]);
+        csv.row(&[Cell::Text("c"), Cell::Number(0.25), Cell::Count(0)]);
+        assert_eq!(csv.text(), "name,value,n\n\"a,\"\"b\"\"\",,3\nc,0.25,0\n");
+        assert_eq!(csv.n_rows(), 2);
+    }
+
+    #[test]
+    fn numbers_keep_six_digits() {
+        assert_eq!(plain(0.123_456_78), "0.123457");
+        assert_eq!(plain(1234.5), "1234.5");
+        assert_eq!(plain(-0.0), "0");
+        assert_eq!(plain(1e-12), "1.00000e-12");
+        assert_eq!(percent(0.97849), "97.85");
+        assert_eq!(percent(f64::INFINITY), "none");
+    }
+
+    #[test]
+    fn lists_read_as_english() {
+        assert_eq!(list(&["a", "b", "c"]), "a, b and c");
+        assert_eq!(count(1, "run"), "1 run");
+    }
+}

@@ -1,0 +1,254 @@
+//! The stability report: a study and its analysis as a page, as Markdown, and as a table for a terminal.
+//!
+//! Pure functions from data to text: no file is read or written, nothing is printed, and the same data give the same
+//! bytes. [`html`] is one self-contained page without scripts that reads on a phone, on a wide screen, in dark mode, on
+//! paper and through a screen reader; the numbers behind each plot lie beside it as CSV. All text of the records is
+//! escaped: a run may be called `<script>`.
+//!
+//! Numbers come from [`crate::analyze`]; what is read off the records directly are the marks of the plots (curves,
+//! points, steps). Start reading at `document.rs` (what a report says); `page.rs` and `plain.rs` write it down,
+//! `chapters/` holds one file per chapter, `svg/` draws.
+//!
+//! # Example
+//! ```
+//! use metastable_analysis::{Options, Outcome, Run, Study, Test, analyze, report};
+//!
+//! let run = |seed: u64, predictions: Vec<u8>| Run {
+//!     id: format!("protonet-{seed}"),
+//!     learner: "protonet".into(),
+//!     setting: "toy 2-way".into(),
+//!     seed,
+//!     outcome: Outcome::Completed,
+//!     history: vec![],
+//!     train_seconds: 1.0,
+//!     test: Some(Test { n_tasks: 2, n_way: 2, n_query: 1, predictions, task_nll: vec![0.1, 0.7], classes: None }),
+//!     adaptation: None,
+//!     fingerprint: Default::default(),
+//! };
+//! let study = Study {
+//!     name: "toy".into(),
+//!     command: "make toy".into(),
+//!     runs: vec![run(0, vec![0, 1, 0, 0]), run(1, vec![0, 1, 0, 1])],
+//! };
+//! let analysis = analyze(&study, &Options::default())?;
+//! let page = report::html(&study, &analysis);
+//! assert!(page.starts_with("<!DOCTYPE html>") && page.contains("protonet"));
+//! assert!(report::terminal_table(&study, &analysis).contains("87.50"));
+//! # Ok::<(), metastable_analysis::AnalysisError>(())
+//! ```
+
+mod card;
+mod chapters;
+mod document;
+mod group;
+mod page;
+mod plain;
+mod svg;
+
+use crate::outcome::StudyAnalysis;
+use crate::record::Study;
+use chapters::{adaptation, churn, comparison, difficulty, failures, fingerprint, outcome, tail};
+use document::{Chapter, Document, count, list};
+use group::{Group, distinct, groups};
+use svg::text::number;
+
+/// The report as one HTML page (also well-formed as XML).
+#[must_use]
+pub fn html(study: &Study, analysis: &StudyAnalysis) -> String {
+    page::render(&document(study, analysis))
+}
+
+/// The report as Markdown, without the plots.
+#[must_use]
+pub fn markdown(study: &Study, analysis: &StudyAnalysis) -> String {
+    plain::markdown(&document(study, analysis))
+}
+
+/// The card as a plain table: for each learner and setting mean and seed SD with their intervals, tail, failures, steps
+/// to threshold.
+#[must_use]
+pub fn terminal_table(study: &Study, analysis: &StudyAnalysis) -> String {
+    plain::columns(&card::table(&groups(study, analysis)))
+}
+
+fn document(study: &Study, analysis: &StudyAnalysis) -> Document {
+    let groups = groups(study, analysis);
+    let mut chapters = vec![
+        outcome::chapter(&groups),
+        tail::chapter(&groups),
+        difficulty::chapter(&groups, analysis),
+        churn::chapter(&groups),
+        comparison::chapter(analysis),
+        adaptation::chapter(&groups),
+        failures::chapter(&groups),
+        fingerprint::chapter(study, analysis, &groups),
+    ];
+    let findings = chapters
+        .iter()
+        .filter(|c| c.id != "fingerprint")
+        .map(|c| c.finding.clone())
+        .collect();
+    tell(&mut chapters, analysis, &groups);
+    Document {
+        title: if study.name.trim().is_empty() {
+            "Study without a name".to_owned()
+        } else {
+            study.name.clone()
+        },
+        lead: lead(study, analysis, &groups),
+        warnings: warnings(study, analysis, &groups),
+        card: card::table(&groups),
+        findings,
+        chapters,
+    }
+}
+
+/// Chapters and the metrics whose sentences they carry; what no chapter claims goes to the comparison.
+const SUBJECTS: [(&str, &[&str]); 7] = [
+    ("outcome", &["spread", "components", "threshold"]),
+    ("tail", &["tail"]),
+    ("difficulty", &["difficulty", "confusion", "transfer"]),
+    ("churn", &["churn"]),
+    ("adaptation", &["curves"]),
+    ("failures", &["failures"]),
+    ("comparison", &["comparisons", "aggregates"]),
+];
+
+/// Puts the sentences of the analysis into the chapters that they belong to.
+fn tell(chapters: &mut [Chapter], analysis: &StudyAnalysis, groups: &[Group<'_>]) {
+    let many = distinct(groups.iter().map(|g| g.setting)).len() > 1;
+    for finding in &analysis.findings {
+        let claimed = SUBJECTS
+            .iter()
+            .find(|(_, metrics)| metrics.contains(&finding.metric.as_str()));
+        let id = claimed.map_or("comparison", |(id, _)| id);
+        // Where no failed run was tested, leaving them out changes nothing: do not say it twice.
+        let said = |other: &&crate::Finding| {
+            !other.without_failed && other.text == finding.text && other.setting == finding.setting
+        };
+        if finding.without_failed && analysis.findings.iter().find(said).is_some() {
+            continue;
+        }
+        let mut text = finding.text.clone();
+        if finding.without_failed {
+            text += " (Failed runs left out.)";
+        }
+        if let Some(setting) = finding.setting.as_ref().filter(|_| many) {
+            text += &format!(" ({setting})");
+        }
+        if let Some(chapter) = chapters.iter_mut().find(|chapter| chapter.id == id) {
+            chapter.sentences.push(text);
+        }
+    }
+}
+
+/// What was run, and how the numbers were made.
+fn lead(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<String> {
+    if study.runs.is_empty() {
+        return vec!["This study holds no run.".to_owned()];
+    }
+    let learners = distinct(groups.iter().map(|g| g.learner));
+    let settings = distinct(groups.iter().map(|g| g.setting));
+    let per_group: Vec<usize> = groups.iter().map(|g| g.runs.len()).collect();
+    let runs = span(&per_group, "run");
+    let tests: Vec<_> = groups
+        .iter()
+        .flat_map(Group::tested)
+        .map(|(_, test)| test)
+        .collect();
+    let tested = if tests.is_empty() {
+        "No run reached its test.".to_owned()
+    } else {
+        let tasks: Vec<usize> = tests.iter().map(|t| t.n_tasks).collect();
+        let ways: Vec<usize> = tests.iter().map(|t| t.n_way).collect();
+        let queries: Vec<usize> = tests.iter().map(|t| t.n_query).collect();
+        format!(
+            "Each was tested on {} of {} with {} of each class; the runs of a setting share one list of tasks.",
+            span(&tasks, "task"),
+            span(&ways, "class").replace("classs", "classes"),
+            span(&queries, "query").replace("querys", "queries")
+        )
+    };
+    let seconds: f64 = study
+        .runs
+        .iter()
+        .map(|run| run.train_seconds)
+        .filter(|s| s.is_finite())
+        .sum();
+    let options = &analysis.options;
+    vec![
+        format!(
+            "{}: {}. {}: {}. {runs} of each learner in each setting, one seed bundle a run. {tested} Training took {} in all.",
+            if learners.len() == 1 {
+                "Learner"
+            } else {
+                "Learners"
+            },
+            list(&learners),
+            if settings.len() == 1 {
+                "Setting"
+            } else {
+                "Settings"
+            },
+            list(&settings),
+            duration(seconds)
+        ),
+        format!(
+            "Intervals are at {} % coverage: Student's t over seeds for means, chi-square for standard deviations, Wilson for rates, \
+             crossed random effects for the honest interval, percentile bootstrap with {} resamples for the rest.",
+            number(100.0 * options.level, 0),
+            number(options.n_resamples as f64, 0)
+        ),
+    ]
+}
+
+/// `3 runs`, or `3 to 5 runs`.
+fn span(counts: &[usize], noun: &str) -> String {
+    let (lo, hi) = (
+        counts.iter().min().copied().unwrap_or(0),
+        counts.iter().max().copied().unwrap_or(0),
+    );
+    if lo == hi {
+        count(lo, noun)
+    } else {
+        format!("{lo} to {}", count(hi, noun))
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 120.0 => format!("{} s", number(s, 0)),
+        s if s < 7200.0 => format!("{} min", number(s / 60.0, 0)),
+        s => format!("{} h", number(s / 3600.0, 1)),
+    }
+}
+
+fn warnings(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if groups.iter().any(|group| group.analysis.is_none()) || analysis.study != study.name {
+        warnings.push("The analysis does not cover every learner of the study; figures that rest on it are missing.".to_owned());
+    }
+    let single: Vec<&str> = groups
+        .iter()
+        .filter(|g| g.tested().len() == 1)
+        .map(|g| g.name.as_str())
+        .collect();
+    if !single.is_empty() {
+        warnings.push(format!(
+            "One tested run only: {}. One run says nothing about another training.",
+            list(&single)
+        ));
+    }
+    let untested: Vec<String> = groups
+        .iter()
+        .map(|g| (g, g.runs.len() - g.tested().len()))
+        .filter(|(_, n)| *n > 0)
+        .map(|(g, n)| format!("{n} of {} of {}", g.runs.len(), g.name))
+        .collect();
+    if !untested.is_empty() {
+        warnings.push(format!(
+            "Runs without a usable test: {}. They count as failures and enter no figure on accuracy.", list(&untested)
+        ));
+    }
+    warnings
+}

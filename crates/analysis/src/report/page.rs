@@ -1,0 +1,167 @@
+//! The HTML page: one file, no script, nothing from outside; valid as XML too.
+
+use super::document::{Chapter, Document, Figure, Table, count};
+use super::svg::text::escape;
+
+const STYLE: &str = include_str!("style.css");
+
+/// The document as a page.
+pub(crate) fn render(document: &Document) -> String {
+    let title = escape(&document.title);
+    let mut out = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <meta name=\"color-scheme\" content=\"light dark\"/>\n\
+         <title>{title}: stability report</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <header>\n<p class=\"kicker\">Stability report</p>\n<h1>{title}</h1>\n"
+    );
+    for paragraph in &document.lead {
+        out += &format!("<p>{}</p>\n", escape(paragraph));
+    }
+    for warning in &document.warnings {
+        out += &format!(
+            "<p class=\"warning\"><strong>Note.</strong> {}</p>\n",
+            escape(warning)
+        );
+    }
+    out += "</header>\n<nav aria-label=\"Chapters\"><ul>\n<li><a href=\"#card\">Card</a></li>\n<li><a href=\"#findings\">Findings</a></li>\n";
+    for chapter in &document.chapters {
+        out += &format!(
+            "<li><a href=\"#{}\">{}</a></li>\n",
+            chapter.id,
+            escape(chapter.title)
+        );
+    }
+    out += "</ul></nav>\n<main>\n<section id=\"card\">\n<h2>Card</h2>\n";
+    out += &table(&document.card, "cards");
+    out += "</section>\n<section id=\"findings\">\n<h2>Findings</h2>\n<ol class=\"findings\">\n";
+    for finding in &document.findings {
+        out += &format!("<li>{}</li>\n", escape(finding));
+    }
+    out += "</ol>\n</section>\n";
+    for (i, chapter) in document.chapters.iter().enumerate() {
+        out += &section(i + 1, chapter);
+    }
+    out + "</main>\n</body>\n</html>\n"
+}
+
+fn section(ordinal: usize, chapter: &Chapter) -> String {
+    let mut out = format!(
+        "<section id=\"{}\">\n<h2><span class=\"ordinal\">{ordinal}</span> {}</h2>\n<p class=\"question\">{}</p>\n",
+        chapter.id,
+        escape(chapter.title),
+        escape(chapter.question)
+    );
+    if let Some((value, meaning)) = &chapter.number {
+        out += &format!(
+            "<p class=\"number\"><strong>{}</strong> <span>{}</span></p>\n",
+            escape(value),
+            escape(meaning)
+        );
+    }
+    out += &format!("<p class=\"finding\">{}</p>\n", escape(&chapter.finding));
+    for shown in &chapter.figures {
+        out += &figure(shown);
+    }
+    for shown in &chapter.tables {
+        out += &table(shown, "scroll");
+    }
+    if !chapter.sentences.is_empty() {
+        out += &format!(
+            "<details class=\"words\"><summary>In words ({})</summary>\n<ul class=\"sentences\">\n",
+            count(chapter.sentences.len(), "sentence")
+        );
+        for sentence in &chapter.sentences {
+            out += &format!("<li>{}</li>\n", escape(sentence));
+        }
+        out += "</ul></details>\n";
+    }
+    if let Some(command) = &chapter.command {
+        out += &format!(
+            "<pre class=\"command\" tabindex=\"0\"><code>{}</code></pre>\n",
+            escape(command)
+        );
+    }
+    if !chapter.caveat.is_empty() {
+        out += &format!(
+            "<p class=\"caveat\"><strong>Caveat.</strong> {}</p>\n",
+            escape(&chapter.caveat)
+        );
+    }
+    out + "</section>\n"
+}
+
+fn figure(figure: &Figure) -> String {
+    let mut out = format!("<figure id=\"{}\">\n", figure.id);
+    if !figure.legend.is_empty() {
+        out += "<ul class=\"legend\">\n";
+        for (swatch, words) in &figure.legend {
+            out += &format!("<li>{swatch} {}</li>\n", escape(words));
+        }
+        out += "</ul>\n";
+    }
+    let layout = if figure.panels.len() == 1 {
+        "panels one"
+    } else {
+        "panels"
+    };
+    out += &format!(
+        "<div class=\"{layout}\">\n{}</div>\n",
+        figure.panels.concat()
+    );
+    out += &format!(
+        "<figcaption>{}</figcaption>\n<details><summary>Data of this figure (CSV, {})</summary>\
+         <pre tabindex=\"0\">{}</pre></details>\n</figure>\n",
+        escape(&figure.caption),
+        count(figure.data.n_rows(), "row"),
+        escape(figure.data.text())
+    );
+    out
+}
+
+/// `kind` is `cards` (rows become cards on a narrow screen) or `scroll` (the table scrolls inside itself).
+fn table(table: &Table, kind: &str) -> String {
+    if table.rows.is_empty() {
+        return String::new();
+    }
+    // Roles are stated because a table laid out as cards loses its own in some browsers.
+    let mut out = format!(
+        "<div class=\"{kind}\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\n<table role=\"table\">\n<caption>{caption}</caption>\n<thead role=\"rowgroup\"><tr role=\"row\">",
+        caption = escape(&table.caption)
+    );
+    for head in &table.head {
+        out += &format!(
+            "<th scope=\"col\" role=\"columnheader\">{}</th>",
+            escape(head)
+        );
+    }
+    out += "</tr></thead>\n<tbody role=\"rowgroup\">\n";
+    for row in &table.rows {
+        out += "<tr role=\"row\">";
+        for (i, (head, cell)) in table.head.iter().zip(row).enumerate() {
+            out += &if i == 0 {
+                format!("<th scope=\"row\" role=\"rowheader\">{}</th>", escape(cell))
+            } else {
+                format!(
+                    "<td role=\"cell\" data-label=\"{}\">{}</td>",
+                    escape(head),
+                    cells(cell)
+                )
+            };
+        }
+        out += "</tr>\n";
+    }
+    out + "</tbody>\n</table>\n</div>\n"
+}
+
+/// An interval or a null value in brackets goes to a line of its own, muted: the eye runs down the estimates.
+fn cells(cell: &str) -> String {
+    match cell.find(" [").or_else(|| cell.find(" (")) {
+        Some(i) => format!(
+            "<span>{} <span class=\"range\">{}</span></span>",
+            escape(&cell[..i]),
+            escape(&cell[i + 1..])
+        ),
+        None => format!("<span>{}</span>", escape(cell)),
+    }
+}
