@@ -9,6 +9,7 @@ use super::render::render;
 use super::style::Style;
 
 /// One stroke of a character.
+#[derive(Clone)]
 struct Stroke {
     primitive: usize,
     /// Orientation within the character, without the size.
@@ -58,10 +59,13 @@ pub(crate) struct StrokeNoise {
 /// Knots of the smooth displacement of a stroke; few, so that it is of low frequency.
 pub(crate) const N_KNOTS: usize = 5;
 
+/// Most strokes of a character.
+const MOST_STROKES: usize = 5;
+
 /// Side of the small images on which characters are compared.
 const PROOF_SIDE: usize = 16;
 /// Least distance between blurred proofs of unit norm. The distance of unrelated ones is near 1.
-const LEAST_DISTANCE: f64 = 0.55;
+const LEAST_DISTANCE: f64 = 0.36;
 /// Proposals for a character; after them the one that is furthest from its neighbors is taken.
 const N_ATTEMPTS: u32 = 40;
 
@@ -79,7 +83,7 @@ pub(crate) fn characters(seed: u64, alphabet: u32, style: &Style, n: usize) -> V
                 character,
                 attempt,
             };
-            let proposal = Character::propose(style, &mut Draw::new(seed, part));
+            let proposal = Character::propose(style, &chosen, &mut Draw::new(seed, part));
             let proof = proposal.proof(style);
             let nearest = proofs
                 .iter()
@@ -101,18 +105,26 @@ pub(crate) fn characters(seed: u64, alphabet: u32, style: &Style, n: usize) -> V
 }
 
 impl Character {
-    /// Draws a program in the style.
-    fn propose(style: &Style, draw: &mut Draw) -> Self {
-        let n_strokes = 1 + draw.weighted(&style.n_strokes);
+    /// Draws a program in the style: a new one, or one akin to an earlier character.
+    fn propose(style: &Style, earlier: &[Self], draw: &mut Draw) -> Self {
+        let mut n_strokes = 1 + draw.weighted(&style.n_strokes);
+        let mut strokes = Vec::new();
+        if !earlier.is_empty() && draw.chance(style.kinship) {
+            let relative = &earlier[draw.index(earlier.len())].strokes;
+            let more = relative.len() < MOST_STROKES && (relative.len() == 1 || draw.chance(0.5));
+            let n_kept = relative.len() - usize::from(!more);
+            strokes.extend_from_slice(&relative[..n_kept]);
+            n_strokes = n_kept + 1;
+        }
         let mut character = Self {
-            strokes: Vec::with_capacity(n_strokes),
+            strokes,
             middle: Point::default(),
             scale: Linear::scale(1.0, 1.0),
         };
-        for stroke_idx in 0..n_strokes {
+        for stroke_idx in character.strokes.len()..n_strokes {
             // Of a few ways to go on, take the most compact one that does not retrace what is there.
             let mut best: Option<(f64, Stroke)> = None;
-            for _ in 0..4 {
+            for _ in 0..5 {
                 let stroke = propose_stroke(style, stroke_idx, n_strokes, draw);
                 character.strokes.push(stroke);
                 let cost = character.sprawl(style);
@@ -227,9 +239,9 @@ impl Character {
             before
                 .iter()
                 .flat_map(|s| &s.0)
-                .any(|&q| (p - q).length() < 0.09)
+                .any(|&q| (p - q).length() < 0.11)
         });
-        spread + 3.0 * (count(retraced.count()) / count(last.0.len()) - 0.25).max(0.0)
+        0.7 * spread + 4.0 * (count(retraced.count()) / count(last.0.len()) - 0.25).max(0.0)
     }
 
     /// The ideal character, small, blurred and of unit norm: what two characters are compared by.
@@ -264,7 +276,8 @@ fn propose_stroke(style: &Style, stroke_idx: usize, n_strokes: usize, draw: &mut
             draw.weighted(&style.popularity)
         };
         // A character does not start with a dot: there would be nothing to join to.
-        if !first || style.primitives[idx].size > 0.3 {
+        let primitive = &style.primitives[idx];
+        if !first || (primitive.size > 0.3 && (n_strokes > 1 || primitive.alone)) {
             break idx;
         }
     };
@@ -278,7 +291,7 @@ fn propose_stroke(style: &Style, stroke_idx: usize, n_strokes: usize, draw: &mut
     } else {
         1.0
     };
-    let tilt = if !signature && draw.chance(0.3) {
+    let tilt = if !signature && draw.chance(0.15) {
         draw.range(-0.8, 0.8)
     } else {
         0.06 * draw.bell()

@@ -52,7 +52,7 @@ impl Default for GlyphsConfig {
             n_characters: 20,
             n_drawers: 20,
             spread: 1.0,
-            pen_width: 0.036,
+            pen_width: 0.049,
             side: 28,
         }
     }

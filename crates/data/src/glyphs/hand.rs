@@ -26,12 +26,12 @@ impl Hand {
     /// The hand of a drawer under `seed`.
     pub(crate) fn new(seed: u64, drawer: u32, spread: f64) -> Self {
         let draw = &mut Draw::new(seed, Part::Hand { drawer });
-        let size = positive(1.0 + 0.13 * spread * draw.bell());
-        let aspect = positive(1.0 + 0.07 * spread * draw.bell());
+        let size = positive(1.0 + 0.10 * spread * draw.bell());
+        let aspect = positive(1.0 + 0.05 * spread * draw.bell());
         Self {
-            habit: Linear::slant(0.12 * spread * draw.bell())
+            habit: Linear::slant(0.10 * spread * draw.bell())
                 .then(Linear::scale(size * aspect, size / aspect))
-                .then(Linear::rotation(bounded(0.06 * spread * draw.bell()))),
+                .then(Linear::rotation(bounded(0.04 * spread * draw.bell()))),
             place: pt(0.025 * spread * draw.bell(), 0.025 * spread * draw.bell()),
             pen: positive(1.0 + 0.05 * spread * draw.bell()),
             carelessness: draw.range(0.7, 1.3),
@@ -54,7 +54,7 @@ impl Hand {
         let noise: Vec<StrokeNoise> = (0..character.n_strokes())
             .map(|_| stroke_noise(loose, draw))
             .collect();
-        let size = positive(1.0 + 0.07 * loose * draw.bell());
+        let size = positive(1.0 + 0.06 * loose * draw.bell());
         let aspect = positive(1.0 + 0.05 * loose * draw.bell());
         let map = Linear::slant(0.06 * loose * draw.bell())
             .then(Linear::scale(size * aspect, size / aspect))
@@ -109,13 +109,13 @@ impl Hand {
 fn stroke_noise(loose: f64, draw: &mut Draw) -> StrokeNoise {
     let mut bell = |scale: f64| scale * loose * draw.bell();
     StrokeNoise {
-        angle: bounded(bell(0.10)),
+        angle: bounded(bell(0.07)),
         stretch: pt(
-            positive(1.0 + bell(0.12)) - 1.0,
-            positive(1.0 + bell(0.12)) - 1.0,
+            positive(1.0 + bell(0.08)) - 1.0,
+            positive(1.0 + bell(0.08)) - 1.0,
         ),
-        slide: (bell(0.05), bell(0.04)),
-        miss: pt(bell(0.03), bell(0.03)),
+        slide: (bell(0.06), bell(0.05)),
+        miss: pt(bell(0.04), bell(0.04)),
         bend: [(); N_KNOTS].map(|()| pt(bell(0.06), bell(0.06))),
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Style {
     pub(crate) size: f64,
     /// Chance that a character starts with the first primitive upright (a common stem or head bar).
     pub(crate) signature: f64,
+    /// Chance that a character is an earlier one with its last stroke replaced or one more added.
+    pub(crate) kinship: f64,
 }
 
 /// A stroke shape that the characters of an alphabet share.
@@ -30,6 +32,8 @@ pub(crate) struct Primitive {
     pub(crate) shape: Polyline,
     /// Largest size relative to a full stroke; dots and small rings stay small.
     pub(crate) size: f64,
+    /// Whether it can be a character by itself; a straight line says too little.
+    pub(crate) alone: bool,
 }
 
 /// The kinds of primitives.
@@ -83,14 +87,14 @@ impl Style {
                 draw,
             ),
         ];
-        let n_more = 4 + draw.index(4);
+        let n_more = 2 + draw.index(4);
         for _ in 0..n_more {
             let kind = KINDS[draw.weighted(&weights)].0;
             primitives.push(primitive(kind, draw));
         }
-        let popularity = primitives.iter().map(|_| draw.range(0.25, 1.0)).collect();
+        let popularity = primitives.iter().map(|_| draw.range(0.1, 1.0)).collect();
         // Scripts differ in how busy their letters are: the center moves between two and three and a half strokes.
-        let busy = draw.range(1.6, 3.3);
+        let busy = draw.range(1.9, 3.6);
         let n_strokes = [1.0, 2.0, 3.0, 4.0, 5.0].map(|n: f64| {
             let gap = n - busy;
             1.0 / (1.0 + gap * gap * gap * gap)
@@ -105,11 +109,12 @@ impl Style {
                 draw.range(0.1, 0.7),
                 draw.range(0.05, 0.4),
             ],
-            turning: (draw.range(0.15, 0.7), draw.range(0.1, 0.6)),
-            slant: 0.10 * draw.bell(),
-            aspect: 1.0 + 0.22 * draw.bell().clamp(-2.0, 2.0),
-            size: draw.range(0.56, 0.72),
-            signature: if draw.chance(0.3) {
+            turning: (draw.range(0.1, 0.6), draw.range(0.1, 0.6)),
+            slant: 0.12 * draw.bell(),
+            aspect: 1.0 + 0.30 * draw.bell().clamp(-2.0, 2.0),
+            size: draw.range(0.43, 0.69),
+            kinship: draw.range(0.2, 0.7),
+            signature: if draw.chance(0.4) {
                 draw.range(0.3, 0.7)
             } else {
                 0.0
@@ -220,6 +225,7 @@ fn primitive(kind: Kind, draw: &mut Draw) -> Primitive {
     Primitive {
         shape: unit_extent(&Polyline::resampled(&path)),
         size,
+        alone: !matches!(kind, Kind::Line | Kind::Dot),
     }
 }
 
