@@ -1,1 +1,101 @@
-fn main() {}
+//! The runner: the only program of the workspace. It wires data, models, algorithms and analysis, and knows flags,
+//! files and the terminal; it knows no mathematics.
+//!
+//! A newcomer reads [`flags`], then [`experiment`], then [`run`].
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program talks: results on stdout, everything else on stderr"
+)]
+
+mod check;
+mod dataset;
+mod evaluate;
+mod experiment;
+mod fetch;
+mod files;
+mod flags;
+mod list;
+mod progress;
+mod report;
+mod run;
+mod schedule;
+mod signal;
+mod study;
+mod train;
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use metastable_models::Backend;
+
+/// How a command ended, if not by an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// Exit code 0. Runs that diverged are results, not failures.
+    Done,
+    /// Exit code 1: a check failed.
+    ChecksFailed,
+    /// Exit code 130: the user stopped it, and it can go on.
+    Interrupted,
+}
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::ChecksFailed) => ExitCode::from(1),
+        Ok(Ending::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch() -> Result<Ending> {
+    match flags::Flags::parse().command {
+        flags::Command::Experiment(flags) => experiment::experiment(&flags),
+        flags::Command::Train(flags) => train::train(&flags),
+        flags::Command::Evaluate(flags) => evaluate::evaluate(&flags),
+        flags::Command::Report(flags) => report::command(&flags),
+        flags::Command::List => list::list(),
+        flags::Command::Fetch(flags) => fetch::fetch(&flags),
+        flags::Command::Check => check::check(),
+    }
+}
+
+/// candle reads this once per thread, at its first backward pass.
+const KEEP_GRAPH: &str = "CANDLE_GRAD_DO_NOT_DETACH";
+
+/// Starts this very command again with candle's variable set, if the backend needs it and it is not.
+///
+/// `cargo xtask` sets it by `.cargo/config.toml`; this is for a program that is started directly. Setting it in this
+/// process would be too late for threads that exist, and is not safe to do.
+fn reexec_for(backend: Backend) -> Result<()> {
+    if backend != Backend::Graph || std::env::var_os(KEEP_GRAPH).is_some_and(|value| value == "1") {
+        return Ok(());
+    }
+    let program = std::env::current_exe().context("while looking for this program")?;
+    let mut again = Command::new(program);
+    again.args(std::env::args_os().skip(1)).env(KEEP_GRAPH, "1");
+    replace(&mut again)
+}
+
+#[cfg(unix)]
+fn replace(command: &mut Command) -> Result<()> {
+    use std::os::unix::process::CommandExt;
+    // Returns only if it fails; signals go to the new program, which is the same process.
+    let error = command.exec();
+    bail!("while starting again with {KEEP_GRAPH}=1: {error}")
+}
+
+#[cfg(not(unix))]
+fn replace(command: &mut Command) -> Result<()> {
+    let status = command.status();
+    match status {
+        Ok(status) => std::process::exit(status.code().unwrap_or(2)),
+        Err(error) => bail!("while starting again with {KEEP_GRAPH}=1: {error}"),
+    }
+}

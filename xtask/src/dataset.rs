@@ -1,0 +1,90 @@
+//! From the name of a data set to its images.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use metastable_data::{Dataset, GlyphsConfig, OpenOptions, SOURCES, glyphs, omniglot};
+
+use crate::fetch;
+use crate::study::DataSettings;
+
+/// The set that is made, not opened: its settings are a table of the study.
+pub(crate) const GLYPHS: (&str, &str) = (
+    "glyphs",
+    "procedural alphabets, drawn from a seed ([glyphs] has the settings); nothing to download",
+);
+
+/// How every data set is written, with a line on what it is.
+pub(crate) fn forms() -> impl Iterator<Item = (&'static str, &'static str)> {
+    std::iter::once(GLYPHS).chain(
+        SOURCES
+            .iter()
+            .filter(|source| source.name != GLYPHS.0)
+            .map(|source| (source.spec, source.summary)),
+    )
+}
+
+/// Loads the data set that the settings name; Omniglot is fetched if it is not there.
+pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) -> Result<Dataset> {
+    if data.set == GLYPHS.0 {
+        return Ok(glyphs::generate(config)?);
+    }
+    let known: Vec<&str> = forms()
+        .filter_map(|(form, _)| form.split([':', '[']).next())
+        .collect();
+    let kind = data.set.split(':').next().unwrap_or_default();
+    if !known.contains(&kind) {
+        let names = crate::study::suggestion(kind, &known);
+        anyhow::bail!("data.set = {:?}: {names}", data.set);
+    }
+    if data.set == "omniglot" && !has_omniglot(data_dir) {
+        eprintln!(
+            "Omniglot is not in {}; fetching it (16 MB, once)",
+            data_dir.display()
+        );
+        fetch::bring("omniglot", &metastable_data::fetch::Options::new(data_dir))?;
+    }
+    let options = OpenOptions {
+        data_dir: Some(data_dir.to_owned()),
+        cache_dir: cache_dir(),
+        side: data.size,
+        ..OpenOptions::default()
+    };
+    Ok(metastable_data::open(&data.set, &options)?)
+}
+
+fn has_omniglot(data_dir: &Path) -> bool {
+    [data_dir.join("omniglot"), data_dir.to_owned()]
+        .iter()
+        .any(|folder| {
+            omniglot::ARCHIVES
+                .iter()
+                .all(|name| folder.join(name).is_file())
+        })
+}
+
+/// The folder of the data sets: the flag, else the environment, else the user's data folder.
+pub(crate) fn data_dir(flag: Option<&Path>) -> PathBuf {
+    if let Some(dir) = flag {
+        return dir.to_owned();
+    }
+    variable("METASTABLE_DATA")
+        .or_else(|| Some(variable("XDG_DATA_HOME")?.join("metastable")))
+        .or_else(|| Some(variable("LOCALAPPDATA")?.join("metastable")))
+        .or_else(|| Some(variable("HOME")?.join(".local/share/metastable")))
+        .unwrap_or_else(|| PathBuf::from("data"))
+}
+
+/// Where decoded images are kept; nowhere if the system names no place.
+fn cache_dir() -> Option<PathBuf> {
+    variable("XDG_CACHE_HOME")
+        .or_else(|| variable("LOCALAPPDATA"))
+        .map(|dir| dir.join("metastable"))
+        .or_else(|| Some(variable("HOME")?.join(".cache/metastable")))
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}

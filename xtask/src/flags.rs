@@ -1,0 +1,158 @@
+//! The whole command line in one file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The stability laboratory for meta-learning.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    version,
+    max_term_width = 100
+)]
+pub(crate) struct Flags {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a study (default: quick) and write its report
+    Experiment(Experiment),
+    /// Train one learner, and test it
+    Train(Train),
+    /// Test a saved checkpoint
+    Evaluate(Evaluate),
+    /// Make the report of a run directory again
+    Report(Report),
+    /// List data sets, networks, learners, metrics and studies
+    List,
+    /// Bring data sets and weights, verified
+    Fetch(Fetch),
+    /// Everything a change has to pass: format, lints, arrows, file rules, tests, docs
+    Check,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    /// Our CPU kernels
+    Fused,
+    /// Plain candle, any device
+    Graph,
+}
+
+impl From<Backend> for metastable_models::Backend {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Fused => Self::Fused,
+            Backend::Graph => Self::Graph,
+        }
+    }
+}
+
+/// Where and how to compute; none of it but the backend and the device can change a result.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Machine {
+    /// Runs side by side [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// Threads of each run [default: cores divided by jobs]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Folder of the data sets [default: $METASTABLE_DATA, or the user's data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// cpu, cuda:N or metal
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<String>,
+    /// Which implementation computes [default: fused on the CPU, graph elsewhere]
+    #[arg(long)]
+    pub(crate) backend: Option<Backend>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Experiment {
+    /// A built-in study or a TOML file
+    #[arg(default_value = "quick", value_name = "STUDY.toml|NAME")]
+    pub(crate) study: String,
+    /// Change a setting, e.g. learner.inner_lr=0.1, learners.maml.steps=500, test.way=20
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Seeds of each learner
+    #[arg(long, value_name = "N")]
+    pub(crate) seeds: Option<usize>,
+    /// Folder of the results [default: runs/STUDY]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Train {
+    /// The learner, as `list` names it
+    #[arg(value_name = "LEARNER")]
+    pub(crate) learner: String,
+    /// The study whose settings hold
+    #[arg(long, default_value = "quick", value_name = "STUDY.toml|NAME")]
+    pub(crate) study: String,
+    /// Seed of the run
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Change a setting, e.g. learner.inner_lr=0.1
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Folder of the results [default: runs/train-LEARNER]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Evaluate {
+    /// A checkpoint of a run: best.safetensors or last.safetensors
+    #[arg(value_name = "CKPT")]
+    pub(crate) checkpoint: PathBuf,
+    /// omniglot, glyphs, folder:PATH or idx:PATH [default: as in the run]
+    #[arg(long)]
+    pub(crate) dataset: Option<String>,
+    /// Classes of an episode [default: as in the run]
+    #[arg(long)]
+    pub(crate) way: Option<usize>,
+    /// Supports of each class [default: as in the run]
+    #[arg(long)]
+    pub(crate) shot: Option<usize>,
+    /// Queries of each class [default: as in the run]
+    #[arg(long)]
+    pub(crate) query: Option<usize>,
+    /// Test episodes [default: as in the run]
+    #[arg(long)]
+    pub(crate) episodes: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Report {
+    /// The folder of a study, e.g. runs/quick
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Fetch {
+    /// omniglot, all, or `weights` followed by NAME or hf:owner/repo/file
+    #[arg(required = true, value_name = "WHAT")]
+    pub(crate) what: Vec<String>,
+    /// A folder or URL that holds the files, for mirrors and machines without a network
+    #[arg(long, value_name = "DIR|URL")]
+    pub(crate) from: Option<String>,
+    /// Folder of the data sets [default: $METASTABLE_DATA, or the user's data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}

@@ -1,0 +1,175 @@
+//! What the user sees while runs go on: bars on a terminal, now and then a plain line elsewhere. On stderr only.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+/// Plain lines of one run are at least this far apart.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// The display of one study.
+pub(crate) struct Progress {
+    /// Absent where stderr is not a terminal.
+    bars: Option<MultiProgress>,
+    study: ProgressBar,
+}
+
+/// The display of one run.
+pub(crate) struct Line<'p> {
+    progress: &'p Progress,
+    bar: ProgressBar,
+    id: String,
+    n_steps: usize,
+    /// Where this process started, which after a resume is not 0.
+    first_step: usize,
+    started: Instant,
+    spoken: Mutex<Instant>,
+}
+
+impl Progress {
+    /// A display for `n_runs` runs.
+    pub(crate) fn new(name: &str, n_runs: usize) -> Self {
+        if !stderr().is_terminal() {
+            return Self {
+                bars: None,
+                study: ProgressBar::hidden(),
+            };
+        }
+        let bars = MultiProgress::new();
+        let study = bars.add(ProgressBar::new(n_runs as u64));
+        study.set_style(style(
+            "{prefix}: {pos}/{len} runs {wide_bar} {elapsed} elapsed",
+        ));
+        study.set_prefix(name.to_owned());
+        study.enable_steady_tick(Duration::from_secs(1));
+        Self {
+            bars: Some(bars),
+            study,
+        }
+    }
+
+    /// Adds the line of one run that has made `first_step` of its `n_steps` steps.
+    pub(crate) fn run(&self, id: &str, first_step: usize, n_steps: usize) -> Line<'_> {
+        let bar = match &self.bars {
+            None => ProgressBar::hidden(),
+            Some(bars) => bars.insert_before(&self.study, ProgressBar::new(n_steps as u64)),
+        };
+        bar.set_style(style("{prefix:<28!} {pos:>6}/{len} {wide_bar} {msg}"));
+        bar.set_prefix(id.to_owned());
+        bar.set_position(first_step as u64);
+        let started = Instant::now();
+        let line = Line {
+            progress: self,
+            bar,
+            id: id.to_owned(),
+            n_steps,
+            first_step,
+            started,
+            spoken: Mutex::new(started),
+        };
+        if first_step > 0 {
+            line.say(&format!("goes on at step {first_step} of {n_steps}"));
+        }
+        line
+    }
+
+    /// A line for the user that stays.
+    pub(crate) fn say(&self, text: &str) {
+        match &self.bars {
+            Some(bars) => {
+                // A terminal that went away is no reason to stop a study.
+                let _ = bars.println(text);
+            }
+            None => eprintln!("{text}"),
+        }
+    }
+
+    /// One more run has ended.
+    pub(crate) fn run_ended(&self) {
+        self.study.inc(1);
+    }
+
+    /// Takes the bars away.
+    pub(crate) fn finish(&self) {
+        self.study.finish_and_clear();
+    }
+}
+
+impl Line<'_> {
+    /// `step` steps are made; `accuracy` is the latest that was measured, 0 to 1.
+    pub(crate) fn step(&self, step: usize, accuracy: Option<f64>) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        #[allow(clippy::cast_precision_loss, reason = "steps are far below 2^52")]
+        let (made, left) = (
+            step.saturating_sub(self.first_step) as f64,
+            self.n_steps.saturating_sub(step) as f64,
+        );
+        let rate = made / seconds.max(1e-9);
+        let accuracy = accuracy.map_or(String::new(), |accuracy| {
+            format!(", accuracy {:.1} %", 100.0 * accuracy)
+        });
+        let text = format!(
+            "{rate:.1} steps/s{accuracy}, {} left",
+            clock(left / rate.max(1e-9))
+        );
+        self.bar.set_position(step as u64);
+        if self.progress.bars.is_none() {
+            let mut spoken = self.spoken.lock().unwrap_or_else(|lock| lock.into_inner());
+            if spoken.elapsed() >= LINE_EVERY {
+                *spoken = Instant::now();
+                self.say(&format!("step {step} of {}: {text}", self.n_steps));
+            }
+        }
+        self.bar.set_message(text);
+    }
+
+    /// A line about this run that stays.
+    pub(crate) fn say(&self, text: &str) {
+        self.progress.say(&format!("{}: {text}", self.id));
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Templates are constants of this file; a wrong one falls back to indicatif's own.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// `1:02:03`, or `2:03` below an hour.
+pub(crate) fn clock(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds > 1e6 {
+        return String::from("?:??");
+    }
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "bounded above, and a time is not negative"
+    )]
+    let seconds = seconds.round() as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clock;
+
+    #[test]
+    fn times_read_like_a_clock() {
+        assert_eq!(clock(0.4), "0:00");
+        assert_eq!(clock(123.0), "2:03");
+        assert_eq!(clock(3723.0), "1:02:03");
+        assert_eq!(clock(f64::NAN), "?:??");
+    }
+}

@@ -1,0 +1,100 @@
+//! `report`: the report of a study's folder, from the files of its runs.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use metastable_analysis::{Options, Study as Tables, analyze};
+use metastable_models::Backend;
+
+use crate::Ending;
+use crate::files::{read_text, write_whole};
+use crate::flags;
+use crate::run::{Record, RunFolder, convert};
+
+/// Runs the command.
+pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
+    let (out, runs) = (&flags.dir, flags.dir.join("runs"));
+    let folders = std::fs::read_dir(&runs).with_context(|| {
+        format!(
+            "while looking for runs in {}; give the folder of a study, e.g. runs/quick",
+            runs.display()
+        )
+    })?;
+    let mut ids = folders
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<std::io::Result<Vec<String>>>()?;
+    ids.sort();
+    let mut records = Vec::new();
+    for id in ids {
+        match Record::read(&RunFolder::new(out, &id).record())? {
+            Some(record) if record.result.is_some() => records.push(record),
+            _ => eprintln!("{id} has not ended and is left out"),
+        }
+    }
+    let Some(first) = records.first() else {
+        bail!("no run of {} has ended; run its study first", out.display());
+    };
+    let (study, order) = (first.study.clone(), learner_order(out)?);
+    let rank = |record: &Record| order.iter().position(|name| *name == record.config.name);
+    records.sort_by_key(|record| {
+        (
+            rank(record),
+            record.config.name.clone(),
+            record.config.seed(),
+        )
+    });
+    write(&study, out, &records)?;
+    Ok(Ending::Done)
+}
+
+/// The learners in the order of the study's file.
+fn learner_order(out: &Path) -> Result<Vec<String>> {
+    let text = read_text(&out.join("study.toml"))?;
+    let named = |line: &str| {
+        Some(
+            line.strip_prefix("[learners.")?
+                .strip_suffix(']')?
+                .to_owned(),
+        )
+    };
+    Ok(text.lines().filter_map(named).collect())
+}
+
+/// Writes the report of these runs, and prints its table.
+pub(crate) fn write(study: &str, out: &Path, records: &[Record]) -> Result<()> {
+    let tables = Tables {
+        name: study.to_owned(),
+        command: replication(out, records),
+        runs: records
+            .iter()
+            .map(|record| convert::table(out, record))
+            .collect::<Result<_>>()?,
+    };
+    let analysis = analyze(&tables, &Options::default()).context("while analyzing the runs")?;
+    let mut json = serde_json::to_string_pretty(&analysis)?;
+    json.push('\n');
+    for (name, text) in [("report.json", json)] {
+        let path = out.join(name);
+        write_whole(&path, text.as_bytes())?;
+        println!("{}", path.display());
+    }
+    Ok(())
+}
+
+/// The command that makes these runs again, bit for bit.
+fn replication(out: &Path, records: &[Record]) -> String {
+    let mut command = format!(
+        "cargo xtask experiment {}",
+        out.join("study.toml").display()
+    );
+    if let Some(record) = records.first() {
+        let compute = &record.config.compute;
+        if compute.device != "cpu" {
+            command += &format!(" --device {}", compute.device);
+        }
+        if compute.backend == Backend::Graph {
+            command += " --backend graph";
+        }
+    }
+    command
+}

@@ -1,0 +1,73 @@
+//! Checkpoints of runs: weights in the format of [`metastable_models::checkpoint`], with the run's configuration and
+//! fingerprint in the metadata, so that a file by itself can be used again.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use metastable_algorithms::Weights;
+use metastable_models::{Architecture, Checkpoint};
+
+use super::{Record, RunConfig};
+
+/// Writes weights, with what is needed to test them again.
+pub(crate) fn write(
+    path: &Path,
+    record: &Record,
+    weights: &Weights<f32>,
+    step: usize,
+) -> Result<()> {
+    let metadata = BTreeMap::from([
+        ("config".to_owned(), serde_json::to_string(&record.config)?),
+        ("config_hash".to_owned(), record.config_hash.clone()),
+        (
+            "fingerprint".to_owned(),
+            serde_json::to_string(&record.fingerprint()?)?,
+        ),
+        ("step".to_owned(), step.to_string()),
+    ]);
+    let architecture = Architecture::new(&record.config.network)?;
+    Checkpoint::save(
+        path,
+        &architecture,
+        &weights.theta,
+        &weights.buffers,
+        &metadata,
+    )
+    .with_context(|| format!("while writing {}", path.display()))
+}
+
+/// A checkpoint whose configuration is read.
+pub(crate) struct Stored {
+    pub(crate) config: RunConfig,
+    /// Outer steps made.
+    pub(crate) step: usize,
+    pub(crate) weights: Weights<f32>,
+}
+
+impl Stored {
+    /// Reads a checkpoint of ours.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let checkpoint = Checkpoint::open(path)?;
+        let text = |key: &str| {
+            let metadata = checkpoint.metadata().get(key);
+            metadata.ok_or_else(|| anyhow!("its metadata has no {key}"))
+        };
+        let parse = || -> Result<(RunConfig, usize)> {
+            let config = serde_json::from_str(text("config")?)?;
+            Ok((config, text("step")?.parse()?))
+        };
+        let (config, step) = parse().with_context(|| {
+            format!(
+                "{} is not a checkpoint of a run; give its best.safetensors or last.safetensors",
+                path.display()
+            )
+        })?;
+        let (theta, buffers) = checkpoint.load(&Architecture::new(&config.network)?)?;
+        Ok(Self {
+            config,
+            step,
+            weights: Weights { theta, buffers },
+        })
+    }
+}

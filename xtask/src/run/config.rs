@@ -1,0 +1,168 @@
+//! Everything that determines one run: what its record holds, what its hash is taken over.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use metastable_algorithms::{LearnerConfig, TrainConfig};
+use metastable_data::{EpisodeShape, GlyphsConfig, Seeds};
+use metastable_models::{Backend, DeviceSpec, NetworkConfig};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::files::sha256;
+use crate::study::{DataSettings, TestSettings};
+
+/// The configuration of one run. Two runs of equal configuration have equal bits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunConfig {
+    /// Name of the learner in its study.
+    pub(crate) name: String,
+    pub(crate) data: DataSettings,
+    /// Of the glyphs data set alone.
+    pub(crate) glyphs: Option<GlyphsConfig>,
+    /// SHA-256 of the images, whatever their container.
+    pub(crate) data_digest: String,
+    /// Training episodes.
+    pub(crate) episode: EpisodeShape,
+    pub(crate) test: TestSettings,
+    pub(crate) network: NetworkConfig,
+    pub(crate) learner: LearnerConfig,
+    pub(crate) training: TrainConfig,
+    pub(crate) seeds: Seeds,
+    /// Outer steps between two lines of the log: the lines are means since the last.
+    pub(crate) log_every: usize,
+    pub(crate) compute: Compute,
+}
+
+/// What computes; it can change the last bits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Compute {
+    /// `cpu`, `cuda:N` or `metal`.
+    pub(crate) device: String,
+    /// `fused` or `graph`.
+    pub(crate) backend: Backend,
+    pub(crate) dtype: String,
+}
+
+impl Compute {
+    /// Checks what the user asked for: the fused kernels on the CPU and the graph elsewhere, if nothing was said.
+    pub(crate) fn new(device: Option<&str>, backend: Option<Backend>) -> Result<Self> {
+        let device: DeviceSpec = device.unwrap_or("cpu").parse()?;
+        let on_cpu = device == DeviceSpec::Cpu;
+        device.open()?;
+        let backend = match backend {
+            None if on_cpu => Backend::Fused,
+            None => Backend::Graph,
+            Some(Backend::Fused) if !on_cpu => bail!(
+                "--backend fused runs on the CPU only; leave out --device {device}, or take --backend graph"
+            ),
+            Some(backend) => backend,
+        };
+        Ok(Self {
+            device: device.to_string(),
+            backend,
+            dtype: String::from("f32"),
+        })
+    }
+}
+
+impl RunConfig {
+    /// Seed of the bundle.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seeds.init
+    }
+
+    /// `glyphs 5-way 1-shot`: runs are comparable within a setting.
+    pub(crate) fn setting(&self) -> String {
+        format!(
+            "{} {}-way {}-shot",
+            set_name(&self.data.set),
+            self.test.way,
+            self.test.shot
+        )
+    }
+
+    /// Name of the run's folder.
+    pub(crate) fn id(&self) -> String {
+        format!(
+            "{}-{}-{}w{}s-s{}",
+            self.name,
+            set_name(&self.data.set),
+            self.test.way,
+            self.test.shot,
+            self.seed()
+        )
+    }
+
+    /// SHA-256 over the configuration.
+    pub(crate) fn hash(&self) -> Result<String> {
+        Ok(sha256(&serde_json::to_vec(self)?))
+    }
+
+    /// The configuration as `dotted.path -> value`.
+    pub(crate) fn flat(&self) -> Result<BTreeMap<String, String>> {
+        let mut flat = BTreeMap::new();
+        flatten(&serde_json::to_value(self)?, "", &mut flat);
+        Ok(flat)
+    }
+}
+
+/// `folder:/a/b/mine` is called `mine`.
+fn set_name(set: &str) -> String {
+    let name = match set.split_once(':') {
+        None => set.to_owned(),
+        Some((kind, path)) => PathBuf::from(path).file_stem().map_or_else(
+            || kind.to_owned(),
+            |stem| stem.to_string_lossy().into_owned(),
+        ),
+    };
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    name.chars().map(plain).collect()
+}
+
+/// Leaves of a JSON tree by dotted path; absent values are left out.
+pub(crate) fn flatten(value: &Value, path: &str, flat: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, inner) in map {
+                let full = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                flatten(inner, &full, flat);
+            }
+        }
+        Value::Null => {}
+        Value::String(text) => {
+            flat.insert(path.to_owned(), text.clone());
+        }
+        other => {
+            flat.insert(path.to_owned(), other.to_string());
+        }
+    }
+}
+
+/// `key: was a, is b` of the first few keys that differ.
+pub(crate) fn differences(
+    was: &BTreeMap<String, String>,
+    is: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let mut keys: Vec<&String> = was.keys().chain(is.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    let absent = String::from("absent");
+    keys.into_iter()
+        .filter_map(|key| {
+            let (was, is) = (was.get(key), is.get(key));
+            (was != is).then(|| {
+                format!(
+                    "{key} was {}, is now {}",
+                    was.unwrap_or(&absent),
+                    is.unwrap_or(&absent)
+                )
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,127 @@
+//! What runs are made of: the data set, its split, and the samplers of a configuration.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use metastable_algorithms::{AlgorithmError, Task};
+use metastable_data::{
+    Dataset, EpisodeShape, GlyphsConfig, MetaSplit, Rotations, Sampler, Seeds, Split, SplitRule,
+    list_digest,
+};
+
+use super::RunConfig;
+use super::record::ClassLists;
+use crate::study::DataSettings;
+
+/// A data set and its split.
+pub(crate) struct Material {
+    pub(crate) dataset: Dataset,
+    pub(crate) split: Split,
+}
+
+impl Material {
+    /// Loads the data set and splits it.
+    pub(crate) fn load(
+        data: &DataSettings,
+        glyphs: &GlyphsConfig,
+        data_dir: &Path,
+        seeds: &Seeds,
+    ) -> Result<Self> {
+        let dataset = crate::dataset::load(data, glyphs, data_dir)?;
+        let rule: SplitRule = data.split.parse()?;
+        let split = Split::new(&dataset, &rule, seeds)?;
+        Ok(Self { dataset, split })
+    }
+
+    /// A source of training episodes.
+    pub(crate) fn training(&self, config: &RunConfig) -> Result<Episodes<'_>> {
+        let rotations = config.data.rotations.parse()?;
+        self.episodes(
+            config,
+            MetaSplit::Train,
+            config.episode,
+            rotations,
+            config.seeds,
+        )
+    }
+
+    /// The list of validation or test episodes: the same for every run of a study.
+    pub(crate) fn list(&self, config: &RunConfig, part: MetaSplit) -> Result<Episodes<'_>> {
+        let shape = EpisodeShape {
+            n_way: config.test.way,
+            k_shot: config.test.shot,
+            n_query: config.test.query,
+        };
+        let rotations = config.data.test_rotations.parse()?;
+        self.episodes(config, part, shape, rotations, config.seeds.evaluation())
+    }
+
+    fn episodes(
+        &self,
+        config: &RunConfig,
+        part: MetaSplit,
+        shape: EpisodeShape,
+        rotations: Rotations,
+        seeds: Seeds,
+    ) -> Result<Episodes<'_>> {
+        let classes = self.split.classes(part);
+        let within = config.data.within_alphabet;
+        let sampler = Sampler::new(&self.dataset, classes, shape, rotations, within)
+            .with_context(|| format!("episodes of the {part:?} classes cannot be drawn"))?;
+        Ok(Episodes {
+            dataset: &self.dataset,
+            sampler,
+            seeds,
+        })
+    }
+
+    /// Names of the classes of each part.
+    pub(crate) fn class_lists(&self) -> ClassLists {
+        let names = |part| {
+            let names = self.split.class_names(&self.dataset, part);
+            names.into_iter().map(str::to_owned).collect()
+        };
+        ClassLists {
+            train: names(MetaSplit::Train),
+            validation: names(MetaSplit::Validation),
+            test: names(MetaSplit::Test),
+            fewest_test_images: self
+                .split
+                .test
+                .iter()
+                .map(|&class_idx| self.dataset.classes[class_idx as usize].n_images)
+                .min()
+                .unwrap_or(0),
+        }
+    }
+}
+
+/// Episodes by index.
+pub(crate) struct Episodes<'m> {
+    dataset: &'m Dataset,
+    sampler: Sampler,
+    seeds: Seeds,
+}
+
+impl Episodes<'_> {
+    /// The episode at `index`, gathered.
+    pub(crate) fn task(&self, index: u64) -> Result<Task<f32>, AlgorithmError> {
+        let mut images = Vec::new();
+        let episode = self.sampler.episode(&self.seeds, index);
+        episode.gather(self.dataset, &mut images);
+        Task::new(episode.shape, images)
+    }
+
+    /// SHA-256 of the first `n` episodes.
+    pub(crate) fn digest(&self, n: usize) -> String {
+        list_digest((0..n as u64).map(|index| self.sampler.episode(&self.seeds, index)))
+    }
+
+    /// The class behind each label of the first `n` episodes, `(n, n_way)`.
+    pub(crate) fn classes(&self, n: usize) -> Vec<u32> {
+        (0..n as u64)
+            .flat_map(|index| self.sampler.episode(&self.seeds, index).classes)
+            .map(|class| class.class_idx)
+            .collect()
+    }
+}

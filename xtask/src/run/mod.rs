@@ -1,0 +1,17 @@
+//! One run: configuration, files, training, test. Start reading at [`execute`].
+
+pub(crate) mod checkpoint;
+pub(crate) mod config;
+pub(crate) mod convert;
+pub(crate) mod execute;
+pub(crate) mod log;
+pub(crate) mod material;
+pub(crate) mod record;
+pub(crate) mod results;
+pub(crate) mod state;
+pub(crate) mod tensors;
+
+pub(crate) use config::RunConfig;
+pub(crate) use execute::{Ended, Run, RunFolder, Workshop};
+pub(crate) use material::Material;
+pub(crate) use record::Record;

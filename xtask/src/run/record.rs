@@ -1,0 +1,180 @@
+//! `run.json`: what was run, on what, and how it ended.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use metastable_analysis::Outcome;
+use metastable_analysis::group::{FIELD_CLASSES, FIELD_EPISODES, FIELD_EXAMPLES, FIELD_SHOT};
+use serde::{Deserialize, Serialize};
+
+use super::RunConfig;
+use crate::files::{read_text, write_whole};
+
+/// Raised when the meaning of the file changes.
+const FORMAT: u32 = 1;
+
+/// The record of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) format: u32,
+    pub(crate) id: String,
+    pub(crate) study: String,
+    /// SHA-256 over `config`.
+    pub(crate) config_hash: String,
+    pub(crate) config: RunConfig,
+    /// Names of the classes of the split.
+    pub(crate) classes: ClassLists,
+    /// SHA-256 of the list of test episodes.
+    pub(crate) test_list_digest: String,
+    pub(crate) n_parameters: usize,
+    pub(crate) environment: Environment,
+    /// Absent while the run has not ended.
+    pub(crate) result: Option<RunResult>,
+}
+
+/// Which classes are for what; disjoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClassLists {
+    pub(crate) train: Vec<String>,
+    pub(crate) validation: Vec<String>,
+    pub(crate) test: Vec<String>,
+    /// Images of the smallest test class.
+    pub(crate) fewest_test_images: usize,
+}
+
+/// How the run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunResult {
+    pub(crate) outcome: Outcome,
+    /// Wall-clock seconds of training, validation included, over all sessions.
+    pub(crate) train_seconds: f64,
+    /// The best validation: outer steps made, accuracy 0 to 1.
+    pub(crate) best_validation: Option<(usize, f64)>,
+    /// Absent if the training diverged.
+    pub(crate) test: Option<TestResult>,
+}
+
+/// The meta-test in short; all predictions are in `test.safetensors`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TestResult {
+    /// Outer steps of the weights that were tested.
+    pub(crate) step: usize,
+    /// Mean over tasks, 0 to 1.
+    pub(crate) accuracy: f64,
+    /// Mean over tasks, in nats; absent if the adaptation to some task blew up.
+    pub(crate) nll: Option<f64>,
+    pub(crate) seconds: f64,
+}
+
+/// What the numbers came out of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Environment {
+    pub(crate) metastable: String,
+    pub(crate) candle: String,
+    pub(crate) git_revision: Option<String>,
+    pub(crate) os: String,
+    pub(crate) architecture: String,
+    /// Instruction set of the fused kernels; others may round differently.
+    pub(crate) instruction_set: String,
+}
+
+impl Environment {
+    /// Of this process.
+    pub(crate) fn here() -> Self {
+        Self {
+            metastable: env!("CARGO_PKG_VERSION").to_owned(),
+            candle: String::from("0.11.1"),
+            git_revision: git_revision(),
+            os: std::env::consts::OS.to_owned(),
+            architecture: std::env::consts::ARCH.to_owned(),
+            instruction_set: metastable_models::fused::instruction_set().to_owned(),
+        }
+    }
+}
+
+/// The commit of the working folder, with `-dirty` if files differ from it; absent without git.
+fn git_revision() -> Option<String> {
+    let output = Command::new("git")
+        .args([
+            "describe",
+            "--always",
+            "--dirty",
+            "--abbrev=40",
+            "--exclude=*",
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_owned())
+}
+
+impl Record {
+    /// The record of a run that has not ended.
+    pub(crate) fn new(study: &str, config: &RunConfig, parts: RecordParts) -> Result<Self> {
+        Ok(Self {
+            format: FORMAT,
+            id: config.id(),
+            study: study.to_owned(),
+            config_hash: config.hash()?,
+            config: config.clone(),
+            classes: parts.classes,
+            test_list_digest: parts.test_list_digest,
+            n_parameters: parts.n_parameters,
+            environment: Environment::here(),
+            result: None,
+        })
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        write_whole(path, text.as_bytes())
+    }
+
+    /// Reads a record; absent if there is none.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let record = serde_json::from_str(&read_text(path)?).with_context(|| {
+            format!(
+                "while reading {}; it is damaged or of another version: remove the folder to run it again",
+                path.display()
+            )
+        })?;
+        Ok(Some(record))
+    }
+
+    /// Every setting and digest that has to agree for two results to be comparable, under the names that the analysis
+    /// knows: `seed.*` may differ between runs of one learner, `test.n_*` say what test episodes are drawn from.
+    pub(crate) fn fingerprint(&self) -> Result<BTreeMap<String, String>> {
+        let mut fingerprint: BTreeMap<String, String> = self
+            .config
+            .flat()?
+            .into_iter()
+            .map(|(key, value)| match key.strip_prefix("seeds.") {
+                Some(stream) => (format!("seed.{stream}"), value),
+                None => (key, value),
+            })
+            .collect();
+        let mut note = |key: &str, value: String| fingerprint.insert(key.to_owned(), value);
+        note(FIELD_EPISODES, self.test_list_digest.clone());
+        note(FIELD_SHOT, self.config.test.shot.to_string());
+        note(FIELD_CLASSES, self.classes.test.len().to_string());
+        note(FIELD_EXAMPLES, self.classes.fewest_test_images.to_string());
+        note("n_parameters", self.n_parameters.to_string());
+        note("version", self.environment.metastable.clone());
+        note("instruction_set", self.environment.instruction_set.clone());
+        Ok(fingerprint)
+    }
+}
+
+/// What a record holds besides the configuration.
+pub(crate) struct RecordParts {
+    pub(crate) classes: ClassLists,
+    pub(crate) test_list_digest: String,
+    pub(crate) n_parameters: usize,
+}

@@ -1,0 +1,86 @@
+//! `test.safetensors`: every prediction of the meta-test, and the inner-loop curves.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use metastable_algorithms::{Curves, Evaluation};
+use metastable_analysis::{Adaptation, Test};
+
+use super::tensors::TensorFile;
+
+/// Writes predictions and curves.
+pub(crate) fn write(
+    path: &Path,
+    config_hash: &str,
+    evaluation: &Evaluation,
+    classes: &[u32],
+    curves: Option<&Curves>,
+) -> Result<()> {
+    let (n_tasks, shape) = (evaluation.n_tasks, evaluation.shape);
+    let mut file = TensorFile::default();
+    let mut note = |key: &str, value: String| file.metadata.insert(key.to_owned(), value);
+    note("config_hash", config_hash.to_owned());
+    note("n_query", shape.n_query.to_string());
+    if let Some(curves) = curves {
+        note("trained_steps", curves.trained_steps.to_string());
+    }
+    file.push("task_nll", &[n_tasks], &evaluation.task_nll);
+    if let Some(curves) = curves {
+        let curve_shape = [curves.tasks.len(), curves.n_steps + 1];
+        let mut push = |name: &str, of: fn(&metastable_algorithms::Curve) -> &Vec<f64>| {
+            let values: Vec<f64> = curves.tasks.iter().flat_map(of).copied().collect();
+            file.push(name, &curve_shape, &values);
+        };
+        push("curves.query_accuracy", |curve| &curve.query_accuracy);
+        push("curves.support_loss", |curve| &curve.support_loss);
+        push("curves.query_loss", |curve| &curve.query_loss);
+    }
+    file.push("classes", &[n_tasks, shape.n_way], classes);
+    let n_queries = shape.n_queries();
+    file.push(
+        "predictions",
+        &[n_tasks, n_queries],
+        &evaluation.predictions,
+    );
+    file.write(path)
+}
+
+/// Reads what [`write()`] wrote.
+pub(crate) fn read(path: &Path, config_hash: &str) -> Result<(Test, Option<Adaptation>)> {
+    parse(path, config_hash).with_context(|| {
+        format!(
+            "{} does not fit its run; remove the folder to run it again",
+            path.display()
+        )
+    })
+}
+
+fn parse(path: &Path, config_hash: &str) -> Result<(Test, Option<Adaptation>)> {
+    let file = TensorFile::read(path)?;
+    ensure!(
+        file.text("config_hash")? == config_hash,
+        "it belongs to a run with other settings"
+    );
+    let (shape, classes) = file.need::<u32>("classes")?;
+    ensure!(shape.len() == 2, "classes have shape {shape:?}");
+    let (n_tasks, n_way) = (shape[0], shape[1]);
+    let test = Test {
+        n_tasks,
+        n_way,
+        n_query: file.text("n_query")?.parse()?,
+        predictions: file.need::<u8>("predictions")?.1,
+        task_nll: file.need::<f64>("task_nll")?.1,
+        classes: Some(classes),
+    };
+    let Some((shape, query_accuracy)) = file.get::<f64>("curves.query_accuracy")? else {
+        return Ok((test, None));
+    };
+    let adaptation = Adaptation {
+        n_tasks: shape[0],
+        trained_steps: file.text("trained_steps")?.parse()?,
+        query_accuracy,
+        support_loss: file.need::<f64>("curves.support_loss")?.1,
+        query_loss: file.need::<f64>("curves.query_loss")?.1,
+    };
+    Ok((test, Some(adaptation)))
+}

@@ -1,0 +1,32 @@
+//! Ctrl-C: the first asks every run to stop after its present step, the second ends the process at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+
+/// Set when the user asked to stop.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Whether to stop after the present step.
+    pub(crate) fn asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Listens to Ctrl-C (and SIGTERM, SIGHUP where they exist).
+    pub(crate) fn listen() -> Result<Self> {
+        let stop = Self::default();
+        let flag = Arc::clone(&stop.0);
+        ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                // The state on disk is whole at any time, so nothing has to be waited for.
+                std::process::exit(130);
+            }
+            eprintln!("stopping after the present step; Ctrl-C again ends at once");
+        })
+        .context("while installing the Ctrl-C handler")?;
+        Ok(stop)
+    }
+}

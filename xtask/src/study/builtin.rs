@@ -1,0 +1,19 @@
+//! The studies that come with the program: the readable files of `docs/studies/`, compiled in.
+
+/// A study that is run by its name.
+pub(crate) struct BuiltIn {
+    pub(crate) name: &'static str,
+    pub(crate) text: &'static str,
+}
+
+/// All of them; the first is run when none is named.
+pub(crate) const STUDIES: &[BuiltIn] = &[
+    BuiltIn {
+        name: "quick",
+        text: include_str!("../../../docs/studies/quick.toml"),
+    },
+    BuiltIn {
+        name: "omniglot",
+        text: include_str!("../../../docs/studies/omniglot.toml"),
+    },
+];

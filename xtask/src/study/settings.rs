@@ -1,0 +1,425 @@
+//! The settings of a study, section by section, with their defaults and bounds.
+//!
+//! Every field is a key of the study file; the doc comments are what `docs/studies.md` says about it.
+
+use anyhow::{Result, bail};
+use metastable_algorithms::{OptimizerConfig, ScheduleConfig, TrainConfig};
+use serde::{Deserialize, Serialize};
+
+use super::section::{require, suggestion};
+
+/// Keys before the first table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Head {
+    /// Short name, which is also the folder below `runs/`.
+    pub(crate) name: String,
+    /// One line for lists.
+    pub(crate) about: String,
+    /// Number of seeds of each learner.
+    pub(crate) seeds: usize,
+    /// The first of them; the others follow one by one.
+    pub(crate) first_seed: u64,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self {
+            name: String::from("study"),
+            about: String::new(),
+            seeds: 3,
+            first_seed: 0,
+        }
+    }
+}
+
+impl Head {
+    /// The seeds, in order.
+    pub(crate) fn all_seeds(&self) -> impl Iterator<Item = u64> {
+        (self.first_seed..).take(self.seeds)
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        require(
+            !self.name.is_empty() && self.name.chars().all(plain) && !self.name.starts_with('.'),
+            "name",
+            &self.name,
+            "it becomes a folder: use letters, digits, -, _ and .",
+        )?;
+        require(
+            (1..=10_000).contains(&self.seeds),
+            "seeds",
+            self.seeds,
+            "has to be 1 to 10,000; 3 is the least that shows a spread",
+        )
+    }
+}
+
+/// `[data]`: what is learnt from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct DataSettings {
+    /// `glyphs`, `omniglot`, `folder:PATH` or `idx:PATH`.
+    pub(crate) set: String,
+    /// Which classes are for training, validation and test.
+    pub(crate) split: String,
+    /// Seed of the split where it is drawn; the same for all seeds of the study.
+    pub(crate) split_seed: u64,
+    /// Height and width of the images in pixels.
+    pub(crate) size: usize,
+    /// Quarter turns in training: `as-classes`, `augment` or `off`.
+    pub(crate) rotations: String,
+    /// Quarter turns in validation and test.
+    pub(crate) test_rotations: String,
+    /// Whether all classes of an episode are of one alphabet.
+    pub(crate) within_alphabet: bool,
+}
+
+impl Default for DataSettings {
+    fn default() -> Self {
+        Self {
+            set: String::from("glyphs"),
+            split: String::from("random-alphabets"),
+            split_seed: 0,
+            size: 28,
+            rotations: String::from("off"),
+            test_rotations: String::from("off"),
+            within_alphabet: false,
+        }
+    }
+}
+
+impl DataSettings {
+    pub(crate) fn check(&self) -> Result<()> {
+        require(
+            (1..=512).contains(&self.size),
+            "size",
+            self.size,
+            "has to be 1 to 512 pixels; 28 is usual",
+        )
+    }
+}
+
+/// `[episode]`: episodes of training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct EpisodeSettings {
+    /// Classes, N.
+    pub(crate) way: usize,
+    /// Supports of each class, K.
+    pub(crate) shot: usize,
+    /// Queries of each class, Q.
+    pub(crate) query: usize,
+}
+
+impl Default for EpisodeSettings {
+    fn default() -> Self {
+        Self {
+            way: 5,
+            shot: 1,
+            query: 15,
+        }
+    }
+}
+
+impl EpisodeSettings {
+    pub(crate) fn check(&self) -> Result<()> {
+        check_shape(self.way, self.shot, self.query)
+    }
+}
+
+fn check_shape(way: usize, shot: usize, query: usize) -> Result<()> {
+    require(
+        (2..=256).contains(&way),
+        "way",
+        way,
+        "has to be 2 to 256 classes",
+    )?;
+    require(0 < shot, "shot", shot, "has to be at least 1")?;
+    require(0 < query, "query", query, "has to be at least 1")
+}
+
+/// `[test]`: the meta-test, on one list of episodes for all runs; validation episodes have the same size.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TestSettings {
+    /// Classes, N.
+    pub(crate) way: usize,
+    /// Supports of each class, K.
+    pub(crate) shot: usize,
+    /// Queries of each class, Q.
+    pub(crate) query: usize,
+    /// Test episodes.
+    pub(crate) episodes: usize,
+    /// Seed of the lists of test and validation episodes; the same for all seeds of the study.
+    pub(crate) seed: u64,
+    /// Test episodes whose inner-loop curves are recorded.
+    pub(crate) curves: usize,
+    /// Which weights are tested: `best` on validation, or `last`.
+    pub(crate) weights: String,
+}
+
+impl Default for TestSettings {
+    fn default() -> Self {
+        Self {
+            way: 5,
+            shot: 1,
+            query: 15,
+            episodes: 600,
+            seed: 0,
+            curves: 50,
+            weights: String::from("best"),
+        }
+    }
+}
+
+impl TestSettings {
+    pub(crate) fn check(&self) -> Result<()> {
+        check_shape(self.way, self.shot, self.query)?;
+        require(
+            0 < self.episodes,
+            "episodes",
+            self.episodes,
+            "has to be at least 1; 600 is usual",
+        )?;
+        require(
+            ["best", "last"].contains(&self.weights.as_str()),
+            "weights",
+            &self.weights,
+            "has to be \"best\" or \"last\"",
+        )
+    }
+}
+
+/// `[validation]`: how often, on how many episodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ValidationSettings {
+    /// Episodes of each validation, always the same.
+    pub(crate) episodes: usize,
+    /// Validations of a training, spread evenly; the last one is after the last step.
+    pub(crate) times: usize,
+}
+
+impl Default for ValidationSettings {
+    fn default() -> Self {
+        Self {
+            episodes: 100,
+            times: 10,
+        }
+    }
+}
+
+impl ValidationSettings {
+    pub(crate) fn check(&self) -> Result<()> {
+        require(
+            0 < self.episodes,
+            "episodes",
+            self.episodes,
+            "has to be at least 1",
+        )?;
+        require(0 < self.times, "times", self.times, "has to be at least 1")
+    }
+}
+
+/// `[network]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct NetworkSettings {
+    /// `conv4`, `conv4-strided` or `mlp`.
+    pub(crate) name: String,
+    /// Filters of each convolution, or units of each hidden layer.
+    pub(crate) width: usize,
+    /// Convolutional blocks, or hidden layers.
+    pub(crate) blocks: usize,
+    /// `batch`, `running`, `per-step` or `none`.
+    pub(crate) norm: String,
+    /// Inner steps that have a scale and shift of their own (`per-step` only).
+    pub(crate) norm_steps: usize,
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self {
+            name: String::from("conv4"),
+            width: 64,
+            blocks: 4,
+            norm: String::from("batch"),
+            norm_steps: 6,
+        }
+    }
+}
+
+impl NetworkSettings {
+    pub(crate) fn check(&self) -> Result<()> {
+        require(
+            (1..=4096).contains(&self.width),
+            "width",
+            self.width,
+            "has to be 1 to 4096; 64 is usual",
+        )?;
+        require(
+            (1..=16).contains(&self.blocks),
+            "blocks",
+            self.blocks,
+            "has to be 1 to 16; 4 is usual",
+        )?;
+        require(
+            ["batch", "running", "per-step", "none"].contains(&self.norm.as_str()),
+            "norm",
+            &self.norm,
+            "has to be batch, running, per-step or none",
+        )?;
+        require(
+            0 < self.norm_steps,
+            "norm_steps",
+            self.norm_steps,
+            "has to be at least 1",
+        )
+    }
+}
+
+/// The keys of `[learner]` and `[learners.*]` that every learner has: its training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TrainingSettings {
+    /// Outer steps.
+    pub(crate) outer_steps: usize,
+    /// Tasks of an outer step, B.
+    pub(crate) meta_batch: usize,
+    /// Step size of the outer loop, beta.
+    pub(crate) outer_lr: f64,
+    /// `adam` or `sgd`.
+    pub(crate) optimizer: String,
+    /// `constant`, `cosine` (to `final_lr` at the last step) or `step` (times `step_factor` every `step_every`).
+    pub(crate) schedule: String,
+    /// Step size at the end (`cosine` only).
+    pub(crate) final_lr: f64,
+    /// Outer steps between two changes (`step` only).
+    pub(crate) step_every: usize,
+    /// What multiplies the step size at a change (`step` only).
+    pub(crate) step_factor: f64,
+    /// Largest Euclidean norm of the meta-gradient; absent for no clipping.
+    pub(crate) clip_norm: Option<f64>,
+    /// Weight of a new batch in running statistics (norm `running` only).
+    pub(crate) running_momentum: f64,
+    /// Classes of a training episode, if other than `[episode]` says.
+    pub(crate) way: Option<usize>,
+    /// Supports of each class, if other than `[episode]` says.
+    pub(crate) shot: Option<usize>,
+    /// Queries of each class, if other than `[episode]` says.
+    pub(crate) query: Option<usize>,
+}
+
+impl Default for TrainingSettings {
+    fn default() -> Self {
+        Self {
+            outer_steps: 1000,
+            meta_batch: 4,
+            outer_lr: 1e-3,
+            optimizer: String::from("adam"),
+            schedule: String::from("constant"),
+            final_lr: 0.0,
+            step_every: 2000,
+            step_factor: 0.5,
+            clip_norm: None,
+            running_momentum: 0.1,
+            way: None,
+            shot: None,
+            query: None,
+        }
+    }
+}
+
+impl TrainingSettings {
+    /// Bounds that the trainer does not know; it checks its own in [`Self::train`].
+    pub(crate) fn check(&self) -> Result<()> {
+        require(
+            0 < self.outer_steps,
+            "outer_steps",
+            self.outer_steps,
+            "has to be at least 1",
+        )?;
+        check_shape(
+            self.way.unwrap_or(5),
+            self.shot.unwrap_or(1),
+            self.query.unwrap_or(1),
+        )?;
+        self.train(&ValidationSettings::default())?.validate()?;
+        Ok(())
+    }
+
+    /// The trainer's settings.
+    pub(crate) fn train(&self, validation: &ValidationSettings) -> Result<TrainConfig> {
+        let optimizer = match self.optimizer.as_str() {
+            "adam" => OptimizerConfig::default(),
+            "sgd" => OptimizerConfig::Sgd { momentum: 0.0 },
+            other => bail!(
+                "optimizer = {other}: {}",
+                suggestion(other, &["adam", "sgd"])
+            ),
+        };
+        let schedule = match self.schedule.as_str() {
+            "constant" => ScheduleConfig::Constant,
+            "cosine" => ScheduleConfig::Cosine {
+                final_lr: self.final_lr,
+            },
+            "step" => ScheduleConfig::Step {
+                every: self.step_every,
+                factor: self.step_factor,
+            },
+            other => bail!(
+                "schedule = {other}: {}",
+                suggestion(other, &["constant", "cosine", "step"])
+            ),
+        };
+        Ok(TrainConfig {
+            outer_steps: self.outer_steps,
+            meta_batch: self.meta_batch,
+            outer_lr: self.outer_lr,
+            optimizer,
+            schedule,
+            clip_norm: self.clip_norm,
+            validate_every: self.outer_steps.div_ceil(validation.times),
+            validation_tasks: validation.episodes,
+            running_momentum: self.running_momentum,
+        })
+    }
+}
+
+/// `[run]`: bookkeeping; none of it can change a result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RunSettings {
+    /// Outer steps between two lines of the training log.
+    pub(crate) log_every: usize,
+    /// Seconds between two states on the disk, from which a run goes on after a crash.
+    pub(crate) save_seconds: f64,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            log_every: 10,
+            save_seconds: 10.0,
+        }
+    }
+}
+
+impl RunSettings {
+    pub(crate) fn check(&self) -> Result<()> {
+        require(
+            0 < self.log_every,
+            "log_every",
+            self.log_every,
+            "has to be at least 1",
+        )?;
+        require(
+            self.save_seconds.is_finite() && 0.0 <= self.save_seconds,
+            "save_seconds",
+            self.save_seconds,
+            "has to be a finite number, 0 (after every step) or above",
+        )
+    }
+}

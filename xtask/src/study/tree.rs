@@ -1,0 +1,174 @@
+//! A study file as a tree that remembers where every value was written.
+//!
+//! serde would do for the values, but its errors for unknown keys neither carry a line nor know of `--set`; here a file
+//! and the command line edit one tree, and every later complaint can point at the place.
+
+use std::fmt;
+
+use anyhow::{Result, anyhow, bail};
+use toml::de::{DeTable, DeValue};
+
+/// Where a value was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A line of a file, counted from 1.
+    File {
+        /// As the user named it.
+        name: String,
+        /// Line, counted from 1.
+        line: usize,
+    },
+    /// On the command line, e.g. `--set learner.inner_lr=0.1`.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { name, line } => write!(f, "{name}:{line}"),
+            Self::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// One `key = value`, or one `[table]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) origin: Origin,
+    pub(crate) item: Item,
+}
+
+/// What stands behind a key.
+#[derive(Clone, Debug)]
+pub(crate) enum Item {
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+    Text(String),
+    /// In the order of the file.
+    Table(Vec<Entry>),
+    /// Something that no setting takes (an array, a date), by its name.
+    Other(&'static str),
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integer(value) => write!(f, "{value}"),
+            Self::Float(value) => write!(f, "{value}"),
+            Self::Boolean(value) => write!(f, "{value}"),
+            Self::Text(value) => write!(f, "{value:?}"),
+            Self::Table(_) => f.write_str("a table"),
+            Self::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+/// Reads a TOML text; `name` is what messages call it.
+pub(crate) fn parse(text: &str, name: &str) -> Result<Vec<Entry>> {
+    let line_of = |byte: usize| 1 + text.bytes().take(byte).filter(|&b| b == b'\n').count();
+    let root = DeTable::parse(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(span.start));
+        anyhow!("{name}:{line}: not valid TOML: {}", error.message())
+    })?;
+    let at = |byte| Origin::File {
+        name: name.to_owned(),
+        line: line_of(byte),
+    };
+    table(root.get_ref(), &at)
+}
+
+fn table(source: &DeTable<'_>, at: &dyn Fn(usize) -> Origin) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for (key, value) in source {
+        let start = key.span().start;
+        let entry = Entry {
+            key: key.get_ref().to_string(),
+            origin: at(start),
+            item: item(value.get_ref(), at)?,
+        };
+        entries.push((start, entry));
+    }
+    entries.sort_by_key(|(start, _)| *start);
+    Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+}
+
+fn item(value: &DeValue<'_>, at: &dyn Fn(usize) -> Origin) -> Result<Item> {
+    Ok(match value {
+        DeValue::String(text) => Item::Text(text.to_string()),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .map_or(Item::Other("an integer beyond 64 bits"), Item::Integer),
+        DeValue::Float(float) => Item::Float(float.as_str().parse()?),
+        DeValue::Boolean(value) => Item::Boolean(*value),
+        DeValue::Table(inner) => Item::Table(table(inner, at)?),
+        DeValue::Array(_) => Item::Other("an array"),
+        DeValue::Datetime(_) => Item::Other("a date"),
+    })
+}
+
+/// Applies one `--set path.to.key=value` to the tree.
+///
+/// The value is TOML; a bare word is taken as a string, so that no quotes have to survive a shell. `learner.KEY` means
+/// every learner of the study: what a `[learners.*]` table says about KEY gives way.
+pub(crate) fn set(root: &mut Vec<Entry>, assignment: &str) -> Result<()> {
+    let flag = format!("--set {assignment}");
+    let Some((path, value)) = assignment.split_once('=') else {
+        bail!("{flag}: write it as key=value, e.g. --set learner.inner_lr=0.1");
+    };
+    put(root, path.trim(), value.trim(), flag)
+}
+
+/// Puts a value into the tree on behalf of `flag`, which messages will name.
+pub(crate) fn put(root: &mut Vec<Entry>, path: &str, value: &str, flag: String) -> Result<()> {
+    let keys: Vec<&str> = path.split('.').map(str::trim).collect();
+    if keys.iter().any(|key| key.is_empty()) {
+        bail!("{flag}: {path:?} is not a path of keys such as learner.inner_lr");
+    }
+    let origin = Origin::Flag(flag);
+    let item = match DeValue::parse(value) {
+        Ok(parsed) => item(parsed.get_ref(), &|_| origin.clone())?,
+        Err(_) => Item::Text(value.to_owned()),
+    };
+    if let ["learner", key] = keys[..] {
+        for entry in root.iter_mut().filter(|entry| entry.key == "learners") {
+            if let Item::Table(learners) = &mut entry.item {
+                for learner in learners {
+                    if let Item::Table(settings) = &mut learner.item {
+                        settings.retain(|setting| setting.key != key);
+                    }
+                }
+            }
+        }
+    }
+    insert(root, &keys, item, &origin);
+    Ok(())
+}
+
+fn insert(entries: &mut Vec<Entry>, keys: &[&str], item: Item, origin: &Origin) {
+    let (Some(first), rest) = (keys.first(), &keys[1..]) else {
+        return;
+    };
+    let position = entries.iter().position(|entry| entry.key == *first);
+    let index = position.unwrap_or_else(|| {
+        entries.push(Entry {
+            key: (*first).to_owned(),
+            origin: origin.clone(),
+            item: Item::Table(Vec::new()),
+        });
+        entries.len() - 1
+    });
+    let entry = &mut entries[index];
+    if rest.is_empty() {
+        entry.item = item;
+        entry.origin = origin.clone();
+        return;
+    }
+    if !matches!(entry.item, Item::Table(_)) {
+        entry.item = Item::Table(Vec::new());
+        entry.origin = origin.clone();
+    }
+    if let Item::Table(inner) = &mut entry.item {
+        insert(inner, rest, item, origin);
+    }
+}

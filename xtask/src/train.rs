@@ -1,0 +1,38 @@
+//! `train`: one learner of a study, with one seed.
+
+use anyhow::{Result, bail};
+
+use crate::Ending;
+use crate::experiment::{default_out, run_study};
+use crate::flags;
+use crate::study::Study;
+
+/// Runs the command.
+pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
+    let mut study = Study::load(&flags.study, &flags.set, None)?;
+    let names: Vec<String> = study
+        .learners
+        .iter()
+        .map(|learner| learner.name.clone())
+        .collect();
+    study
+        .learners
+        .retain(|learner| learner.name == flags.learner);
+    if study.learners.is_empty() {
+        bail!(
+            "study {:?} has no learner {:?}; it has {}. Another is added with --set learners.{}.outer_steps=1000",
+            study.head.name,
+            flags.learner,
+            names.join(", "),
+            flags.learner
+        );
+    }
+    study.head.seeds = 1;
+    study.head.first_seed = flags.seed;
+    study.head.name = format!("train-{}", flags.learner);
+    let out = match &flags.out {
+        Some(out) => out.clone(),
+        None => default_out(&study.head.name),
+    };
+    run_study(&study, &out, &flags.machine)
+}
