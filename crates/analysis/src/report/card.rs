@@ -47,7 +47,8 @@ pub(crate) fn table(groups: &[Group<'_>]) -> Table {
     }
     Table {
         caption: "Every tested run counts in a row unless it says otherwise. CI: interval for another set of seeds, at the level of \
-                  the analysis; null: what query sampling alone would give."
+                  the analysis; null: what query sampling alone would give. Intervals rest on normal theory and are not cut \
+                  at 0 or 100 %; a limit beyond them says that the runs are too few."
             .to_owned(),
         head: HEAD.map(str::to_owned).to_vec(),
         rows,

@@ -4,7 +4,7 @@ use crate::curves::InnerCurves;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, extremes, list, percent, range};
 use crate::report::group::{Group, by_setting, n_columns};
 use crate::report::svg::series::swatch;
-use crate::report::svg::{Axis, Extent, Panel, Series};
+use crate::report::svg::{Axis, Extent, Panel, Series, heading};
 use crate::summary::{quantile_of_sorted, sorted};
 
 /// Quantiles of the ribbons, the median in the middle.
@@ -130,12 +130,8 @@ fn ribbons(groups: &[Group<'_>]) -> Option<Figure> {
             let Some(steps) = steps else { continue };
             let x = Axis::new("inner steps", steps);
             let scaled: Ribbon = accuracy.iter().map(|row| row.map(|v| 100.0 * v)).collect();
-            let mut panel = Panel::new(
-                &format!("{}: accuracy", group.name),
-                &x,
-                &accuracy_axis,
-                260.0,
-            );
+            let mut panel =
+                Panel::new(&heading(&group.name, "accuracy"), &x, &accuracy_axis, 260.0);
             draw(&mut panel, group.series, &scaled, true);
             panel.upright(trained, "reference");
             panels.push(panel.finish(
@@ -160,7 +156,7 @@ fn ribbons(groups: &[Group<'_>]) -> Option<Figure> {
                 extent,
                 logarithmic,
             };
-            let mut panel = Panel::new(&format!("{}: loss", group.name), &x, &y, 260.0);
+            let mut panel = Panel::new(&heading(&group.name, "loss"), &x, &y, 260.0);
             draw(&mut panel, group.series, query, true);
             draw(&mut panel, Series(5), support, false);
             panel.upright(trained, "reference");

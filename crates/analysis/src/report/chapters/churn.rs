@@ -5,7 +5,7 @@ use crate::report::document::{
     Cell, Chapter, Csv, Figure, Table, decimal, extremes, list, percent, range,
 };
 use crate::report::group::{Group, by_setting, disagreement};
-use crate::report::svg::matrix;
+use crate::report::svg::{heading, matrix};
 use crate::summary::mean;
 
 /// The chapter.
@@ -131,9 +131,12 @@ fn figure(groups: &[Group<'_>]) -> Option<Figure> {
                 pairs.len(),
                 100.0 * mean(&pairs)
             );
-            let heading = format!("{}: {:.1} % on average", group.name, 100.0 * mean(&pairs));
+            let above = heading(
+                &group.name,
+                &format!("{:.1} % on average", 100.0 * mean(&pairs)),
+            );
             panels.push(matrix(
-                &heading,
+                &above,
                 &names,
                 &table,
                 top,

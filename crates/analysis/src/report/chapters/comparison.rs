@@ -1,12 +1,10 @@
 //! Learners against each other, paired by seed and by task.
 
-use crate::aggregate::Aggregates;
+use super::aggregates;
 use crate::comparison::{Comparisons, Decision, PairedComparison};
 use crate::estimate::{Estimate, Interval};
 use crate::outcome::StudyAnalysis;
-use crate::report::document::{
-    Cell, Chapter, Csv, Figure, Table, decimal, list, percent, percent_range,
-};
+use crate::report::document::{Cell, Chapter, Csv, Figure, Table, list, percent, percent_range};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Rows, Series};
 
@@ -89,32 +87,7 @@ impl Pair {
 /// The chapter.
 pub(crate) fn chapter(analysis: &StudyAnalysis) -> Chapter {
     let (pairs, unpaired) = pairs(analysis);
-    let apart: Vec<String> = pairs
-        .iter()
-        .filter(|p| p.differs() == Some(true))
-        .map(Pair::words)
-        .collect();
-    let alike: Vec<String> = pairs
-        .iter()
-        .filter(|p| p.differs() == Some(false))
-        .map(|p| format!("{} and {}", p.better, p.other))
-        .collect();
-    let mut finding = match (pairs.len(), apart.len()) {
-        (0, _) if analysis.settings.iter().all(|s| s.learners.len() < 2) => "The study has one learner in each setting: there is nothing to compare.".to_owned(),
-        (0, _) => "No two learners share a seed and a list of test tasks, so none can be compared in pairs.".to_owned(),
-        (n, 0) => format!("Of {n} {}, none differs in mean accuracy beyond its interval.", if n == 1 { "pair" } else { "pairs" }),
-        (n, k) => format!(
-            "Of {n} {}, {k} {} in mean accuracy beyond {} interval: {}.",
-            if n == 1 { "pair" } else { "pairs" }, if k == 1 { "differs" } else { "differ" },
-            if k == 1 { "its" } else { "their" }, list(&apart)
-        ),
-    };
-    if !alike.is_empty() {
-        finding += &format!(" Not distinguishable: {}.", alike.join("; "));
-    }
-    if pairs.iter().any(|p| p.differs().is_none()) {
-        finding += " With one shared seed there is no interval, hence no decision.";
-    }
+    let finding = finding(analysis, &pairs);
     let largest = pairs
         .iter()
         .max_by(|a, b| a.difference.value.total_cmp(&b.difference.value));
@@ -128,10 +101,90 @@ pub(crate) fn chapter(analysis: &StudyAnalysis) -> Chapter {
                  made for the number of pairs. A difference in the mean is one question, how often a training of one beats a training \
                  of the other is another: the second needs about 29 seed bundles.".to_owned(),
         figures: figure(&pairs).into_iter().collect(),
-        tables: [table(&pairs, &unpaired), aggregates(analysis)].into_iter().flatten().collect(),
+        tables: [table(&pairs, &unpaired), aggregates::table(analysis)].into_iter().flatten().collect(),
         sentences: Vec::new(),
         command: None,
     }
+}
+
+/// Pairs that a sentence names before it counts the rest.
+const MOST_NAMED: usize = 4;
+
+fn finding(analysis: &StudyAnalysis, pairs: &[Pair]) -> String {
+    if pairs.is_empty() {
+        let alone = analysis
+            .settings
+            .iter()
+            .all(|setting| setting.learners.len() < 2);
+        return if alone {
+            "The study has one learner in each setting: there is nothing to compare.".to_owned()
+        } else {
+            "No two learners share a seed and a list of test tasks, so none can be compared in pairs.".to_owned()
+        };
+    }
+    let many = pairs.iter().any(|pair| pair.setting != pairs[0].setting);
+    let place = |pair: &Pair| {
+        if many {
+            format!(" ({})", pair.setting)
+        } else {
+            String::new()
+        }
+    };
+    let mut apart: Vec<&Pair> = pairs
+        .iter()
+        .filter(|pair| pair.differs() == Some(true))
+        .collect();
+    apart.sort_by(|a, b| b.difference.value.total_cmp(&a.difference.value));
+    let alike: Vec<&Pair> = pairs
+        .iter()
+        .filter(|pair| pair.differs() == Some(false))
+        .collect();
+    let (n_decided, n) = (apart.len() + alike.len(), pairs.len());
+    let noun = |n: usize| if n == 1 { "pair" } else { "pairs" };
+    let mut text = match (n_decided, apart.len()) {
+        (0, _) => {
+            return "Each pair shares a single seed: there is no interval, hence no decision."
+                .to_owned();
+        }
+        (n, 0) => format!(
+            "Of {n} {}, none differs in mean accuracy beyond its interval.",
+            noun(n)
+        ),
+        (n, k) => format!(
+            "Of {n} {}, {k} {} in mean accuracy beyond {} interval: {}.",
+            noun(n),
+            if k == 1 { "differs" } else { "differ" },
+            if k == 1 { "its" } else { "their" },
+            named(&apart, |pair| format!("{}{}", pair.words(), place(pair)))
+        ),
+    };
+    if !alike.is_empty() {
+        let names = named(&alike, |pair| {
+            format!("{} from {}{}", pair.better, pair.other, place(pair))
+        });
+        text += &format!(" Not distinguishable: {names}.");
+    }
+    if n_decided < n {
+        text += &format!(
+            " {} {} with a single shared seed: no interval, no decision.",
+            n - n_decided,
+            noun(n - n_decided)
+        );
+    }
+    text
+}
+
+/// The first few pairs in words, and how many more there are.
+fn named(pairs: &[&Pair], words: impl Fn(&Pair) -> String) -> String {
+    let mut names: Vec<String> = pairs
+        .iter()
+        .take(MOST_NAMED)
+        .map(|pair| words(pair))
+        .collect();
+    if pairs.len() > MOST_NAMED {
+        names.push(format!("{} more", pairs.len() - MOST_NAMED));
+    }
+    list(&names)
 }
 
 fn pairs(analysis: &StudyAnalysis) -> (Vec<Pair>, Vec<String>) {
@@ -346,27 +399,5 @@ fn table(pairs: &[Pair], unpaired: &[String]) -> Option<Table> {
         .map(str::to_owned)
         .to_vec(),
         rows,
-    })
-}
-
-/// Aggregates over settings, where there are several.
-fn aggregates(analysis: &StudyAnalysis) -> Option<Table> {
-    let aggregates: Aggregates = analysis.all.get().filter(|_| analysis.settings.len() > 1)?;
-    let show = |e: &Estimate| {
-        let range = e.interval.as_ref().map_or(String::new(), |i| {
-            format!(" [{}, {}]", decimal(i.lower, 3), decimal(i.upper, 3))
-        });
-        format!("{}{range}", decimal(e.value, 3))
-    };
-    Some(Table {
-        caption: "Over settings: chance-normalized accuracy (0 is guessing, 1 is perfect), stratified bootstrap over runs; a run without a \
-                  usable test counts as guessing."
-            .to_owned(),
-        head: ["learner", "IQM [CI]", "mean [CI]", "median [CI]", "optimality gap [CI]", "settings"].map(str::to_owned).to_vec(),
-        rows: aggregates
-            .learners
-            .iter()
-            .map(|l| vec![l.learner.clone(), show(&l.iqm), show(&l.mean), show(&l.median), show(&l.optimality_gap), l.settings.len().to_string()])
-            .collect(),
     })
 }

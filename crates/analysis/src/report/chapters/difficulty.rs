@@ -6,7 +6,7 @@ use crate::record::Run;
 use crate::report::document::{Cell, Chapter, Csv, Figure, extremes, list};
 use crate::report::group::{Group, by_setting};
 use crate::report::svg::text::number;
-use crate::report::svg::{Axis, Extent, Panel, matrix};
+use crate::report::svg::{Axis, Extent, Panel, heading, matrix};
 use crate::summary::rank_correlation;
 use crate::transfer::Transfer;
 
@@ -24,7 +24,7 @@ pub(crate) fn chapter(groups: &[Group<'_>], analysis: &StudyAnalysis) -> Chapter
     let finding = match extremes(&correlations) {
         None => "It takes two tested runs of one learner to compare what they find hard; no learner has them.".to_owned(),
         Some(((low, lo), (high, hi))) => {
-            let which = if correlations.len() == 1 { format!("for {low} (ρ = {lo:.2})") } else { format!("from ρ = {lo:.2} ({low}) to {hi:.2} ({high})") };
+            let which = if correlations.len() == 1 { format!("for {low} (ρ = {})", number(*lo, 2)) } else { format!("from ρ = {} ({low}) to {} ({high})", number(*lo, 2), number(*hi, 2)) };
             let tell = match (*lo, *hi) {
                 (lo, _) if lo >= 0.7 => "difficulty is mostly a property of the task",
                 (_, hi) if hi < 0.3 => "difficulty is mostly a matter of the run",
@@ -38,7 +38,7 @@ pub(crate) fn chapter(groups: &[Group<'_>], analysis: &StudyAnalysis) -> Chapter
         title: "Difficulty",
         question: "Is a task hard by itself, or hard for this run?",
         number: extremes(&correlations).map(|((_, lo), (_, hi))| {
-            let shown = if (hi - lo).abs() < 0.005 { format!("ρ = {lo:.2}") } else { format!("ρ = {lo:.2} to {hi:.2}") };
+            let shown = if (hi - lo).abs() < 0.005 { format!("ρ = {}", number(*lo, 2)) } else { format!("ρ = {} to {}", number(*lo, 2), number(*hi, 2)) };
             (shown, "rank correlation of task difficulty, mean over pairs of runs".to_owned())
         }),
         finding,
@@ -92,9 +92,9 @@ fn scatter(groups: &[Group<'_>]) -> Option<Figure> {
             let x: Vec<f64> = points.iter().map(|p| p.0).collect();
             let y: Vec<f64> = points.iter().map(|p| p.1).collect();
             let rho = rank_correlation(&x, &y);
-            let shown = rho.map_or(String::new(), |rho| format!(": ρ = {rho:.2}"));
+            let shown = rho.map_or(String::new(), |rho| format!("ρ = {}", number(rho, 2)));
             let mut panel = Panel::new(
-                &format!("{}{shown}", group.name),
+                &heading(&group.name, &shown),
                 &axis(first.seed),
                 &axis(second.seed),
                 300.0,

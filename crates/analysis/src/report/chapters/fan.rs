@@ -5,7 +5,7 @@ use crate::record::Run;
 use crate::report::document::{Cell, Csv, Figure, count, list};
 use crate::report::group::{Group, by_setting, validation};
 use crate::report::svg::series::swatch;
-use crate::report::svg::{Axis, Extent, Panel, Series};
+use crate::report::svg::{Axis, Extent, Panel, Series, heading};
 use crate::summary::quantile;
 
 /// Fan of the validation curves, a panel for each group; `None` if nothing was validated.
@@ -44,7 +44,7 @@ pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
                 .count();
             let bands = n_runs >= LEAST_FOR_BANDS;
             (any_bands, any_range) = (any_bands || bands, any_range || !bands);
-            let title = format!("{}: {}", group.name, count(n_runs, "run"));
+            let title = heading(&group.name, &count(n_runs, "run"));
             let mut panel = Panel::new(&title, &x, &y, 270.0);
             if let Some(chance) = chance(group).filter(|c| 100.0 * c >= y.extent.ends().0) {
                 panel.level(100.0 * chance, "chance");

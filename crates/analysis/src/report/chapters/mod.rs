@@ -14,6 +14,8 @@ pub(crate) mod churn;
 
 pub(crate) mod comparison;
 
+mod aggregates;
+
 pub(crate) mod adaptation;
 
 pub(crate) mod failures;

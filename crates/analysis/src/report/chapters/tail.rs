@@ -6,7 +6,7 @@ use crate::report::document::{
 };
 use crate::report::group::{Group, by_setting};
 use crate::report::svg::series::swatch;
-use crate::report::svg::{Axis, Extent, Panel};
+use crate::report::svg::{Axis, Extent, Panel, heading};
 use crate::summary::mean;
 use crate::tail::{Tail, TailLevel};
 
@@ -131,12 +131,8 @@ fn ecdf(groups: &[Group<'_>]) -> Option<Figure> {
             };
             let tail = level(group).map(|l| (l.cvar, l.null_exact));
             let title = tail.map_or(group.name.clone(), |(own, null)| {
-                format!(
-                    "{}: CVaR10 {:.1} %, null {:.1} %",
-                    group.name,
-                    100.0 * own,
-                    100.0 * null
-                )
+                let rest = format!("CVaR10 {:.1} %, null {:.1} %", 100.0 * own, 100.0 * null);
+                heading(&group.name, &rest)
             });
             let mut panel = Panel::new(&title, &x, &y, 270.0);
             let own: Vec<_> = std::iter::once((x.extent.ends().0, 0.0))

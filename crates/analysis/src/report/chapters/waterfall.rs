@@ -4,7 +4,7 @@ use crate::components::Components;
 use crate::estimate::Interval;
 use crate::report::document::{Cell, Csv, Figure, Table, list, percent, percent_range};
 use crate::report::group::Group;
-use crate::report::svg::{Axis, Extent, Rows, Series};
+use crate::report::svg::{Axis, Extent, Rows, Series, heading};
 use crate::spread::Spread;
 use crate::summary::mean;
 
@@ -31,11 +31,8 @@ pub(crate) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
         }
         let axis = Axis::new("share of the variance of the mean, %", extent);
         let names: Vec<String> = parts.iter().map(|part| part.0.to_owned()).collect();
-        let title = format!(
-            "{}: {:.2} % ± {half:.2} pp",
-            group.name,
-            100.0 * components.mean
-        );
+        let rest = format!("{:.2} % ± {half:.2} pp", 100.0 * components.mean);
+        let title = heading(&group.name, &rest);
         let mut rows = Rows::new(&title, &axis, &names, 26.0);
         let mut from = 0.0;
         for (row, (_, source, look, share)) in parts.iter().enumerate() {

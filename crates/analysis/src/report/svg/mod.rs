@@ -14,10 +14,10 @@ pub(crate) mod series;
 pub(crate) mod text;
 
 pub(crate) use matrix::matrix;
-pub(crate) use panel::{Axis, Panel};
+pub(crate) use panel::{Axis, Panel, heading};
 pub(crate) use rows::Rows;
 pub(crate) use scale::Extent;
 pub(crate) use series::Series;
 
 /// Width of every drawing in its own units: one column of a phone, half a column of a wide page.
-pub(crate) const WIDTH: f64 = 440.0;
+pub(crate) const WIDTH: f64 = 410.0;

@@ -9,6 +9,15 @@ pub(crate) const SMALL: f64 = 12.0;
 /// Size of a panel's title.
 const TITLE: f64 = 13.5;
 
+/// A panel's title, `name: rest`: a long name is cut so that the rest stays readable.
+pub(crate) fn heading(name: &str, rest: &str) -> String {
+    if rest.is_empty() {
+        return name.to_owned();
+    }
+    let rest = format!(": {rest}");
+    fit(name, TITLE, (WIDTH - 4.0 - width(&rest, TITLE)).max(80.0)) + &rest
+}
+
 /// What an axis says and spans.
 #[derive(Clone, Debug)]
 pub(crate) struct Axis {

@@ -185,15 +185,18 @@ impl Rows {
         self.panel.body += &format!("<path class=\"{} band80\" d=\"{d}Z\"/>", series.class());
     }
 
-    /// Text beside a mark that reaches from `from` to `to`: at its right, or at its left where the drawing ends.
+    /// Text beside a mark that reaches from `from` to `to`: at its right, else at its left, else inside.
     pub(crate) fn text(&mut self, row: usize, from: f64, to: f64, text: &str) {
         let (left, right) = (self.panel.x.at(from.min(to)), self.panel.x.at(from.max(to)));
         let y = self.y(row) + 4.0;
-        let fits = right + 6.0 + width(text, SMALL) <= WIDTH;
-        let (x, anchor) = if fits {
+        let room = width(text, SMALL) + 6.0;
+        let (x, anchor) = if right + room <= WIDTH {
             (right + 6.0, "start")
-        } else {
+        } else if left - room >= self.panel.left {
             (left - 6.0, "end")
+        } else {
+            // A mark from end to end carries its text inside.
+            (right - 6.0, "end")
         };
         self.panel.body += &format!(
             "<text class=\"note halo\" x=\"{}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
