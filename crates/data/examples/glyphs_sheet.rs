@@ -1,11 +1,8 @@
 //! Draws a contact sheet of the default glyphs: alphabets side by side, one character a row, one drawer a column.
 //!
 //! `cargo run --release -p metastable-data --example glyphs_sheet -- docs/images/glyphs.png [ALPHABETS CHARACTERS DRAWERS]`
-//!
-//! A path that ends in `.raw` gets the bytes of all images instead, for other programs to measure.
 
 use std::error::Error;
-use std::fs;
 
 use metastable_data::glyphs::{self, GlyphsConfig};
 
@@ -27,10 +24,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let config = GlyphsConfig::default();
     let dataset = glyphs::generate(&config)?;
-    if path.ends_with(".raw") {
-        fs::write(path, &dataset.pixels)?;
-        return Ok(());
-    }
     let columns = 3.min(n_alphabets);
     let cell = config.side * ZOOM + GAP;
     let (block_width, block_height) = (n_drawers * cell + GUTTER, n_characters * cell + GUTTER);

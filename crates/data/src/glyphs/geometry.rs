@@ -190,3 +190,34 @@ pub(crate) fn bounds(strokes: &[Polyline]) -> (Point, Point) {
 pub(crate) fn count(n: usize) -> f64 {
     n as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against the standard library's sine and cosine, which the crate itself does not call.
+    #[test]
+    fn rotations_turn_by_their_angle_and_keep_lengths() {
+        for step in -9..=9 {
+            let angle = 0.1 * f64::from(step);
+            let p = Linear::rotation(angle).apply(pt(1.0, 0.0));
+            assert!((p.length() - 1.0).abs() < 1e-14, "{angle}");
+            assert!((p.x - angle.cos()).abs() < 1e-3, "{angle}");
+            assert!((p.y - angle.sin()).abs() < 1e-3, "{angle}");
+        }
+    }
+
+    #[test]
+    fn resampling_steps_evenly_and_keeps_the_ends() {
+        let path = [pt(0.0, 0.0), pt(0.0, 1.0), pt(0.0, 1.0), pt(3.0, 1.0)];
+        let line = Polyline::resampled(&path);
+        assert_eq!(line.0.len(), N_SAMPLES);
+        assert_eq!((line.at(0.0), line.at(1.0)), (path[0], path[3]));
+        // A quarter of the length of 4 is the corner.
+        assert!((line.at(0.25) - pt(0.0, 1.0)).length() < 1e-12);
+        assert!((line.at(0.5) - pt(1.0, 1.0)).length() < 1e-12);
+        // Beyond the ends the stroke goes on straight.
+        assert!((line.at(1.25) - pt(4.0, 1.0)).length() < 1e-12);
+        assert!((line.at(-0.25) - pt(0.0, -1.0)).length() < 1e-12);
+    }
+}

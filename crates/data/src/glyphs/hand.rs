@@ -122,7 +122,7 @@ fn stroke_noise(loose: f64, draw: &mut Draw) -> StrokeNoise {
 
 /// Moved, and shrunk if it must be, to lie within the frame with a small margin.
 fn keep_inside(strokes: &[Polyline]) -> Vec<Polyline> {
-    const MARGIN: f64 = 0.04;
+    const MARGIN: f64 = 0.05;
     let room = 1.0 - 2.0 * MARGIN;
     let (low, high) = bounds(strokes);
     let shrink = (room / (high.x - low.x).max(high.y - low.y)).min(1.0);

@@ -2,10 +2,12 @@
 //!
 //! An alphabet has a *style*: a handful of stroke primitives (lines, arcs, hooks, loops, zigzags, dots) and habits
 //! of joining them. A character is a small program over those primitives, kept only if it differs from the
-//! characters before it. A drawer has a *hand* (slant, size, place, pen, care) that is the same in every alphabet,
+//! characters before it; some are earlier ones with a stroke changed or added. A drawer has a *hand* (slant, size, place, pen, care) that is the same in every alphabet,
 //! and each drawing adds chance of its own: strokes turn, stretch, slide along each other, bend and overshoot.
 //! The idea is that of the motor programs of Lake et al. 2015 (parts, relations, and noise on both), with
 //! distributions made by hand in place of learnt ones.
+//!
+//! Figures beside those of Omniglot, and a contact sheet: `docs/glyphs.md`.
 //!
 //! Read `style`, `character`, `hand`, `render`, in this order.
 //!
@@ -142,3 +144,6 @@ fn digest(config: &GlyphsConfig, pixels: &[u8]) -> String {
         .chain_update(pixels)
         .finalize())
 }
+
+#[cfg(test)]
+mod tests;
