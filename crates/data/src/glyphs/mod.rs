@@ -1,19 +1,19 @@
 //! Glyphs: procedural alphabets that look like handwriting, embedded so that nothing has to be downloaded.
 //!
 //! An alphabet has a *style*: a handful of stroke primitives (lines, arcs, hooks, loops, zigzags, dots) and habits
-//! of joining them. A character is a small program over those primitives, kept only if it differs from the
-//! characters before it; some are earlier ones with a stroke changed or added. A drawer has a *hand* (slant, size, place, pen, care) that is the same in every alphabet,
-//! and each drawing adds chance of its own: strokes turn, stretch, slide along each other, bend and overshoot.
-//! The idea is that of the motor programs of Lake et al. 2015 (parts, relations, and noise on both), with
-//! distributions made by hand in place of learnt ones.
+//! of joining them. A character is a small program over those primitives, new or an earlier one with a stroke
+//! changed or added, and proposed again if it is too close to another. A drawer has a *hand* (slant, size, place,
+//! pen, care) that is the same in every alphabet, and each drawing adds chance of its own: strokes turn, stretch,
+//! slide along each other, bend and overshoot. The idea is that of the motor programs of Lake et al. 2015 (parts,
+//! relations, and noise on both), with distributions made by hand in place of learnt ones.
 //!
 //! Figures beside those of Omniglot, and a contact sheet: `docs/glyphs.md`.
 //!
 //! Read `style`, `character`, `hand`, `render`, in this order.
 //!
 //! Invariant: an image is a pure function of (settings, alphabet, character, drawer). No transcendental function is
-//! called, only `+ - * /` and `sqrt`, which are exactly rounded: the bytes are the same on every machine, at any
-//! thread count. A larger set with the same seed begins with the same alphabets, characters and drawers.
+//! called, only `+ - * /` and `sqrt`, which are exactly rounded: the bytes are meant to be the same on every machine
+//! (a test pins the digest, so far run on `x86_64` only) and are the same at any thread count. A larger set with the same seed begins with the same alphabets, characters and drawers.
 //!
 //! ```
 //! use metastable_data::glyphs::{self, GlyphsConfig};
