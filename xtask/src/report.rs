@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use metastable_analysis::{Options, Study as Tables, analyze};
+use metastable_analysis::{Options, Study as Tables, analyze, report};
 use metastable_models::Backend;
 
 use crate::Ending;
@@ -73,7 +73,13 @@ pub(crate) fn write(study: &str, out: &Path, records: &[Record]) -> Result<()> {
     let analysis = analyze(&tables, &Options::default()).context("while analyzing the runs")?;
     let mut json = serde_json::to_string_pretty(&analysis)?;
     json.push('\n');
-    for (name, text) in [("report.json", json)] {
+    println!("{}", report::terminal_table(&tables, &analysis).trim_end());
+    println!();
+    for (name, text) in [
+        ("report.html", report::html(&tables, &analysis)),
+        ("report.md", report::markdown(&tables, &analysis)),
+        ("report.json", json),
+    ] {
         let path = out.join(name);
         write_whole(&path, text.as_bytes())?;
         println!("{}", path.display());

@@ -167,11 +167,14 @@ impl Study {
         })
     }
 
-    /// `file:line: ` of the first of these settings that was written, empty where defaults hold.
+    /// `file:line: ` of the first of these settings that was written, those on the command line before those of the
+    /// file; empty where defaults hold.
     pub(crate) fn place(&self, paths: &[&str]) -> String {
-        paths
-            .iter()
-            .find_map(|path| self.places.get(*path))
+        let written = || paths.iter().filter_map(|path| self.places.get(*path));
+        let is_flag = |origin: &&Origin| matches!(origin, Origin::Flag(_));
+        written()
+            .find(is_flag)
+            .or_else(|| written().next())
             .map_or_else(String::new, |origin| format!("{origin}: "))
     }
 

@@ -1,0 +1,84 @@
+//! On procedural glyphs: the same bits on any number of threads, and learning that beats its start.
+
+use acceptance::{Scenario, with_threads};
+use metastable_algorithms::{LEARNERS, LearnerConfig};
+use metastable_data::{Dataset, EpisodeShape, GlyphsConfig, Seeds, Split, glyphs};
+
+fn scenario(learner: &str) -> Scenario {
+    Scenario {
+        learner: LearnerConfig::named(learner),
+        shape: EpisodeShape {
+            n_way: 5,
+            k_shot: 1,
+            n_query: 3,
+        },
+        outer_steps: 3,
+        meta_batch: 3,
+        width: 8,
+        n_tasks: 10,
+        seed: 1,
+    }
+}
+
+fn data() -> (Dataset, Split) {
+    let config = GlyphsConfig {
+        n_alphabets: 10,
+        n_characters: 10,
+        n_drawers: 8,
+        ..GlyphsConfig::default()
+    };
+    let dataset = glyphs::generate(&config).unwrap();
+    let rule = "random-alphabets".parse().unwrap();
+    let split = Split::new(&dataset, &rule, &Seeds::all(0)).unwrap();
+    (dataset, split)
+}
+
+#[test]
+fn every_learner_has_the_same_bits_on_1_2_and_4_threads() {
+    let (dataset, split) = data();
+    for entry in LEARNERS {
+        let scenario = scenario(entry.name);
+        let run = || scenario.run(&dataset, &split).unwrap();
+        let one = with_threads(1, run).unwrap();
+        for n in [2, 4] {
+            assert!(
+                one == with_threads(n, run).unwrap(),
+                "{} on {n} threads",
+                entry.name
+            );
+        }
+    }
+}
+
+#[test]
+fn another_seed_gives_other_weights_on_the_same_test_list() {
+    let (dataset, split) = data();
+    let first = scenario("protonet").run(&dataset, &split).unwrap();
+    let second = Scenario {
+        seed: 2,
+        ..scenario("protonet")
+    };
+    assert!(first.theta != second.run(&dataset, &split).unwrap().theta);
+}
+
+/// Chance is 20 %; 40 steps of a narrow net have to be well above it, and above an untrained one where that is
+/// good already (random features tell glyphs apart).
+#[test]
+fn a_short_training_beats_chance_and_its_start() {
+    let (dataset, split) = data();
+    for learner in ["maml", "protonet"] {
+        let scenario = Scenario {
+            outer_steps: 40,
+            meta_batch: 4,
+            n_tasks: 60,
+            ..scenario(learner)
+        };
+        let trace = scenario.run(&dataset, &split).unwrap();
+        let (before, after) = (trace.before.accuracy(), trace.after.accuracy());
+        assert!(after > 0.4, "{learner}: {after}");
+        assert!(
+            after > before + 0.02,
+            "{learner}: {before} before, {after} after"
+        );
+    }
+}

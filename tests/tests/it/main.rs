@@ -1,0 +1,4 @@
+//! What the four crates promise together.
+
+mod learning;
+mod omniglot;

@@ -1,0 +1,175 @@
+//! A tiny study, and a way to run the program on it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// Two learners, two seeds, small images, a narrow network: a second or two of work.
+pub(crate) const TINY: &str = r#"
+name = "tiny"
+seeds = 2
+
+[data]
+set = "glyphs"
+size = 14
+
+[glyphs]
+n_alphabets = 10
+n_characters = 4
+n_drawers = 6
+
+[episode]
+way = 3
+shot = 1
+query = 2
+
+[validation]
+episodes = 3
+times = 3
+
+[test]
+way = 3
+shot = 1
+query = 2
+episodes = 8
+curves = 2
+
+[network]
+name = "conv4"
+width = 4
+blocks = 2
+
+[run]
+log_every = 2
+save_seconds = 0
+
+[learner]
+outer_steps = 12
+meta_batch = 3
+
+[learners.maml]
+inner_steps = 2
+
+[learners.protonet]
+"#;
+
+/// A folder with a study in it.
+pub(crate) struct Bench {
+    folder: TempDir,
+}
+
+impl Bench {
+    /// The tiny study, with changes to its text.
+    pub(crate) fn new(changes: &[(&str, &str)]) -> Self {
+        let bench = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let mut text = TINY.to_owned();
+        for (was, is) in changes {
+            assert!(text.contains(was), "{was} is not in the study");
+            text = text.replacen(was, is, 1);
+        }
+        fs::write(bench.path("tiny.toml"), text).unwrap();
+        bench
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The program with these arguments, in this folder, away from the user's own.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .env("XDG_DATA_HOME", self.path("data"))
+            .env_remove("METASTABLE_DATA")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs to the end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs the tiny study, and expects it to go well.
+    pub(crate) fn experiment(&self, arguments: &[&str]) -> Output {
+        let mut all = vec!["experiment", "tiny.toml"];
+        all.extend(arguments);
+        let output = self.run(&all);
+        assert!(output.status.success(), "{}", stderr(&output));
+        output
+    }
+
+    /// Starts the tiny study.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        let mut all = vec!["experiment", "tiny.toml"];
+        all.extend(arguments);
+        self.command(&all)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Expects exit code 2 and a message that contains all of these.
+    pub(crate) fn refuses(&self, arguments: &[&str], expected: &[&str]) {
+        let output = self.run(arguments);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        for part in expected {
+            assert!(said.contains(part), "{part:?} is not in: {said}");
+        }
+    }
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What a run leaves behind that may not depend on when and how it ran: relative path and bytes, in order.
+pub(crate) fn lasting(out: &Path) -> Vec<(String, Vec<u8>)> {
+    let names = [
+        "last.safetensors",
+        "best.safetensors",
+        "test.safetensors",
+        "log.jsonl",
+    ];
+    let mut runs: Vec<PathBuf> = fs::read_dir(out.join("runs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    runs.sort();
+    let mut files = Vec::new();
+    for run in runs {
+        for name in names {
+            let path = run.join(name);
+            let shown = path.strip_prefix(out).unwrap().display().to_string();
+            files.push((shown, fs::read(&path).unwrap()));
+        }
+    }
+    files
+}
+
+/// Compares by name, since bytes in a message help nobody.
+pub(crate) fn assert_same(a: &[(String, Vec<u8>)], b: &[(String, Vec<u8>)]) {
+    assert_eq!(a.len(), b.len());
+    for ((name, bytes), (other, others)) in a.iter().zip(b) {
+        assert_eq!(name, other);
+        assert!(bytes == others, "{name} differs");
+    }
+}
+
+/// A JSON file.
+pub(crate) fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
