@@ -1,4 +1,6 @@
 //! What the four crates promise together.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 mod learning;
 mod omniglot;

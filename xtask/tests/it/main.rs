@@ -1,5 +1,7 @@
 //! The program as a user meets it: the built binary, in a folder of its own, offline.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 mod bits;
 mod endings;
 mod errors;
