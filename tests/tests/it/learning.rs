@@ -61,23 +61,24 @@ fn another_seed_gives_other_weights_on_the_same_test_list() {
     assert!(first.theta != second.run(&dataset, &split).unwrap().theta);
 }
 
-/// Chance is 20 %; 40 steps of a narrow net have to be well above it, and above an untrained one where that is
-/// good already (random features tell glyphs apart).
+/// Chance is 20 %, and random features alone tell glyphs apart to some degree: a short training has to beat both. The
+/// standard error of a mean over 60 tasks of 15 queries is below 2.5 points even if queries of a task go together.
 #[test]
 fn a_short_training_beats_chance_and_its_start() {
     let (dataset, split) = data();
     for learner in ["maml", "protonet"] {
         let scenario = Scenario {
-            outer_steps: 40,
+            outer_steps: 120,
             meta_batch: 4,
             n_tasks: 60,
             ..scenario(learner)
         };
         let trace = scenario.run(&dataset, &split).unwrap();
         let (before, after) = (trace.before.accuracy(), trace.after.accuracy());
-        assert!(after > 0.4, "{learner}: {after}");
+        println!("{learner}: {before:.3} before, {after:.3} after");
+        assert!(after > 0.35, "{learner}: {after}");
         assert!(
-            after > before + 0.02,
+            after > before + 0.1,
             "{learner}: {before} before, {after} after"
         );
     }

@@ -6,7 +6,7 @@ use acceptance::Scenario;
 use metastable_algorithms::LearnerConfig;
 use metastable_data::{EpisodeShape, OpenOptions, Seeds, Split, open};
 
-/// Ten outer steps of a quarter-width ProtoNet; chance is 20 %.
+/// Forty outer steps of a quarter-width ProtoNet; chance is 20 %.
 #[test]
 fn protonet_learns_omniglot() {
     let Some(dir) = std::env::var_os("METASTABLE_DATA") else {
@@ -28,7 +28,7 @@ fn protonet_learns_omniglot() {
             k_shot: 1,
             n_query: 5,
         },
-        outer_steps: 10,
+        outer_steps: 40,
         meta_batch: 4,
         width: 16,
         n_tasks: 100,
@@ -36,9 +36,9 @@ fn protonet_learns_omniglot() {
     };
     let trace = scenario.run(&dataset, &split).unwrap();
     let (before, after) = (trace.before.accuracy(), trace.after.accuracy());
-    println!("{before:.3} untrained, {after:.3} after 10 steps");
+    println!("{before:.3} untrained, {after:.3} after 40 steps");
     assert!(
-        after > 0.6 && after > before,
+        after > 0.5 && after > before + 0.1,
         "{before} before, {after} after"
     );
 }
