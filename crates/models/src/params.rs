@@ -140,7 +140,8 @@ impl<T: Real> Params<T> {
     pub fn add(&mut self, alpha: T, other: &Self) {
         debug_assert_eq!(self.layout, other.layout, "layouts differ");
         for (value, other) in self.values.iter_mut().zip(&other.values) {
-            *value = alpha.fma(*other, *value);
+            // Not fused: outside of the dispatched kernels a fused multiply-add is a library call.
+            *value += alpha * *other;
         }
     }
 

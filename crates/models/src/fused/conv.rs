@@ -1,6 +1,7 @@
 //! Convolution of a group of images by register tiles.
 
 use super::geometry::Geometry;
+use super::simd;
 use crate::Real;
 
 /// Pixels of a register tile.
@@ -11,41 +12,35 @@ const ROWS: usize = 6;
 #[derive(Debug)]
 pub(super) struct Panels<T> {
     values: Vec<T>,
-    /// Output channels of a register tile.
     lanes: usize,
     fan_in: usize,
 }
 
 impl<T: Real> Panels<T> {
     /// From PyTorch's order (out, in, kernel row, kernel column).
-    pub(super) fn pack(weights: &[T], g: &Geometry, lanes: usize) -> Self {
+    pub(super) fn pack(weights: &[T], g: &Geometry) -> Self {
         let taps = g.kernel * g.kernel;
-        Self::build(
-            g.fan_in(),
-            g.c_out,
-            lanes,
-            |tap, input, out| weights[(out * g.c_in + input) * taps + tap],
-            g.c_in,
-        )
+        Self::build(taps, g.c_in, g.c_out, |tap, input, out| {
+            weights[(out * g.c_in + input) * taps + tap]
+        })
     }
 
     /// The same weights for [`Geometry::transposed`]: taps reversed, input and output exchanged.
-    pub(super) fn pack_transposed(weights: &[T], g: &Geometry, lanes: usize) -> Self {
+    pub(super) fn pack_transposed(weights: &[T], g: &Geometry) -> Self {
         let taps = g.kernel * g.kernel;
-        let weight = |tap: usize, input: usize, out: usize| {
+        Self::build(taps, g.c_out, g.c_in, |tap, input, out| {
             weights[(input * g.c_in + out) * taps + taps - 1 - tap]
-        };
-        Self::build(taps * g.c_out, g.c_in, lanes, weight, g.c_out)
+        })
     }
 
     /// `weight(tap, input channel, output channel)` for every place.
     fn build(
-        fan_in: usize,
-        c_out: usize,
-        lanes: usize,
-        weight: impl Fn(usize, usize, usize) -> T,
+        taps: usize,
         c_in: usize,
+        c_out: usize,
+        weight: impl Fn(usize, usize, usize) -> T,
     ) -> Self {
+        let (lanes, fan_in) = (simd::lanes::<T>(c_out), taps * c_in);
         let mut values = vec![T::ZERO; c_out.div_ceil(lanes) * fan_in * lanes];
         for (block, panel) in values.chunks_exact_mut(fan_in * lanes).enumerate() {
             let first = block * lanes;
@@ -61,6 +56,11 @@ impl<T: Real> Panels<T> {
             lanes,
             fan_in,
         }
+    }
+
+    /// Output channels of a register tile.
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes
     }
 
     fn block<const L: usize>(&self, block: usize) -> &[[T; L]] {

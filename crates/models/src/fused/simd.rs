@@ -23,9 +23,12 @@ pub(super) fn dispatch<R>(f: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(Inlined(f))
 }
 
-/// Whether registers are 512 bits wide and there are 32 of them, so that larger register tiles pay.
-pub(super) fn is_wide() -> bool {
-    instruction_set() == "x86-64-v4"
+/// Output channels of a register tile: as many as this CPU's registers hold, and not many more than there are. Their
+/// number does not change any bit.
+#[inline(always)]
+pub(super) fn lanes<T>(channels: usize) -> usize {
+    let is_wide = instruction_set() == "x86-64-v4" && size_of::<T>() == 4;
+    if is_wide && channels > 16 { 32 } else { 16 }
 }
 
 /// Name of the instruction set that the kernels run under; other sets may round differently, so records state it.

@@ -37,7 +37,7 @@ impl Spatial {
                 {
                     for pixel in x.chunks_exact(channels) {
                         for (out, x) in out.iter_mut().zip(pixel) {
-                            *out = x.fma(share, *out);
+                            *out += *x * share;
                         }
                     }
                 }

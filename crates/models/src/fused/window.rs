@@ -1,6 +1,11 @@
 //! ReLU and max-pooling after an affine map, with one rule for ties: the first maximum of a window, in row-major
 //! order, has the whole gradient, and a unit that is not above zero has none.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "several rows are walked at once, and plain indices are what the compiler turns into SIMD"
+)]
+
 use super::geometry::Geometry;
 use crate::Real;
 

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use candle_core::{Result, Tensor};
+use candle_nn::{Conv2d, Conv2dConfig, Linear, Module};
 
 use crate::architecture::NORM_EPS;
 
@@ -17,11 +18,7 @@ pub(super) fn slice(theta: &Tensor, range: &Range<usize>) -> Result<Tensor> {
 
 /// `x weight^T + bias`; `x` is `(n, in)`, `weight` `(out, in)`.
 pub(super) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let y = x.matmul(&weight.t()?)?;
-    match bias {
-        None => Ok(y),
-        Some(bias) => y.broadcast_add(&bias.reshape((1, ()))?),
-    }
+    Linear::new(weight.clone(), bias.cloned()).forward(x)
 }
 
 /// 3x3 convolution with padding 1; `x` is `(n, in, height, width)`, `weight` `(out, in, 3, 3)`.
@@ -40,11 +37,12 @@ pub(super) fn conv(
             .pad_with_zeros(2, 0, height % 2)?
             .pad_with_zeros(3, 0, width % 2)?,
     };
-    let y = x.conv2d(weight, 1, stride, 1, 1)?;
-    match bias {
-        None => Ok(y),
-        Some(bias) => y.broadcast_add(&per_channel(bias, 4)?),
-    }
+    let config = Conv2dConfig {
+        padding: 1,
+        stride,
+        ..Conv2dConfig::default()
+    };
+    Conv2d::new(weight.clone(), bias.cloned(), config).forward(&x)
 }
 
 /// Mean and biased variance of each channel (second dimension).

@@ -8,16 +8,6 @@ use crate::fused::conv_weight::weight_gradient;
 use crate::fused::geometry::{GROUP, Geometry};
 use crate::fused::simd;
 
-/// Lanes of a register tile that fill the registers of this CPU; their number does not change any bit.
-#[inline(always)]
-pub(super) fn lanes<T: Real>() -> usize {
-    if simd::is_wide() && size_of::<T>() == 4 {
-        32
-    } else {
-        16
-    }
-}
-
 #[inline(always)]
 pub(super) fn convolve_best<T: Real>(
     x: &[T],
@@ -26,7 +16,7 @@ pub(super) fn convolve_best<T: Real>(
     g: &Geometry,
     accumulate: bool,
 ) {
-    match lanes::<T>() {
+    match panels.lanes() {
         32 => convolve::<T, 32>(x, panels, y, g, accumulate),
         _ => convolve::<T, 16>(x, panels, y, g, accumulate),
     }
@@ -34,7 +24,7 @@ pub(super) fn convolve_best<T: Real>(
 
 #[inline(always)]
 pub(super) fn weight_gradient_best<T: Real>(x: &[T], gradient: &[T], dw: &mut [T], g: &Geometry) {
-    match lanes::<T>() {
+    match simd::lanes::<T>(g.c_out) {
         32 => weight_gradient::<T, 32>(x, gradient, dw, g),
         _ => weight_gradient::<T, 16>(x, gradient, dw, g),
     }

@@ -13,9 +13,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use self::groups::{
-    convolve_best, groups, groups_mut, lanes, optional_groups_mut, weight_gradient_best,
-};
+use self::groups::{convolve_best, groups, groups_mut, optional_groups_mut, weight_gradient_best};
 use self::sums::{add_in_order, gradient_sums};
 pub(super) use self::tangent::TangentTrace;
 use super::arena::{Arena, Buffer};
@@ -97,7 +95,7 @@ impl Block {
     ) -> (Trace<T>, Buffer<T>) {
         let (g, c) = (&self.geometry, self.geometry.c_out);
         let n = x.len() / g.in_len();
-        let panels = Panels::pack(self.weights(at.params), g, lanes::<T>());
+        let panels = Panels::pack(self.weights(at.params), g);
         let mut y = at.arena.take(n * g.out_len());
         let stored = self.fixed_normalizer(at);
         let moments: Vec<Option<Moments<T>>> = groups(&x, g.in_len())
@@ -198,8 +196,7 @@ impl Block {
 
         let n = trace.x.len() / geo.in_len();
         let transposed = geo.transposed();
-        let panels = wants_input
-            .then(|| Panels::pack_transposed(self.weights(at.params), geo, lanes::<T>()));
+        let panels = wants_input.then(|| Panels::pack_transposed(self.weights(at.params), geo));
         let mut input = at.arena.take(if wants_input {
             n * transposed.out_len()
         } else {

@@ -3,8 +3,7 @@
 use rayon::prelude::*;
 
 use super::groups::{
-    convolve_best, groups, groups_mut, lanes, optional_groups, optional_groups_mut,
-    weight_gradient_best,
+    convolve_best, groups, groups_mut, optional_groups, optional_groups_mut, weight_gradient_best,
 };
 use super::sums::{add_in_order, gradient_tangent_sums, tangent_sums};
 use super::{Block, Point, Trace};
@@ -34,10 +33,10 @@ impl Block {
     ) -> (TangentTrace<T>, Buffer<T>) {
         let (g, c) = (&self.geometry, self.geometry.c_out);
         let n = trace.x.len() / g.in_len();
-        let d_panels = Panels::pack(self.weights(v), g, lanes::<T>());
+        let d_panels = Panels::pack(self.weights(v), g);
         let panels = dx
             .is_some()
-            .then(|| Panels::pack(self.weights(at.params), g, lanes::<T>()));
+            .then(|| Panels::pack(self.weights(at.params), g));
         let mut dy = at.arena.take(n * g.out_len());
         let mean = &trace.normalizer.mean;
         let sums: Vec<[Vec<T>; 2]> = groups(&trace.x, g.in_len())
@@ -170,8 +169,8 @@ impl Block {
         let transposed = geo.transposed();
         let panels = wants_input.then(|| {
             [
-                Panels::pack_transposed(self.weights(at.params), geo, lanes::<T>()),
-                Panels::pack_transposed(self.weights(v), geo, lanes::<T>()),
+                Panels::pack_transposed(self.weights(at.params), geo),
+                Panels::pack_transposed(self.weights(v), geo),
             ]
         });
         let mut input = at.arena.take(if wants_input {
