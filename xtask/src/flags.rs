@@ -77,7 +77,7 @@ pub(crate) struct Experiment {
     /// A built-in study or a TOML file
     #[arg(default_value = "quick", value_name = "STUDY.toml|NAME")]
     pub(crate) study: String,
-    /// Change a setting, e.g. learner.inner_lr=0.1, learners.maml.steps=500, test.way=20
+    /// Change a setting, e.g. learner.inner_lr=0.1, learners.maml.outer_steps=500, test.way=20
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Seeds of each learner

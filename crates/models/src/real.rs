@@ -8,7 +8,8 @@ use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssi
 ///
 /// [`candle_core::WithDType`] and [`safetensors`] conversions ride along, so that code above needs one bound.
 pub trait Real:
-    candle_core::WithDType
+    crate::registry::Instantiated
+    + candle_core::WithDType
     + Copy
     + Default
     + Send

@@ -91,16 +91,46 @@ pub fn build<T: Real>(
     backend: Backend,
     device: DeviceSpec,
 ) -> Result<Box<dyn Network<T>>, ModelError> {
-    let architecture = Architecture::new(config)?;
-    match backend {
-        Backend::Fused if device == DeviceSpec::Cpu => {
-            Ok(Box::new(FusedNetwork::new(architecture)))
-        }
-        Backend::Fused => Err(ModelError::Device {
-            device: device.to_string(),
-            reason: "the fused backend runs on the processor; use the graph backend there"
-                .to_owned(),
-        }),
-        Backend::Graph => Ok(Box::new(GraphNetwork::new(architecture, device)?)),
-    }
+    T::build(Architecture::new(config)?, backend, device)
 }
+
+/// Where [`build`] becomes machine code, once for each precision.
+///
+/// A generic function is compiled in the crate that calls it, with that crate's optimisation level. The kernels must not
+/// depend on who calls them, so they are instantiated here.
+pub trait Instantiated: Sized {
+    #[doc(hidden)]
+    fn build(
+        architecture: Architecture,
+        backend: Backend,
+        device: DeviceSpec,
+    ) -> Result<Box<dyn Network<Self>>, ModelError>;
+}
+
+macro_rules! instantiate {
+    ($float:ty) => {
+        impl Instantiated for $float {
+            fn build(
+                architecture: Architecture,
+                backend: Backend,
+                device: DeviceSpec,
+            ) -> Result<Box<dyn Network<Self>>, ModelError> {
+                match backend {
+                    Backend::Fused if device == DeviceSpec::Cpu => {
+                        Ok(Box::new(FusedNetwork::<Self>::new(architecture)))
+                    }
+                    Backend::Fused => Err(ModelError::Device {
+                        device: device.to_string(),
+                        reason:
+                            "the fused backend runs on the processor; use the graph backend there"
+                                .to_owned(),
+                    }),
+                    Backend::Graph => Ok(Box::new(GraphNetwork::new(architecture, device)?)),
+                }
+            }
+        }
+    };
+}
+
+instantiate!(f32);
+instantiate!(f64);
