@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use metastable_analysis::{ScoreMatrix, spread::spread};
+use metastable_data::GlyphsConfig;
 use serde_json::json;
 
 use crate::Ending;
@@ -19,11 +20,21 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     let mut config = stored.config.clone();
     change(&mut config, flags)?;
     crate::reexec_for(config.compute.backend)?;
-    let glyphs = config.glyphs.clone().unwrap_or_default();
+    let glyphs = config.glyphs.clone().unwrap_or_else(|| GlyphsConfig {
+        side: config.data.size,
+        ..GlyphsConfig::default()
+    });
     let dir = data_dir(flags.machine.data_dir.as_deref());
     let material = Material::load(&config.data, &glyphs, &dir, &config.seeds)?;
     config.data_digest.clone_from(&material.dataset.digest);
     let same_data = config.data_digest == stored.config.data_digest;
+
+    if !same_data {
+        eprintln!(
+            "note: the data are not those of the training (digest {} there, {} here)",
+            stored.config.data_digest, config.data_digest
+        );
+    }
 
     let run = Run::new(&config)?;
     // One checkpoint is one job, on all threads.

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stderr};
 
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use metastable_data::fetch::{self, Event, Options, Source};
+use metastable_data::fetch::{self, Event, Fetched, FetchedFile, Options, Source};
 
 use crate::Ending;
 use crate::dataset::data_dir;
@@ -23,12 +23,7 @@ pub(crate) fn fetch(flags: &flags::Fetch) -> Result<Ending> {
             }
             for spec in specs {
                 let file = fetch::weights(spec, &options, &Display::new())?;
-                println!(
-                    "{} {} bytes, sha256 {}",
-                    file.path.display(),
-                    file.bytes,
-                    file.sha256
-                );
+                print_file(&file);
             }
         }
         _ => {
@@ -39,7 +34,9 @@ pub(crate) fn fetch(flags: &flags::Fetch) -> Result<Ending> {
                     name => vec![name],
                 };
                 for name in names {
-                    bring(name, &options)?;
+                    for file in bring(name, &options)?.files {
+                        print_file(&file);
+                    }
                 }
             }
         }
@@ -47,24 +44,25 @@ pub(crate) fn fetch(flags: &flags::Fetch) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// Brings one data set, and says what came.
-pub(crate) fn bring(name: &str, options: &Options) -> Result<()> {
+fn print_file(file: &FetchedFile) {
+    println!(
+        "{} {} bytes, sha256 {}",
+        file.path.display(),
+        file.bytes,
+        file.sha256
+    );
+}
+
+/// Brings one data set, and says on stderr what was odd; stdout is the command's.
+pub(crate) fn bring(name: &str, options: &Options) -> Result<Fetched> {
     let fetched = fetch::dataset(name, options, &Display::new())?;
-    for file in &fetched.files {
-        println!(
-            "{} {} bytes, sha256 {}",
-            file.path.display(),
-            file.bytes,
-            file.sha256
-        );
-    }
     for (file, cause) in &fetched.skipped {
         eprintln!("{file} was left out: {cause}");
     }
     for note in &fetched.notes {
         eprintln!("{note}");
     }
-    Ok(())
+    Ok(fetched)
 }
 
 /// A bar on a terminal, else a line for each file.

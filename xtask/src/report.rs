@@ -90,8 +90,9 @@ pub(crate) fn write(study: &str, out: &Path, records: &[Record]) -> Result<()> {
 /// The command that makes these runs again, bit for bit.
 fn replication(out: &Path, records: &[Record]) -> String {
     let mut command = format!(
-        "cargo xtask experiment {}",
-        out.join("study.toml").display()
+        "cargo xtask experiment {} --out {}",
+        out.join("study.toml").display(),
+        out.with_extension("again").display()
     );
     if let Some(record) = records.first() {
         let compute = &record.config.compute;

@@ -52,7 +52,7 @@ impl Evaluation {
     }
 }
 
-/// Inner-loop curves (stability.md C4) for `k = 0 ..= n_steps`.
+/// Inner-loop curves for `k = 0 ..= n_steps`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curves {
     /// Inner steps in training, K.

@@ -105,7 +105,7 @@ impl<T: Real> Prediction<T> {
     }
 }
 
-/// Inner-loop curve of one task (stability.md C4): entry `k` is the state after `k` inner steps.
+/// Inner-loop curve of one task: entry `k` is the state after `k` inner steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     /// Share of the queries that are right, 0 to 1.

@@ -76,7 +76,7 @@ pub enum FailureReason {
 /// `1/N + margin`, or if it is more than `failure_deviations` robust standard deviations (1.4826 times the median
 /// absolute deviation) under the median run. The accuracy is that of the last validation, else of the test.
 ///
-/// Differs from stability.md: an outlier has to be `failure_margin` (5 percentage points) under the median as well.
+/// Differs from the plain 3-MAD rule: an outlier has to be `failure_margin` (5 percentage points) under the median as well.
 /// Without that, 16 % of all sets of three perfectly normal runs hold an "outlier" (15 % of five, 12 % of ten;
 /// 100,000 simulated sets each), because the deviation of three runs is known so badly.
 ///

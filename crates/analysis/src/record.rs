@@ -90,7 +90,7 @@ pub struct Test {
     pub classes: Option<Vec<u32>>,
 }
 
-/// Inner-loop curves (stability.md C4), for `k = 0 ..= n_steps` inner steps.
+/// Inner-loop curves, for `k = 0 ..= n_steps` inner steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Adaptation {
     /// Episodes.

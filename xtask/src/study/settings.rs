@@ -1,9 +1,12 @@
 //! The settings of a study, section by section, with their defaults and bounds.
 //!
-//! Every field is a key of the study file; the doc comments are what `docs/studies.md` says about it.
+//! Every field is a key of the study file; the doc comments are what `docs/running.md` says about it.
+
+use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use metastable_algorithms::{OptimizerConfig, ScheduleConfig, TrainConfig};
+use metastable_data::{DataError, Rotations, SplitRule};
 use serde::{Deserialize, Serialize};
 
 use super::section::{require, suggestion};
@@ -97,7 +100,18 @@ impl DataSettings {
             "size",
             self.size,
             "has to be 1 to 512 pixels; 28 is usual",
-        )
+        )?;
+        named::<SplitRule>("split", &self.split)?;
+        named::<Rotations>("rotations", &self.rotations)?;
+        named::<Rotations>("test_rotations", &self.test_rotations)
+    }
+}
+
+/// Whether `text` is one of the values that `T` has.
+fn named<T: FromStr<Err = DataError>>(key: &str, text: &str) -> Result<()> {
+    match text.parse::<T>() {
+        Ok(_) => Ok(()),
+        Err(problem) => bail!("{key} = {text:?}: {problem}"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! On a quadratic everything has a closed form (style.md 2.7):
+//! On a quadratic everything has a closed form:
 //!
 //! `L_S = a theta^2 / 2`, `L_Q = b theta^2 / 2`  =>  `phi_K = (1 - alpha a)^K theta`, so that
 //! MAML's meta-gradient is `b (1 - alpha a)^{2K} theta` and FOMAML's is `b (1 - alpha a)^K theta`.
