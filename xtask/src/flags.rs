@@ -31,6 +31,8 @@ pub(crate) enum Command {
     List,
     /// Bring data sets and weights, verified
     Fetch(Fetch),
+    /// Time the workloads that other libraries are measured on
+    Bench(Bench),
     /// Everything a change has to pass: format, lints, arrows, file rules, tests, docs
     Check,
 }
@@ -155,4 +157,29 @@ pub(crate) struct Fetch {
     /// Folder of the data sets [default: $METASTABLE_DATA, or the user's data folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Bench {
+    /// Workloads [default: all]
+    #[arg(value_name = "WORKLOAD")]
+    pub(crate) workloads: Vec<String>,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Seconds for each workload, at the least
+    #[arg(long, default_value_t = 5.0, value_name = "S")]
+    pub(crate) seconds: f64,
+    /// Which implementation computes [default: fused]
+    #[arg(long)]
+    pub(crate) backend: Option<Backend>,
+    /// Print JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Compare with the fastest of each workload in FILE: JSON lines of `bench --json` or of a peer
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Option<PathBuf>,
+    /// Measure one workload in this process
+    #[arg(long, hide = true, value_name = "WORKLOAD")]
+    pub(crate) alone: Option<String>,
 }

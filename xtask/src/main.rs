@@ -9,6 +9,7 @@
     reason = "a program talks: results on stdout, everything else on stderr"
 )]
 
+mod bench;
 mod check;
 mod dataset;
 mod evaluate;
@@ -62,6 +63,7 @@ fn dispatch() -> Result<Ending> {
         flags::Command::Report(flags) => report::command(&flags),
         flags::Command::List => list::list(),
         flags::Command::Fetch(flags) => fetch::fetch(&flags),
+        flags::Command::Bench(flags) => bench::bench(&flags),
         flags::Command::Check => check::check(),
     }
 }

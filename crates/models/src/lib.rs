@@ -66,6 +66,7 @@ pub mod architecture;
 mod arguments;
 pub mod check;
 pub mod checkpoint;
+pub mod cost;
 pub mod device;
 pub mod error;
 pub mod fused;
@@ -78,6 +79,7 @@ pub mod registry;
 
 pub use architecture::Architecture;
 pub use checkpoint::Checkpoint;
+pub use cost::Cost;
 pub use device::{Backend, DeviceSpec};
 pub use error::ModelError;
 pub use network::{ImageShape, Network, NetworkConfig, Norm, Pass, Statistics, Tape};

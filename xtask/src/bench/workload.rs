@@ -1,0 +1,233 @@
+//! The workloads, the same as those that the peers' scripts run: one step of each is what is timed.
+
+use anyhow::{Result, anyhow, bail};
+use metastable_algorithms::{
+    LearnerConfig, Task, TrainConfig, TrainState, Trainer, Weights, evaluate,
+};
+use metastable_data::{EpisodeShape, Seeds, Stream};
+use metastable_models::{
+    Architecture, Backend, Cost, DeviceSpec, ImageShape, Network, NetworkConfig, Norm, Params,
+    Pass, build,
+};
+use rand::{Rng, RngExt};
+
+/// What is done with the tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An outer step of a learner.
+    Train { learner: &'static str },
+    /// Adaptation and prediction of a meta-batch, by MAML.
+    Evaluate,
+    /// A forward pass of the bare network over so many images.
+    Forward { n_images: usize },
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Workload {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    shape: EpisodeShape,
+    inner_steps: usize,
+    pub(super) meta_batch: usize,
+}
+
+const fn train(
+    name: &'static str,
+    learner: &'static str,
+    [n_way, k_shot, n_query]: [usize; 3],
+    inner_steps: usize,
+    meta_batch: usize,
+) -> Workload {
+    Workload {
+        name,
+        kind: Kind::Train { learner },
+        shape: EpisodeShape {
+            n_way,
+            k_shot,
+            n_query,
+        },
+        inner_steps,
+        meta_batch,
+    }
+}
+
+const fn forward(name: &'static str, n_images: usize) -> Workload {
+    Workload {
+        kind: Kind::Forward { n_images },
+        ..train(name, "", [5, 1, 15], 0, 1)
+    }
+}
+
+/// All workloads, in the order of the table.
+pub(super) const WORKLOADS: &[Workload] = &[
+    train("maml-5w1s", "maml", [5, 1, 15], 5, 4),
+    train("maml-5w5s", "maml", [5, 5, 15], 5, 4),
+    train("maml-20w1s", "maml", [20, 1, 15], 5, 2),
+    train("maml-5w1s-1step", "maml", [5, 1, 1], 1, 32),
+    train("fomaml-5w1s", "fomaml", [5, 1, 15], 5, 4),
+    Workload {
+        kind: Kind::Evaluate,
+        ..train("eval-maml-5w1s", "maml", [5, 1, 15], 5, 4)
+    },
+    train("protonet-5w1s", "protonet", [5, 1, 15], 0, 1),
+    train("protonet-60w1s", "protonet", [60, 1, 5], 0, 1),
+    train("protonet-20w5s", "protonet", [20, 5, 15], 0, 1),
+    forward("forward-80", 80),
+    forward("forward-400", 400),
+    train("maml-5w1s-20step", "maml", [5, 1, 15], 20, 4),
+    train("maml-5w1s-50step", "maml", [5, 1, 15], 50, 4),
+];
+
+/// Distinct batches that the steps take in turn.
+const N_BATCHES: u64 = 4;
+const SIDE: usize = 28;
+
+impl Workload {
+    /// The workload of that name.
+    pub(super) fn named(name: &str) -> Result<&'static Self> {
+        WORKLOADS
+            .iter()
+            .find(|workload| workload.name == name)
+            .ok_or_else(|| {
+                let names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
+                anyhow!(
+                    "workload {name:?} is unknown; there are {}",
+                    names.join(", ")
+                )
+            })
+    }
+
+    fn has_head(&self) -> bool {
+        self.inner_steps > 0
+    }
+
+    fn network_config(&self) -> NetworkConfig {
+        NetworkConfig {
+            name: "conv4".to_owned(),
+            image: ImageShape {
+                height: SIDE,
+                width: SIDE,
+                channels: 1,
+            },
+            n_blocks: 4,
+            width: 64,
+            norm: Norm::Batch,
+            n_way: self.has_head().then_some(self.shape.n_way),
+        }
+    }
+
+    /// Images of a step, each counted once.
+    pub(super) fn n_images(&self) -> usize {
+        match self.kind {
+            Kind::Forward { n_images } => n_images,
+            Kind::Train { .. } | Kind::Evaluate => {
+                self.meta_batch * (self.shape.n_support() + self.shape.n_queries())
+            }
+        }
+    }
+
+    /// Floating-point operations of a step by the textbook algorithm, passes that are made twice to save memory counted
+    /// once.
+    pub(super) fn flop(&self) -> Result<u64> {
+        let cost = Cost::of(&Architecture::new(&self.network_config())?);
+        let with_gradient = cost.forward + cost.backward;
+        let (support, query) = (self.shape.n_support() as u64, self.shape.n_queries() as u64);
+        let adaptation = self.inner_steps as u64 * support * with_gradient;
+        let adjoint = self.inner_steps as u64 * support * cost.hessian_product;
+        let task = match self.kind {
+            Kind::Forward { n_images } => n_images as u64 * cost.forward,
+            Kind::Evaluate => adaptation + query * cost.forward,
+            Kind::Train { learner: "maml" } => adaptation + query * with_gradient + adjoint,
+            Kind::Train { learner: "fomaml" } => adaptation + query * with_gradient,
+            Kind::Train { .. } => (support + query) * with_gradient,
+        };
+        Ok(self.meta_batch as u64 * task)
+    }
+
+    /// Runs steps until `go_on` says no; it gets the number of the step before each.
+    pub(super) fn run(&self, backend: Backend, mut go_on: impl FnMut() -> bool) -> Result<()> {
+        let config = self.network_config();
+        let network = build::<f32>(&config, backend, DeviceSpec::Cpu)?;
+        let mut rng = Seeds::all(0).rng(Stream::Init, 0);
+        let theta: Params<f32> = Architecture::new(&config)?.initial_params(&mut rng);
+        match self.kind {
+            Kind::Forward { n_images } => {
+                let images = noise(n_images, &mut rng);
+                while go_on() {
+                    network.outputs(&theta, &images, Pass::batch(0))?;
+                }
+                Ok(())
+            }
+            Kind::Evaluate => self.run_tasks(&*network, "maml", theta, go_on),
+            Kind::Train { learner } => self.run_tasks(&*network, learner, theta, go_on),
+        }
+    }
+
+    fn run_tasks(
+        &self,
+        network: &dyn Network<f32>,
+        learner: &str,
+        theta: Params<f32>,
+        mut go_on: impl FnMut() -> bool,
+    ) -> Result<()> {
+        let mut learner = LearnerConfig::named(learner);
+        if self.has_head() {
+            // Small, as for the peers: at 0.4 these tasks of noise are chaotic.
+            learner = learner
+                .with("inner_lr", 0.01)
+                .with("inner_steps", self.inner_steps);
+        }
+        let learner = learner.validate()?;
+        let n_tasks = self.meta_batch as u64;
+        let prepared: Vec<Task<f32>> = (0..N_BATCHES * n_tasks)
+            .map(|index| self.task(index))
+            .collect::<Result<_>>()?;
+        let tasks = |index: u64| Ok(prepared[(index % (N_BATCHES * n_tasks)) as usize].clone());
+        let config = TrainConfig {
+            outer_steps: usize::MAX,
+            meta_batch: self.meta_batch,
+            validate_every: 0,
+            ..TrainConfig::default()
+        };
+        let state = TrainState::new(network, &config.optimizer, theta);
+        if self.kind == Kind::Evaluate {
+            let weights: Weights<f32> = state.weights;
+            while go_on() {
+                evaluate(network, learner.single(), &weights, &tasks, self.meta_batch)?;
+            }
+            return Ok(());
+        }
+        let plan = config.validate()?;
+        let mut trainer = Trainer::new(network, learner.single(), &tasks, &tasks, plan, state)?;
+        while go_on() {
+            if trainer.step()?.is_none() {
+                bail!("{} ended early: {:?}", self.name, trainer.outcome());
+            }
+        }
+        Ok(())
+    }
+
+    /// Each class is a random template plus noise, so that a task can be learned and no window has ties.
+    fn task(&self, index: u64) -> Result<Task<f32>> {
+        let mut rng = Seeds::all(0).rng(Stream::Task, index);
+        let templates: Vec<Vec<f32>> = (0..self.shape.n_way).map(|_| noise(1, &mut rng)).collect();
+        let mut images = Vec::new();
+        for n_each in [self.shape.k_shot, self.shape.n_query] {
+            for template in &templates {
+                for _ in 0..n_each {
+                    let noise = noise(1, &mut rng);
+                    images.extend(template.iter().zip(noise).map(|(a, b)| a + b));
+                }
+            }
+        }
+        Ok(Task::new(self.shape, images)?)
+    }
+}
+
+/// Values in `[-1, 1)`.
+fn noise(n_images: usize, rng: &mut impl Rng) -> Vec<f32> {
+    (0..n_images * SIDE * SIDE)
+        .map(|_| rng.random_range(-1.0..1.0))
+        .collect()
+}
