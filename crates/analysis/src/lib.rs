@@ -43,6 +43,7 @@ pub mod components;
 pub mod confusion;
 pub mod curves;
 pub mod difficulty;
+pub mod factors;
 pub mod failure;
 pub mod spread;
 pub mod tail;

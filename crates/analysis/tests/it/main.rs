@@ -10,3 +10,4 @@ mod published;
 mod simulation;
 mod study;
 mod support;
+mod variance;
