@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use metastable_data::{Dataset, GlyphsConfig, OpenOptions, SOURCES, glyphs, omniglot};
+use anyhow::{Result, bail};
+use metastable_data::{
+    Cache, Dataset, GlyphsConfig, Ink, OpenOptions, SOURCES, Source, glyphs, omniglot,
+};
 
 use crate::fetch;
 use crate::study::DataSettings;
@@ -32,10 +34,10 @@ pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) 
     let known: Vec<&str> = forms()
         .filter_map(|(form, _)| form.split([':', '[']).next())
         .collect();
-    let kind = data.set.split(':').next().unwrap_or_default();
+    let kind = kind(&data.set);
     if !known.contains(&kind) {
         let names = crate::study::suggestion(kind, &known);
-        anyhow::bail!("data.set = {:?}: {names}", data.set);
+        bail!("data.set = {:?}: {names}", data.set);
     }
     if data.set == "omniglot" && !has_omniglot(data_dir) {
         eprintln!(
@@ -46,11 +48,33 @@ pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) 
     }
     let options = OpenOptions {
         data_dir: Some(data_dir.to_owned()),
-        cache_dir: cache_dir(),
+        cache: cache_dir().map(|dir| Cache {
+            dir,
+            on_failure: |error| eprintln!("note: {error}"),
+        }),
         side: data.size,
-        ..OpenOptions::default()
+        ink: data.ink.parse()?,
     };
     Ok(metastable_data::open(&data.set, &options)?)
+}
+
+/// Whether `data.ink` is left alone where the data set knows its ink by itself.
+pub(crate) fn check_ink(data: &DataSettings) -> Result<()> {
+    let ink: Ink = data.ink.parse()?;
+    let kind = kind(&data.set);
+    let is_told = |source: &Source| source.name == kind && source.takes_ink;
+    if ink == Ink::Auto || SOURCES.iter().any(is_told) {
+        return Ok(());
+    }
+    bail!(
+        "data.ink = {:?}: {kind} knows which end of the grey scale is ink; leave it at \"auto\"",
+        data.ink
+    )
+}
+
+/// What stands before the colon.
+fn kind(set: &str) -> &str {
+    set.split(':').next().unwrap_or_default()
 }
 
 fn has_omniglot(data_dir: &Path) -> bool {

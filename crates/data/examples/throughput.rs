@@ -7,7 +7,8 @@
 use std::time::Instant;
 
 use metastable_data::{
-    ClassImages, DataError, Dataset, EpisodeShape, OpenOptions, Rotations, Sampler, Seeds, open,
+    Cache, ClassImages, DataError, Dataset, EpisodeShape, OpenOptions, Rotations, Sampler, Seeds,
+    open,
 };
 use rayon::prelude::*;
 
@@ -19,7 +20,7 @@ fn main() -> Result<(), DataError> {
     };
     let options = OpenOptions {
         data_dir: value_of("--data-dir").map(Into::into),
-        cache_dir: value_of("--cache-dir").map(Into::into),
+        cache: value_of("--cache-dir").map(Cache::new),
         ..OpenOptions::default()
     };
     let load = || match arguments.first() {

@@ -3,7 +3,8 @@
 //! The file is named after what it was made of (content, side, settings, format version), so nothing in it can go
 //! stale: other content is another file. It is written beside its final name, synced and renamed; a reader meets the
 //! whole file or none. A CRC-32 over all bytes shows a cut or a flipped bit, and then the cache is built anew.
-//! Files of other versions are left alone; the folder can be deleted at any time.
+//! Files of other versions are left alone; the folder can be deleted at any time. A folder that cannot be written costs
+//! the time of the next start, not this one's result.
 //!
 //! ```text
 //! magic "MSTCACHE" | header length, u64 LE | header, JSON | pixels | CRC-32 of all before it, u32 LE
@@ -21,6 +22,25 @@ use crate::{Class, DataError, Dataset, digest};
 const FORMAT: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"MSTCACHE";
+
+/// Where decoded images are kept.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    /// The folder, made on demand.
+    pub dir: PathBuf,
+    /// Hears why something could not be stored; the load goes on without.
+    pub on_failure: fn(&DataError),
+}
+
+impl Cache {
+    /// A cache in `dir` that nobody hears of when it cannot be written.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            on_failure: |_| (),
+        }
+    }
+}
 
 /// What a cached data set was made of.
 #[derive(Clone, Debug)]
@@ -70,28 +90,28 @@ struct Header {
 
 /// The data set from the cache if it is there and whole; otherwise `build` makes it and it is stored.
 ///
-/// Without a `cache_dir` this is `build`.
+/// Without a cache this is `build`. What cannot be stored is returned all the same, and [`Cache::on_failure`] is told.
 ///
 /// # Errors
-/// Those of `build`; [`DataError::Io`] if the cache cannot be written.
+/// Those of `build`.
 pub fn load_or_build(
-    cache_dir: Option<&Path>,
+    cache: Option<&Cache>,
     key: &CacheKey<'_>,
     build: impl FnOnce() -> Result<Dataset, DataError>,
 ) -> Result<Dataset, DataError> {
-    let Some(cache_dir) = cache_dir else {
+    let Some(cache) = cache else {
         return build();
     };
-    let path = key.path(cache_dir);
+    let path = key.path(&cache.dir);
     if let Some(dataset) = read(&path, key) {
         return Ok(dataset);
     }
     let dataset = build()?;
-    write(cache_dir, &path, key, &dataset).map_err(DataError::io(
-        "write the cache",
-        &path,
-        "choose another cache folder, or none",
-    ))?;
+    if let Err(source) = write(&cache.dir, &path, key, &dataset) {
+        let next_step = "free or change that folder, or every start decodes the images anew";
+        let error = DataError::io("write the cache", &path, next_step)(source);
+        (cache.on_failure)(&error);
+    }
     Ok(dataset)
 }
 

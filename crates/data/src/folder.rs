@@ -6,6 +6,7 @@
 //! root/{train,val,test}[/alphabet]/class/*      with parts, for the split `folders`
 //! ```
 //!
+//! With parts, a class that is in two of them is refused: no split of it could test on what was not learnt.
 //! A class is a folder that holds images; its name is its path below the root, its alphabet the folder around it (`.` for the
 //! root).
 //! Everything is sorted by the bytes of its path, so the order in which a system lists a folder does not matter.
@@ -20,10 +21,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::cache::{self, CacheKey};
+use crate::cache::{self, Cache, CacheKey};
 use crate::dataset::{ClassImages, check_side};
 use crate::picture::{self, Ink, Ring};
-use crate::{DataError, Dataset, digest, resize};
+use crate::{DataError, Dataset, digest, resize, split};
 
 const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
 
@@ -42,12 +43,12 @@ const LAYOUT: &str = "lay the images out as root/class/*.png, root/alphabet/clas
 ///
 /// # Errors
 /// [`DataError::Io`] or [`DataError::Malformed`], naming the file, if something cannot be listed, read or decoded,
-/// if an image is in no class folder, or if there is none at all.
+/// if an image is in no class folder, if there is none at all, or if a class is in two parts.
 pub fn load(
     root: &Path,
     side: usize,
     ink: Ink,
-    cache_dir: Option<&Path>,
+    cache: Option<&Cache>,
 ) -> Result<Dataset, DataError> {
     check_side(side)?;
     let mut classes = BTreeMap::new();
@@ -59,6 +60,7 @@ pub fn load(
             LAYOUT,
         ));
     }
+    refuse_leaks(root, &classes)?;
     for files in classes.values_mut() {
         files.sort_by(|a, b| {
             a.as_os_str()
@@ -76,7 +78,7 @@ pub fn load(
         side,
         settings: format!("{}, ink {ink}", resize::FILTER),
     };
-    let mut dataset = cache::load_or_build(cache_dir, &key, || {
+    let mut dataset = cache::load_or_build(cache, &key, || {
         let mut dataset = decode(&name, &classes, side, ink)?;
         dataset.digest = content;
         Ok(dataset)
@@ -131,6 +133,31 @@ fn collect(
                 ));
             }
             classes.entry(class.to_owned()).or_default().push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a class that lies in two of the parts, if the root has parts and nothing else.
+fn refuse_leaks(root: &Path, classes: &ClassFiles) -> Result<(), DataError> {
+    let Some(parts) = classes
+        .keys()
+        .map(|class| split::part_of_folder(class))
+        .collect::<Option<Vec<_>>>()
+    else {
+        return Ok(());
+    };
+    let mut first_seen = BTreeMap::new();
+    for (class, (part, rest)) in classes.keys().zip(parts) {
+        let (known, other) = *first_seen.entry(rest).or_insert((part, class));
+        if known != part {
+            let other = root.join(other);
+            return Err(DataError::malformed(
+                &root.join(class),
+                format!("class `{rest}` is also in {}", other.display()),
+                "meta-learning tests on classes never seen: rename one if they are different, else merge all \
+                 into root/class/ and use the split `random`",
+            ));
         }
     }
     Ok(())

@@ -63,6 +63,7 @@ mod error;
 #[cfg(test)]
 mod test_data;
 
+pub use cache::Cache;
 pub use dataset::{Class, ClassImages, Dataset};
 pub use episode::{ClassRef, Episode, EpisodeShape, list_digest};
 pub use error::DataError;

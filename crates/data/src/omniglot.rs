@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::archive::{self, Limits};
-use crate::cache::{self, CacheKey};
+use crate::cache::{self, Cache, CacheKey};
 use crate::dataset::check_side;
 use crate::{Class, DataError, Dataset, digest, picture, resize};
 
@@ -33,12 +33,12 @@ const REFETCH: &str = "fetch the archive again (`cargo xtask fetch omniglot`)";
 
 /// Loads the data set from a folder that holds both archives.
 ///
-/// With `cache_dir`, the resized images are kept there under the content of the archives, `side` and the filter.
+/// With a cache, the resized images are kept there under the content of the archives, `side` and the filter.
 ///
 /// # Errors
-/// [`DataError::Io`] if an archive cannot be read or the cache not written; [`DataError::Malformed`] if an archive
+/// [`DataError::Io`] if an archive cannot be read; [`DataError::Malformed`] if an archive
 /// is damaged, an image is missing, surplus or of another size than 105x105, or the pixels are not Omniglot's.
-pub fn load(folder: &Path, side: usize, cache_dir: Option<&Path>) -> Result<Dataset, DataError> {
+pub fn load(folder: &Path, side: usize, cache: Option<&Cache>) -> Result<Dataset, DataError> {
     check_side(side)?;
     let archives = ARCHIVES.map(|name| folder.join(name));
     let read = |path: &Path| {
@@ -54,7 +54,7 @@ pub fn load(folder: &Path, side: usize, cache_dir: Option<&Path>) -> Result<Data
         side,
         settings: resize::FILTER.into(),
     };
-    cache::load_or_build(cache_dir, &key, || {
+    cache::load_or_build(cache, &key, || {
         let sets = [(&archives[0], background), (&archives[1], evaluation)];
         let dataset = decode(&sets.map(|(path, bytes)| (path.as_path(), bytes)), side)?;
         check_complete(folder, &dataset)?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cache::Cache;
 use crate::picture::Ink;
 use crate::{DataError, Dataset, GlyphsConfig, folder, glyphs, idx, omniglot};
 
@@ -10,11 +11,11 @@ use crate::{DataError, Dataset, GlyphsConfig, folder, glyphs, idx, omniglot};
 pub struct OpenOptions {
     /// Folder of downloaded data: Omniglot's archives are looked for here and in its folder `omniglot`.
     pub data_dir: Option<PathBuf>,
-    /// Folder for decoded images; none, nothing is kept.
-    pub cache_dir: Option<PathBuf>,
+    /// Where decoded images are kept; none, nothing is kept.
+    pub cache: Option<Cache>,
     /// Height and width to resize to, in pixels.
     pub side: usize,
-    /// Which end of the grey scale is ink, for `folder` and `idx`; the other sources know.
+    /// Which end of the grey scale is ink, for sources that [take it](Source::takes_ink).
     pub ink: Ink,
 }
 
@@ -23,7 +24,7 @@ impl Default for OpenOptions {
     fn default() -> Self {
         Self {
             data_dir: None,
-            cache_dir: None,
+            cache: None,
             side: 28,
             ink: Ink::Auto,
         }
@@ -39,6 +40,8 @@ pub struct Source {
     pub spec: &'static str,
     /// One line on what it is.
     pub summary: &'static str,
+    /// Whether [`OpenOptions::ink`] has a say; otherwise the source knows.
+    pub takes_ink: bool,
     /// Opens it; the text is what stands after the colon.
     pub open: fn(Option<&str>, &OpenOptions) -> Result<Dataset, DataError>,
 }
@@ -49,6 +52,7 @@ pub const SOURCES: &[Source] = &[
         name: "glyphs",
         spec: "glyphs[:KEY=VALUE,...]",
         summary: "procedural alphabets that look like handwriting; nothing to download (seed, spread, n_alphabets, ...)",
+        takes_ink: false,
         open: |settings, options| {
             let config = GlyphsConfig {
                 side: options.side,
@@ -61,19 +65,21 @@ pub const SOURCES: &[Source] = &[
         name: "omniglot",
         spec: "omniglot[:PATH]",
         summary: "1,623 characters of 50 alphabets by 20 drawers (Lake et al. 2015), from its two archives",
+        takes_ink: false,
         open: open_omniglot,
     },
     Source {
         name: "folder",
         spec: "folder:PATH",
         summary: "your own PNG, JPEG or BMP images: a folder for each class, optionally within alphabets or train/val/test",
+        takes_ink: true,
         open: |path, options| {
             let path = required("folder", path)?;
             folder::load(
                 Path::new(path),
                 options.side,
                 options.ink,
-                options.cache_dir.as_deref(),
+                options.cache.as_ref(),
             )
         },
     },
@@ -81,6 +87,7 @@ pub const SOURCES: &[Source] = &[
         name: "idx",
         spec: "idx:PATH",
         summary: "IDX files of the MNIST family, plain or gzipped: a folder, or the file of images",
+        takes_ink: true,
         open: |path, options| {
             let path = required("idx", path)?;
             idx::load(Path::new(path), options.side, options.ink)
@@ -125,7 +132,7 @@ fn open_omniglot(path: Option<&str>, options: &OpenOptions) -> Result<Dataset, D
         .iter()
         .find(holds_archives)
         .unwrap_or(&candidates[0]);
-    omniglot::load(folder, options.side, options.cache_dir.as_deref())
+    omniglot::load(folder, options.side, options.cache.as_ref())
 }
 
 fn required<'a>(name: &str, argument: Option<&'a str>) -> Result<&'a str, DataError> {

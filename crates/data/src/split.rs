@@ -9,6 +9,7 @@ mod rule;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use published::part_of_folder;
 pub use rule::{Amounts, SplitRule, Unit};
 
 use crate::{DataError, Dataset, Seeds};

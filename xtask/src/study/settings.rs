@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use metastable_algorithms::{OptimizerConfig, ScheduleConfig, TrainConfig};
-use metastable_data::{DataError, Rotations, SplitRule};
+use metastable_data::{DataError, Ink, Rotations, SplitRule};
 use serde::{Deserialize, Serialize};
 
 use super::section::{require, suggestion};
@@ -71,6 +71,8 @@ pub(crate) struct DataSettings {
     pub(crate) split_seed: u64,
     /// Height and width of the images in pixels.
     pub(crate) size: usize,
+    /// Which end of the grey scale is ink in a folder or IDX files: `dark`, `bright`, or `auto` (told by the border).
+    pub(crate) ink: String,
     /// Quarter turns in training: `as-classes`, `augment` or `off`.
     pub(crate) rotations: String,
     /// Quarter turns in validation and test.
@@ -86,6 +88,7 @@ impl Default for DataSettings {
             split: String::from("random-alphabets"),
             split_seed: 0,
             size: 28,
+            ink: Ink::Auto.to_string(),
             rotations: String::from("off"),
             test_rotations: String::from("off"),
             within_alphabet: false,
@@ -102,6 +105,7 @@ impl DataSettings {
             "has to be 1 to 512 pixels; 28 is usual",
         )?;
         named::<SplitRule>("split", &self.split)?;
+        named::<Ink>("ink", &self.ink)?;
         named::<Rotations>("rotations", &self.rotations)?;
         named::<Rotations>("test_rotations", &self.test_rotations)
     }

@@ -91,16 +91,6 @@ fn alphabets_and_parts_come_from_the_folders() {
         ["val/birds/owl"]
     );
 
-    write(&dir.path().join("test/cats/lion/1.png"), 0, 200);
-    let dataset = load(dir.path(), 28, Ink::Auto, None).unwrap();
-    let message = Split::new(&dataset, &SplitRule::Folders, &Seeds::all(0))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.contains("class `cats/lion` is in Test and in Train"),
-        "{message}"
-    );
-
     write(&dir.path().join("loose/1.png"), 0, 200);
     let dataset = load(dir.path(), 28, Ink::Auto, None).unwrap();
     let message = Split::new(&dataset, &SplitRule::Folders, &Seeds::all(0))
@@ -112,10 +102,30 @@ fn alphabets_and_parts_come_from_the_folders() {
     );
 }
 
+/// Whatever the split rule, `train/lion` would be learnt and `test/lion` tested: the same class.
+#[test]
+fn a_class_in_two_parts_is_refused_with_both_paths() {
+    let dir = tempfile::tempdir().unwrap();
+    for class in ["train/lion", "train/wolf", "valid/owl", "test/lion"] {
+        write(&dir.path().join(class).join("1.png"), 0, 200);
+    }
+    let message = load(dir.path(), 4, Ink::Auto, None)
+        .unwrap_err()
+        .to_string();
+    for part in ["test/lion", "train/lion", "the split `random`"] {
+        assert!(message.contains(part), "{part} is not in: {message}");
+    }
+    // Where other folders stand beside them, they are alphabets, and equal names in two alphabets are two classes.
+    write(&dir.path().join("other/lion/1.png"), 0, 200);
+    let dataset = load(dir.path(), 4, Ink::Auto, None).unwrap();
+    assert_eq!(dataset.alphabets, ["other", "test", "train", "valid"]);
+}
+
 #[test]
 fn the_cache_serves_the_same_images_and_notices_a_change() {
     let dir = tempfile::tempdir().unwrap();
-    let (root, cache) = (dir.path().join("images"), dir.path().join("cache"));
+    let root = dir.path().join("images");
+    let cache = Cache::new(dir.path().join("cache"));
     write(&root.join("a/1.png"), 0, 100);
     let cold = load(&root, 4, Ink::Auto, Some(&cache)).unwrap();
     let moved = dir.path().join("moved");

@@ -51,24 +51,30 @@ pub(super) fn vinyals(dataset: &Dataset, rule: &SplitRule) -> Result<Parts, Data
     look_up(dataset, rule, names, &part_of)
 }
 
+/// The part that the first folder of a class's path names, and the rest of the path.
+pub(crate) fn part_of_folder(class: &str) -> Option<(MetaSplit, &str)> {
+    let (folder, rest) = class.split_once('/')?;
+    let part = match folder {
+        "train" => MetaSplit::Train,
+        "val" | "valid" | "validation" => MetaSplit::Validation,
+        "test" => MetaSplit::Test,
+        _ => return None,
+    };
+    Some((part, rest))
+}
+
 /// The first folder of a class's path: `train`, `val` (or `valid`, `validation`), `test`.
 pub(super) fn folders(dataset: &Dataset, rule: &SplitRule) -> Result<Parts, DataError> {
     let mut first_seen: BTreeMap<&str, MetaSplit> = BTreeMap::new();
     let mut parts = Vec::with_capacity(dataset.classes.len());
     for class in &dataset.classes {
-        let (folder, rest) = class.name.split_once('/').unwrap_or(("", &class.name));
-        let part = match folder {
-            "train" => MetaSplit::Train,
-            "val" | "valid" | "validation" => MetaSplit::Validation,
-            "test" => MetaSplit::Test,
-            _ => {
-                return Err(error(
-                    dataset,
-                    rule,
-                    format!("class `{}` is not below train, val or test", class.name),
-                    "lay the images out as root/{train,val,test}/class/, or use the split `random`",
-                ));
-            }
+        let Some((part, rest)) = part_of_folder(&class.name) else {
+            return Err(error(
+                dataset,
+                rule,
+                format!("class `{}` is not below train, val or test", class.name),
+                "lay the images out as root/{train,val,test}/class/, or use the split `random`",
+            ));
         };
         let known = *first_seen.entry(rest).or_insert(part);
         if known != part {

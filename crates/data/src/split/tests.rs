@@ -171,6 +171,16 @@ fn rules_that_do_not_fit_say_so() {
         "folders",
         &["`alphabet00/character01` is not below train"],
     );
+    let twice = ["train/lion", "test/lion"].map(|name| ClassImages {
+        name: name.into(),
+        alphabet: "cats".into(),
+        pixels: vec![0],
+    });
+    check_refused(
+        &Dataset::from_classes("mine", 1, twice).unwrap(),
+        "folders",
+        &["class `lion` is in Train and in Test"],
+    );
     check_refused(
         &dataset,
         "random:3,1,1",
