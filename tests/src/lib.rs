@@ -9,6 +9,7 @@ use metastable_algorithms::{
 };
 use metastable_data::{
     Dataset, Episode, EpisodeShape, MetaSplit, Rotations, Sampler, Seeds, Split, Stream,
+    list_digest,
 };
 use metastable_models::{
     Architecture, Backend, DeviceSpec, ImageShape, NetworkConfig, Norm, build,
@@ -41,6 +42,8 @@ pub struct Scenario {
 pub struct Trace {
     /// The weights after the last step.
     pub theta: Vec<f32>,
+    /// SHA-256 of the list of test episodes.
+    pub test_list: String,
     /// Predictions before training, on the same test list.
     pub before: Evaluation,
     /// Predictions after training.
@@ -83,7 +86,8 @@ impl Scenario {
             Sampler::new(dataset, classes, self.shape, Rotations::Off, false)
         };
         let (train, test) = (sampler(MetaSplit::Train)?, sampler(MetaSplit::Test)?);
-        let list = Seeds::all(0).evaluation();
+        // As the runner does: the list is a matter of the stream `eval`, which is the same for every seed.
+        let list = Seeds { eval: 0, ..seeds }.evaluation();
         let train_tasks = |index| gather(dataset, &train.episode(&seeds, index));
         let test_tasks = |index| gather(dataset, &test.episode(&list, index));
 
@@ -105,6 +109,9 @@ impl Scenario {
         let weights = trainer.into_state().weights;
         let after = evaluate(&*network, single, &weights, &test_tasks, self.n_tasks)?;
         Ok(Trace {
+            test_list: list_digest(
+                (0..self.n_tasks as u64).map(|index| test.episode(&list, index)),
+            ),
             theta: weights.theta.values().to_vec(),
             before,
             after,

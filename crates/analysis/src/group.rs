@@ -10,7 +10,7 @@ use crate::summary::median;
 use crate::threshold::{smoothed, validation_curve};
 
 /// Field of a fingerprint that names the list of test episodes; learners that differ in it are not paired.
-pub const FIELD_EPISODES: &str = "test.episodes";
+pub const FIELD_EPISODES: &str = "test.list_digest";
 /// Field of a fingerprint: classes the test episodes are drawn from.
 pub const FIELD_CLASSES: &str = "test.n_classes";
 /// Field of a fingerprint: examples of each of those classes.

@@ -58,7 +58,18 @@ fn another_seed_gives_other_weights_on_the_same_test_list() {
         seed: 2,
         ..scenario("protonet")
     };
-    assert!(first.theta != second.run(&dataset, &split).unwrap().theta);
+    let second = second.run(&dataset, &split).unwrap();
+    assert!(first.theta != second.theta);
+    assert_eq!(first.test_list, second.test_list);
+    // The digest does tell lists apart: one episode more is another list.
+    let longer = Scenario {
+        n_tasks: 11,
+        ..scenario("protonet")
+    };
+    assert_ne!(
+        first.test_list,
+        longer.run(&dataset, &split).unwrap().test_list
+    );
 }
 
 /// Chance is 20 %, and random features alone tell glyphs apart to some degree: a short training has to beat both. The
