@@ -9,19 +9,20 @@ use metastable_analysis::Outcome;
 use metastable_data::MetaSplit;
 
 use crate::Ending;
-use crate::dataset::data_dir;
+use crate::dataset::{check_ink, data_dir};
 use crate::files::{lock, make_folder, read_text, write_whole};
 use crate::flags;
 use crate::progress::{Progress, clock};
 use crate::run::config::{Compute, differences, flatten};
 use crate::run::{Ended, Material, Record, Run, RunConfig, RunFolder, Workshop};
 use crate::schedule::Shares;
+use crate::shell::command_line;
 use crate::signal::Stop;
 use crate::study::{Study, StudyLearner};
 
 /// Runs the command.
 pub(crate) fn experiment(flags: &flags::Experiment) -> Result<Ending> {
-    let study = Study::load(&flags.study, &flags.set, flags.seeds)?;
+    let study = Study::load(&flags.study, &flags.set, &flags.shorthands())?;
     let out = match &flags.out {
         Some(out) => out.clone(),
         None => default_out(&study.head.name),
@@ -36,6 +37,7 @@ pub(crate) fn run_study(study: &Study, out: &Path, machine: &flags::Machine) -> 
     let n_runs = study.head.seeds * study.learners.len();
     let shares = Shares::new(machine.jobs, machine.threads, n_runs)?;
     let dir = data_dir(machine.data_dir.as_deref());
+    check_ink(&study.data).map_err(|error| place(study, &["data.ink"], error))?;
     let material = Material::load(&study.data, &study.glyphs, &dir, &study.seeds(0))
         .map_err(|error| place(study, &["data.split", "data.set"], error))?;
     let configs = plan(study, &material, &compute)?;
@@ -47,7 +49,10 @@ pub(crate) fn run_study(study: &Study, out: &Path, machine: &flags::Machine) -> 
     make_folder(&out.join("runs"))?;
     let _lock = lock(out)?;
     refuse_changes(study, &configs, out)?;
-    write_whole(&out.join("study.toml"), study.to_toml()?.as_bytes())?;
+    write_whole(
+        &out.join("study.toml"),
+        whole(study, out)?.to_toml()?.as_bytes(),
+    )?;
     let stop = Stop::listen()?;
     let progress = Progress::new(&study.head.name, n_runs);
     progress.say(&format!(
@@ -77,21 +82,16 @@ pub(crate) fn run_study(study: &Study, out: &Path, machine: &flags::Machine) -> 
         Ok(ended)
     });
     progress.finish();
-    let mut records = Vec::new();
-    for ended in ended? {
-        if let Ended::Finished(record) = ended {
-            records.push(*record);
-        }
-    }
-    if records.len() < n_runs {
+    let is_finished = |ended: &&Ended| matches!(ended, Ended::Finished(_));
+    let n_finished = ended?.iter().filter(is_finished).count();
+    if n_finished < n_runs {
         eprintln!(
-            "stopped with {} of {n_runs} runs finished; the same command goes on where it stopped:\n  {}",
-            records.len(),
+            "stopped with {n_finished} of {n_runs} runs finished; the same command goes on where it stopped:\n  {}",
             command_line()
         );
         return Ok(Ending::Interrupted);
     }
-    crate::report::write(&study.head.name, out, &records)?;
+    crate::report::of_folder(out)?;
     Ok(Ending::Done)
 }
 
@@ -202,6 +202,21 @@ fn refuse_changes(study: &Study, configs: &[RunConfig], out: &Path) -> Result<()
     Ok(())
 }
 
+/// The study of everything in the folder: this one, and what was run there before.
+fn whole(study: &Study, out: &Path) -> Result<Study> {
+    let stored = out.join("study.toml");
+    if !stored.exists() {
+        return Ok(study.clone());
+    }
+    let both = Study::stored(&stored).and_then(|earlier| study.with_earlier(&earlier));
+    both.with_context(|| {
+        format!(
+            "while adding to the study of {}; choose another folder with --out",
+            out.display()
+        )
+    })
+}
+
 /// What has to stay the same for results to go into one folder.
 fn comparable(text: &str) -> Result<BTreeMap<String, String>> {
     let tree: serde_json::Value = toml::from_str(text)?;
@@ -245,23 +260,6 @@ fn summary(record: &Record) -> String {
             100.0 * test.accuracy
         ),
         (Outcome::Completed, None) => format!("{}: trained in {time}", record.id),
-    }
-}
-
-/// The command of this process, as the user would write it.
-pub(crate) fn command_line() -> String {
-    let quote = |argument: String| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=.,:/+".contains(c);
-        if !argument.is_empty() && argument.chars().all(plain) {
-            argument
-        } else {
-            format!("'{}'", argument.replace('\'', r"'\''"))
-        }
-    };
-    let arguments: Vec<String> = std::env::args().skip(1).map(quote).collect();
-    match arguments.is_empty() {
-        true => String::from("cargo xtask experiment"),
-        false => format!("cargo xtask {}", arguments.join(" ")),
     }
 }
 

@@ -74,6 +74,42 @@ pub(crate) struct Machine {
     pub(crate) backend: Option<Backend>,
 }
 
+/// Which data, in short.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Data {
+    /// omniglot, glyphs, folder:PATH or idx:PATH [default: as in the study or the run]
+    #[arg(long, value_name = "SET")]
+    pub(crate) dataset: Option<String>,
+    /// How its classes are split, e.g. lake, random, folders [default: as in the study or the run]
+    #[arg(long, value_name = "RULE")]
+    pub(crate) split: Option<String>,
+}
+
+impl Data {
+    /// What these flags stand for in a study.
+    pub(crate) fn shorthands(&self) -> Vec<Shorthand> {
+        let long = |path, flag, value: &Option<String>| {
+            let value = value.clone()?;
+            Some(Shorthand { path, flag, value })
+        };
+        [
+            long("data.set", "--dataset", &self.dataset),
+            long("data.split", "--split", &self.split),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// A flag that is short for `--set PATH=VALUE`.
+#[derive(Clone, Debug)]
+pub(crate) struct Shorthand {
+    pub(crate) path: &'static str,
+    pub(crate) flag: &'static str,
+    pub(crate) value: String,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Experiment {
     /// A built-in study or a TOML file
@@ -82,6 +118,8 @@ pub(crate) struct Experiment {
     /// Change a setting, e.g. learner.inner_lr=0.1, learners.maml.outer_steps=500, test.way=20
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) data: Data,
     /// Seeds of each learner
     #[arg(long, value_name = "N")]
     pub(crate) seeds: Option<usize>,
@@ -90,6 +128,18 @@ pub(crate) struct Experiment {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) machine: Machine,
+}
+
+impl Experiment {
+    /// What its flags stand for in a study.
+    pub(crate) fn shorthands(&self) -> Vec<Shorthand> {
+        let seeds = self.seeds.map(|seeds| Shorthand {
+            path: "seeds",
+            flag: "--seeds",
+            value: seeds.to_string(),
+        });
+        seeds.into_iter().chain(self.data.shorthands()).collect()
+    }
 }
 
 #[derive(Args, Debug)]
@@ -106,6 +156,8 @@ pub(crate) struct Train {
     /// Change a setting, e.g. learner.inner_lr=0.1
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) data: Data,
     /// Folder of the results [default: runs/train-LEARNER]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -118,9 +170,11 @@ pub(crate) struct Evaluate {
     /// A checkpoint of a run: best.safetensors or last.safetensors
     #[arg(value_name = "CKPT")]
     pub(crate) checkpoint: PathBuf,
-    /// omniglot, glyphs, folder:PATH or idx:PATH [default: as in the run]
-    #[arg(long)]
-    pub(crate) dataset: Option<String>,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Lake's 20 runs instead: the published one-shot tasks among 20 characters of one Omniglot alphabet
+    #[arg(long, conflicts_with_all = ["split", "way", "shot", "query", "episodes"])]
+    pub(crate) lake_runs: bool,
     /// Classes of an episode [default: as in the run]
     #[arg(long)]
     pub(crate) way: Option<usize>,

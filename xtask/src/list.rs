@@ -13,7 +13,7 @@ use crate::study::{STUDIES, Study};
 pub(crate) fn list() -> Result<Ending> {
     println!("Studies (cargo xtask experiment NAME; files in docs/studies):");
     for study in STUDIES {
-        let about = Study::load(study.name, &[], None)?.head.about;
+        let about = Study::load(study.name, &[], &[])?.head.about;
         line(study.name, &about);
     }
     println!("\nData sets (data.set):");

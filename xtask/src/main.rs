@@ -22,6 +22,7 @@ mod progress;
 mod report;
 mod run;
 mod schedule;
+mod shell;
 mod signal;
 mod study;
 mod train;

@@ -10,10 +10,17 @@ use crate::Ending;
 use crate::files::{read_text, write_whole};
 use crate::flags;
 use crate::run::{Record, RunFolder, convert};
+use crate::shell::quote_path;
 
 /// Runs the command.
 pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
-    let (out, runs) = (&flags.dir, flags.dir.join("runs"));
+    of_folder(&flags.dir)?;
+    Ok(Ending::Done)
+}
+
+/// Writes the report of all finished runs of a study's folder, and prints its table.
+pub(crate) fn of_folder(out: &Path) -> Result<()> {
+    let runs = out.join("runs");
     let folders = std::fs::read_dir(&runs).with_context(|| {
         format!(
             "while looking for runs in {}; give the folder of a study, e.g. runs/quick",
@@ -43,8 +50,7 @@ pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
             record.config.seed(),
         )
     });
-    write(&study, out, &records)?;
-    Ok(Ending::Done)
+    write(&study, out, &records)
 }
 
 /// The learners in the order of the study's file.
@@ -60,8 +66,7 @@ fn learner_order(out: &Path) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(named).collect())
 }
 
-/// Writes the report of these runs, and prints its table.
-pub(crate) fn write(study: &str, out: &Path, records: &[Record]) -> Result<()> {
+fn write(study: &str, out: &Path, records: &[Record]) -> Result<()> {
     let tables = Tables {
         name: study.to_owned(),
         command: replication(out, records),
@@ -89,10 +94,13 @@ pub(crate) fn write(study: &str, out: &Path, records: &[Record]) -> Result<()> {
 
 /// The command that makes these runs again, bit for bit.
 fn replication(out: &Path, records: &[Record]) -> String {
+    // By components, or a slash at the end would stay in the middle.
+    let mut again = out.components().as_path().as_os_str().to_owned();
+    again.push("-again");
     let mut command = format!(
         "cargo xtask experiment {} --out {}",
-        out.join("study.toml").display(),
-        out.with_extension("again").display()
+        quote_path(&out.join("study.toml")),
+        quote_path(Path::new(&again))
     );
     if let Some(record) = records.first() {
         let compute = &record.config.compute;

@@ -9,7 +9,7 @@ use crate::study::Study;
 
 /// Runs the command.
 pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
-    let mut study = Study::load(&flags.study, &flags.set, None)?;
+    let mut study = Study::load(&flags.study, &flags.set, &flags.data.shorthands())?;
     let names: Vec<String> = study
         .learners
         .iter()

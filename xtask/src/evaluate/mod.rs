@@ -1,12 +1,15 @@
 //! `evaluate`: the meta-test of a saved checkpoint, by default on the very list of its own run.
 
-use anyhow::Result;
-use metastable_analysis::{ScoreMatrix, spread::spread};
-use metastable_data::GlyphsConfig;
+mod lake_runs;
+
+use anyhow::{Context, Result};
+use metastable_algorithms::Evaluation;
+use metastable_analysis::{Interval, ScoreMatrix, spread::spread};
+use metastable_data::{GlyphsConfig, Ink, MetaSplit};
 use serde_json::json;
 
 use crate::Ending;
-use crate::dataset::data_dir;
+use crate::dataset::{check_ink, data_dir};
 use crate::files::sha256;
 use crate::flags;
 use crate::run::checkpoint::Stored;
@@ -20,12 +23,18 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     let mut config = stored.config.clone();
     change(&mut config, flags)?;
     crate::reexec_for(config.compute.backend)?;
-    let glyphs = config.glyphs.clone().unwrap_or_else(|| GlyphsConfig {
-        side: config.data.size,
-        ..GlyphsConfig::default()
-    });
+    if flags.lake_runs {
+        return lake_runs::evaluate(&stored, config, flags);
+    }
     let dir = data_dir(flags.machine.data_dir.as_deref());
-    let material = Material::load(&config.data, &glyphs, &dir, &config.seeds)?;
+    let material = Material::load(&config.data, &glyphs(&config), &dir, &config.seeds);
+    let material = material.with_context(|| match &flags.data.split {
+        Some(_) => String::from("while loading the data"),
+        None => format!(
+            "while splitting by the rule of the run, `{}` (--split takes another)",
+            config.data.split
+        ),
+    })?;
     config.data_digest.clone_from(&material.dataset.digest);
     let same_data = config.data_digest == stored.config.data_digest;
 
@@ -39,13 +48,14 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     let run = Run::new(&config)?;
     // One checkpoint is one job, on all threads.
     let shares = Shares::new(Some(1), flags.machine.threads, 1)?;
-    let mut evaluations = shares.run(1, |_| run.evaluate(&material, &stored.weights))?;
+    let episodes = material.list(&config, MetaSplit::Test)?;
+    let tasks = |index| episodes.task(index);
+    let n_tasks = config.test.episodes;
+    let mut evaluations = shares.run(1, |_| run.evaluate(&stored.weights, &tasks, n_tasks))?;
     let evaluation = evaluations.remove(0);
 
     let scores: Vec<f64> = evaluation.task_accuracies().collect();
-    let interval = spread(&ScoreMatrix::from_rows(&[&scores])?, 0.95)?.runs[0]
-        .printed
-        .clone();
+    let interval = interval(&evaluation)?;
     let result = json!({
         "checkpoint": flags.checkpoint,
         "learner": config.name,
@@ -79,6 +89,21 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
+/// The interval over tasks that papers print.
+fn interval(evaluation: &Evaluation) -> Result<Interval> {
+    let scores: Vec<f64> = evaluation.task_accuracies().collect();
+    let spread = spread(&ScoreMatrix::from_rows(&[scores])?, 0.95)?;
+    Ok(spread.runs[0].printed.clone())
+}
+
+/// The glyphs of the run, or the default ones where it had others.
+fn glyphs(config: &RunConfig) -> GlyphsConfig {
+    config.glyphs.clone().unwrap_or_else(|| GlyphsConfig {
+        side: config.data.size,
+        ..GlyphsConfig::default()
+    })
+}
+
 /// The configuration with what the command line says instead.
 fn change(config: &mut RunConfig, flags: &flags::Evaluate) -> Result<()> {
     let machine = &flags.machine;
@@ -86,8 +111,16 @@ fn change(config: &mut RunConfig, flags: &flags::Evaluate) -> Result<()> {
         let backend = machine.backend.map(Into::into);
         config.compute = Compute::new(machine.device.as_deref(), backend)?;
     }
-    if let Some(set) = &flags.dataset {
-        config.data.set.clone_from(set);
+    let data = &mut config.data;
+    if let Some(set) = &flags.data.dataset {
+        data.set.clone_from(set);
+        // What the run said of its own images holds for others that have to be told, too.
+        if check_ink(data).is_err() {
+            data.ink = Ink::Auto.to_string();
+        }
+    }
+    if let Some(rule) = &flags.data.split {
+        data.split.clone_from(rule);
     }
     let test = &mut config.test;
     for (value, flag) in [

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use metastable_algorithms::{
-    CheckedLearner, Outcome, TrainState, Trainer, Weights, curves, evaluate,
+    CheckedLearner, Evaluation, Outcome, TaskSource, TrainState, Trainer, Weights, curves, evaluate,
 };
 use metastable_data::{MetaSplit, Stream};
 use metastable_models::{Architecture, Network};
@@ -260,12 +260,11 @@ impl<'a> Run<'a> {
         let settings = &self.config.test;
         let episodes = shop.material.list(self.config, MetaSplit::Test)?;
         let tasks = |index| episodes.task(index);
-        let (network, learner) = (&*self.network, self.learner.single());
-        let evaluation = evaluate(network, learner, weights, &tasks, settings.episodes)?;
+        let evaluation = self.evaluate(weights, &tasks, settings.episodes)?;
         let n_curves = settings.curves.min(settings.episodes);
         let curves = match n_curves {
             0 => None,
-            n => curves(network, learner, weights, &tasks, n)?,
+            n => curves(&*self.network, self.learner.single(), weights, &tasks, n)?,
         };
         let classes = episodes.classes(settings.episodes);
         let path = folder.test();
@@ -284,22 +283,15 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Predictions of given weights on this run's test list.
+    /// Predictions of given weights on the first `n_tasks` tasks of a list.
     pub(crate) fn evaluate(
         &self,
-        material: &Material,
         weights: &Weights<f32>,
-    ) -> Result<metastable_algorithms::Evaluation> {
-        let episodes = material.list(self.config, MetaSplit::Test)?;
-        let tasks = |index| episodes.task(index);
-        let n_tasks = self.config.test.episodes;
-        Ok(evaluate(
-            &*self.network,
-            self.learner.single(),
-            weights,
-            &tasks,
-            n_tasks,
-        )?)
+        tasks: &TaskSource<'_, f32>,
+        n_tasks: usize,
+    ) -> Result<Evaluation> {
+        let (network, learner) = (&*self.network, self.learner.single());
+        Ok(evaluate(network, learner, weights, tasks, n_tasks)?)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use metastable_analysis::Outcome;
 use metastable_analysis::group::{FIELD_CLASSES, FIELD_EPISODES, FIELD_EXAMPLES, FIELD_SHOT};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,12 @@ use crate::files::{read_text, write_whole};
 
 /// Raised when the meaning of the file changes.
 const FORMAT: u32 = 1;
+
+/// What tells whether the rest of a file can be read.
+#[derive(Deserialize)]
+struct Stamp {
+    format: u32,
+}
 
 /// The record of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,13 +145,22 @@ impl Record {
         if !path.exists() {
             return Ok(None);
         }
-        let record = serde_json::from_str(&read_text(path)?).with_context(|| {
+        let text = read_text(path)?;
+        let damaged = || {
             format!(
-                "while reading {}; it is damaged or of another version: remove the folder to run it again",
+                "while reading {}; it is damaged: remove the folder to run it again",
                 path.display()
             )
-        })?;
-        Ok(Some(record))
+        };
+        let stamp: Stamp = serde_json::from_str(&text).with_context(damaged)?;
+        if stamp.format > FORMAT {
+            bail!(
+                "{} has format {}, and this program reads up to format {FORMAT}: take the newer version that wrote it, or another folder with --out",
+                path.display(),
+                stamp.format
+            );
+        }
+        Ok(Some(serde_json::from_str(&text).with_context(damaged)?))
     }
 
     /// Every setting and digest that has to agree for two results to be comparable, under the names that the analysis
@@ -160,14 +175,22 @@ impl Record {
                 None => (key, value),
             })
             .collect();
-        let mut note = |key: &str, value: String| fingerprint.insert(key.to_owned(), value);
-        note(FIELD_EPISODES, self.test_list_digest.clone());
-        note(FIELD_SHOT, self.config.test.shot.to_string());
-        note(FIELD_CLASSES, self.classes.test.len().to_string());
-        note(FIELD_EXAMPLES, self.classes.fewest_test_images.to_string());
-        note("n_parameters", self.n_parameters.to_string());
-        note("version", self.environment.metastable.clone());
-        note("instruction_set", self.environment.instruction_set.clone());
+        for (key, value) in [
+            (FIELD_EPISODES, self.test_list_digest.clone()),
+            (FIELD_SHOT, self.config.test.shot.to_string()),
+            (FIELD_CLASSES, self.classes.test.len().to_string()),
+            (FIELD_EXAMPLES, self.classes.fewest_test_images.to_string()),
+            ("n_parameters", self.n_parameters.to_string()),
+            ("version", self.environment.metastable.clone()),
+            ("instruction_set", self.environment.instruction_set.clone()),
+        ] {
+            // A setting of that name would vanish, and two different runs would pass for alike.
+            let setting = fingerprint.insert(key.to_owned(), value);
+            ensure!(
+                setting.is_none(),
+                "{key} is a setting already, which is a bug"
+            );
+        }
         Ok(fingerprint)
     }
 }

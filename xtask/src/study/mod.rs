@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::files::read_text;
+use crate::flags::Shorthand;
 use section::{fill, join, read, table, unknown};
 use tree::{Entry, Item, Origin};
 
@@ -72,7 +73,7 @@ pub(crate) struct StudyLearner {
 
 impl Study {
     /// Reads a built-in study by name, or a file, with the changes of the command line.
-    pub(crate) fn load(name: &str, sets: &[String], seeds: Option<usize>) -> Result<Self> {
+    pub(crate) fn load(name: &str, sets: &[String], shorthands: &[Shorthand]) -> Result<Self> {
         let mut tree = match STUDIES.iter().find(|study| study.name == name) {
             Some(study) => tree::parse(study.text, &format!("docs/studies/{name}.toml"))?,
             None if Path::new(name).exists() => tree::parse(&read_text(Path::new(name))?, name)?,
@@ -87,15 +88,39 @@ impl Study {
         for assignment in sets {
             tree::set(&mut tree, assignment)?;
         }
-        if let Some(seeds) = seeds {
-            tree::put(
-                &mut tree,
-                "seeds",
-                &seeds.to_string(),
-                format!("--seeds {seeds}"),
-            )?;
+        for Shorthand { path, flag, value } in shorthands {
+            tree::put(&mut tree, path, value, format!("{flag} {value}"))?;
         }
         Self::read(&tree)
+    }
+
+    /// Reads the study of a folder of results.
+    pub(crate) fn stored(path: &Path) -> Result<Self> {
+        Self::read(&tree::parse(
+            &read_text(path)?,
+            &path.display().to_string(),
+        )?)
+    }
+
+    /// This study and an earlier one of equal settings: the learners of both, and every seed from the first to the last.
+    pub(crate) fn with_earlier(&self, earlier: &Self) -> Result<Self> {
+        let heads = [&self.head, &earlier.head];
+        let end = |head: &Head| head.first_seed.saturating_add(head.seeds as u64);
+        let (first, last) = (
+            heads.map(|head| head.first_seed).into_iter().min(),
+            heads.map(end).into_iter().max(),
+        );
+        let mut both = self.clone();
+        both.head.first_seed = first.unwrap_or_default();
+        both.head.seeds = usize::try_from(last.unwrap_or_default() - both.head.first_seed)?;
+        both.head.check()?;
+        let is_new = |learner: &&StudyLearner| {
+            let mut names = earlier.learners.iter().map(|known| &known.name);
+            names.all(|name| *name != learner.name)
+        };
+        let new: Vec<StudyLearner> = self.learners.iter().filter(is_new).cloned().collect();
+        both.learners = [earlier.learners.clone(), new].concat();
+        Ok(both)
     }
 
     fn read(tree: &[Entry]) -> Result<Self> {

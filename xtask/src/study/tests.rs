@@ -20,7 +20,7 @@ fn check_refused(text: &str, sets: &[&str], expected: &[&str]) {
 #[test]
 fn built_in_studies_are_valid_and_come_back_from_their_written_form() {
     for builtin in STUDIES {
-        let study = Study::load(builtin.name, &[], None).unwrap();
+        let study = Study::load(builtin.name, &[], &[]).unwrap();
         assert_eq!(study.head.name, builtin.name);
         let written = study.to_toml().unwrap();
         let again = load(&written, &[]).unwrap();

@@ -97,6 +97,23 @@ fn a_place_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_record_of_a_newer_version_is_refused_by_name() {
+    let bench = Bench::new(ONE_RUN);
+    bench.experiment(&["--out", "out"]);
+    let path = bench.path("out/runs/protonet-glyphs-3w1s-s0/run.json");
+    let mut record = json(&path);
+    record["format"] = 1_000.into();
+    // What a newer version may have added or taken away does not get in the way of saying so.
+    record.as_object_mut().unwrap().remove("environment");
+    fs::write(&path, record.to_string()).unwrap();
+    let expected = ["run.json has format 1000", "reads up to format"];
+    bench.refuses(&["report", "out"], &expected);
+    bench.refuses(&["experiment", "tiny.toml", "--out", "out"], &expected);
+    fs::write(&path, "{").unwrap();
+    bench.refuses(&["report", "out"], &["run.json", "damaged"]);
+}
+
+#[test]
 fn a_damaged_checkpoint_is_named() {
     let bench = Bench::new(ONE_RUN);
     bench.experiment(&["--out", "out"]);

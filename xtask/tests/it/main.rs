@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
 
 mod bits;
+mod data;
 mod endings;
 mod errors;
+mod lake_runs;
 mod support;
 mod whole;

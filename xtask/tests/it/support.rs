@@ -79,6 +79,20 @@ impl Bench {
         self.folder.path().join(name)
     }
 
+    /// A folder of 14x14 images, 12 classes of 6: dark strokes on bright paper, placed by class, shifted by image.
+    pub(crate) fn images(&self, name: &str) {
+        for class in 0..12 {
+            let folder = self.path(name).join(format!("class{class:02}"));
+            fs::create_dir_all(&folder).unwrap();
+            for image in 0..6 {
+                let is_ink = |x: usize, y: usize| {
+                    x == 1 + class || (y == 12 - class && x > image) || (x, y) == (image, 7)
+                };
+                fs::write(folder.join(format!("{image}.bmp")), bitmap(is_ink)).unwrap();
+            }
+        }
+    }
+
     /// The program with these arguments, in this folder, away from the user's own.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
@@ -126,6 +140,39 @@ impl Bench {
             assert!(said.contains(part), "{part:?} is not in: {said}");
         }
     }
+}
+
+/// A BMP file of 14x14 pixels in 24 bits, black where `is_ink`, else white.
+fn bitmap(is_ink: impl Fn(usize, usize) -> bool) -> Vec<u8> {
+    const SIDE: u32 = 14;
+    const ROW: u32 = (3 * SIDE).next_multiple_of(4);
+    let mut bytes = b"BM".to_vec();
+    // File: size, reserved, start of the pixels. Image: size of this header, width, height, planes and bits,
+    // compression, size of the pixels, two resolutions, two numbers of colours.
+    for word in [
+        54 + ROW * SIDE,
+        0,
+        54,
+        40,
+        SIDE,
+        SIDE,
+        1 | 24 << 16,
+        0,
+        ROW * SIDE,
+        0,
+        0,
+        0,
+        0,
+    ] {
+        bytes.extend(word.to_le_bytes());
+    }
+    for y in (0..SIDE as usize).rev() {
+        let row = (0..SIDE as usize).flat_map(|x| [if is_ink(x, y) { 0 } else { 255 }; 3]);
+        bytes.extend(row);
+        // A row fills whole words.
+        bytes.extend([0; (ROW - 3 * SIDE) as usize]);
+    }
+    bytes
 }
 
 pub(crate) fn stderr(output: &Output) -> String {

@@ -5,7 +5,7 @@ use std::fs;
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
-use crate::support::{Bench, assert_same, json, lasting, stderr, stdout};
+use crate::support::{Bench, TINY, assert_same, json, lasting, stderr, stdout};
 
 #[test]
 fn a_study_ends_in_a_report_and_a_second_call_skips_what_is_done() {
@@ -29,6 +29,9 @@ fn a_study_ends_in_a_report_and_a_second_call_skips_what_is_done() {
     assert_eq!(record["result"]["outcome"]["kind"], "completed");
     assert_eq!(record["config"]["seeds"]["support"], 1);
     assert_eq!(record["config"]["seeds"]["eval"], 0);
+    let other = json(&out.join("runs/maml-glyphs-3w1s-s0/run.json"));
+    assert_eq!(record["test_list_digest"], other["test_list_digest"]);
+    assert_ne!(record["config_hash"], other["config_hash"]);
     assert!(record["classes"]["test"].as_array().unwrap().len() >= 3);
 
     let (files, report) = (lasting(&out), fs::read(out.join("report.json")).unwrap());
@@ -59,6 +62,22 @@ fn seeds_may_be_added_but_settings_may_not_change_in_one_folder() {
     let both = lasting(&bench.path("out"));
     assert_eq!(both.len(), 2 * first.len());
     assert!(first.iter().all(|file| both.contains(file)));
+    // Asked for less, the folder still says all that it holds.
+    let without_maml = TINY.replace("[learners.maml]\ninner_steps = 2\n", "");
+    fs::write(bench.path("fewer.toml"), without_maml).unwrap();
+    let fewer = bench.run(&["experiment", "fewer.toml", "--seeds", "1", "--out", "out"]);
+    assert!(fewer.status.success(), "{}", stderr(&fewer));
+    let stored = fs::read_to_string(bench.path("out/study.toml")).unwrap();
+    assert!(stored.contains("seeds = 2\nfirst_seed = 0\n"), "{stored}");
+    assert!(stored.contains("[learners.maml]"), "{stored}");
+    let report = json(&bench.path("out/report.json"));
+    let learners = report["settings"][0]["learners"].as_array().unwrap();
+    assert_eq!(learners.len(), 2);
+    assert!(
+        learners
+            .iter()
+            .all(|learner| learner["seeds"] == serde_json::json!([0, 1]))
+    );
     let arguments = [
         "experiment",
         "tiny.toml",
@@ -112,6 +131,17 @@ fn evaluate_repeats_the_test_of_the_run_to_the_bit() {
     let said: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(said["setting"], "glyphs 4-way 1-shot");
     assert_eq!(said["task_accuracy"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn the_command_of_the_report_can_be_pasted_into_a_shell() {
+    let bench = Bench::new(&[("seeds = 2", "seeds = 1")]);
+    bench.experiment(&["--out", "my runs/"]);
+    let report = json(&bench.path("my runs/report.json"));
+    assert_eq!(
+        report["command"],
+        "cargo xtask experiment 'my runs/study.toml' --out 'my runs-again'"
+    );
 }
 
 #[test]
