@@ -74,6 +74,7 @@ fn write(study: &str, out: &Path, records: &[Record]) -> Result<()> {
             .iter()
             .map(|record| convert::table(out, record))
             .collect::<Result<_>>()?,
+        factors: None,
     };
     let analysis = analyze(&tables, &Options::default()).context("while analyzing the runs")?;
     let mut json = serde_json::to_string_pretty(&analysis)?;

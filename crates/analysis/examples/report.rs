@@ -99,6 +99,7 @@ fn simulated(n_runs: u64) -> Study {
             "cargo run -p metastable-analysis --example report -- report.html {n_runs}"
         ),
         runs,
+        factors: None,
     }
 }
 

@@ -63,6 +63,19 @@ pub enum AnalysisError {
         /// Its value in the second.
         second_value: String,
     },
+    /// A surrogate does not follow the data well enough for what was to be read off it.
+    #[error(
+        "{what}: the forest explains {r_squared:.2} of the variance out of bag, at least {needed} needed; shares of \
+         factors would divide up noise. Add runs, or seeds for each point"
+    )]
+    Unexplained {
+        /// The response.
+        what: String,
+        /// Out-of-bag R squared.
+        r_squared: f64,
+        /// The least that is accepted.
+        needed: f64,
+    },
     /// A result could not be written as, or read from, JSON.
     #[error("the result of `{metric}` does not fit its type: {reason}")]
     Encoding {

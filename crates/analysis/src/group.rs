@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{AnalysisError, check_finite, check_len};
+use crate::factors::table::FactorTable;
 use crate::options::{Options, TestPool, Threshold};
 use crate::record::{Run, Study, Test};
 use crate::scores::ScoreMatrix;
@@ -23,6 +24,8 @@ pub const FIELD_SHOT: &str = "test.k_shot";
 pub struct StudyRuns<'a> {
     /// In order of first appearance.
     pub settings: Vec<SettingRuns<'a>>,
+    /// Runs with deliberately varied settings, if the study has any.
+    pub factors: Option<&'a FactorTable>,
 }
 
 /// All runs of one setting, by learner.
@@ -94,9 +97,9 @@ impl<'a> StudyRuns<'a> {
     /// [`AnalysisError::NotComparable`] if runs of one learner and setting were made differently, or if tests of one
     /// setting differ in shape; [`AnalysisError::Shape`], [`AnalysisError::NotFinite`] or
     /// [`AnalysisError::OutOfRange`] naming the run and the position of a bad value;
-    /// [`AnalysisError::TooFew`] for a study without runs.
+    /// [`AnalysisError::TooFew`] for a study without runs and without factors.
     pub fn new(study: &'a Study, options: &Options) -> Result<Self, AnalysisError> {
-        if study.runs.is_empty() {
+        if study.runs.is_empty() && study.factors.is_none() {
             return Err(AnalysisError::too_few("runs in the study", 1, 0));
         }
         let mut ids = BTreeMap::new();
@@ -141,7 +144,10 @@ impl<'a> StudyRuns<'a> {
         for setting in &mut settings {
             complete(setting, options)?;
         }
-        Ok(Self { settings })
+        Ok(Self {
+            settings,
+            factors: study.factors.as_ref(),
+        })
     }
 }
 

@@ -45,6 +45,10 @@ pub struct Options {
     pub may_vary: Vec<String>,
     /// Class pairs kept in the confusion list.
     pub n_confused_pairs: usize,
+    /// Forests on resampled points, for the intervals of factor importances.
+    pub n_refits: usize,
+    /// How far under its best the mean response may lie within the basin of a setting; in units of the response.
+    pub basin_margin: f64,
 }
 
 /// The accuracy that counts as learnt.
@@ -89,6 +93,8 @@ impl Default for Options {
             pools: BTreeMap::new(),
             may_vary: vec!["seed".to_owned()],
             n_confused_pairs: 50,
+            n_refits: 100,
+            basin_margin: 0.01,
         }
     }
 }
@@ -155,6 +161,18 @@ impl Options {
             "smoothing",
             self.smoothing as f64,
             "at least 1 check",
+        )?;
+        check(
+            self.n_refits >= 10,
+            "n_refits",
+            self.n_refits as f64,
+            "at least 10",
+        )?;
+        check(
+            self.basin_margin.is_finite() && self.basin_margin > 0.0,
+            "basin_margin",
+            self.basin_margin,
+            "a positive number",
         )?;
         check(self.held >= 1, "held", self.held as f64, "at least 1 check")
     }

@@ -78,6 +78,8 @@ pub fn analyze(study: &Study, options: &Options) -> Result<StudyAnalysis, Analys
     let mut settings = Vec::new();
     let mut sound = StudyRuns {
         settings: Vec::new(),
+        // The lists of factors treat failures as a response of their own.
+        factors: None,
     };
     let mut n_failed = 0;
     for group in &groups.settings {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AnalysisError, check_len};
+use crate::factors::table::FactorTable;
 
 /// All runs of one study.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub struct Study {
     pub command: String,
     /// Runs in the order of learner, then seed. Runs of one setting share one list of test tasks (crossed design).
     pub runs: Vec<Run>,
+    /// A study of factors: runs with deliberately varied settings, or sources of chance varied one at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factors: Option<FactorTable>,
 }
 
 /// One meta-training with its test.

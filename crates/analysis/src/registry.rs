@@ -2,7 +2,7 @@
 
 use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
 use crate::{
-    aggregate, churn, comparison, components, confusion, curves, difficulty, spread, tail,
+    aggregate, churn, comparison, components, confusion, curves, difficulty, factors, spread, tail,
     threshold, transfer,
 };
 
@@ -22,4 +22,8 @@ pub const LEARNER_METRICS: &[&LearnerMetric] = &[
 pub const SETTING_METRICS: &[&SettingMetric] = &[&comparison::METRIC, &transfer::METRIC];
 
 /// Metrics across all settings.
-pub const STUDY_METRICS: &[&StudyMetric] = &[&aggregate::METRIC];
+pub const STUDY_METRICS: &[&StudyMetric] = &[
+    &aggregate::METRIC,
+    &factors::sources::METRIC,
+    &factors::key::METRIC,
+];

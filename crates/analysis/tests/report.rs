@@ -127,6 +127,7 @@ fn small_study() -> Study {
         name: "small & <simple>".into(),
         command: "make 'small' --set a<b".into(),
         runs,
+        factors: None,
     }
 }
 
@@ -329,6 +330,7 @@ fn what_is_missing_is_said_in_words() {
         name: String::new(),
         command: String::new(),
         runs: vec![],
+        factors: None,
     };
     let page = report::html(&nothing, &empty_analysis(&nothing));
     check(&page);
@@ -464,7 +466,7 @@ proptest! {
 
     #[test]
     fn any_study_renders(runs in prop::collection::vec(any_run(), 0..8), name in ".{0,12}") {
-        let study = Study { name, command: "x".into(), runs };
+        let study = Study { name, command: "x".into(), runs, factors: None };
         let analysis = analyze(&study, &options()).unwrap_or_else(|_| empty_analysis(&study));
         check(&report::html(&study, &analysis));
         prop_assert!(!report::markdown(&study, &analysis).contains("NaN %"));

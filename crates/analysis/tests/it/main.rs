@@ -4,8 +4,10 @@
     reason = "helpers of tests; a panic is how they fail"
 )]
 
+mod factors;
 mod golden;
 mod invariance;
+mod key;
 mod published;
 mod simulation;
 mod study;

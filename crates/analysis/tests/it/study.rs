@@ -14,7 +14,7 @@ use metastable_analysis::{
     Adaptation, Options, Outcome, Run, Study, StudyAnalysis, TestPool, analyze,
 };
 
-use crate::support::run;
+use crate::support::{factor_table, run};
 
 const SETTING: &str = "glyphs 5-way 1-shot";
 
@@ -32,6 +32,7 @@ fn study(runs: Vec<Run>) -> Study {
         name: "test".to_owned(),
         command: "cargo test".to_owned(),
         runs,
+        factors: None,
     }
 }
 
@@ -64,7 +65,11 @@ fn every_metric_of_a_sound_study() {
         k_shot: 1,
     };
     options.pools.insert(SETTING.to_owned(), pool);
-    let result = analyze(&study(all), &options).unwrap();
+    let with_factors = Study {
+        factors: Some(factor_table(30, 2, 1)),
+        ..study(all)
+    };
+    let result = analyze(&with_factors, &options).unwrap();
     let setting = &result.settings[0];
     let maml = &setting.learners[0];
     assert_eq!(

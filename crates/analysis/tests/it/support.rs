@@ -1,6 +1,8 @@
 //! Draws and comparisons that the tests share.
 
 use metastable_analysis::distribution::normal_quantile;
+use metastable_analysis::factors::sobol::quasi_random;
+use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale};
 use metastable_analysis::{Outcome, Progress, Run, Test};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -75,5 +77,74 @@ pub(crate) fn run(learner: &str, setting: &str, seed: u64, accuracy: f64) -> Run
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect(),
+    }
+}
+
+/// A factor study with a different cause for each side: the inner step size moves the mean (best at 0.1), the norm the
+/// spread over seeds, the number of filters the failures; `idle` moves nothing.
+pub(crate) fn factor_table(n_points: usize, n_seeds: usize, key: u64) -> FactorTable {
+    let factor = |name: &str, scale| Factor {
+        name: name.to_owned(),
+        scale,
+    };
+    let factors = vec![
+        factor(
+            "inner_lr",
+            Scale::Logarithmic {
+                low: 0.01,
+                high: 1.0,
+            },
+        ),
+        factor(
+            "norm",
+            Scale::Categories(["batch", "none"].map(str::to_owned).to_vec()),
+        ),
+        factor(
+            "filters",
+            Scale::Linear {
+                low: 16.0,
+                high: 64.0,
+            },
+        ),
+        factor(
+            "idle",
+            Scale::Linear {
+                low: 0.0,
+                high: 1.0,
+            },
+        ),
+    ];
+    let mut draws = rng(key);
+    let mut runs = Vec::new();
+    for (point, unit) in quasi_random(n_points, factors.len(), key)
+        .unwrap()
+        .iter()
+        .enumerate()
+    {
+        let levels: Vec<f64> = factors
+            .iter()
+            .zip(unit)
+            .map(|(f, u)| f.scale.from_unit(*u))
+            .collect();
+        let sd = if levels[1] > 0.5 { 0.02 } else { 0.002 };
+        let center = 0.95 - 0.2 * (levels[0].log10() + 1.0).powi(2);
+        for seed in 0..n_seeds {
+            let noise = sd * normal(&mut draws);
+            let failed = uniform(&mut draws) < if levels[2] < 32.0 { 0.7 } else { 0.02 };
+            runs.push(FactorRun {
+                id: format!("p{point}-s{seed}"),
+                levels: levels.clone(),
+                streams: vec![seed.to_string()],
+                response: Some(center + noise),
+                failed,
+            });
+        }
+    }
+    FactorTable {
+        response: "accuracy".to_owned(),
+        factors,
+        streams: vec!["seed".to_owned()],
+        runs,
+        queries: None,
     }
 }

@@ -1,0 +1,527 @@
+//! B3 to B5: the key factors of a study, in three ordered lists: for the mean, for the spread over seeds, for failure.
+
+use serde::{Deserialize, Serialize};
+
+use super::basin::{self, Basin};
+use super::fanova::{decompose, marginals, shares};
+use super::forest::{Forest, ForestSettings};
+use super::responses::{PointResponse, Side, response};
+use super::screen::{Screened, screen};
+use super::sobol::{SaltelliDesign, total_indices};
+use super::table::{FactorTable, Scale};
+use super::tree::Domain;
+use crate::error::AnalysisError;
+use crate::estimate::Estimate;
+use crate::findings::{Certainty, Finding};
+use crate::group::StudyRuns;
+use crate::metric::{Measure, Measured, StudyMetric};
+use crate::options::Options;
+use crate::summary::rank_correlation;
+
+/// Rows of the quasi-random design on which total indices of a surrogate are computed.
+const SURROGATE_ROWS: usize = 512;
+/// Points of a marginal that are kept for the report.
+const MARGINAL_POINTS: usize = 33;
+/// Pairs that are kept.
+const MOST_PAIRS: usize = 6;
+
+/// Which settings move the result, for each side of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeyFactors {
+    /// What the response is.
+    pub response: String,
+    /// Runs.
+    pub n_runs: usize,
+    /// Of those, failed.
+    pub n_failed: usize,
+    /// Points, that is configurations that differ in a factor.
+    pub n_points: usize,
+    /// Names of the factors, in the order of the table.
+    pub factors: Vec<String>,
+    /// Mean, spread, failure.
+    pub lists: Vec<FactorList>,
+    /// How the lists compare, where two of them can be.
+    pub agreements: Vec<Agreement>,
+    /// The margin of the basins, in units of the response.
+    pub basin_margin: f64,
+}
+
+/// The factors in order of their grip on one side of the result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FactorList {
+    /// Which side.
+    pub side: Side,
+    /// What was explained at each point, or why nothing could be.
+    pub what: String,
+    /// Each factor by itself, by ranks; empty if the side does not vary.
+    pub screened: Vec<Screened>,
+    /// Shares of variance; absent if the forest explains too little, as `what` then says.
+    pub ranked: Option<RankedFactors>,
+}
+
+/// Shares of the variance of one side over the space of the factors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankedFactors {
+    /// Out-of-bag R squared of the forest; one minus it is what the factors do not explain: seeds, noise, and its own error.
+    pub r_squared: f64,
+    /// In descending order of the share alone.
+    pub factors: Vec<RankedFactor>,
+    /// The pairs that do most together, in descending order.
+    pub pairs: Vec<RankedPair>,
+    /// Share of three factors and more together.
+    pub higher: f64,
+}
+
+/// One factor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankedFactor {
+    /// Its name.
+    pub factor: String,
+    /// Share that it brings alone (functional analysis of variance).
+    pub main: Estimate,
+    /// Share that it brings alone and together with others (Jansen's total index on the forest).
+    pub total: Estimate,
+    /// Share of the refitted forests in which it comes first.
+    pub first: f64,
+    /// Where the mean stays near its best; for the mean only.
+    pub basin: Option<Basin>,
+    /// Mean over all other factors, at levels across its scale.
+    pub marginal: Vec<MarginalPoint>,
+}
+
+/// Two factors together, beyond what each does alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankedPair {
+    /// One.
+    pub a: String,
+    /// The other.
+    pub b: String,
+    /// Its share.
+    pub share: Estimate,
+}
+
+/// A point of a marginal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MarginalPoint {
+    /// The level, as written.
+    pub level: String,
+    /// Its coordinate: 0 to 1, or the index of the category.
+    pub at: f64,
+    /// The value, with its interval over refitted forests.
+    pub value: f64,
+}
+
+/// Whether two sides are moved by the same factors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// One side.
+    pub a: Side,
+    /// The other.
+    pub b: Side,
+    /// Spearman's correlation of the factors' importances; absent if constant or fewer than 3 factors.
+    pub rank_correlation: Option<f64>,
+    /// Whether the same factor leads both.
+    pub same_first: bool,
+}
+
+impl Measure for KeyFactors {
+    const ID: &'static str = "key_factors";
+}
+
+pub(crate) const METRIC: StudyMetric = StudyMetric {
+    id: KeyFactors::ID,
+    title: "Key factors of mean, spread and failure (B3-B5)",
+    measure,
+};
+
+/// The key factors of a table.
+///
+/// For each side (see [`response`]): the ranked list by [`super::fanova::anova`] with total indices on the same forest and
+/// basins of the mean, if the forest explains at least half of the variance out of bag; and always the list of
+/// [`screen`], which claims less.
+///
+/// # Errors
+/// Those of [`FactorTable::check`]; [`AnalysisError::TooFew`] for a table without factors.
+pub fn key_factors(table: &FactorTable, options: &Options) -> Result<KeyFactors, AnalysisError> {
+    table.check()?;
+    if table.factors.is_empty() {
+        return Err(AnalysisError::too_few("factors of the factor table", 1, 0));
+    }
+    let settings = ForestSettings {
+        seed: options.seed,
+        ..ForestSettings::default()
+    };
+    let mut lists = Vec::new();
+    for side in Side::ALL {
+        lists.push(match response(table, side, settings)? {
+            Err(why) => FactorList {
+                side,
+                what: why,
+                screened: Vec::new(),
+                ranked: None,
+            },
+            Ok(found) => list(table, side, &found, settings, options)?,
+        });
+    }
+    let mut agreements = Vec::new();
+    for (at, a) in lists.iter().enumerate() {
+        agreements.extend(lists[at + 1..].iter().filter_map(|b| agreement(a, b)));
+    }
+    Ok(KeyFactors {
+        response: table.response.clone(),
+        n_runs: table.runs.len(),
+        n_failed: table.runs.iter().filter(|run| run.failed).count(),
+        n_points: table.points().len(),
+        factors: table
+            .factors
+            .iter()
+            .map(|factor| factor.name.clone())
+            .collect(),
+        lists,
+        agreements,
+        basin_margin: options.basin_margin,
+    })
+}
+
+fn list(
+    table: &FactorTable,
+    side: Side,
+    found: &PointResponse,
+    settings: ForestSettings,
+    options: &Options,
+) -> Result<FactorList, AnalysisError> {
+    let names: Vec<String> = table
+        .factors
+        .iter()
+        .map(|factor| factor.name.clone())
+        .collect();
+    let domains = table.domains();
+    let screened = screen(
+        found,
+        &names,
+        &domains,
+        options.seed,
+        options.n_profile_resamples,
+    );
+    let (what, ranked) = match rank(table, side, found, settings, options) {
+        Ok(ranked) => (found.what.clone(), Some(ranked)),
+        Err(refusal @ AnalysisError::Unexplained { .. }) => (refusal.to_string(), None),
+        Err(error) => return Err(error),
+    };
+    Ok(FactorList {
+        side,
+        what,
+        screened,
+        ranked,
+    })
+}
+
+fn rank(
+    table: &FactorTable,
+    side: Side,
+    found: &PointResponse,
+    settings: ForestSettings,
+    options: &Options,
+) -> Result<RankedFactors, AnalysisError> {
+    let domains = table.domains();
+    let p = domains.len();
+    let design = SaltelliDesign::new(SURROGATE_ROWS, p, options.seed)?;
+    let grids: Vec<Vec<f64>> = table
+        .factors
+        .iter()
+        .map(|factor| basin::grid(&factor.scale))
+        .collect();
+    // Shares alone and of pairs, total indices, and (for the mean) the basins' shares of the space.
+    let figures = |forest: &Forest| {
+        let mut figures = shares(forest);
+        let at_unit = |x: &[f64]| {
+            let point: Vec<f64> = x
+                .iter()
+                .zip(&domains)
+                .map(|(u, domain)| coordinate(*u, *domain))
+                .collect();
+            forest.predict(&point)
+        };
+        figures.extend(total_indices(&design.evaluate(at_unit)));
+        if side == Side::Mean {
+            let curves = marginals(forest, &grids);
+            let of = |(factor, curve): (&super::table::Factor, &Vec<f64>)| {
+                basin::share(&factor.scale, curve, options.basin_margin)
+            };
+            figures.extend(table.factors.iter().zip(&curves).map(of));
+        }
+        figures
+    };
+    let (forest, refitted) = decompose(
+        &found.what,
+        &found.x,
+        &found.y,
+        &domains,
+        settings,
+        options.n_refits,
+        figures,
+    )?;
+    let estimates = refitted.estimates(options.level);
+    let n_pairs = p * (p - 1) / 2;
+    let curves = marginals(&forest, &grids);
+    let leads =
+        |row: &Vec<f64>| (0..p).fold(0, |best, at| if row[at] > row[best] { at } else { best });
+    let mut leaders = vec![0.0; p];
+    for row in &refitted.again {
+        leaders[leads(row)] += 1.0 / refitted.again.len() as f64;
+    }
+    let mut factors: Vec<RankedFactor> = table
+        .factors
+        .iter()
+        .enumerate()
+        .map(|(at, factor)| RankedFactor {
+            factor: factor.name.clone(),
+            main: estimates[at].clone(),
+            total: estimates[p + n_pairs + at].clone(),
+            first: leaders[at],
+            basin: estimates
+                .get(2 * p + n_pairs + at)
+                .map(|share| basin::basin(&factor.scale, &curves[at], options.basin_margin, share)),
+            marginal: kept(&factor.scale, &grids[at], &curves[at]),
+        })
+        .collect();
+    factors.sort_by(|a, b| b.main.value.total_cmp(&a.main.value));
+    let named = (0..p).flat_map(|a| (a + 1..p).map(move |b| (a, b)));
+    let mut pairs: Vec<RankedPair> = named
+        .zip(&estimates[p..])
+        .map(|((a, b), share)| RankedPair {
+            a: table.factors[a].name.clone(),
+            b: table.factors[b].name.clone(),
+            share: share.clone(),
+        })
+        .collect();
+    pairs.sort_by(|a, b| b.share.value.total_cmp(&a.share.value));
+    pairs.truncate(MOST_PAIRS);
+    Ok(RankedFactors {
+        r_squared: forest.r_squared,
+        factors,
+        pairs,
+        higher: (1.0 - refitted.own[..p + n_pairs].iter().sum::<f64>()).max(0.0),
+    })
+}
+
+fn coordinate(unit: f64, domain: Domain) -> f64 {
+    match domain {
+        Domain::Unit => unit,
+        Domain::Categories(n) => (unit * n as f64).floor().min(n as f64 - 1.0),
+    }
+}
+
+fn kept(scale: &Scale, grid: &[f64], curve: &[f64]) -> Vec<MarginalPoint> {
+    let stride = if let Scale::Categories(_) = scale {
+        1
+    } else {
+        (grid.len() - 1) / (MARGINAL_POINTS - 1)
+    };
+    grid.iter()
+        .zip(curve)
+        .step_by(stride)
+        .map(|(at, value)| MarginalPoint {
+            level: scale.label(if let Scale::Categories(_) = scale {
+                *at
+            } else {
+                scale.from_unit(*at)
+            }),
+            at: *at,
+            value: *value,
+        })
+        .collect()
+}
+
+/// Factors with their importance: the share alone if both lists have it, else the screened one.
+fn agreement(a: &FactorList, b: &FactorList) -> Option<Agreement> {
+    let screened = |list: &FactorList| -> Vec<(String, f64)> {
+        list.screened
+            .iter()
+            .map(|s| (s.factor.clone(), s.eta_squared))
+            .collect()
+    };
+    let ranked = |list: &FactorList| -> Option<Vec<(String, f64)>> {
+        Some(
+            list.ranked
+                .as_ref()?
+                .factors
+                .iter()
+                .map(|f| (f.factor.clone(), f.main.value))
+                .collect(),
+        )
+    };
+    let (first, second) = match (ranked(a), ranked(b)) {
+        (Some(first), Some(second)) => (first, second),
+        _ => (screened(a), screened(b)),
+    };
+    let (leader_a, leader_b) = (&first.first()?.0, &second.first()?.0);
+    let of_second: Vec<f64> = first
+        .iter()
+        .filter_map(|(name, _)| {
+            second
+                .iter()
+                .find(|(other, _)| other == name)
+                .map(|(_, value)| *value)
+        })
+        .collect();
+    let of_first: Vec<f64> = first.iter().map(|(_, value)| *value).collect();
+    Some(Agreement {
+        a: a.side,
+        b: b.side,
+        rank_correlation: if of_first.len() > 2 {
+            rank_correlation(&of_first, &of_second)
+        } else {
+            None
+        },
+        same_first: leader_a == leader_b,
+    })
+}
+
+fn measure(study: &StudyRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
+    let Some(table) = study.factors.filter(|table| !table.factors.is_empty()) else {
+        return Ok(Measured::absent());
+    };
+    let found = key_factors(table, options)?;
+    let mut findings: Vec<Finding> = found.lists.iter().map(|list| told(&found, list)).collect();
+    findings.extend(found.agreements.iter().map(compared));
+    Measured::new(&found, findings)
+}
+
+fn share(estimate: &Estimate) -> String {
+    let limits = estimate
+        .interval
+        .as_ref()
+        .map_or_else(String::new, |interval| {
+            format!(
+                " ({:.0} to {:.0} %)",
+                100.0 * interval.lower,
+                100.0 * interval.upper
+            )
+        });
+    format!("{:.0} %{limits}", 100.0 * estimate.value)
+}
+
+/// The sentence on one list.
+fn told(found: &KeyFactors, list: &FactorList) -> Finding {
+    let side = format!("the {} of {}", list.side.name(), found.response);
+    let (certainty, text) = match (&list.ranked, list.screened.first()) {
+        (Some(ranked), _) => {
+            let leader = &ranked.factors[0];
+            let sure = leader.first >= 0.95;
+            let mut text = format!(
+                "Of {} factors, {} moves {side} most: {} of its variance over the space alone, {} together with others",
+                found.factors.len(),
+                leader.factor,
+                share(&leader.main),
+                share(&leader.total)
+            );
+            if let Some(second) = ranked.factors.get(1) {
+                let lead = if sure {
+                    "in every or nearly every resample of the runs it comes first".to_owned()
+                } else {
+                    format!(
+                        "it comes first in {:.0} % of resamples, so the order of the two is not settled",
+                        100.0 * leader.first
+                    )
+                };
+                text += &format!(
+                    "; next comes {} with {} alone, and {lead}",
+                    second.factor,
+                    share(&second.main)
+                );
+            }
+            if let Some(pair) = ranked.pairs.first().filter(|pair| pair.share.value > 0.05) {
+                text += &format!(
+                    "; {} and {} add {} by acting together",
+                    pair.a,
+                    pair.b,
+                    share(&pair.share)
+                );
+            }
+            text += &format!(
+                ". The factors explain {:.0} % of what is seen at the {} points.",
+                100.0 * ranked.r_squared,
+                found.n_points
+            );
+            if let Some(basin) = leader.basin.as_ref() {
+                text += &format!(
+                    " {} may lie between {} and {} ({:.2} {}) before the mean falls by {} from its best, at {}.",
+                    leader.factor,
+                    basin.low,
+                    basin.high,
+                    basin.width.value,
+                    basin.unit,
+                    found.basin_margin,
+                    basin.best
+                );
+            }
+            (
+                if sure {
+                    Certainty::Distinguishable
+                } else {
+                    Certainty::NotDistinguishable
+                },
+                text,
+            )
+        }
+        (None, Some(first)) => {
+            // Bonferroni: the leader is the best of all factors.
+            let sure = first.p_value * (found.factors.len() as f64) < 0.05;
+            let verdict = if sure {
+                "which chance hardly gives"
+            } else {
+                "which chance gives often enough: no factor is distinguishable"
+            };
+            let text = format!(
+                "No shares are given for {side}: {}. By itself {} goes with it most ({:.0} % of the variance of ranks, p = {:.3}, \
+                 the best of {} factors), {verdict}.",
+                list.what.trim_end_matches('.'),
+                first.factor,
+                100.0 * first.eta_squared,
+                first.p_value,
+                found.factors.len()
+            );
+            (
+                if sure {
+                    Certainty::Distinguishable
+                } else {
+                    Certainty::NotDistinguishable
+                },
+                text,
+            )
+        }
+        (None, None) => (
+            Certainty::TooFewRuns,
+            format!("There is no list of factors for {side}: {}.", list.what),
+        ),
+    };
+    of_study(certainty, text)
+}
+
+fn compared(agreement: &Agreement) -> Finding {
+    let (a, b) = (agreement.a.name(), agreement.b.name());
+    let first = if agreement.same_first {
+        "The same factor leads"
+    } else {
+        "Different factors lead"
+    };
+    let order = agreement.rank_correlation.map_or_else(String::new, |rho| {
+        format!("; the orders of all factors have rank correlation {rho:.2}")
+    });
+    of_study(
+        Certainty::Estimated,
+        format!("{first} the lists for the {a} and for the {b}{order}."),
+    )
+}
+
+fn of_study(certainty: Certainty, text: String) -> Finding {
+    Finding {
+        metric: KeyFactors::ID.to_owned(),
+        setting: None,
+        learner: None,
+        certainty,
+        text,
+        without_failed: false,
+    }
+}

@@ -1,0 +1,333 @@
+//! B1 and B2: which source of chance moves the result, one at a time and together.
+
+use serde::{Deserialize, Serialize};
+
+use super::design::{DesignTable, Terms};
+use super::table::FactorTable;
+use super::variance::{QUERIES, REST, VarianceComponents, VarianceOptions, variance_components};
+use crate::distribution::chi_square_quantile;
+use crate::error::AnalysisError;
+use crate::estimate::{Estimate, Interval};
+use crate::findings::{Certainty, Finding};
+use crate::group::StudyRuns;
+use crate::metric::{Measure, Measured, StudyMetric};
+use crate::options::Options;
+use crate::summary::variance;
+
+/// Sources of chance of one study.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sources {
+    /// What the response is.
+    pub response: String,
+    /// Each source varied by itself, in descending order of its scatter; sources that were never varied alone are left out.
+    pub alone: Vec<SourceSpread>,
+    /// All sources varied at once.
+    pub joint: Option<SourceSpread>,
+    /// Shares of the sources in a design in which at least two vary.
+    pub components: Option<VarianceComponents>,
+}
+
+/// Scatter of the response when one source varies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceSpread {
+    /// The source.
+    pub source: String,
+    /// Runs that the figure rests on.
+    pub n_runs: usize,
+    /// Groups of runs that agree in all else; their variances are pooled.
+    pub n_groups: usize,
+    /// Standard deviation, pooled over groups, with its chi-square interval.
+    pub sd: Estimate,
+}
+
+impl Measure for Sources {
+    const ID: &'static str = "sources";
+}
+
+pub(crate) const METRIC: StudyMetric = StudyMetric {
+    id: Sources::ID,
+    title: "Sources of chance, one at a time and together (B1, B2)",
+    measure,
+};
+
+/// The sources of chance of a table: what its streams do.
+///
+/// *One at a time*: runs that agree in every factor and every other stream form a group; the variances of the groups of two
+/// runs and more are pooled, `s^2 = sum (n_g - 1) s_g^2 / sum (n_g - 1)`, which supposes that the source moves all points of
+/// the factors alike. *Joint*: at each point of the factors, as many runs as differ pairwise in every stream.
+/// *Components*: main effects of all streams that vary, over the runs of the point with the most of them.
+///
+/// # Errors
+/// Those of [`FactorTable::check`].
+/// # Source
+/// Bouthillier et al. 2021, figure 1, for the pattern; chi-square for the interval of a standard deviation of normal runs.
+pub fn sources(table: &FactorTable, options: &Options) -> Result<Sources, AnalysisError> {
+    table.check()?;
+    let points = table.points();
+    let mut alone: Vec<SourceSpread> = (0..table.streams.len())
+        .filter_map(|stream| {
+            let groups = points
+                .iter()
+                .flat_map(|point| alike_but(table, point, stream))
+                .collect();
+            pooled(&table.streams[stream], groups, options.level)
+        })
+        .collect();
+    alone.sort_by(|a, b| b.sd.value.total_cmp(&a.sd.value));
+    let joint = if table.streams.len() > 1 {
+        let groups = points
+            .iter()
+            .map(|point| all_different(table, point))
+            .collect();
+        pooled("all sources", groups, options.level)
+    } else {
+        None
+    };
+    Ok(Sources {
+        response: table.response.clone(),
+        alone,
+        joint,
+        components: components(table, &points, options),
+    })
+}
+
+/// Responses of the runs of a point that agree in every stream but one, a list for each group.
+fn alike_but(table: &FactorTable, point: &[usize], stream: usize) -> Vec<Vec<f64>> {
+    let mut groups: Vec<(usize, Vec<(&str, f64)>)> = Vec::new();
+    for &run in point {
+        let own = &table.runs[run];
+        let Some(value) = own.response else { continue };
+        let entry = (own.streams[stream].as_str(), value);
+        let alike = |first: usize| {
+            let other = &table.runs[first].streams;
+            (0..other.len()).all(|at| at == stream || other[at] == own.streams[at])
+        };
+        match groups.iter_mut().find(|(first, _)| alike(*first)) {
+            // The same bundle twice is no second draw.
+            Some((_, group)) if group.iter().any(|(label, _)| *label == entry.0) => {}
+            Some((_, group)) => group.push(entry),
+            None => groups.push((run, vec![entry])),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(_, group)| group.into_iter().map(|entry| entry.1).collect())
+        .collect()
+}
+
+/// Responses of runs of a point of which no two share the label of any stream.
+fn all_different(table: &FactorTable, point: &[usize]) -> Vec<f64> {
+    let mut taken: Vec<usize> = Vec::new();
+    for &run in point {
+        let new = |&&other: &&usize| {
+            table.runs[run]
+                .streams
+                .iter()
+                .zip(&table.runs[other].streams)
+                .any(|(a, b)| a == b)
+        };
+        if table.runs[run].response.is_some() && taken.iter().find(new).is_none() {
+            taken.push(run);
+        }
+    }
+    taken
+        .iter()
+        .filter_map(|&run| table.runs[run].response)
+        .collect()
+}
+
+fn pooled(source: &str, groups: Vec<Vec<f64>>, level: f64) -> Option<SourceSpread> {
+    let groups: Vec<Vec<f64>> = groups.into_iter().filter(|group| group.len() > 1).collect();
+    let df: usize = groups.iter().map(|group| group.len() - 1).sum();
+    if df == 0 {
+        return None;
+    }
+    let sum: f64 = groups
+        .iter()
+        .map(|group| (group.len() - 1) as f64 * variance(group))
+        .sum();
+    let sd = (sum / df as f64).sqrt();
+    let tail = (1.0 - level) / 2.0;
+    let limit = |share: f64| (sum / chi_square_quantile(share, df as f64)).sqrt();
+    Some(SourceSpread {
+        source: source.to_owned(),
+        n_runs: groups.iter().map(Vec::len).sum(),
+        n_groups: groups.len(),
+        sd: Estimate::new(
+            sd,
+            Interval {
+                lower: limit(1.0 - tail),
+                upper: limit(tail),
+                level,
+                method: format!("chi-square, {df} df"),
+            },
+        ),
+    })
+}
+
+fn components(
+    table: &FactorTable,
+    points: &[Vec<usize>],
+    options: &Options,
+) -> Option<VarianceComponents> {
+    let usable = |point: &Vec<usize>| -> Vec<usize> {
+        point
+            .iter()
+            .copied()
+            .filter(|&run| table.runs[run].response.is_some())
+            .collect()
+    };
+    let runs = points.iter().map(usable).max_by_key(Vec::len)?;
+    let varying: Vec<usize> = (0..table.streams.len())
+        .filter(|&stream| {
+            runs.iter()
+                .any(|&run| table.runs[run].streams[stream] != table.runs[runs[0]].streams[stream])
+        })
+        .collect();
+    if varying.len() < 2 {
+        return None;
+    }
+    let names: Vec<&str> = varying
+        .iter()
+        .map(|&stream| table.streams[stream].as_str())
+        .collect();
+    let labels: Vec<Vec<&str>> = runs
+        .iter()
+        .map(|&run| {
+            varying
+                .iter()
+                .map(|&stream| table.runs[run].streams[stream].as_str())
+                .collect()
+        })
+        .collect();
+    let values: Vec<f64> = runs
+        .iter()
+        .filter_map(|&run| table.runs[run].response)
+        .collect();
+    let how = VarianceOptions {
+        seed: options.seed,
+        level: options.level,
+        n_draws: options.n_resamples,
+        queries: table.queries,
+    };
+    // Streams that always vary together, or too few runs, leave nothing to tell apart: then there are no components.
+    let design = DesignTable::from_labels(&names, &labels, &values).ok()?;
+    let confounded = design.n_levels().iter().map(|n| n - 1).sum::<usize>() + 2 > values.len();
+    if confounded {
+        return None;
+    }
+    variance_components(&design, &Terms::Main, how).ok()
+}
+
+fn measure(study: &StudyRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
+    let Some(table) = study.factors.filter(|table| !table.streams.is_empty()) else {
+        return Ok(Measured::absent());
+    };
+    let found = sources(table, options)?;
+    if found.alone.is_empty() && found.components.is_none() {
+        return Ok(Measured::absent());
+    }
+    let mut findings = Vec::new();
+    if let (Some(first), Some(last)) = (found.alone.first(), found.alone.last())
+        && found.alone.len() > 1
+    {
+        findings.push(alone_told(&found.response, first, last));
+    }
+    findings.extend(found.components.as_ref().map(components_told));
+    Measured::new(&found, findings)
+}
+
+fn limits(estimate: &Estimate) -> (f64, f64) {
+    estimate
+        .interval
+        .as_ref()
+        .map_or((0.0, f64::INFINITY), |i| (i.lower, i.upper))
+}
+
+fn alone_told(response: &str, first: &SourceSpread, last: &SourceSpread) -> Finding {
+    let ((low, high), (last_low, last_high)) = (limits(&first.sd), limits(&last.sd));
+    let apart = low > last_high;
+    let verdict = if apart {
+        "their intervals do not meet"
+    } else {
+        "their intervals meet, so the two are not distinguishable"
+    };
+    let text = format!(
+        "Varied alone, {} scatters {response} most (standard deviation {:.4}, {low:.4} to {high:.4}) and {} least ({:.4}, \
+         {last_low:.4} to {last_high:.4}); {verdict}.",
+        first.source, first.sd.value, last.source, last.sd.value
+    );
+    finding(
+        if apart {
+            Certainty::Distinguishable
+        } else {
+            Certainty::NotDistinguishable
+        },
+        text,
+    )
+}
+
+fn components_told(found: &VarianceComponents) -> Finding {
+    let named = || {
+        found
+            .sources
+            .iter()
+            .filter(|s| s.source != REST && s.source != QUERIES)
+    };
+    let mut order: Vec<_> = named().collect();
+    order.sort_by(|a, b| b.share.value.total_cmp(&a.share.value));
+    let percent = |share: &Estimate| {
+        let limits = share.interval.as_ref().map_or_else(String::new, |i| {
+            format!(" ({:.0} to {:.0} %)", 100.0 * i.lower, 100.0 * i.upper)
+        });
+        format!("{:.0} %{limits}", 100.0 * share.value)
+    };
+    let parts: Vec<String> = order
+        .iter()
+        .map(|s| format!("{} {}", s.source, percent(&s.share)))
+        .collect();
+    let none: Vec<&str> = named()
+        .filter(|s| s.was_negative())
+        .map(|s| s.source.as_str())
+        .collect();
+    let mut text = format!(
+        "With all sources drawn anew, the variance of one run divides into {}",
+        parts.join(", ")
+    );
+    for row in found
+        .sources
+        .iter()
+        .filter(|s| s.source == REST || s.source == QUERIES)
+    {
+        text += &format!(", {} {}", row.source, percent(&row.share));
+    }
+    text += &format!(" ({} runs).", found.n_observations);
+    if !none.is_empty() {
+        text += &format!(
+            " The estimate for {} was negative and is shown as 0: the runs show none of it.",
+            none.join(" and ")
+        );
+    }
+    let seen = order
+        .first()
+        .is_some_and(|s| s.variance.interval.as_ref().is_some_and(|i| i.lower > 0.0));
+    finding(
+        if seen {
+            Certainty::Distinguishable
+        } else {
+            Certainty::NotDistinguishable
+        },
+        text,
+    )
+}
+
+fn finding(certainty: Certainty, text: String) -> Finding {
+    Finding {
+        metric: Sources::ID.to_owned(),
+        setting: None,
+        learner: None,
+        certainty,
+        text,
+        without_failed: false,
+    }
+}

@@ -1,0 +1,220 @@
+//! The ordered lists of factors, and the sources of chance, on tables whose causes are known.
+
+use metastable_analysis::factors::key::{FactorList, KeyFactors, key_factors};
+use metastable_analysis::factors::responses::Side;
+use metastable_analysis::factors::sources::{Sources, sources};
+use metastable_analysis::factors::table::{FactorRun, FactorTable};
+use metastable_analysis::{Certainty, Options, Study, analyze};
+
+use crate::support::{close, factor_table, normal, rng};
+
+fn options() -> Options {
+    Options {
+        n_resamples: 500,
+        n_profile_resamples: 200,
+        n_null_draws: 100,
+        n_refits: 30,
+        ..Options::default()
+    }
+}
+
+fn of(found: &KeyFactors, side: Side) -> &FactorList {
+    found.lists.iter().find(|list| list.side == side).unwrap()
+}
+
+#[test]
+fn each_side_has_its_own_first_factor() {
+    let found = key_factors(&factor_table(64, 5, 51), &options()).unwrap();
+    assert_eq!((found.n_points, found.n_runs), (64, 320));
+    for (side, expected) in [
+        (Side::Mean, "inner_lr"),
+        (Side::Dispersion, "norm"),
+        (Side::Failure, "filters"),
+    ] {
+        let list = of(&found, side);
+        assert_eq!(list.screened[0].factor, expected, "{side:?}");
+        assert!(list.screened[0].p_value < 0.01, "{:?}", list.screened);
+        let ranked = list.ranked.as_ref().unwrap();
+        let leader = &ranked.factors[0];
+        assert_eq!(leader.factor, expected, "{side:?}");
+        assert!(
+            leader.main.value > 0.6 && leader.total.value > 0.6,
+            "{side:?} {leader:?}"
+        );
+        assert!(
+            leader
+                .main
+                .interval
+                .as_ref()
+                .unwrap()
+                .contains(leader.main.value)
+        );
+        let idle = ranked.factors.iter().find(|f| f.factor == "idle").unwrap();
+        assert!(idle.total.value < 0.2, "{idle:?}");
+    }
+    assert!(
+        found
+            .agreements
+            .iter()
+            .all(|agreement| !agreement.same_first)
+    );
+    // 0.95 - 0.2 d^2, d in decades from 0.1: within 0.01 of the best for |d| < 0.22, and steps of a forest are coarse.
+    let leader = &of(&found, Side::Mean).ranked.as_ref().unwrap().factors[0];
+    let basin = leader.basin.as_ref().unwrap();
+    assert_eq!(basin.unit, "decades");
+    assert!((0.2..0.9).contains(&basin.width.value), "{basin:?}");
+    let best: f64 = basin.best.parse().unwrap();
+    assert!((0.05..0.2).contains(&best), "{basin:?}");
+}
+
+#[test]
+fn sentences_say_what_leads_and_what_is_refused() {
+    let mut table = factor_table(64, 5, 51);
+    for run in &mut table.runs {
+        run.failed = false;
+    }
+    let study = Study {
+        name: "factors".to_owned(),
+        command: "none".to_owned(),
+        runs: Vec::new(),
+        factors: Some(table),
+    };
+    let result = analyze(&study, &options()).unwrap();
+    let texts: Vec<&str> = result.findings.iter().map(|f| f.text.as_str()).collect();
+    assert!(
+        texts
+            .iter()
+            .any(|t| t.starts_with("Of 4 factors, inner_lr moves the mean of accuracy most:")),
+        "{texts:#?}"
+    );
+    assert!(
+        texts
+            .iter()
+            .any(|t| t.contains("norm moves the spread over seeds of accuracy most")),
+        "{texts:#?}"
+    );
+    assert!(
+        texts
+            .iter()
+            .any(|t| t.contains("none of the 320 runs failed (a rate of 0 to 1 %")),
+        "{texts:#?}"
+    );
+    assert!(texts.iter().any(|t| {
+        t.starts_with("Different factors lead the lists for the mean and for the spread")
+    }));
+    let found = result.all.get::<KeyFactors>().unwrap();
+    assert!(of(&found, Side::Failure).ranked.is_none());
+}
+
+/// Responses of pure noise: the forest is refused, and the screen says that nothing is distinguishable.
+#[test]
+fn noise_has_no_key_factor() {
+    let mut table = factor_table(64, 1, 52);
+    let mut draws = rng(53);
+    for run in &mut table.runs {
+        run.response = Some(normal(&mut draws));
+        run.failed = false;
+    }
+    let study = Study {
+        factors: Some(table),
+        ..Study::default()
+    };
+    let result = analyze(&study, &options()).unwrap();
+    let mean = result
+        .findings
+        .iter()
+        .find(|f| f.text.contains("the mean of accuracy"))
+        .unwrap();
+    assert!(mean.text.contains("at least 0.5 needed"), "{}", mean.text);
+    assert_eq!(
+        mean.certainty,
+        Certainty::NotDistinguishable,
+        "{}",
+        mean.text
+    );
+}
+
+fn streams_table(rows: Vec<([usize; 3], f64)>) -> FactorTable {
+    FactorTable {
+        response: "accuracy".to_owned(),
+        factors: Vec::new(),
+        streams: ["split", "init", "order"].map(str::to_owned).to_vec(),
+        runs: rows
+            .into_iter()
+            .enumerate()
+            .map(|(at, (streams, value))| FactorRun {
+                id: format!("r{at}"),
+                levels: Vec::new(),
+                streams: streams.map(|s| s.to_string()).to_vec(),
+                response: Some(value),
+                failed: false,
+            })
+            .collect(),
+        queries: None,
+    }
+}
+
+#[test]
+fn one_source_at_a_time_by_hand() {
+    // A base run, three splits more, two initializations more, and one run in which all differ.
+    let rows = vec![
+        ([0, 0, 0], 0.90),
+        ([1, 0, 0], 0.80),
+        ([2, 0, 0], 0.85),
+        ([3, 0, 0], 0.95),
+        ([0, 1, 0], 0.91),
+        ([0, 2, 0], 0.92),
+        ([4, 3, 1], 0.70),
+    ];
+    let found = sources(&streams_table(rows), &options()).unwrap();
+    let names: Vec<&str> = found.alone.iter().map(|s| s.source.as_str()).collect();
+    assert_eq!(names, ["split", "init"], "the order was never varied alone");
+    // Sample SD of 0.90 0.80 0.85 0.95 is sqrt(0.0125 / 3).
+    close(
+        found.alone[0].sd.value,
+        (0.0125_f64 / 3.0).sqrt(),
+        1e-12,
+        "split",
+    );
+    close(found.alone[1].sd.value, 0.01, 1e-9, "init");
+    assert_eq!((found.alone[0].n_runs, found.alone[1].n_runs), (4, 3));
+    close(
+        found.joint.unwrap().sd.value,
+        0.2 / 2.0_f64.sqrt(),
+        1e-12,
+        "joint",
+    );
+}
+
+#[test]
+fn a_crossed_plan_has_components() {
+    let mut draws = rng(54);
+    let split: Vec<f64> = (0..3).map(|_| 0.05 * normal(&mut draws)).collect();
+    let mut rows = Vec::new();
+    for (s, effect) in split.iter().enumerate() {
+        for i in 0..3 {
+            for o in 0..3 {
+                rows.push(([s, i, o], 0.8 + effect + 0.005 * normal(&mut draws)));
+            }
+        }
+    }
+    let study = Study {
+        factors: Some(streams_table(rows)),
+        ..Study::default()
+    };
+    let result = analyze(&study, &options()).unwrap();
+    let found = result.all.get::<Sources>().unwrap();
+    let components = found.components.unwrap();
+    assert_eq!(components.sources[0].source, "split");
+    assert!(components.sources[0].share.value > 0.8, "{components:?}");
+    let sentence = result
+        .findings
+        .iter()
+        .find(|f| f.text.starts_with("With all sources drawn anew"))
+        .unwrap();
+    assert!(sentence.text.contains("split 9"), "{}", sentence.text);
+    assert!(
+        result.all.get::<KeyFactors>().is_none(),
+        "no factors, no lists"
+    );
+}
