@@ -1,11 +1,15 @@
 //! Stability statistics for meta-learning: how far can a score be trusted?
 //!
 //! Plain tables in, numbers out; nothing here knows a tensor, a file or a terminal, so tables from any laboratory
-//! serve. Two entries:
+//! serve. Three entries:
 //!
 //! - a table of scores: [`ScoreMatrix`], then [`spread::spread`], [`components::components`], [`tail::tail`], ...
 //! - a whole study: [`Study`], then [`analyze`], which computes every metric of the [`registry`] with and without
-//!   failed runs, and says in plain sentences what can be said.
+//!   failed runs, and says in plain sentences what can be said;
+//! - plain slices: [`calibration`], [`spectrum`] (Lanczos and Hutchinson on any product with a symmetric matrix),
+//!   [`similarity`] (CKA, effective rank), [`separation`], [`support_draws`], [`dynamics`], [`gradient`], [`trend`].
+//!
+//! A study of settings and of sources of chance has a table of its own: [`factors`].
 //!
 //! ```
 //! use metastable_analysis::{ScoreMatrix, components::components, spread::spread};
@@ -49,6 +53,15 @@ pub mod spread;
 pub mod tail;
 pub mod threshold;
 pub mod transfer;
+
+pub mod calibration;
+pub mod dynamics;
+pub mod gradient;
+pub mod separation;
+pub mod similarity;
+pub mod spectrum;
+pub mod support_draws;
+pub mod trend;
 
 mod bootstrap;
 pub mod distribution;
