@@ -91,7 +91,7 @@ pub(crate) fn run_study(study: &Study, out: &Path, machine: &flags::Machine) -> 
         );
         return Ok(Ending::Interrupted);
     }
-    crate::report::of_folder(out)?;
+    crate::report::of_folder(out, None)?;
     Ok(Ending::Done)
 }
 

@@ -198,6 +198,9 @@ pub(crate) struct Evaluate {
 pub(crate) struct Report {
     /// The folder of a study, e.g. runs/quick
     pub(crate) dir: PathBuf,
+    /// Learner whose first run says which tasks are hard [default: the first without a head, by cosine if there is one]
+    #[arg(long, value_name = "LEARNER")]
+    pub(crate) reference: Option<String>,
 }
 
 #[derive(Args, Debug)]

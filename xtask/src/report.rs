@@ -11,15 +11,17 @@ use crate::files::{read_text, write_whole};
 use crate::flags;
 use crate::run::{Record, RunFolder, convert};
 use crate::shell::quote_path;
+use crate::study::suggestion;
 
 /// Runs the command.
 pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
-    of_folder(&flags.dir)?;
+    of_folder(&flags.dir, flags.reference.as_deref())?;
     Ok(Ending::Done)
 }
 
-/// Writes the report of all finished runs of a study's folder, and prints its table.
-pub(crate) fn of_folder(out: &Path) -> Result<()> {
+/// Writes the report of all finished runs of a study's folder, and prints its table; `reference` is the learner that
+/// says which tasks are hard.
+pub(crate) fn of_folder(out: &Path, reference: Option<&str>) -> Result<()> {
     let runs = out.join("runs");
     let folders = std::fs::read_dir(&runs).with_context(|| {
         format!(
@@ -50,7 +52,35 @@ pub(crate) fn of_folder(out: &Path) -> Result<()> {
             record.config.seed(),
         )
     });
-    write(&study, out, &records)
+    let reference = match reference {
+        None => usual_reference(&records),
+        Some(name) if records.iter().any(|record| record.config.name == name) => Some(name),
+        Some(name) => {
+            let names: Vec<&str> = order.iter().map(String::as_str).collect();
+            bail!(
+                "--reference {name}: no run of that learner; {}",
+                suggestion(name, &names)
+            );
+        }
+    };
+    let options = Options {
+        reference: reference.map(str::to_owned),
+        ..Options::default()
+    };
+    write(&study, out, &records, &options)
+}
+
+/// The learner whose first run says how hard tasks are: one that compares embeddings and does not adapt, by cosine if
+/// there is one, as in the definition.
+fn usual_reference(records: &[Record]) -> Option<&str> {
+    let has_no_head = |record: &&Record| record.config.network.n_way.is_none();
+    let is_cosine = |record: &&Record| {
+        let metric = record.config.learner.settings.get("metric");
+        metric.is_some_and(|metric| metric == "cosine")
+    };
+    let candidates = || records.iter().filter(has_no_head);
+    let chosen = candidates().find(is_cosine).or_else(|| candidates().next());
+    chosen.map(|record| record.config.name.as_str())
 }
 
 /// The learners in the order of the study's file.
@@ -66,7 +96,7 @@ fn learner_order(out: &Path) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(named).collect())
 }
 
-fn write(study: &str, out: &Path, records: &[Record]) -> Result<()> {
+fn write(study: &str, out: &Path, records: &[Record], options: &Options) -> Result<()> {
     let tables = Tables {
         name: study.to_owned(),
         command: replication(out, records),
@@ -76,7 +106,7 @@ fn write(study: &str, out: &Path, records: &[Record]) -> Result<()> {
             .collect::<Result<_>>()?,
         factors: None,
     };
-    let analysis = analyze(&tables, &Options::default()).context("while analyzing the runs")?;
+    let analysis = analyze(&tables, options).context("while analyzing the runs")?;
     let mut json = serde_json::to_string_pretty(&analysis)?;
     json.push('\n');
     println!("{}", report::terminal_table(&tables, &analysis).trim_end());

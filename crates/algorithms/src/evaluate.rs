@@ -23,6 +23,8 @@ pub struct Evaluation {
     /// Mean negative log-likelihood of the query labels of each task, in nats, `(n_tasks)`; not finite where the
     /// adaptation of a task blew up.
     pub task_nll: Vec<f64>,
+    /// Log-odds against the true class of each query, `ln((1 - p) / p)`, `(n_tasks, n_way * n_query)`.
+    pub query_log_odds: Vec<f64>,
 }
 
 impl Evaluation {
@@ -99,20 +101,24 @@ pub fn evaluate<T: Real>(
                         .map_err(|_| AlgorithmError::TooManyWays { n_way: shape.n_way })
                 })
                 .collect::<Result<Vec<_>, _>>()?;
-            Ok((labels, prediction.query_loss.wide()))
+            let log_odds: Vec<f64> = prediction.log_odds(task.query_labels()).collect();
+            Ok((labels, prediction.query_loss.wide(), log_odds))
         })
         .collect::<Result<Vec<_>, AlgorithmError>>()?;
     let mut predictions = Vec::with_capacity(n_tasks * shape.n_queries());
     let mut task_nll = Vec::with_capacity(n_tasks);
-    for (labels, nll) in judged {
+    let mut query_log_odds = Vec::with_capacity(n_tasks * shape.n_queries());
+    for (labels, nll, log_odds) in judged {
         predictions.extend(labels);
         task_nll.push(nll);
+        query_log_odds.extend(log_odds);
     }
     Ok(Evaluation {
         n_tasks,
         shape,
         predictions,
         task_nll,
+        query_log_odds,
     })
 }
 

@@ -103,6 +103,27 @@ impl<T: Real> Prediction<T> {
             .chunks_exact(self.n_way)
             .map(most_probable)
     }
+
+    /// Log-odds against the true class of each query, `ln((1 - p) / p)`: positive where it is less probable than not.
+    ///
+    /// `ln(1 - p)` is the log-sum-exp over the other classes, which stays exact where `p` rounds to 1.
+    pub fn log_odds(&self, labels: &[usize]) -> impl Iterator<Item = f64> {
+        self.log_probabilities
+            .chunks_exact(self.n_way)
+            .zip(labels)
+            .map(|(row, &label)| {
+                let others = || {
+                    let classes = row.iter().enumerate();
+                    classes.filter(move |(class, _)| *class != label)
+                };
+                let of = |value: &T| value.wide();
+                let most = others()
+                    .map(|(_, value)| of(value))
+                    .fold(f64::NEG_INFINITY, f64::max);
+                let rest: f64 = others().map(|(_, value)| (of(value) - most).exp()).sum();
+                most + rest.ln() - of(&row[label])
+            })
+    }
 }
 
 /// Inner-loop curve of one task: entry `k` is the state after `k` inner steps.
@@ -145,5 +166,23 @@ mod tests {
         assert_eq!(most_probable(&[-2.0, -1.0, -1.0]), 1);
         assert_eq!(most_probable(&[f64::NAN, f64::NAN]), 0);
         assert_eq!(n_correct(&[-1.0, -2.0, -2.0, -1.0], 2, &[0, 0]), 1);
+    }
+
+    #[test]
+    fn log_odds_are_those_of_the_probabilities_and_stay_exact_near_certainty() {
+        let prediction = |log_probabilities: Vec<f64>| Prediction {
+            log_probabilities,
+            n_way: 3,
+            query_loss: 0.0,
+        };
+        let rows = prediction([0.5, 0.2, 0.3, 0.1, 0.8, 0.1].map(f64::ln).to_vec());
+        let odds: Vec<f64> = rows.log_odds(&[1, 1]).collect();
+        for (odds, p) in odds.into_iter().zip([0.2, 0.8_f64]) {
+            assert!((odds - ((1.0 - p) / p).ln()).abs() < 1e-14, "{odds}");
+        }
+        // p = 1 - 2e-40 is 1 in f64, its log-odds are ln(2e-40).
+        let sure = prediction(vec![0.0, 1e-40_f64.ln(), 1e-40_f64.ln()]);
+        let odds = sure.log_odds(&[0]).next().unwrap();
+        assert!((odds - 2e-40_f64.ln()).abs() < 1e-12, "{odds}");
     }
 }

@@ -19,7 +19,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().ok_or("usage: report PATH.html [RUNS]")?;
     let n_runs = arguments.next().map_or(Ok(3), |text| text.parse())?;
     let study = simulated(n_runs);
-    let analysis = analyze(&study, &Options::default())?;
+    let options = Options {
+        reference: Some("protonet".to_owned()),
+        ..Options::default()
+    };
+    let analysis = analyze(&study, &options)?;
     std::fs::write(&path, report::html(&study, &analysis))?;
     std::fs::write(format!("{path}.md"), report::markdown(&study, &analysis))?;
     std::fs::write(
@@ -172,17 +176,20 @@ fn progress(
 fn test(skill: f64, difficulty: &[f64], draws: &mut Draws) -> Test {
     let mut predictions = Vec::new();
     let mut task_nll = Vec::new();
+    let mut query_log_odds = Vec::new();
     for hardness in difficulty {
         let p = logistic(skill - hardness + 0.4 * draws.normal());
         let mut nll = 0.0;
         for query in 0..N_WAY * N_QUERY {
             let label = query / N_QUERY;
             let right = draws.uniform() < p;
-            nll -= if right {
-                p.ln()
+            let of_truth = if right {
+                p
             } else {
-                ((1.0 - p) / (N_WAY - 1) as f64).ln()
+                (1.0 - p) / (N_WAY - 1) as f64
             };
+            nll -= of_truth.ln();
+            query_log_odds.push(((1.0 - of_truth) / of_truth).ln());
             let other = (label + 1 + (draws.uniform() * (N_WAY - 1) as f64) as usize) % N_WAY;
             predictions.push(if right { label } else { other } as u8);
         }
@@ -194,6 +201,7 @@ fn test(skill: f64, difficulty: &[f64], draws: &mut Draws) -> Test {
         n_query: N_QUERY,
         predictions,
         task_nll,
+        query_log_odds: Some(query_log_odds),
         classes: None,
     }
 }

@@ -234,6 +234,7 @@ mod tests {
             n_query: 1,
             predictions,
             task_nll: vec![0.5; 2],
+            query_log_odds: None,
             classes: None,
         };
         // Labels are 0 1 0 1: the first run is right on all, the second on 3 of 4.

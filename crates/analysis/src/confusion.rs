@@ -204,6 +204,7 @@ mod tests {
             n_query: 2,
             predictions: vec![0, 1, 1, 1, 0, 0, 0, 1],
             task_nll: vec![0.1; 2],
+            query_log_odds: None,
             classes: Some(vec![7, 3, 3, 9]),
         };
         let result = confusion(&[&test], 10).unwrap();

@@ -49,6 +49,7 @@ pub mod curves;
 pub mod difficulty;
 pub mod factors;
 pub mod failure;
+pub mod hardness;
 pub mod spread;
 pub mod tail;
 pub mod threshold;

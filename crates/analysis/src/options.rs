@@ -36,7 +36,7 @@ pub struct Options {
     pub smoothing: usize,
     /// Consecutive checks for which the threshold has to be held.
     pub held: usize,
-    /// Learner whose first run (lowest seed) defines task hardness; none: no hardness slope.
+    /// Learner whose first tested run (lowest seed) defines the hardness of tasks; none: no hardness slopes.
     pub reference: Option<String>,
     /// What the test episodes of a setting were drawn from, for the open interval; keyed by setting.
     /// Where a setting is absent the fields `test.n_classes`, `test.n_examples`, `test.k_shot` of the fingerprint serve.

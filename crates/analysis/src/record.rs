@@ -89,6 +89,10 @@ pub struct Test {
     pub predictions: Vec<u8>,
     /// Mean negative log-likelihood of the query labels of each task, in nats, `(n_tasks)`: the episode difficulty.
     pub task_nll: Vec<f64>,
+    /// Log-odds against the true class of each query, `ln((1 - p) / p)`, `(n_tasks, n_way * n_query)`: needed only of
+    /// the run that serves as reference of hardness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query_log_odds: Option<Vec<f64>>,
     /// Class behind each label of each task, `(n_tasks, n_way)`: needed only to say which classes are taken for which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub classes: Option<Vec<u32>>,
@@ -166,6 +170,13 @@ impl Test {
             self.n_tasks,
             self.task_nll.len(),
         )?;
+        if let Some(log_odds) = &self.query_log_odds {
+            check_len(
+                &format!("{what}: query_log_odds"),
+                self.n_tasks * per_task,
+                log_odds.len(),
+            )?;
+        }
         if let Some(classes) = &self.classes {
             check_len(
                 &format!("{what}: classes"),

@@ -2,8 +2,8 @@
 
 use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
 use crate::{
-    aggregate, churn, comparison, components, confusion, curves, difficulty, factors, spread, tail,
-    threshold, transfer,
+    aggregate, churn, comparison, components, confusion, curves, difficulty, factors, hardness,
+    spread, tail, threshold, transfer,
 };
 
 /// Metrics of one learner in one setting, in the order of the report.
@@ -19,7 +19,8 @@ pub const LEARNER_METRICS: &[&LearnerMetric] = &[
 ];
 
 /// Metrics across the learners of one setting.
-pub const SETTING_METRICS: &[&SettingMetric] = &[&comparison::METRIC, &transfer::METRIC];
+pub const SETTING_METRICS: &[&SettingMetric] =
+    &[&comparison::METRIC, &transfer::METRIC, &hardness::METRIC];
 
 /// Metrics across all settings.
 pub const STUDY_METRICS: &[&StudyMetric] = &[

@@ -64,6 +64,7 @@ fn test_with(wrong: impl Fn(usize) -> usize, n_tasks: usize) -> Test {
         n_query,
         predictions,
         task_nll,
+        query_log_odds: None,
         classes: None,
     }
 }
@@ -410,6 +411,7 @@ fn any_test() -> impl Strategy<Value = Test> {
                 n_query,
                 predictions,
                 task_nll,
+                query_log_odds: None,
                 classes: None,
             })
     })

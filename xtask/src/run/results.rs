@@ -42,6 +42,12 @@ pub(crate) fn write(
         &[n_tasks, n_queries],
         &evaluation.predictions,
     );
+    let log_odds: Vec<f32> = evaluation
+        .query_log_odds
+        .iter()
+        .map(|&odds| odds as f32)
+        .collect();
+    file.push("query_log_odds", &[n_tasks, n_queries], &log_odds);
     file.write(path)
 }
 
@@ -70,6 +76,9 @@ fn parse(path: &Path, config_hash: &str) -> Result<(Test, Option<Adaptation>)> {
         n_query: file.text("n_query")?.parse()?,
         predictions: file.need::<u8>("predictions")?.1,
         task_nll: file.need::<f64>("task_nll")?.1,
+        query_log_odds: file
+            .get::<f32>("query_log_odds")?
+            .map(|(_, odds)| odds.into_iter().map(f64::from).collect()),
         classes: Some(classes),
     };
     let Some((shape, query_accuracy)) = file.get::<f64>("curves.query_accuracy")? else {

@@ -133,6 +133,26 @@ fn evaluate_repeats_the_test_of_the_run_to_the_bit() {
     assert_eq!(said["task_accuracy"].as_array().unwrap().len(), 5);
 }
 
+/// The learner without a head is the yardstick of hardness, unless another is named.
+#[test]
+fn the_reference_of_hardness_is_a_run_of_the_study() {
+    let bench = Bench::new(&[]);
+    bench.experiment(&["--out", "out"]);
+    let hardness =
+        || json(&bench.path("out/report.json"))["settings"][0]["all"]["hardness"].clone();
+    let usual = hardness();
+    assert_eq!(usual["reference"]["learner"], "protonet");
+    assert_eq!(usual["reference"]["seed"], 0);
+    assert_eq!(usual["tasks"].as_array().unwrap().len(), 8);
+    let output = bench.run(&["report", "out", "--reference", "maml"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let other = hardness();
+    assert_eq!(other["reference"]["learner"], "maml");
+    assert_ne!(other["tasks"], usual["tasks"]);
+    let arguments = ["report", "out", "--reference", "mamml"];
+    bench.refuses(&arguments, &["--reference mamml", "did you mean \"maml\""]);
+}
+
 #[test]
 fn the_command_of_the_report_can_be_pasted_into_a_shell() {
     let bench = Bench::new(&[("seeds = 2", "seeds = 1")]);

@@ -21,7 +21,7 @@
 //!     outcome: Outcome::Completed,
 //!     history: vec![],
 //!     train_seconds: 1.0,
-//!     test: Some(Test { n_tasks: 2, n_way: 2, n_query: 1, predictions, task_nll: vec![0.1, 0.7], classes: None }),
+//!     test: Some(Test { n_tasks: 2, n_way: 2, n_query: 1, predictions, task_nll: vec![0.1, 0.7], query_log_odds: None, classes: None }),
 //!     adaptation: None,
 //!     fingerprint: Default::default(),
 //! };
@@ -108,7 +108,10 @@ fn document(study: &Study, analysis: &StudyAnalysis) -> Document {
 const SUBJECTS: [(&str, &[&str]); 7] = [
     ("outcome", &["spread", "components", "threshold"]),
     ("tail", &["tail"]),
-    ("difficulty", &["difficulty", "confusion", "transfer"]),
+    (
+        "difficulty",
+        &["difficulty", "confusion", "transfer", "hardness"],
+    ),
     ("churn", &["churn"]),
     ("adaptation", &["curves"]),
     ("failures", &["failures"]),

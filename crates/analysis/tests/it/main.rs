@@ -7,6 +7,7 @@
 mod estimators;
 mod factors;
 mod golden;
+mod hardness;
 mod invariance;
 mod key;
 mod published;

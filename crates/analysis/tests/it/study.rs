@@ -5,6 +5,7 @@ use metastable_analysis::churn::Churn;
 use metastable_analysis::comparison::Comparisons;
 use metastable_analysis::components::Components;
 use metastable_analysis::failure::FailureReason;
+use metastable_analysis::hardness::Hardness;
 use metastable_analysis::registry::{LEARNER_METRICS, SETTING_METRICS, STUDY_METRICS};
 use metastable_analysis::spread::Spread;
 use metastable_analysis::tail::Tail;
@@ -57,6 +58,8 @@ fn every_metric_of_a_sound_study() {
             query_loss: vec![1.6, 0.3, 1.6, 0.4],
         });
     }
+    let log_odds = (0..40 * 75).map(|query| f64::from(query % 40)).collect();
+    all[3].test.as_mut().unwrap().query_log_odds = Some(log_odds);
     let mut options = options();
     options.reference = Some("protonet".to_owned());
     let pool = TestPool {
@@ -103,7 +106,8 @@ fn every_metric_of_a_sound_study() {
     );
     assert!(maml.all.get::<Churn>().unwrap().churn > 0.0);
     assert_eq!(maml.all.get::<StepsToThreshold>().unwrap().runs.len(), 3);
-    assert_eq!(setting.all.get::<Transfer>().unwrap().slopes.len(), 2);
+    assert_eq!(setting.all.get::<Transfer>().unwrap().pairs.len(), 1);
+    assert_eq!(setting.all.get::<Hardness>().unwrap().slopes.len(), 2);
     let pair = &setting.all.get::<Comparisons>().unwrap().pairs[0];
     let difference = &pair.paired.as_ref().unwrap().difference;
     assert!(

@@ -66,6 +66,7 @@ pub(crate) fn run(learner: &str, setting: &str, seed: u64, accuracy: f64) -> Run
             task_nll: (0..n_tasks)
                 .map(|task| 0.3 + 0.01 * task as f64 + 0.02 * uniform(&mut draws))
                 .collect(),
+            query_log_odds: None,
             classes: None,
         }),
         adaptation: None,

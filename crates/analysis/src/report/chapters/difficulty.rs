@@ -1,4 +1,4 @@
-//! Difficulty of tasks under one run against another.
+//! Difficulty of tasks under one run against another, and accuracy against what a reference finds hard.
 
 use crate::difficulty::Difficulty;
 use crate::outcome::StudyAnalysis;
@@ -44,7 +44,10 @@ pub(crate) fn chapter(groups: &[Group<'_>], analysis: &StudyAnalysis) -> Chapter
         finding,
         caveat: "Difficulty is the loss on a finite number of queries: noise of the queries alone keeps ρ under 1, the more so where \
                  nearly all tasks are easy.".to_owned(),
-        figures: [scatter(groups), between_learners(analysis)].into_iter().flatten().collect(),
+        figures: [scatter(groups), between_learners(analysis), super::hardness::figure(groups, analysis)]
+            .into_iter()
+            .flatten()
+            .collect(),
         tables: Vec::new(),
         sentences: Vec::new(),
         command: None,

@@ -9,6 +9,7 @@ mod waterfall;
 pub(crate) mod tail;
 
 pub(crate) mod difficulty;
+mod hardness;
 
 pub(crate) mod churn;
 
