@@ -43,6 +43,7 @@ fn analysis(runs: Vec<Run>) -> StudyAnalysis {
         name: "made".to_owned(),
         command: "none".to_owned(),
         runs,
+        ..Study::default()
     };
     let options = Options {
         n_resamples: 100,
