@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::maml::{GradientOrder, MamlConfig};
-use crate::registry::{AnyLearner, Head, LearnerEntry, parse};
+use crate::registry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 use crate::{AlgorithmError, Trajectory};
 
 /// The registry's line.
@@ -53,10 +53,7 @@ fn complete(settings: &Value) -> Result<Value, serde_json::Error> {
 }
 
 fn build(settings: &Value) -> Result<Box<dyn AnyLearner>, AlgorithmError> {
-    let config: FomamlConfig = parse(settings).map_err(|source| AlgorithmError::Settings {
-        learner: ENTRY.name,
-        source,
-    })?;
+    let config: FomamlConfig = parse_for(ENTRY.name, settings)?;
     let maml = MamlConfig {
         inner_lr: config.inner_lr,
         inner_steps: config.inner_steps,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::error::require;
 use crate::inner::InnerLoop;
 use crate::learner::n_correct;
-use crate::registry::{AnyLearner, Head, LearnerEntry, parse};
+use crate::registry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 use crate::{
     AlgorithmError, Curve, Learner, MetaGradient, NonFinite, Prediction, Task, Trajectory,
 };
@@ -197,9 +197,6 @@ pub(crate) fn complete(settings: &Value) -> Result<Value, serde_json::Error> {
 }
 
 fn build(settings: &Value) -> Result<Box<dyn AnyLearner>, AlgorithmError> {
-    let config: MamlConfig = parse(settings).map_err(|source| AlgorithmError::Settings {
-        learner: ENTRY.name,
-        source,
-    })?;
+    let config: MamlConfig = parse_for(ENTRY.name, settings)?;
     Ok(Box::new(config.validate(GradientOrder::Second)?))
 }

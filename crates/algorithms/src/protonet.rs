@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::AlgorithmError;
 use crate::metric::{MetricConfig, MetricLearner};
-use crate::registry::{AnyLearner, Head, LearnerEntry, parse};
+use crate::registry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 
 /// The registry's line.
 pub const ENTRY: LearnerEntry = LearnerEntry {
@@ -33,10 +33,7 @@ fn complete(settings: &Value) -> Result<Value, serde_json::Error> {
 }
 
 fn build(settings: &Value) -> Result<Box<dyn AnyLearner>, AlgorithmError> {
-    let config: MetricConfig = parse(settings).map_err(|source| AlgorithmError::Settings {
-        learner: ENTRY.name,
-        source,
-    })?;
+    let config: MetricConfig = parse_for(ENTRY.name, settings)?;
     let (metric, temperature) = config.validate(METRIC)?;
     Ok(Box::new(MetricLearner {
         loss: Loss::Prototype {

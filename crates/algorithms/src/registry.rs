@@ -172,3 +172,11 @@ impl CheckedLearner {
 pub(crate) fn parse<C: DeserializeOwned>(settings: &Value) -> Result<C, serde_json::Error> {
     C::deserialize(settings)
 }
+
+/// The same for a learner that is being built: what is wrong is told with its name.
+pub(crate) fn parse_for<C: DeserializeOwned>(
+    learner: &'static str,
+    settings: &Value,
+) -> Result<C, AlgorithmError> {
+    parse(settings).map_err(|source| AlgorithmError::Settings { learner, source })
+}

@@ -57,6 +57,7 @@ pub mod resize;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 
+mod choice;
 mod digest;
 mod draw;
 mod error;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use image::{DynamicImage, GrayImage};
 use serde::{Deserialize, Serialize};
 
-use crate::DataError;
+use crate::{DataError, choice};
 
 /// Which end of the grey scale is ink. What is dark is inverted on loading: in a [`crate::Dataset`] ink is bright.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,11 +47,7 @@ impl Ink {
 
 impl fmt::Display for Ink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Bright => "bright",
-            Self::Dark => "dark",
-        })
+        f.write_str(choice::name_of(&Self::ALL, self))
     }
 }
 
@@ -59,11 +55,7 @@ impl FromStr for Ink {
     type Err = DataError;
 
     fn from_str(name: &str) -> Result<Self, DataError> {
-        Self::ALL
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, ink)| *ink)
-            .ok_or_else(|| DataError::unknown_name("ink", name, &Self::ALL.map(|(known, _)| known)))
+        choice::named("ink", &Self::ALL, name)
     }
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::DataError;
+use crate::{DataError, choice};
 
 /// What is done with rotations by 90 degrees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,11 +40,7 @@ impl Rotations {
 
 impl fmt::Display for Rotations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AsClasses => "as-classes",
-            Self::Augment => "augment",
-            Self::Off => "off",
-        })
+        f.write_str(choice::name_of(&Self::ALL, self))
     }
 }
 
@@ -52,13 +48,7 @@ impl FromStr for Rotations {
     type Err = DataError;
 
     fn from_str(name: &str) -> Result<Self, DataError> {
-        Self::ALL
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, rotations)| *rotations)
-            .ok_or_else(|| {
-                DataError::unknown_name("rotations", name, &Self::ALL.map(|(known, _)| known))
-            })
+        choice::named("rotations", &Self::ALL, name)
     }
 }
 

@@ -95,11 +95,8 @@ impl Scene {
 fn loose_images_become_the_archives_again() {
     let made = Drawings::new("");
     // Split over two files, in another order, a few twice, with a stranger, under labels of their own.
-    let mut rows: Vec<_> = made
-        .drawings
-        .iter()
-        .map(|(image, label)| (rgb_png(image), 77 - label))
-        .collect();
+    let mut rows = made.rows();
+    rows.iter_mut().for_each(|(_, label)| *label = 77 - *label);
     rows.reverse();
     let mut second = rows.split_off(5);
     second.extend(rows[..2].to_vec());
@@ -165,12 +162,7 @@ fn loose_images_become_the_archives_again() {
 
 #[test]
 fn labels_that_disagree_are_counted() {
-    let made = Drawings::new("");
-    let mut rows: Vec<_> = made
-        .drawings
-        .iter()
-        .map(|(image, label)| (rgb_png(image), *label))
-        .collect();
+    let mut rows = Drawings::new("").rows();
     rows[11].1 = 0;
     let scene = Scene::new(vec![("a.parquet", parquet_of(&rows), true)]);
     let fetched = scene.fetch().unwrap();
@@ -183,12 +175,7 @@ fn labels_that_disagree_are_counted() {
 
 #[test]
 fn a_repository_of_other_images_is_refused() {
-    let made = Drawings::new("");
-    let mut rows: Vec<_> = made
-        .drawings
-        .iter()
-        .map(|(image, label)| (rgb_png(image), *label))
-        .collect();
+    let mut rows = Drawings::new("").rows();
     rows[3].0 = rgb_png(&drawing(4000));
     let scene = Scene::new(vec![("a.parquet", parquet_of(&rows), true)]);
     let error = scene.fails();

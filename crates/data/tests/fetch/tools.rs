@@ -235,14 +235,16 @@ impl Drawings {
         }
     }
 
+    /// The drawings as rows of a table: PNG and label.
+    pub(crate) fn rows(&self) -> Vec<(Vec<u8>, i64)> {
+        let rows = self.drawings.iter();
+        rows.map(|(image, label)| (rgb_png(image), *label))
+            .collect()
+    }
+
     /// The drawings as a parquet file.
     pub(crate) fn parquet(&self) -> Vec<u8> {
-        let rows: Vec<_> = self
-            .drawings
-            .iter()
-            .map(|(image, label)| (rgb_png(image), *label))
-            .collect();
-        parquet_of(&rows)
+        parquet_of(&self.rows())
     }
 }
 
