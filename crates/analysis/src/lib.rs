@@ -73,6 +73,7 @@ pub mod metric;
 pub mod options;
 pub mod outcome;
 mod random;
+pub mod regression;
 
 pub mod registry;
 pub mod report;

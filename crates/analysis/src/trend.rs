@@ -1,7 +1,7 @@
 //! D1 and D3: how a quantity falls with the number of tasks: the slope of its logarithm on `log n`.
 
 use crate::error::{AnalysisError, check_len};
-use crate::transfer::{Line, line};
+use crate::regression::{Line, line};
 
 /// Slope of `log y` on `log n` by least squares, with Student's interval: -1 means `y ~ 1/n`, -1/2 means `y ~ 1/sqrt(n)`.
 ///

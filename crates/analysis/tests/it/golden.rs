@@ -6,7 +6,7 @@ use metastable_analysis::difficulty::normality;
 use metastable_analysis::distribution::{
     binomial_cdf, chi_square_quantile, normal_quantile, student_quantile, wilson,
 };
-use metastable_analysis::hardness::line;
+use metastable_analysis::regression::line;
 use metastable_analysis::robust::{
     Resampling, Strata, improvement_with_interval, iqm, mann_whitney, mean_of_settings,
     median_of_settings, optimality_gap, probability_of_improvement, profile, with_interval,
