@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
+use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale};
 use metastable_analysis::{
     Adaptation, Options, Outcome, Progress, Run, Study, Test, analyze, report,
 };
@@ -103,7 +104,96 @@ fn simulated(n_runs: u64) -> Study {
             "cargo run -p metastable-analysis --example report -- report.html {n_runs}"
         ),
         runs,
-        factors: None,
+        factors: Some(factor_study()),
+    }
+}
+
+/// Points of three settings with five bundles each, and one point with a crossed plan of split, initialization and order.
+fn factor_study() -> FactorTable {
+    let factor = |name: &str, scale| Factor {
+        name: name.to_owned(),
+        scale,
+    };
+    let norms = ["batch", "running", "none"].map(str::to_owned).to_vec();
+    let factors = vec![
+        factor(
+            "inner_lr",
+            Scale::Logarithmic {
+                low: 0.01,
+                high: 1.0,
+            },
+        ),
+        factor(
+            "filters",
+            Scale::Linear {
+                low: 16.0,
+                high: 64.0,
+            },
+        ),
+        factor("norm", Scale::Categories(norms)),
+    ];
+    let mut draws = Draws(99);
+    let mut runs = Vec::new();
+    for point in 0..60 {
+        let levels: Vec<f64> = factors
+            .iter()
+            .map(|f| f.scale.from_unit(draws.uniform()))
+            .collect();
+        for bundle in 0..5 {
+            let labels = std::array::from_fn(|_| format!("p{bundle}"));
+            runs.push(factor_run(
+                format!("p{point}-b{bundle}"),
+                &levels,
+                labels,
+                0.0,
+                &mut draws,
+            ));
+        }
+    }
+    let effects: Vec<f64> = (0..6)
+        .map(|at| draws.normal() * if at < 3 { 0.02 } else { 0.008 })
+        .collect();
+    for (split, init, order) in (0..27).map(|at| (at / 9, at / 3 % 3, at % 3)) {
+        let labels = [split, init, order].map(|level| level.to_string());
+        let id = format!("plan-{}", labels.join(""));
+        let effect = effects[split] + effects[3 + init];
+        runs.push(factor_run(
+            id,
+            &[0.4, 64.0, 0.0],
+            labels,
+            effect,
+            &mut draws,
+        ));
+    }
+    FactorTable {
+        response: "accuracy".to_owned(),
+        factors,
+        streams: ["split", "init", "order"].map(str::to_owned).to_vec(),
+        runs,
+        queries: None,
+    }
+}
+
+fn factor_run(
+    id: String,
+    levels: &[f64],
+    streams: [String; 3],
+    effect: f64,
+    draws: &mut Draws,
+) -> FactorRun {
+    let sd = if levels[2] > 1.5 { 0.03 } else { 0.006 };
+    let center = 0.95 - 0.15 * (levels[0].log10() + 0.6).powi(2) + 0.0004 * (levels[1] - 40.0);
+    FactorRun {
+        id,
+        levels: levels.to_vec(),
+        streams: streams.to_vec(),
+        response: Some((center + effect + sd * draws.normal()).clamp(0.0, 1.0)),
+        failed: draws.uniform()
+            < if levels[0] > 0.5 && levels[2] > 1.5 {
+                0.6
+            } else {
+                0.02
+            },
     }
 }
 
@@ -149,6 +239,7 @@ fn run(learner: &Learner, seed: u64, difficulty: &[f64], draws: &mut Draws) -> R
         history,
         train_seconds: 41.0 + 3.0 * draws.uniform(),
         test: (!diverged).then(|| test(skill, difficulty, draws)),
+        scores: None,
         adaptation: learner
             .inner_steps
             .filter(|_| !diverged)

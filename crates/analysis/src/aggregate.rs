@@ -78,9 +78,8 @@ pub(crate) const METRIC: StudyMetric = StudyMetric {
 fn scores_of(group: &LearnerRuns<'_>) -> Option<Vec<f64>> {
     let n_way = (1.0 / group.chance?).round() as usize;
     let score = |run: &&crate::record::Run| {
-        let test = group.tested.iter().find(|(tested, _)| tested.id == run.id);
-        test.map_or(0.0, |(_, test)| {
-            chance_normalized(mean(&test.task_accuracies()), n_way)
+        run.task_accuracies().map_or(0.0, |accuracies| {
+            chance_normalized(mean(&accuracies), n_way)
         })
     };
     (!group.runs.is_empty()).then(|| group.runs.iter().map(score).collect())

@@ -181,20 +181,17 @@ pub fn compare(
 
 /// Rows of the runs of `group` with these seeds, in their order.
 fn rows_of(group: &LearnerRuns<'_>, seeds: &[u64]) -> Vec<Vec<f64>> {
-    let tested = group
-        .tested
-        .iter()
-        .filter(|(run, _)| seeds.contains(&run.seed));
-    tested.map(|(_, test)| test.task_accuracies()).collect()
+    let scored = group.scored.iter().filter(|run| seeds.contains(&run.seed));
+    scored.filter_map(|run| run.task_accuracies()).collect()
 }
 
 /// Whether two learners were tested on the same episodes, as far as their fingerprints tell.
 pub(crate) fn same_episodes(a: &LearnerRuns<'_>, b: &LearnerRuns<'_>) -> bool {
     let list = |group: &LearnerRuns<'_>| {
         group
-            .tested
+            .scored
             .first()
-            .map(|(run, _)| run.fingerprint.get(FIELD_EPISODES).cloned())
+            .map(|run| run.fingerprint.get(FIELD_EPISODES).cloned())
     };
     list(a) == list(b)
 }
@@ -203,19 +200,19 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
     let tested: Vec<&LearnerRuns<'_>> = group
         .learners
         .iter()
-        .filter(|learner| !learner.tested.is_empty())
+        .filter(|learner| !learner.scored.is_empty())
         .collect();
     let mut result = Comparisons::default();
     let mut findings = Vec::new();
     for (at, a) in tested.iter().enumerate() {
         for b in &tested[at + 1..] {
             let has = |learner: &LearnerRuns<'_>, seed: u64| {
-                learner.tested.iter().any(|(run, _)| run.seed == seed)
+                learner.scored.iter().any(|run| run.seed == seed)
             };
             let seeds: Vec<u64> = a
-                .tested
+                .scored
                 .iter()
-                .map(|(run, _)| run.seed)
+                .map(|run| run.seed)
                 .filter(|seed| has(b, *seed))
                 .collect();
             let paired = if seeds.is_empty() || !same_episodes(a, b) {

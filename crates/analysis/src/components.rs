@@ -289,16 +289,19 @@ fn degrees_of_freedom(squares: &MeanSquares, n_runs: f64, n_tasks: f64) -> f64 {
 }
 
 fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
-    let (Some(scores), Some((n_way, n_query))) = (&group.scores, group.episode_shape()) else {
+    let Some(scores) = &group.scores else {
         return Ok(Measured::absent());
     };
     if scores.n_runs() < 2 || scores.n_tasks() < 2 {
         return Ok(Measured::absent());
     }
-    let mut result = components(scores, Some(n_way * n_query), options.level)?;
+    let mut result = components(scores, group.queries_per_task, options.level)?;
     result.open = group
         .pool
-        .and_then(|pool| open_interval(&result, disjoint_tasks(pool, n_way, n_query)));
+        .zip(group.episode_shape())
+        .and_then(|(pool, (n_way, n_query))| {
+            open_interval(&result, disjoint_tasks(pool, n_way, n_query))
+        });
     let (largest, share) = [
         ("the choice of seed", result.run.share),
         ("the choice of tasks", result.task.share),

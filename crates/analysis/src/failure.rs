@@ -105,11 +105,11 @@ pub fn failures(group: &LearnerRuns<'_>, options: &Options) -> Failures {
             });
         }
         match &run.test {
-            None => reasons.push(FailureReason::Untested),
+            None if run.scores.is_none() => reasons.push(FailureReason::Untested),
             Some(test) if test.task_nll.iter().any(|nll| !nll.is_finite()) => {
                 reasons.push(FailureReason::NotFinite)
             }
-            Some(_) => {}
+            _ => {}
         }
         if let Some(accuracy) = *accuracy {
             let chance_limit = group.chance.map(|chance| chance + options.failure_margin);
@@ -137,7 +137,7 @@ pub fn failures(group: &LearnerRuns<'_>, options: &Options) -> Failures {
         }
     }
     let n_runs = group.runs.len();
-    let n_untested = n_runs - group.tested.len();
+    let n_untested = n_runs - group.scored.len();
     let tested_sum = group
         .scores
         .as_ref()
@@ -164,7 +164,10 @@ fn final_accuracy(run: &Run) -> Option<f64> {
         .rev()
         .find_map(|progress| progress.validation_accuracy);
     validated.or_else(|| {
-        let accuracies = run.test.as_ref()?.task_accuracies();
+        let accuracies = match (&run.test, &run.scores) {
+            (Some(test), _) => test.task_accuracies(),
+            (None, scores) => scores.as_ref()?.accuracies.clone(),
+        };
         Some(accuracies.iter().sum::<f64>() / accuracies.len() as f64)
     })
 }

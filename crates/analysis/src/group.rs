@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::{AnalysisError, check_finite, check_len};
 use crate::factors::table::FactorTable;
 use crate::options::{Options, TestPool, Threshold};
-use crate::record::{Run, Study, Test};
+use crate::record::{Run, Study, TaskScores, Test};
 use crate::scores::ScoreMatrix;
 use crate::summary::median;
 use crate::threshold::{smoothed, validation_curve};
@@ -48,8 +48,12 @@ pub struct LearnerRuns<'a> {
     pub runs: Vec<&'a Run>,
     /// Those with a test whose losses are finite: what every figure on accuracy rests on.
     pub tested: Vec<(&'a Run, &'a Test)>,
-    /// Accuracy of each tested run on each task, `(tested, n_tasks)`; none if no run was tested.
+    /// Those with an accuracy on each task: the tested ones, and those that carry scores alone.
+    pub scored: Vec<&'a Run>,
+    /// Accuracy of each scored run on each task, `(scored, n_tasks)`; none if there is none.
     pub scores: Option<ScoreMatrix>,
+    /// Queries behind each accuracy, if known.
+    pub queries_per_task: Option<usize>,
     /// What the test episodes were drawn from, if known.
     pub pool: Option<TestPool>,
     /// Validation accuracy to reach, if any run of the setting validated.
@@ -69,15 +73,28 @@ impl<'a> LearnerRuns<'a> {
             .copied()
             .filter(|(run, _)| keep(run))
             .collect();
-        let rows: Vec<Vec<f64>> = tested
+        let scored: Vec<&'a Run> = self
+            .scored
             .iter()
-            .map(|(_, test)| test.task_accuracies())
+            .copied()
+            .filter(|run| keep(run))
             .collect();
         Self {
             runs,
             tested,
-            scores: ScoreMatrix::from_rows(&rows).ok(),
+            scores: ScoreMatrix::from_rows(&rows(&scored)).ok(),
+            scored,
             ..self.clone()
+        }
+    }
+
+    /// Whether each class has the 15 queries that a claim on the tail needs; where classes are not known, whether each task
+    /// has the 75 of a usual 5-way task.
+    #[must_use]
+    pub fn enough_queries(&self) -> bool {
+        match self.episode_shape() {
+            Some((_, n_query)) => n_query >= 15,
+            None => self.queries_per_task.is_some_and(|queries| queries >= 75),
         }
     }
 
@@ -133,7 +150,9 @@ impl<'a> StudyRuns<'a> {
                     setting: &run.setting,
                     runs: Vec::new(),
                     tested: Vec::new(),
+                    scored: Vec::new(),
                     scores: None,
+                    queries_per_task: None,
                     pool: None,
                     threshold: None,
                     chance: None,
@@ -177,7 +196,36 @@ fn complete(setting: &mut SettingRuns<'_>, options: &Options) -> Result<(), Anal
     for pair in tests.windows(2) {
         same_shape(pair[0], pair[1])?;
     }
-    let chance = tests.first().map(|(_, test)| 1.0 / test.n_way as f64);
+    let scores: Vec<(&Run, &TaskScores)> = setting
+        .learners
+        .iter()
+        .flat_map(|learner| &learner.runs)
+        .filter(|run| run.test.is_none())
+        .filter_map(|run| Some((*run, run.scores.as_ref()?)))
+        .collect();
+    for pair in scores.windows(2) {
+        same_scores(pair[0], pair[1])?;
+    }
+    if let (Some((run, test)), Some((other, scores))) = (tests.first(), scores.first())
+        && test.n_tasks != scores.accuracies.len()
+    {
+        let counts = [test.n_tasks, scores.accuracies.len()].map(|n| n.to_string());
+        return Err(not_comparable(
+            run,
+            other,
+            "test.n_tasks",
+            &counts[0],
+            &counts[1],
+        ));
+    }
+    let queries = scores
+        .first()
+        .and_then(|(_, scores)| scores.queries_per_task);
+    let way = tests
+        .first()
+        .map(|(_, test)| test.n_way)
+        .or_else(|| scores.first().and_then(|(_, scores)| scores.n_way));
+    let chance = way.map(|n_way| 1.0 / n_way as f64);
     let threshold = threshold_of(setting, chance, options);
     for learner in &mut setting.learners {
         learner.runs.sort_by_key(|run| run.seed);
@@ -200,16 +248,21 @@ fn complete(setting: &mut SettingRuns<'_>, options: &Options) -> Result<(), Anal
             // A learner that predicts from NaN has a table of accuracies, but it is not one of a trained learner.
             .filter(|(_, test)| test.task_nll.iter().all(|nll| nll.is_finite()))
             .collect();
-        let rows: Vec<Vec<f64>> = learner
-            .tested
+        learner.scored = learner
+            .runs
             .iter()
-            .map(|(_, test)| test.task_accuracies())
+            .copied()
+            .filter(|run| run.task_accuracies().is_some())
             .collect();
-        learner.scores = if rows.is_empty() {
+        learner.scores = if learner.scored.is_empty() {
             None
         } else {
-            Some(ScoreMatrix::from_rows(&rows)?)
+            Some(ScoreMatrix::from_rows(&rows(&learner.scored))?)
         };
+        learner.queries_per_task = learner
+            .episode_shape()
+            .map(|(way, query)| way * query)
+            .or(queries);
         learner.chance = chance;
         learner.threshold = threshold;
         learner.pool = options
@@ -310,6 +363,33 @@ fn same_shape(first: (&Run, &Test), second: (&Run, &Test)) -> Result<(), Analysi
     Ok(())
 }
 
+fn same_scores(
+    first: (&Run, &TaskScores),
+    second: (&Run, &TaskScores),
+) -> Result<(), AnalysisError> {
+    let shape = |scores: &TaskScores| {
+        let known = |n: Option<usize>| n.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+        [
+            scores.accuracies.len().to_string(),
+            known(scores.queries_per_task),
+            known(scores.n_way),
+        ]
+    };
+    let names = ["test.n_tasks", "test.queries", "test.n_way"];
+    let (a, b) = (shape(first.1), shape(second.1));
+    match (0..names.len()).find(|&at| a[at] != b[at]) {
+        None => Ok(()),
+        Some(at) => Err(not_comparable(first.0, second.0, names[at], &a[at], &b[at])),
+    }
+}
+
+fn rows(scored: &[&Run]) -> Vec<Vec<f64>> {
+    scored
+        .iter()
+        .filter_map(|run| run.task_accuracies())
+        .collect()
+}
+
 /// Checks the tables of one run. Non-finite losses pass: they are how a run fails.
 fn check_run(run: &Run) -> Result<(), AnalysisError> {
     let of = |what: &str| format!("{what} of run `{}`", run.id);
@@ -328,6 +408,9 @@ fn check_run(run: &Run) -> Result<(), AnalysisError> {
     }
     if let Some(test) = &run.test {
         test.check(&of("test"))?;
+    }
+    if let Some(scores) = &run.scores {
+        scores.check(&of("accuracy"))?;
     }
     if let Some(curves) = &run.adaptation {
         let n_points = curves.query_accuracy.len() / curves.n_tasks.max(1);

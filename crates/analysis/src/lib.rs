@@ -87,5 +87,5 @@ pub use findings::{Certainty, Finding};
 pub use metric::{Measure, Measures};
 pub use options::{Options, TestPool, Threshold};
 pub use outcome::{LearnerAnalysis, SettingAnalysis, StudyAnalysis, analyze};
-pub use record::{Adaptation, Outcome, Progress, Run, Study, Test};
+pub use record::{Adaptation, Outcome, Progress, Run, Study, TaskScores, Test};
 pub use scores::ScoreMatrix;

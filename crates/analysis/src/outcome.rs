@@ -138,7 +138,7 @@ fn analyze_setting<'a>(
         learners.push(LearnerAnalysis {
             learner: learner.learner.to_owned(),
             seeds: learner.runs.iter().map(|run| run.seed).collect(),
-            tested_seeds: learner.tested.iter().map(|(run, _)| run.seed).collect(),
+            tested_seeds: learner.scored.iter().map(|run| run.seed).collect(),
             failures,
             all,
             without_failed,

@@ -42,6 +42,9 @@ pub struct Run {
     pub train_seconds: f64,
     /// The meta-test; absent if the run ended before it.
     pub test: Option<Test>,
+    /// Accuracies alone, where predictions are not known (a table from elsewhere); read only where there is no `test`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scores: Option<TaskScores>,
     /// Test episodes after 0, 1, 2, ... inner steps; absent for learners without an inner loop.
     pub adaptation: Option<Adaptation>,
     /// Every setting and digest that has to agree for two results to be comparable.
@@ -98,6 +101,18 @@ pub struct Test {
     pub classes: Option<Vec<u32>>,
 }
 
+/// Accuracy on each test task, without the predictions behind it: the same tasks, in the same order, for every run of a
+/// setting.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaskScores {
+    /// Accuracy on each task, 0 to 1, `(n_tasks)`.
+    pub accuracies: Vec<f64>,
+    /// Queries of each task, if known: accuracies are then multiples of one over it.
+    pub queries_per_task: Option<usize>,
+    /// Classes of each task, if known: guessing reaches one over it.
+    pub n_way: Option<usize>,
+}
+
 /// Inner-loop curves, for `k = 0 ..= n_steps` inner steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Adaptation {
@@ -111,6 +126,44 @@ pub struct Adaptation {
     pub support_loss: Vec<f64>,
     /// Query loss in nats, `(n_tasks, n_steps + 1)`.
     pub query_loss: Vec<f64>,
+}
+
+impl TaskScores {
+    /// Checks that there are accuracies and that they are shares; `what` names the scores in the error.
+    ///
+    /// # Errors
+    /// [`AnalysisError::TooFew`], or [`AnalysisError::OutOfRange`] with the task.
+    pub fn check(&self, what: &str) -> Result<(), AnalysisError> {
+        if self.accuracies.is_empty() {
+            return Err(AnalysisError::too_few(format!("{what}: tasks"), 1, 0));
+        }
+        let bad = |accuracy: &f64| !(0.0..=1.0).contains(accuracy);
+        match self.accuracies.iter().position(bad) {
+            None => Ok(()),
+            Some(task) => Err(AnalysisError::out_of_range(
+                what,
+                self.accuracies[task],
+                &format!("task {task}"),
+                "a fraction between 0 and 1",
+            )),
+        }
+    }
+}
+
+impl Run {
+    /// Accuracy on each test task, from predictions with finite losses or from scores alone; none if the run has neither.
+    #[must_use]
+    pub fn task_accuracies(&self) -> Option<Vec<f64>> {
+        match (&self.test, &self.scores) {
+            (Some(test), _) => test
+                .task_nll
+                .iter()
+                .all(|nll| nll.is_finite())
+                .then(|| test.task_accuracies()),
+            (None, Some(scores)) => Some(scores.accuracies.clone()),
+            (None, None) => None,
+        }
+    }
 }
 
 impl Test {

@@ -319,10 +319,10 @@ fn null_cvar(rng: &mut ChaCha8Rng, table: &[f64], n_tasks: usize, n_worst: usize
 }
 
 fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
-    let (Some(scores), Some((n_way, n_query))) = (&group.scores, group.episode_shape()) else {
+    let (Some(scores), Some(queries)) = (&group.scores, group.queries_per_task) else {
         return Ok(Measured::absent());
     };
-    let result = tail(scores, n_way * n_query, n_query >= 15, options)?;
+    let result = tail(scores, queries, group.enough_queries(), options)?;
     let sentences = result.levels.iter().map(|level| {
         let null = level.null.interval.as_ref();
         let apart = null.is_some_and(|null| level.over_tasks.upper < null.lower);

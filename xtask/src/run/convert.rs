@@ -39,6 +39,7 @@ pub(crate) fn table(out: &Path, record: &Record) -> Result<Run> {
         history,
         train_seconds: result.train_seconds,
         test,
+        scores: None,
         adaptation,
         fingerprint: record.fingerprint()?,
     })

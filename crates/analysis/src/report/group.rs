@@ -96,6 +96,29 @@ impl<'a> Group<'a> {
             .collect()
     }
 
+    /// Runs with an accuracy on each task, in order of seed.
+    pub(crate) fn scored(&self) -> Vec<(&'a Run, Vec<f64>)> {
+        let usable = |run: &Run| {
+            let (test, scores) = (run.test.as_ref(), run.scores.as_ref());
+            test.is_none_or(|test| test.check("").is_ok())
+                && scores.is_none_or(|scores| scores.check("").is_ok())
+        };
+        self.runs
+            .iter()
+            .filter(|run| usable(run))
+            .filter_map(|run| Some((*run, run.task_accuracies()?)))
+            .collect()
+    }
+
+    /// Queries behind each accuracy, if known.
+    pub(crate) fn queries_per_task(&self) -> Option<usize> {
+        let of = |run: &Run| match (&run.test, &run.scores) {
+            (Some(test), _) => Some(test.queries_per_task()),
+            (None, scores) => scores.as_ref()?.queries_per_task,
+        };
+        self.scored().first().and_then(|(run, _)| of(run))
+    }
+
     /// Whether the analysis counts this run as failed.
     pub(crate) fn failed(&self, run: &Run) -> bool {
         self.analysis

@@ -22,6 +22,7 @@
 //!     history: vec![],
 //!     train_seconds: 1.0,
 //!     test: Some(Test { n_tasks: 2, n_way: 2, n_query: 1, predictions, task_nll: vec![0.1, 0.7], query_log_odds: None, classes: None }),
+//!     scores: None,
 //!     adaptation: None,
 //!     fingerprint: Default::default(),
 //! };
@@ -48,7 +49,9 @@ mod svg;
 
 use crate::outcome::StudyAnalysis;
 use crate::record::Study;
-use chapters::{adaptation, churn, comparison, difficulty, failures, fingerprint, outcome, tail};
+use chapters::{
+    adaptation, churn, comparison, difficulty, factors, failures, fingerprint, outcome, tail,
+};
 use document::{Chapter, Document, count, list};
 use group::{Group, distinct, groups};
 use svg::text::number;
@@ -74,16 +77,10 @@ pub fn terminal_table(study: &Study, analysis: &StudyAnalysis) -> String {
 
 fn document(study: &Study, analysis: &StudyAnalysis) -> Document {
     let groups = groups(study, analysis);
-    let mut chapters = vec![
-        outcome::chapter(&groups),
-        tail::chapter(&groups),
-        difficulty::chapter(&groups, analysis),
-        churn::chapter(&groups),
-        comparison::chapter(analysis),
-        adaptation::chapter(&groups),
-        failures::chapter(&groups),
-        fingerprint::chapter(study, analysis, &groups),
-    ];
+    let mut chapters: Vec<Chapter> = factors::chapter(analysis).into_iter().collect();
+    if !study.runs.is_empty() || chapters.is_empty() {
+        chapters.extend(of_runs(study, analysis, &groups));
+    }
     let findings = chapters
         .iter()
         .filter(|c| c.id != "fingerprint")
@@ -98,14 +95,33 @@ fn document(study: &Study, analysis: &StudyAnalysis) -> Document {
         },
         lead: lead(study, analysis, &groups),
         warnings: warnings(study, analysis, &groups),
-        card: card::table(&groups),
+        card: if study.runs.is_empty() {
+            factors::card(analysis).unwrap_or_default()
+        } else {
+            card::table(&groups)
+        },
         findings,
         chapters,
     }
 }
 
+/// The chapters that rest on runs of learners.
+fn of_runs(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<Chapter> {
+    vec![
+        outcome::chapter(groups),
+        tail::chapter(groups),
+        difficulty::chapter(groups, analysis),
+        churn::chapter(groups),
+        comparison::chapter(analysis),
+        adaptation::chapter(groups),
+        failures::chapter(groups),
+        fingerprint::chapter(study, analysis, groups),
+    ]
+}
+
 /// Chapters and the metrics whose sentences they carry; what no chapter claims goes to the comparison.
-const SUBJECTS: [(&str, &[&str]); 7] = [
+const SUBJECTS: [(&str, &[&str]); 8] = [
+    ("factors", &["key_factors", "sources"]),
     ("outcome", &["spread", "components", "threshold"]),
     ("tail", &["tail"]),
     (
@@ -148,6 +164,20 @@ fn tell(chapters: &mut [Chapter], analysis: &StudyAnalysis, groups: &[Group<'_>]
 
 /// What was run, and how the numbers were made.
 fn lead(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<String> {
+    if let (true, Some(table)) = (study.runs.is_empty(), &study.factors) {
+        return vec![format!(
+            "A study of factors: {}, varying {}.",
+            count(table.runs.len(), "run"),
+            list(
+                &table
+                    .factors
+                    .iter()
+                    .map(|factor| &factor.name)
+                    .chain(&table.streams)
+                    .collect::<Vec<_>>()
+            )
+        )];
+    }
     if study.runs.is_empty() {
         return vec!["This study holds no run.".to_owned()];
     }
@@ -160,7 +190,17 @@ fn lead(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<St
         .flat_map(Group::tested)
         .map(|(_, test)| test)
         .collect();
-    let tested = if tests.is_empty() {
+    let scored: Vec<usize> = groups
+        .iter()
+        .flat_map(Group::scored)
+        .map(|(_, accuracies)| accuracies.len())
+        .collect();
+    let tested = if tests.is_empty() && !scored.is_empty() {
+        format!(
+            "Each has an accuracy on {}; the runs of a setting share one list of tasks.",
+            span(&scored, "task")
+        )
+    } else if tests.is_empty() {
         "No run reached its test.".to_owned()
     } else {
         let tasks: Vec<usize> = tests.iter().map(|t| t.n_tasks).collect();
@@ -234,7 +274,7 @@ fn warnings(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Ve
     }
     let single: Vec<&str> = groups
         .iter()
-        .filter(|g| g.tested().len() == 1)
+        .filter(|g| g.scored().len() == 1)
         .map(|g| g.name.as_str())
         .collect();
     if !single.is_empty() {
@@ -245,7 +285,7 @@ fn warnings(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Ve
     }
     let untested: Vec<String> = groups
         .iter()
-        .map(|g| (g, g.runs.len() - g.tested().len()))
+        .map(|g| (g, g.runs.len() - g.scored().len()))
         .filter(|(_, n)| *n > 0)
         .map(|(g, n)| format!("{n} of {} of {}", g.runs.len(), g.name))
         .collect();

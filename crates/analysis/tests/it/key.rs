@@ -56,7 +56,7 @@ fn each_side_has_its_own_first_factor() {
         found
             .agreements
             .iter()
-            .all(|agreement| !agreement.same_first)
+            .all(|agreement| !agreement.same_first && agreement.settled)
     );
     // 0.95 - 0.2 d^2, d in decades from 0.1: within 0.01 of the best for |d| < 0.22, and steps of a forest are coarse.
     let leader = &of(&found, Side::Mean).ranked.as_ref().unwrap().factors[0];

@@ -69,6 +69,7 @@ pub(crate) fn run(learner: &str, setting: &str, seed: u64, accuracy: f64) -> Run
             query_log_odds: None,
             classes: None,
         }),
+        scores: None,
         adaptation: None,
         fingerprint: [
             ("seed", seed.to_string()),

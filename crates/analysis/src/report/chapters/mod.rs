@@ -6,6 +6,12 @@ mod fan;
 mod seeds;
 mod waterfall;
 
+pub(crate) mod factors;
+
+mod factor_lists;
+mod marginals;
+mod sources;
+
 pub(crate) mod tail;
 
 pub(crate) mod difficulty;

@@ -18,10 +18,10 @@ pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
             .iter()
             .map(|group| {
                 group
-                    .tested()
+                    .scored()
                     .into_iter()
-                    .map(|(run, test)| {
-                        let accuracy = mean(&test.task_accuracies());
+                    .map(|(run, accuracies)| {
+                        let accuracy = mean(&accuracies);
                         let is_failed = group.failed(run);
                         data.row(&[
                             Cell::Text(setting),

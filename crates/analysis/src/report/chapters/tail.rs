@@ -216,20 +216,14 @@ fn ecdf(groups: &[Group<'_>]) -> Option<Figure> {
 
 /// `(accuracy, measured share at or below, null share at or below)` at every accuracy that a task can have.
 fn distribution(group: &Group<'_>) -> Option<Vec<(f64, f64, f64)>> {
-    let tested = group.tested();
-    let (_, first) = tested.first()?;
-    let n_queries = first.n_way * first.n_query;
-    let tested: Vec<_> = tested
-        .into_iter()
-        .filter(|(_, t)| t.n_way * t.n_query == n_queries)
-        .collect();
+    let n_queries = group.queries_per_task()?;
+    let scored = group.scored();
     let mut counts = vec![0usize; n_queries + 1];
     let mut null = vec![0.0; n_queries + 1];
-    for (_, test) in &tested {
-        let accuracies = test.task_accuracies();
-        let p = mean(&accuracies);
+    for (_, accuracies) in &scored {
+        let p = mean(accuracies);
         for (right, total) in null.iter_mut().enumerate() {
-            *total += binomial_cdf(right as u64, n_queries as u64, p) / tested.len() as f64;
+            *total += binomial_cdf(right as u64, n_queries as u64, p) / scored.len() as f64;
         }
         for accuracy in accuracies {
             counts[(accuracy * n_queries as f64).round() as usize] += 1;

@@ -87,8 +87,13 @@ impl Rows {
         middle: f64,
         hi: f64,
     ) {
+        self.whisker(row, offset, &series.class(), lo, hi);
+        self.dots(row, offset, series, class, 4.2, &[middle]);
+    }
+
+    /// A range with end caps, without a marker.
+    pub(crate) fn whisker(&mut self, row: usize, offset: f64, color: &str, lo: f64, hi: f64) {
         let y = self.y(row) + offset;
-        let color = series.class();
         if lo.is_finite() && hi.is_finite() {
             let (a, b) = (self.panel.x.at(lo), self.panel.x.at(hi));
             self.panel.body += &format!(
@@ -100,7 +105,6 @@ impl Rows {
                 down = c(y + 4.0)
             );
         }
-        self.dots(row, offset, series, class, 4.2, &[middle]);
     }
 
     /// Markers at the values.

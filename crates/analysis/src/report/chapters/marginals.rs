@@ -1,0 +1,127 @@
+//! The mean along one factor, over all others.
+
+use crate::factors::key::{KeyFactors, RankedFactor};
+use crate::factors::responses::Side;
+use crate::report::document::{Cell, Csv, Figure};
+use crate::report::svg::{Axis, Extent, Panel, Rows, Series, heading};
+
+/// Most factors that are drawn.
+const MOST: usize = 4;
+
+/// A panel for each of the first factors of the mean.
+pub(super) fn figure(key: &KeyFactors) -> Option<Figure> {
+    let ranked = key
+        .lists
+        .iter()
+        .find(|list| list.side == Side::Mean)?
+        .ranked
+        .as_ref()?;
+    let shown = &ranked.factors[..ranked.factors.len().min(MOST)];
+    let values = shown
+        .iter()
+        .flat_map(|factor| factor.marginal.iter().map(|point| point.value));
+    // One scale for all: a flat line means that the factor hardly matters.
+    let extent = Extent::of(values)?.padded(0.06, 0.0, f64::NEG_INFINITY, f64::INFINITY);
+    let mut data = Csv::new("factor,level,mean_response");
+    let mut panels = Vec::new();
+    for factor in shown {
+        for point in &factor.marginal {
+            data.row(&[
+                Cell::Text(&factor.factor),
+                Cell::Text(&point.level),
+                Cell::Number(point.value),
+            ]);
+        }
+        panels.push(match curve(factor) {
+            Some(points) => line(key, factor, &points, extent, panels.len())?,
+            None => categories(key, factor, extent, panels.len()),
+        });
+    }
+    Some(Figure {
+        id: "marginals".to_owned(),
+        panels,
+        legend: Vec::new(),
+        caption: format!(
+            "Mean {} along each of the first factors, averaged over all others by the forest. Dashed: the best less {}, the rim of the basin.",
+            key.response, key.basin_margin
+        ),
+        data,
+    })
+}
+
+/// Levels as numbers, if the factor is one.
+fn curve(factor: &RankedFactor) -> Option<Vec<(f64, f64)>> {
+    let unit = &factor.basin.as_ref()?.unit;
+    if unit == "categories" {
+        return None;
+    }
+    factor
+        .marginal
+        .iter()
+        .map(|point| Some((point.level.parse().ok()?, point.value)))
+        .collect()
+}
+
+fn title(factor: &RankedFactor) -> String {
+    heading(
+        &factor.factor,
+        &format!("{:.0} % alone", 100.0 * factor.main.value),
+    )
+}
+
+fn words(factor: &RankedFactor) -> String {
+    factor.basin.as_ref().map_or_else(String::new, |basin| {
+        format!(
+            "Best at {}; near it from {} to {}.",
+            basin.best, basin.low, basin.high
+        )
+    })
+}
+
+fn line(
+    key: &KeyFactors,
+    factor: &RankedFactor,
+    points: &[(f64, f64)],
+    extent: Extent,
+    panel: usize,
+) -> Option<String> {
+    let x = Axis {
+        title: factor.factor.clone(),
+        extent: Extent::of(points.iter().map(|point| point.0))?,
+        logarithmic: factor
+            .basin
+            .as_ref()
+            .is_some_and(|basin| basin.unit == "decades"),
+    };
+    let y = Axis::new(&format!("mean {}", key.response), extent);
+    let mut drawn = Panel::new(&title(factor), &x, &y, 230.0);
+    let best = points
+        .iter()
+        .map(|point| point.1)
+        .fold(f64::NEG_INFINITY, f64::max);
+    drawn.level(best - key.basin_margin, "rim of the basin");
+    drawn.line(Series(0), "line", points);
+    Some(drawn.finish(
+        &format!("marginal-{panel}"),
+        &format!("Mean {} along {}", key.response, factor.factor),
+        &words(factor),
+    ))
+}
+
+fn categories(key: &KeyFactors, factor: &RankedFactor, extent: Extent, panel: usize) -> String {
+    let axis = Axis::new(&format!("mean {}", key.response), extent);
+    let names: Vec<String> = factor
+        .marginal
+        .iter()
+        .map(|point| point.level.clone())
+        .collect();
+    let mut rows = Rows::new(&title(factor), &axis, &names, 30.0);
+    for (row, point) in factor.marginal.iter().enumerate() {
+        rows.dots(row, 0.0, Series(0), "dot", 5.0, &[point.value]);
+    }
+    rows.finish(
+        &format!("marginal-{panel}"),
+        &format!("Mean {} for each {}", key.response, factor.factor),
+        &words(factor),
+    )
+}
