@@ -151,10 +151,15 @@ impl FactorList {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         match &self.ranked {
-            Some(ranked) => ranked.factors.first().is_some_and(|leader| leader.first >= 0.95),
+            Some(ranked) => ranked
+                .factors
+                .first()
+                .is_some_and(|leader| leader.first >= 0.95),
             None => {
                 let n = self.screened.len() as f64;
-                self.screened.first().is_some_and(|leader| leader.p_value * n < 0.05)
+                self.screened
+                    .first()
+                    .is_some_and(|leader| leader.p_value * n < 0.05)
             }
         }
     }
@@ -447,7 +452,11 @@ fn told(found: &KeyFactors, list: &FactorList) -> Finding {
                 share(&leader.total)
             );
             if let Some(second) = ranked.factors.get(1) {
-                text += &format!("; next comes {} with {} alone", second.factor, share(&second.main));
+                text += &format!(
+                    "; next comes {} with {} alone",
+                    second.factor,
+                    share(&second.main)
+                );
             }
             if let Some(pair) = ranked.pairs.first().filter(|pair| pair.share.value > 0.05) {
                 text += &format!(
@@ -458,7 +467,11 @@ fn told(found: &KeyFactors, list: &FactorList) -> Finding {
                 );
             }
             text += &if sure {
-                format!(". The lead of {} holds in {:.0} % of resamples of the points.", leader.factor, 100.0 * leader.first)
+                format!(
+                    ". The lead of {} holds in {:.0} % of resamples of the points.",
+                    leader.factor,
+                    100.0 * leader.first
+                )
             } else {
                 format!(
                     ". {} leads in {:.0} % of resamples of the points: who leads is not settled.",

@@ -86,7 +86,8 @@ fn shares(side: &FactorList, ranked: &RankedFactors, panel: usize) -> Option<Str
     let shown = &ranked.factors[..ranked.factors.len().min(MOST)];
     let axis = Axis::new("share of the variance, %", Extent::of([0.0, 100.0])?);
     // The value stands in the name: beside the marks it would be crossed by them.
-    let named = |factor: &RankedFactor| format!("{} {:.0} %", factor.factor, 100.0 * factor.main.value);
+    let named =
+        |factor: &RankedFactor| format!("{} {:.0} %", factor.factor, 100.0 * factor.main.value);
     let names: Vec<String> = shown.iter().map(named).collect();
     let title = heading(
         side.side.name(),

@@ -104,8 +104,16 @@ fn finding(key: Option<&KeyFactors>, found: Option<&Sources>) -> String {
             .lists
             .iter()
             .filter_map(|side| {
-                let sure = if side.is_settled() { "" } else { " (not settled)" };
-                Some(format!("{} for the {}{sure}", side.leader()?, side.side.name()))
+                let sure = if side.is_settled() {
+                    ""
+                } else {
+                    " (not settled)"
+                };
+                Some(format!(
+                    "{} for the {}{sure}",
+                    side.leader()?,
+                    side.side.name()
+                ))
             })
             .collect();
         sentences.push(if led.is_empty() {
