@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Make the report of a run directory again
     Report(Report),
+    /// Report on a table of scores that was made elsewhere
+    Analyze(Analyze),
     /// List data sets, networks, learners, metrics and studies
     List,
     /// Bring data sets and weights, verified
@@ -201,6 +203,31 @@ pub(crate) struct Report {
     /// Learner whose first run says which tasks are hard [default: the first without a head, by cosine if there is one]
     #[arg(long, value_name = "LEARNER")]
     pub(crate) reference: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Analyze {
+    /// A CSV file: columns run, setting, task, score; or run, setting, task, query, hit; see docs/analyze.md
+    #[arg(value_name = "SCORES.csv")]
+    pub(crate) file: PathBuf,
+    /// Columns that are settings varied on purpose: numbers, or names
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) factor: Vec<String>,
+    /// The same for numbers that are measured in decades, such as step sizes
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) log: Vec<String>,
+    /// Columns that are sources of chance, such as split, init or order
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) stream: Vec<String>,
+    /// Columns that are not to be read
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) ignore: Vec<String>,
+    /// Seed of all resampling
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Folder of the report [default: runs/analyze-NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

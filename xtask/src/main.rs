@@ -9,6 +9,7 @@
     reason = "a program talks: results on stdout, everything else on stderr"
 )]
 
+mod analyze;
 mod bench;
 mod check;
 mod dataset;
@@ -62,6 +63,7 @@ fn dispatch() -> Result<Ending> {
         flags::Command::Train(flags) => train::train(&flags),
         flags::Command::Evaluate(flags) => evaluate::evaluate(&flags),
         flags::Command::Report(flags) => report::command(&flags),
+        flags::Command::Analyze(flags) => analyze::command(&flags),
         flags::Command::List => list::list(),
         flags::Command::Fetch(flags) => fetch::fetch(&flags),
         flags::Command::Bench(flags) => bench::bench(&flags),

@@ -106,14 +106,19 @@ fn write(study: &str, out: &Path, records: &[Record], options: &Options) -> Resu
             .collect::<Result<_>>()?,
         factors: None,
     };
-    let analysis = analyze(&tables, options).context("while analyzing the runs")?;
+    publish(&tables, out, options)
+}
+
+/// Analyzes tables, prints the card, and writes the report.
+pub(crate) fn publish(tables: &Tables, out: &Path, options: &Options) -> Result<()> {
+    let analysis = analyze(tables, options).context("while analyzing the runs")?;
     let mut json = serde_json::to_string_pretty(&analysis)?;
     json.push('\n');
-    println!("{}", report::terminal_table(&tables, &analysis).trim_end());
+    println!("{}", report::terminal_table(tables, &analysis).trim_end());
     println!();
     for (name, text) in [
-        ("report.html", report::html(&tables, &analysis)),
-        ("report.md", report::markdown(&tables, &analysis)),
+        ("report.html", report::html(tables, &analysis)),
+        ("report.md", report::markdown(tables, &analysis)),
         ("report.json", json),
     ] {
         let path = out.join(name);

@@ -11,7 +11,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale};
 use metastable_analysis::spread::Spread;
 use metastable_analysis::{
     Adaptation, Measures, Options, Outcome, Progress, Run, Study, StudyAnalysis, TaskScores, Test,
@@ -137,24 +136,6 @@ fn small_study() -> Study {
 
 /// Everything that holds for any page.
 fn check(page: &str) {
-    check_with(
-        page,
-        &[
-            "card",
-            "findings",
-            "outcome",
-            "tail",
-            "difficulty",
-            "churn",
-            "comparison",
-            "adaptation",
-            "failures",
-            "fingerprint",
-        ],
-    );
-}
-
-fn check_with(page: &str, chapters: &[&str]) {
     let with_doctype = ParsingOptions {
         allow_dtd: true,
         ..ParsingOptions::default()
@@ -221,7 +202,18 @@ fn check_with(page: &str, chapters: &[&str]) {
             assert!(words > 0, "empty section");
         }
     }
-    for chapter in chapters {
+    for chapter in [
+        "card",
+        "findings",
+        "outcome",
+        "tail",
+        "difficulty",
+        "churn",
+        "comparison",
+        "adaptation",
+        "failures",
+        "fingerprint",
+    ] {
         assert!(ids.contains(chapter), "no chapter {chapter}");
     }
     for text in document
@@ -333,76 +325,6 @@ fn several_settings_have_panels_of_their_own() {
         page.contains("&quot;other, &quot;&quot;5-way&quot;&quot; 1-shot&quot;"),
         "CSV quotes its text"
     );
-}
-
-/// A step of `inner_lr` moves the mean, no run fails; init is varied alone and with split.
-fn small_factor_study() -> FactorTable {
-    let run = |at: usize| {
-        let (split, init) = (at / 40 % 2, at % 2);
-        let inner_lr = [0.01, 0.03, 0.1, 0.3][at / 2 % 4];
-        FactorRun {
-            id: format!("r{at}"),
-            levels: vec![inner_lr, (at / 8 % 5) as f64],
-            streams: vec![split.to_string(), init.to_string()],
-            response: Some(
-                0.6 + if inner_lr > 0.05 { 0.3 } else { 0.0 } + 0.002 * ((at * 7 % 11) as f64),
-            ),
-            failed: false,
-        }
-    };
-    FactorTable {
-        response: "accuracy".into(),
-        factors: vec![
-            Factor {
-                name: "inner_lr".into(),
-                scale: Scale::Logarithmic {
-                    low: 0.01,
-                    high: 0.3,
-                },
-            },
-            Factor {
-                name: "norm <b>".into(),
-                scale: Scale::Categories(["a", "b", "c", "d", "e"].map(str::to_owned).to_vec()),
-            },
-        ],
-        streams: vec!["split".into(), "init".into()],
-        runs: (0..80).map(run).collect(),
-        queries: None,
-    }
-}
-
-#[test]
-fn key_factors_have_a_chapter() {
-    let alone = Study {
-        factors: Some(small_factor_study()),
-        ..Study::default()
-    };
-    let analysis = analyze(&alone, &options()).unwrap();
-    let page = report::html(&alone, &analysis);
-    check_with(&page, &["card", "findings", "factors"]);
-    for words in [
-        "A study of factors: 80 runs, varying inner_lr, norm &lt;b&gt;, split and init.",
-        "The first factor is inner_lr for the mean",
-        "Of 2 factors, inner_lr moves the mean of accuracy most",
-        "none of the 80 runs failed",
-        "id=\"factor-lists\"",
-        "id=\"marginals\"",
-        "id=\"sources-alone\"",
-        "Basins: how far",
-    ] {
-        assert!(page.contains(words), "{words}");
-    }
-    assert!(
-        !page.contains("id=\"outcome\""),
-        "no runs, no chapters on runs"
-    );
-    let both = Study {
-        factors: Some(small_factor_study()),
-        ..small_study()
-    };
-    let page = report::html(&both, &analyze(&both, &options()).unwrap());
-    check(&page);
-    assert!(page.contains("id=\"factors\"") && page.contains("id=\"outcome\""));
 }
 
 /// Accuracies alone, as from another laboratory: what needs no predictions is there, what does is left out in words.

@@ -32,3 +32,4 @@ pub mod tree;
 mod balanced;
 mod reml;
 mod simplex;
+mod words;

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::tree::{Domain, MOST_CATEGORIES};
 use crate::error::{AnalysisError, check_len};
+use crate::record::{Outcome, Run};
+use crate::summary::mean;
 
 /// A table of runs. A *factor* is a setting that was varied on purpose; a *stream* is a source of chance (split,
 /// initialization, task order, ..., or one bundle of them all), of which only equality matters.
@@ -160,6 +162,22 @@ impl Scale {
                 .get(level as usize)
                 .cloned()
                 .unwrap_or_else(|| level.to_string()),
+        }
+    }
+}
+
+impl FactorRun {
+    /// A run of a study as a row: its response is the mean accuracy over tasks; it failed if its training diverged or it has no
+    /// accuracies. (That a run stayed at chance is for the caller to say: it knows the chance.)
+    #[must_use]
+    pub fn of(run: &Run, levels: Vec<f64>, streams: Vec<String>) -> Self {
+        let response = run.task_accuracies().map(|accuracies| mean(&accuracies));
+        Self {
+            id: run.id.clone(),
+            levels,
+            streams,
+            failed: run.outcome != Outcome::Completed || response.is_none(),
+            response,
         }
     }
 }

@@ -69,10 +69,15 @@ pub fn markdown(study: &Study, analysis: &StudyAnalysis) -> String {
 }
 
 /// The card as a plain table: for each learner and setting mean and seed SD with their intervals, tail, failures, steps
-/// to threshold.
+/// to threshold. A study of factors has a table of its own, after it: the first factor of each side of the result.
 #[must_use]
 pub fn terminal_table(study: &Study, analysis: &StudyAnalysis) -> String {
-    plain::columns(&card::table(&groups(study, analysis)))
+    let of_factors = factors::card(analysis).map(|table| plain::columns(&table));
+    match of_factors {
+        Some(table) if study.runs.is_empty() => table,
+        Some(table) => plain::columns(&card::table(&groups(study, analysis))) + "\n" + &table,
+        None => plain::columns(&card::table(&groups(study, analysis))),
+    }
 }
 
 fn document(study: &Study, analysis: &StudyAnalysis) -> Document {

@@ -14,4 +14,5 @@ mod published;
 mod simulation;
 mod study;
 mod support;
+mod training;
 mod variance;

@@ -99,7 +99,7 @@ fn line(
         .iter()
         .map(|point| point.1)
         .fold(f64::NEG_INFINITY, f64::max);
-    drawn.level(best - key.basin_margin, "rim of the basin");
+    drawn.level(best - key.basin_margin, "");
     drawn.line(Series(0), "line", points);
     Some(drawn.finish(
         &format!("marginal-{panel}"),
