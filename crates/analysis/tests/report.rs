@@ -59,6 +59,12 @@ fn test_with(wrong: impl Fn(usize) -> usize, n_tasks: usize) -> Test {
     let task_nll = (0..n_tasks)
         .map(|task| 0.05 + 0.25 * wrong(task) as f64 + 0.01 * (task % 7) as f64)
         .collect();
+    table([n_tasks, n_way, n_query], predictions, task_nll)
+}
+
+/// A test of which only the predictions and losses are known.
+fn table(sizes: [usize; 3], predictions: Vec<u8>, task_nll: Vec<f64>) -> Test {
+    let [n_tasks, n_way, n_query] = sizes;
     Test {
         n_tasks,
         n_way,
@@ -450,14 +456,8 @@ fn any_test() -> impl Strategy<Value = Test> {
             prop::collection::vec(0u8..5, n),
             prop::collection::vec(any_value(), n_tasks),
         )
-            .prop_map(move |(predictions, task_nll)| Test {
-                n_tasks,
-                n_way,
-                n_query,
-                predictions,
-                task_nll,
-                query_log_odds: None,
-                classes: None,
+            .prop_map(move |(predictions, task_nll)| {
+                table([n_tasks, n_way, n_query], predictions, task_nll)
             })
     })
 }

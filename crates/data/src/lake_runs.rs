@@ -71,9 +71,78 @@ mod tests {
     use std::collections::BTreeMap;
     use std::io::Cursor;
 
+    use rayon::prelude::*;
+
     use super::*;
     use crate::archive::{self, Limits};
     use crate::{omniglot, picture, test_data};
+
+    /// Row and column of each inked pixel around their mean, as Lake et al.'s demonstration program takes it; in order
+    /// of rows.
+    fn points(image: &[u8], side: usize) -> Vec<[f64; 2]> {
+        let at = |index: usize| [(index / side) as f64, (index % side) as f64];
+        let inked = (0..image.len()).filter(|&index| image[index] > 127);
+        let points: Vec<[f64; 2]> = inked.map(at).collect();
+        let n = points.len() as f64;
+        let mean = [0, 1].map(|axis| points.iter().map(|point| point[axis]).sum::<f64>() / n);
+        let around = |point: &[f64; 2]| [point[0] - mean[0], point[1] - mean[1]];
+        points.iter().map(around).collect()
+    }
+
+    /// Distance to the nearest of `points`: outwards from the point's own row, no further than the best so far.
+    fn nearest(point: [f64; 2], points: &[[f64; 2]]) -> f64 {
+        let (above, below) = points.split_at(points.partition_point(|other| other[0] < point[0]));
+        let mut best = f64::INFINITY;
+        let mut visit = |others: &mut dyn Iterator<Item = &[f64; 2]>| {
+            for other in others {
+                let (dy, dx) = (other[0] - point[0], other[1] - point[1]);
+                if dy * dy >= best {
+                    return;
+                }
+                best = best.min(dy * dy + dx * dx);
+            }
+        };
+        visit(&mut below.iter());
+        visit(&mut above.iter().rev());
+        best.sqrt()
+    }
+
+    /// The larger of the two mean distances to the nearest point of the other image.
+    fn modified_hausdorff(a: &[[f64; 2]], b: &[[f64; 2]]) -> f64 {
+        let one_way = |from: &[[f64; 2]], to: &[[f64; 2]]| {
+            from.iter().map(|point| nearest(*point, to)).sum::<f64>() / from.len() as f64
+        };
+        one_way(a, b).max(one_way(b, a))
+    }
+
+    /// Nearest support by modified Hausdorff distance: "should lead to a result of 38.8 percent errors", says
+    /// `python/one-shot-classification/demo_classification.py` of brendenlake/omniglot, which comes with the list.
+    #[test]
+    fn the_published_baseline_makes_its_published_errors() {
+        let Some(folder) = test_data::folder("omniglot") else {
+            return;
+        };
+        let dataset = omniglot::load(&folder, 105, None).unwrap();
+        let runs = lake_runs(&dataset).unwrap();
+        let n_wrong: usize = runs
+            .par_iter()
+            .map(|episode| {
+                let load = |images: &[u32]| -> Vec<Vec<[f64; 2]>> {
+                    let image = |&image: &u32| points(dataset.image(image as usize), 105);
+                    images.iter().map(image).collect()
+                };
+                let (supports, queries) = (load(&episode.support), load(&episode.query));
+                let is_wrong = |(label, query): &(usize, &Vec<[f64; 2]>)| {
+                    let distance = |support: &Vec<[f64; 2]>| modified_hausdorff(query, support);
+                    let distances: Vec<f64> = supports.iter().map(distance).collect();
+                    let own = distances[*label];
+                    distances.iter().any(|other| *other < own)
+                };
+                queries.iter().enumerate().filter(is_wrong).count()
+            })
+            .sum();
+        assert_eq!(n_wrong, 155, "of 400: 38.75 %");
+    }
 
     #[test]
     fn other_data_are_refused() {

@@ -118,14 +118,4 @@ mod tests {
             assert_eq!(out, expected.map(|byte| f64::from(byte) / 255.0), "{turns}");
         }
     }
-
-    #[test]
-    fn names_round_trip_and_typos_are_answered() {
-        for (name, rotations) in Rotations::ALL {
-            assert_eq!(rotations.to_string(), name);
-            assert_eq!(name.parse::<Rotations>().unwrap(), rotations);
-        }
-        let message = "asclasses".parse::<Rotations>().unwrap_err().to_string();
-        assert!(message.contains("did you mean `as-classes`"), "{message}");
-    }
 }

@@ -6,7 +6,8 @@ use crate::{ClassImages, Dataset};
 
 /// A folder of real data, from the environment variable `METASTABLE_DATA`.
 pub(crate) fn folder(name: &str) -> Option<PathBuf> {
-    let Some(root) = std::env::var_os("METASTABLE_DATA") else {
+    let root = std::env::var_os("METASTABLE_DATA").filter(|root| !root.is_empty());
+    let Some(root) = root else {
         println!("skipped: METASTABLE_DATA is not set");
         return None;
     };

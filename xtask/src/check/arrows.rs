@@ -35,10 +35,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// What a crate with its default features must not drag in, however far below.
+const FREE_OF: &[(&str, &str)] = &[
+    ("metastable-analysis", "candle-core"),
+    ("metastable-data", "candle-core"),
+    ("metastable-data", "hf-hub"),
+    ("metastable-data", "parquet"),
+    ("metastable-data", "ureq"),
+];
+
 /// Fails on an arrow that is not allowed.
 pub(super) fn check(root: &Path) -> Result<()> {
     workspace_arrows(root)?;
-    analysis_is_free_of_candle(root)
+    FREE_OF
+        .iter()
+        .try_for_each(|(package, dependency)| is_free_of(root, package, dependency))
 }
 
 fn workspace_arrows(root: &Path) -> Result<()> {
@@ -80,14 +91,14 @@ fn workspace_arrows(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `cargo tree -i` has to fail: it does when candle is nowhere below the crate.
-fn analysis_is_free_of_candle(root: &Path) -> Result<()> {
+/// `cargo tree -i` has to fail: it does when the dependency is nowhere below the package.
+fn is_free_of(root: &Path, package: &str, dependency: &str) -> Result<()> {
     let arguments = [
         "tree",
         "--package",
-        "metastable-analysis",
+        package,
         "--invert",
-        "candle-core",
+        dependency,
         "--edges",
         "all",
         "--locked",
@@ -101,7 +112,7 @@ fn analysis_is_free_of_candle(root: &Path) -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(
         !output.status.success(),
-        "candle-core is below metastable-analysis:\n{}",
+        "{dependency} is below {package}:\n{}",
         String::from_utf8_lossy(&output.stdout)
     );
     ensure!(
@@ -119,7 +130,16 @@ mod tests {
     }
 
     #[test]
-    fn analysis_is_free_of_candle() {
-        super::analysis_is_free_of_candle(&super::super::root()).unwrap();
+    fn no_crate_drags_in_what_its_job_does_not_need() {
+        let root = super::super::root();
+        for (package, dependency) in super::FREE_OF {
+            super::is_free_of(&root, package, dependency).unwrap();
+        }
+        // The check does find what is there.
+        let found = super::is_free_of(&root, "metastable-models", "candle-core").unwrap_err();
+        assert!(
+            found.to_string().contains("is below metastable-models"),
+            "{found}"
+        );
     }
 }

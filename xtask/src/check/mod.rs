@@ -88,3 +88,36 @@ fn cargo(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Resul
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where there is no rustfmt (a minimal toolchain), `xtask check` still asks for it.
+    #[test]
+    fn every_file_is_formatted() {
+        let version = Command::new(env!("CARGO"))
+            .args(["fmt", "--version"])
+            .output();
+        if version.is_ok_and(|output| output.status.success()) {
+            cargo(&root(), &["fmt", "--all", "--check"], &[]).unwrap();
+        }
+    }
+
+    /// The workspace is tested with all features that the runner asks for, so nothing else compiles this crate as a
+    /// stranger gets it. Its dependencies are built anew, with fewer features: a minute the first time.
+    #[test]
+    fn data_stands_alone_without_fetch() {
+        let arguments = [
+            "test",
+            "--package",
+            "metastable-data",
+            "--no-default-features",
+            "--lib",
+            "--locked",
+            "--offline",
+        ];
+        // Real data have had their turn in the workspace's own tests.
+        cargo(&root(), &arguments, &[("METASTABLE_DATA", "")]).unwrap();
+    }
+}
