@@ -10,7 +10,7 @@ use crate::findings::{Certainty, Finding, points};
 use crate::group::{LearnerRuns, SettingRuns};
 use crate::metric::{Measure, Measured, SettingMetric};
 use crate::options::Options;
-use crate::record::{Run, Test};
+use crate::record::Run;
 use crate::regression::{Line, line};
 use crate::summary::mean;
 
@@ -78,12 +78,12 @@ pub fn hardness(query_log_odds: &[f64], queries_per_task: usize) -> Vec<f64> {
 /// Accuracy on each task, mean over the runs but the reference: measured against itself, a run would be its own
 /// difficulty. None if no other run is there.
 pub(crate) fn task_accuracies<'a>(
-    tested: impl Iterator<Item = &'a (&'a Run, &'a Test)>,
+    runs: impl Iterator<Item = &'a Run>,
     reference: &Reference,
 ) -> Option<(Vec<Vec<f64>>, Vec<f64>)> {
-    let runs: Vec<Vec<f64>> = tested
-        .filter(|(run, _)| run.learner != reference.learner || run.seed != reference.seed)
-        .map(|(_, test)| test.task_accuracies())
+    let runs: Vec<Vec<f64>> = runs
+        .filter(|run| run.learner != reference.learner || run.seed != reference.seed)
+        .filter_map(Run::task_accuracies)
         .collect();
     let n_tasks = runs.first()?.len();
     let of_task = |task: usize| mean(&runs.iter().map(|run| run[task]).collect::<Vec<_>>());
@@ -118,7 +118,8 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
         .iter()
         .filter(|learner| same_episodes(learner, yardstick))
     {
-        let Some((runs, means)) = task_accuracies(learner.tested.iter(), &reference) else {
+        let Some((runs, means)) = task_accuracies(learner.scored.iter().copied(), &reference)
+        else {
             continue;
         };
         let Some(of_means) = line(&tasks, &means, options.level)? else {

@@ -74,7 +74,8 @@ struct Cloud<'g, 'a> {
 fn cloud<'g, 'a>(group: &'g Group<'a>, hardness: &Hardness) -> Option<Cloud<'g, 'a>> {
     let mut slopes = hardness.slopes.iter();
     let slope = slopes.find(|slope| slope.learner == group.learner)?.clone();
-    let (_, means) = task_accuracies(group.tested().iter(), &hardness.reference)?;
+    let runs = group.scored().into_iter().map(|(run, _)| run);
+    let (_, means) = task_accuracies(runs, &hardness.reference)?;
     let points = hardness
         .tasks
         .iter()
