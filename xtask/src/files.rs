@@ -1,11 +1,17 @@
 //! Files that are whole or absent: written beside, flushed to the disk, renamed.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
+
+/// How the names end of files that are being written; a crash can leave some behind.
+pub(crate) const BESIDE: &str = ".tmp";
 
 /// Writes the file such that a crash at any moment leaves the old content or the new one.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -14,8 +20,12 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         file.write_all(bytes)?;
         file.sync_all()
     });
-    written
-        .and_then(|()| fs::rename(&beside, path))
+    let placed = written.and_then(|()| fs::rename(&beside, path));
+    if placed.is_err() {
+        // On a full disk it takes the place that something smaller could still use.
+        let _ = fs::remove_file(&beside);
+    }
+    placed
         .with_context(|| {
             format!(
                 "while writing {}; is the disk full or the folder read-only? Free it, or choose another with --out",
@@ -26,15 +36,24 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Where a file is written before it takes its name.
+/// Where a file is written before it takes its name: nowhere that another process or thread writes.
 fn beside(path: &Path) -> PathBuf {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
+    name.push(format!(".{}-{count}{BESIDE}", process_token()));
     path.with_file_name(name)
 }
 
+/// A name for this process that no other has, on whatever machine.
+pub(crate) fn process_token() -> &'static str {
+    static TOKEN: OnceLock<String> = OnceLock::new();
+    // The standard library's hash tables take their keys from the system's source of randomness.
+    TOKEN.get_or_init(|| format!("{:016x}", RandomState::new().build_hasher().finish()))
+}
+
 /// Makes the rename itself durable. Not every system lets a folder be opened, and the content is safe either way.
-fn sync_folder(path: &Path) {
+pub(crate) fn sync_folder(path: &Path) {
     if let Some(folder) = path.parent()
         && let Ok(folder) = File::open(folder)
     {
@@ -57,30 +76,34 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("while reading {}", path.display()))
 }
 
-/// Keeps a second process out of the folder until dropped (or until this process dies, however it does).
-pub(crate) fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join(".lock");
-    let file = File::create(&path).with_context(|| {
-        format!(
-            "while making {}; choose another folder with --out",
-            path.display()
-        )
-    })?;
-    if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
-        bail!(
-            "another process is working in {}; wait for it, or choose another folder with --out",
-            folder.display()
-        );
+/// Removes a file; one that is not there is as good.
+pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("while removing {}", path.display()))
+        }
+        _ => Ok(()),
     }
-    Ok(file)
+}
+
+/// Removes a folder and everything in it; one that is not there is as good.
+pub(crate) fn remove_folder(path: &Path) -> Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("while removing {}", path.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// SHA-256 in lower-case hex.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -95,16 +118,6 @@ mod tests {
         write_whole(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn the_second_lock_is_refused_until_the_first_is_gone() {
-        let folder = tempfile::tempdir().unwrap();
-        let first = lock(folder.path()).unwrap();
-        let refusal = lock(folder.path()).unwrap_err().to_string();
-        assert!(refusal.contains("another process"), "{refusal}");
-        drop(first);
-        lock(folder.path()).unwrap();
     }
 
     /// FIPS 180-2, appendix B.1.

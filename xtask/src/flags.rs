@@ -128,6 +128,9 @@ pub(crate) struct Experiment {
     /// Folder of the results [default: runs/STUDY]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Folder of the runs themselves, which studies share [default: .store beside the folder of the results]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) machine: Machine,
 }
@@ -163,6 +166,9 @@ pub(crate) struct Train {
     /// Folder of the results [default: runs/train-LEARNER]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Folder of the runs themselves, which studies share [default: .store beside the folder of the results]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) machine: Machine,
 }

@@ -11,6 +11,7 @@
 
 mod analyze;
 mod bench;
+mod campaign;
 mod check;
 mod dataset;
 mod evaluate;
@@ -19,12 +20,14 @@ mod fetch;
 mod files;
 mod flags;
 mod list;
+mod plan;
 mod progress;
 mod report;
 mod run;
 mod schedule;
 mod shell;
 mod signal;
+mod store;
 mod study;
 mod train;
 
@@ -39,8 +42,8 @@ use metastable_models::Backend;
 enum Ending {
     /// Exit code 0. Runs that diverged are results, not failures.
     Done,
-    /// Exit code 1: a check failed.
-    ChecksFailed,
+    /// Exit code 1: a check, or a run, failed.
+    Failed,
     /// Exit code 130: the user stopped it, and it can go on.
     Interrupted,
 }
@@ -48,7 +51,7 @@ enum Ending {
 fn main() -> ExitCode {
     match dispatch() {
         Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::ChecksFailed) => ExitCode::from(1),
+        Ok(Ending::Failed) => ExitCode::from(1),
         Ok(Ending::Interrupted) => ExitCode::from(130),
         Err(error) => {
             eprintln!("error: {error:#}");

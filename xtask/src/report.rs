@@ -7,56 +7,68 @@ use metastable_analysis::{Options, Study as Tables, analyze, report};
 use metastable_models::Backend;
 
 use crate::Ending;
-use crate::files::{read_text, write_whole};
+use crate::campaign::folder::Index;
+use crate::campaign::{Finished, StudyFolder};
+use crate::files::write_whole;
 use crate::flags;
-use crate::run::{Record, RunFolder, convert};
+use crate::run::convert;
 use crate::shell::quote_path;
+use crate::store::Stored;
 use crate::study::suggestion;
 
 /// Runs the command.
 pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
-    of_folder(&flags.dir, flags.reference.as_deref())?;
+    let folder = StudyFolder::new(&flags.dir);
+    let index = folder.read()?;
+    let mut is_damaged = false;
+    let finished = folder.finished(&index, |entry, stored| match stored {
+        Stored::Damaged(error) => {
+            is_damaged = true;
+            eprintln!("{}: {error:#}; it is left out", entry.label);
+        }
+        _ => eprintln!("{} has not ended and is left out", entry.label),
+    })?;
+    if finished.is_empty() {
+        bail!(
+            "no run of {} has ended; run its study first",
+            flags.dir.display()
+        );
+    }
+    write(&folder, &index, &finished, flags.reference.as_deref())?;
+    if is_damaged {
+        eprintln!("the command that runs the study makes damaged runs again");
+        return Ok(Ending::Failed);
+    }
     Ok(Ending::Done)
 }
 
-/// Writes the report of all finished runs of a study's folder, and prints its table; `reference` is the learner that
-/// says which tasks are hard.
-pub(crate) fn of_folder(out: &Path, reference: Option<&str>) -> Result<()> {
-    let runs = out.join("runs");
-    let folders = std::fs::read_dir(&runs).with_context(|| {
-        format!(
-            "while looking for runs in {}; give the folder of a study, e.g. runs/quick",
-            runs.display()
-        )
-    })?;
-    let mut ids = folders
-        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-        .collect::<std::io::Result<Vec<String>>>()?;
-    ids.sort();
-    let mut records = Vec::new();
-    for id in ids {
-        match Record::read(&RunFolder::new(out, &id).record())? {
-            Some(record) if record.result.is_some() => records.push(record),
-            _ => eprintln!("{id} has not ended and is left out"),
-        }
-    }
-    let Some(first) = records.first() else {
-        bail!("no run of {} has ended; run its study first", out.display());
+/// The learner whose first run says how hard tasks are: one that compares embeddings and does not adapt, by cosine if
+/// there is one, as in the definition.
+fn usual_reference(runs: &[Finished]) -> Option<&str> {
+    let has_no_head = |run: &&Finished| run.record.config.network.n_way.is_none();
+    let is_cosine = |run: &&Finished| {
+        let metric = run.record.config.learner.settings.get("metric");
+        metric.is_some_and(|metric| metric == "cosine")
     };
-    let (study, order) = (first.study.clone(), learner_order(out)?);
-    let rank = |record: &Record| order.iter().position(|name| *name == record.config.name);
-    records.sort_by_key(|record| {
-        (
-            rank(record),
-            record.config.name.clone(),
-            record.config.seed(),
-        )
-    });
+    let candidates = || runs.iter().filter(has_no_head);
+    let chosen = candidates().find(is_cosine).or_else(|| candidates().next());
+    chosen.map(|run| run.entry.learner.as_str())
+}
+
+/// Writes the report of these runs, and prints its table; `reference` is the learner that says which tasks are hard.
+pub(crate) fn write(
+    folder: &StudyFolder,
+    index: &Index,
+    runs: &[Finished],
+    reference: Option<&str>,
+) -> Result<()> {
+    let out = folder.path();
     let reference = match reference {
-        None => usual_reference(&records),
-        Some(name) if records.iter().any(|record| record.config.name == name) => Some(name),
+        None => usual_reference(runs),
+        Some(name) if runs.iter().any(|run| run.entry.learner == name) => Some(name),
         Some(name) => {
-            let names: Vec<&str> = order.iter().map(String::as_str).collect();
+            let mut names: Vec<&str> = runs.iter().map(|run| run.entry.learner.as_str()).collect();
+            names.dedup();
             bail!(
                 "--reference {name}: no run of that learner; {}",
                 suggestion(name, &names)
@@ -67,46 +79,13 @@ pub(crate) fn of_folder(out: &Path, reference: Option<&str>) -> Result<()> {
         reference: reference.map(str::to_owned),
         ..Options::default()
     };
-    write(&study, out, &records, &options)
-}
-
-/// The learner whose first run says how hard tasks are: one that compares embeddings and does not adapt, by cosine if
-/// there is one, as in the definition.
-fn usual_reference(records: &[Record]) -> Option<&str> {
-    let has_no_head = |record: &&Record| record.config.network.n_way.is_none();
-    let is_cosine = |record: &&Record| {
-        let metric = record.config.learner.settings.get("metric");
-        metric.is_some_and(|metric| metric == "cosine")
-    };
-    let candidates = || records.iter().filter(has_no_head);
-    let chosen = candidates().find(is_cosine).or_else(|| candidates().next());
-    chosen.map(|record| record.config.name.as_str())
-}
-
-/// The learners in the order of the study's file.
-fn learner_order(out: &Path) -> Result<Vec<String>> {
-    let text = read_text(&out.join("study.toml"))?;
-    let named = |line: &str| {
-        Some(
-            line.strip_prefix("[learners.")?
-                .strip_suffix(']')?
-                .to_owned(),
-        )
-    };
-    Ok(text.lines().filter_map(named).collect())
-}
-
-fn write(study: &str, out: &Path, records: &[Record], options: &Options) -> Result<()> {
     let tables = Tables {
-        name: study.to_owned(),
-        command: replication(out, records),
-        runs: records
-            .iter()
-            .map(|record| convert::table(out, record))
-            .collect::<Result<_>>()?,
+        name: index.study.clone(),
+        command: replication(out, runs),
+        runs: runs.iter().map(convert::table).collect::<Result<_>>()?,
         factors: None,
     };
-    publish(&tables, out, options)
+    publish(&tables, out, &options)
 }
 
 /// Analyzes tables, prints the card, and writes the report.
@@ -129,17 +108,20 @@ pub(crate) fn publish(tables: &Tables, out: &Path, options: &Options) -> Result<
 }
 
 /// The command that makes these runs again, bit for bit.
-fn replication(out: &Path, records: &[Record]) -> String {
+fn replication(out: &Path, runs: &[Finished]) -> String {
+    // With a store of its own: from the shared one, nothing would be run again.
     // By components, or a slash at the end would stay in the middle.
     let mut again = out.components().as_path().as_os_str().to_owned();
     again.push("-again");
+    let again = Path::new(&again);
     let mut command = format!(
-        "cargo xtask experiment {} --out {}",
+        "cargo xtask experiment {} --out {} --store {}",
         quote_path(&out.join("study.toml")),
-        quote_path(Path::new(&again))
+        quote_path(again),
+        quote_path(&again.join("store"))
     );
-    if let Some(record) = records.first() {
-        let compute = &record.config.compute;
+    if let Some(run) = runs.first() {
+        let compute = &run.record.config.compute;
         if compute.device != "cpu" {
             command += &format!(" --device {}", compute.device);
         }

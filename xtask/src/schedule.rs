@@ -3,8 +3,6 @@
 //! Nothing here can change a result: a run is a function of its configuration, and its sums do not depend on threads.
 
 use std::num::NonZero;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
@@ -38,74 +36,60 @@ impl Shares {
         Ok(Self { jobs, threads })
     }
 
-    /// Does `work(0), ..., work(n - 1)`, first come first served, and returns the results in order of index.
+    /// Calls `work` in every job, inside the job's own pool; it returns when it finds nothing more to do.
     ///
-    /// After an error no further piece of work is begun; those under way end by themselves.
-    pub(crate) fn run<T: Send>(
-        self,
-        n: usize,
-        work: impl Fn(usize) -> Result<T> + Sync,
-    ) -> Result<Vec<T>> {
-        let next = AtomicUsize::new(0);
-        let results: Mutex<Vec<Option<Result<T>>>> = Mutex::new((0..n).map(|_| None).collect());
-        let worker = || -> Result<()> {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(self.threads)
-                .build()
-                .with_context(|| format!("while starting {} threads", self.threads))?;
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= n {
-                    return Ok(());
-                }
-                let result = pool.install(|| work(index));
-                if result.is_err() {
-                    next.store(n, Ordering::Relaxed);
-                }
-                let mut results = results.lock().unwrap_or_else(|lock| lock.into_inner());
-                results[index] = Some(result);
-            }
-        };
+    /// The first error is handed on when all have returned.
+    pub(crate) fn work(self, work: impl Fn() -> Result<()> + Sync) -> Result<()> {
+        let worker = || self.pool()?.install(&work);
         thread::scope(|scope| {
             let workers: Vec<_> = (0..self.jobs).map(|_| scope.spawn(worker)).collect();
-            workers.into_iter().try_for_each(|worker| {
-                worker
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-        })?;
-        let results = results
-            .into_inner()
-            .unwrap_or_else(|lock| lock.into_inner());
-        results.into_iter().flatten().collect()
+            let results: Vec<Result<()>> = workers
+                .into_iter()
+                .map(|worker| {
+                    worker
+                        .join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
+                .collect();
+            results.into_iter().collect()
+        })
+    }
+
+    /// The threads of one job.
+    pub(crate) fn pool(self) -> Result<rayon::ThreadPool> {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(self.threads)
+            .build()
+            .with_context(|| format!("while starting {} threads", self.threads))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     #[test]
-    fn results_keep_their_order_at_any_share() {
+    fn every_job_works_in_a_pool_of_its_own() {
         for (jobs, threads) in [(1, 1), (1, 3), (2, 1), (7, 2)] {
             let shares = Shares::new(Some(jobs), Some(threads), 20).unwrap();
-            let squares = shares.run(20, |i| Ok(i * i)).unwrap();
-            assert_eq!(squares, (0..20).map(|i| i * i).collect::<Vec<_>>());
+            let seen = Mutex::new(Vec::new());
+            shares
+                .work(|| {
+                    seen.lock().unwrap().push(rayon::current_num_threads());
+                    Ok(())
+                })
+                .unwrap();
+            assert_eq!(seen.into_inner().unwrap(), vec![threads; jobs]);
         }
     }
 
     #[test]
-    fn an_error_is_handed_on_and_ends_the_queue() {
-        let shares = Shares::new(Some(1), Some(1), 5).unwrap();
-        let begun = AtomicUsize::new(0);
-        let error = shares
-            .run(5, |i| {
-                begun.fetch_add(1, Ordering::Relaxed);
-                if i == 2 { bail!("no") } else { Ok(()) }
-            })
-            .unwrap_err();
+    fn an_error_is_handed_on() {
+        let shares = Shares::new(Some(2), Some(1), 5).unwrap();
+        let error = shares.work(|| bail!("no")).unwrap_err();
         assert_eq!(error.to_string(), "no");
-        assert_eq!(begun.into_inner(), 3);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 
-/// Set when the user asked to stop.
+/// Set when the user, or an error of the system, asked to stop.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stop(Arc<AtomicBool>);
 
@@ -13,6 +13,11 @@ impl Stop {
     /// Whether to stop after the present step.
     pub(crate) fn asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Asks to stop as the user would.
+    pub(crate) fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 
     /// Listens to Ctrl-C (and SIGTERM, SIGHUP where they exist).

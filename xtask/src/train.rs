@@ -34,5 +34,5 @@ pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
         Some(out) => out.clone(),
         None => default_out(&study.head.name),
     };
-    run_study(&study, &out, &flags.machine)
+    run_study(&study, &out, flags.store.as_deref(), &flags.machine)
 }

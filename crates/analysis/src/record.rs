@@ -38,7 +38,7 @@ pub struct Run {
     pub outcome: Outcome,
     /// Training, in order of steps.
     pub history: Vec<Progress>,
-    /// Wall-clock seconds of training, validation included.
+    /// Wall-clock seconds of training, validation included. In no report: equal studies have equal reports.
     pub train_seconds: f64,
     /// The meta-test; absent if the run ended before it.
     pub test: Option<Test>,

@@ -64,7 +64,7 @@ pub(crate) fn check() -> Result<Ending> {
         Ok(Ending::Done)
     } else {
         println!("failed: {}", failed.join(", "));
-        Ok(Ending::ChecksFailed)
+        Ok(Ending::Failed)
     }
 }
 

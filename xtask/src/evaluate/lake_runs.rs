@@ -30,7 +30,7 @@ pub(super) fn evaluate(
     {
         bail!(
             "{} has a head for {n_way} classes, and Lake's runs are {}-way: take a learner without a head (protonet, matching), or one trained with {} classes",
-            config.name,
+            config.learner.name,
             SHAPE.n_way,
             SHAPE.n_way
         );
@@ -59,12 +59,12 @@ pub(super) fn evaluate(
         );
     }
 
-    let run = Run::new(&config)?;
+    let run = Run::new(&config.learner.name, &config)?;
     let shares = Shares::new(Some(1), flags.machine.threads, 1)?;
     let tasks = |index| Task::gather(&dataset, &episodes[index as usize]);
-    let mut evaluations =
-        shares.run(1, |_| run.evaluate(&stored.weights, &tasks, episodes.len()))?;
-    let evaluation = evaluations.remove(0);
+    let evaluation = shares
+        .pool()?
+        .install(|| run.evaluate(&stored.weights, &tasks, episodes.len()))?;
     let errors: Vec<f64> = evaluation
         .task_accuracies()
         .map(|accuracy| 1.0 - accuracy)
@@ -82,7 +82,7 @@ pub(super) fn evaluate(
             .collect();
         let result = json!({
             "checkpoint": flags.checkpoint,
-            "learner": config.name,
+            "learner": config.learner.name,
             "step": stored.step,
             "list": "lake-runs",
             "runs": runs,
@@ -105,7 +105,7 @@ pub(super) fn evaluate(
     }
     println!(
         "{} after {} steps on Lake's 20 runs: error {:.2} % +- {:.2} (95 %, runs of the list only; people: {:.1} %)",
-        config.name,
+        config.learner.name,
         stored.step,
         100.0 * error_rate,
         100.0 * interval.half_width(),

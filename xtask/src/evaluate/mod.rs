@@ -45,20 +45,21 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
         );
     }
 
-    let run = Run::new(&config)?;
+    let run = Run::new(&config.learner.name, &config)?;
     // One checkpoint is one job, on all threads.
     let shares = Shares::new(Some(1), flags.machine.threads, 1)?;
     let episodes = material.list(&config, MetaSplit::Test)?;
     let tasks = |index| episodes.task(index);
     let n_tasks = config.test.episodes;
-    let mut evaluations = shares.run(1, |_| run.evaluate(&stored.weights, &tasks, n_tasks))?;
-    let evaluation = evaluations.remove(0);
+    let evaluation = shares
+        .pool()?
+        .install(|| run.evaluate(&stored.weights, &tasks, n_tasks))?;
 
     let scores: Vec<f64> = evaluation.task_accuracies().collect();
     let interval = interval(&evaluation)?;
     let result = json!({
         "checkpoint": flags.checkpoint,
-        "learner": config.name,
+        "learner": config.learner.name,
         "step": stored.step,
         "setting": config.setting(),
         "n_query": config.test.query,
@@ -76,7 +77,7 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     } else {
         println!(
             "{} after {} steps on {}: {:.2} % +- {:.2} over {} episodes with {} queries a class (95 %, tasks only), nll {:.4}",
-            config.name,
+            config.learner.name,
             stored.step,
             config.setting(),
             100.0 * evaluation.accuracy(),

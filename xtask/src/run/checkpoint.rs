@@ -9,6 +9,7 @@ use metastable_algorithms::Weights;
 use metastable_models::{Architecture, Checkpoint};
 
 use super::{Record, RunConfig};
+use crate::store::manifest::Manifest;
 
 /// Writes weights, with what is needed to test them again.
 pub(crate) fn write(
@@ -19,7 +20,7 @@ pub(crate) fn write(
 ) -> Result<()> {
     let metadata = BTreeMap::from([
         ("config".to_owned(), serde_json::to_string(&record.config)?),
-        ("config_hash".to_owned(), record.config_hash.clone()),
+        ("identity".to_owned(), record.identity.clone()),
         (
             "fingerprint".to_owned(),
             serde_json::to_string(&record.fingerprint()?)?,
@@ -46,8 +47,13 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    /// Reads a checkpoint of ours.
+    /// Reads a checkpoint of ours; in the folder of its run, it has to have its checksum.
     pub(crate) fn read(path: &Path) -> Result<Self> {
+        if let (Some(folder), Some(name)) = (path.parent(), path.file_name())
+            && let Some(manifest) = Manifest::read(folder)?
+        {
+            manifest.verify_file(folder, &name.to_string_lossy())?;
+        }
         let checkpoint = Checkpoint::open(path)?;
         let text = |key: &str| {
             let metadata = checkpoint.metadata().get(key);

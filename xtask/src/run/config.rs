@@ -10,19 +10,22 @@ use metastable_models::{Backend, DeviceSpec, NetworkConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::numerics::Numerics;
 use crate::files::sha256;
 use crate::study::{DataSettings, TestSettings};
 
-/// The configuration of one run. Two runs of equal configuration have equal bits.
+/// The configuration of one run. Two runs of equal configuration have equal bits, whatever study asks for them and
+/// whatever it calls them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RunConfig {
-    /// Name of the learner in its study.
-    pub(crate) name: String,
     pub(crate) data: DataSettings,
     /// Of the glyphs data set alone.
     pub(crate) glyphs: Option<GlyphsConfig>,
     /// SHA-256 of the images, whatever their container.
     pub(crate) data_digest: String,
+    /// SHA-256 over the names of the classes for training, validation and test.
+    #[serde(default)]
+    pub(crate) split_digest: String,
     /// Training episodes.
     pub(crate) episode: EpisodeShape,
     pub(crate) test: TestSettings,
@@ -33,6 +36,9 @@ pub(crate) struct RunConfig {
     /// Outer steps between two lines of the log: the lines are means since the last.
     pub(crate) log_every: usize,
     pub(crate) compute: Compute,
+    /// The build and the machine.
+    #[serde(default)]
+    pub(crate) numerics: Numerics,
 }
 
 /// What computes; it can change the last bits.
@@ -68,11 +74,6 @@ impl Compute {
 }
 
 impl RunConfig {
-    /// Seed of the bundle.
-    pub(crate) fn seed(&self) -> u64 {
-        self.seeds.init
-    }
-
     /// `glyphs 5-way 1-shot`: runs are comparable within a setting.
     pub(crate) fn setting(&self) -> String {
         format!(
@@ -83,20 +84,18 @@ impl RunConfig {
         )
     }
 
-    /// Name of the run's folder.
-    pub(crate) fn id(&self) -> String {
+    /// `maml-glyphs-5w1s-s0`: what a study calls the run of one of its learners, with something that tells its seeds.
+    pub(crate) fn label(&self, learner: &str, seeds: &str) -> String {
         format!(
-            "{}-{}-{}w{}s-s{}",
-            self.name,
+            "{learner}-{}-{}w{}s-{seeds}",
             set_name(&self.data.set),
             self.test.way,
             self.test.shot,
-            self.seed()
         )
     }
 
-    /// SHA-256 over the configuration.
-    pub(crate) fn hash(&self) -> Result<String> {
+    /// SHA-256 over everything that determines the run: its identity, in any study.
+    pub(crate) fn identity(&self) -> Result<String> {
         Ok(sha256(&serde_json::to_vec(self)?))
     }
 

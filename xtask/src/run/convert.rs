@@ -1,19 +1,22 @@
 //! From the files of a run to the plain table that the analysis takes.
 
-use std::path::Path;
-
 use anyhow::{Result, anyhow};
 use metastable_analysis::{Progress, Run};
 
-use super::{Record, RunFolder, log, results};
+use super::{log, results};
+use crate::campaign::Finished;
 
-/// The table of a finished run, read from its folder below `out`.
-pub(crate) fn table(out: &Path, record: &Record) -> Result<Run> {
-    let folder = RunFolder::new(out, &record.id);
+/// The table of a finished run of a study.
+pub(crate) fn table(run: &Finished) -> Result<Run> {
+    let Finished {
+        entry,
+        folder,
+        record,
+    } = run;
     let result = record
         .result
         .as_ref()
-        .ok_or_else(|| anyhow!("run {} has not ended", record.id))?;
+        .ok_or_else(|| anyhow!("run {} has not ended", entry.label))?;
     let history = log::read(&folder.log())?
         .into_iter()
         .map(|line| Progress {
@@ -26,15 +29,15 @@ pub(crate) fn table(out: &Path, record: &Record) -> Result<Run> {
     let (test, adaptation) = match &result.test {
         None => (None, None),
         Some(_) => {
-            let (test, adaptation) = results::read(&folder.test(), &record.config_hash)?;
+            let (test, adaptation) = results::read(&folder.test(), &record.identity)?;
             (Some(test), adaptation)
         }
     };
     Ok(Run {
-        id: record.id.clone(),
-        learner: record.config.name.clone(),
+        id: entry.label.clone(),
+        learner: entry.learner.clone(),
         setting: record.config.setting(),
-        seed: record.config.seed(),
+        seed: entry.seed,
         outcome: result.outcome.clone(),
         history,
         train_seconds: result.train_seconds,

@@ -1,55 +1,50 @@
 //! One run from its configuration to its files. A run that was cut goes on where its state says, with the same bits.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use metastable_algorithms::{
     CheckedLearner, Evaluation, Outcome, TaskSource, TrainState, Trainer, Weights, curves, evaluate,
 };
 use metastable_data::{MetaSplit, Stream};
 use metastable_models::{Architecture, Network};
 
-use super::log::{Log, Pending};
+use super::growing::{Growing, Mark};
+use super::log::Pending;
 use super::record::{Record, RecordParts, RunResult, TestResult};
 use super::state::State;
 use super::{Material, RunConfig, checkpoint, results};
-use crate::files::make_folder;
 use crate::progress::{Line, Progress};
 use crate::signal::Stop;
+use crate::store::attempt::Attempt;
 use crate::study::RunSettings;
 
-/// What all runs of a study share.
+/// What a run needs around it.
 pub(crate) struct Workshop<'a> {
-    pub(crate) study: &'a str,
-    /// Folder of the study's results.
-    pub(crate) out: &'a Path,
     pub(crate) material: &'a Material,
     pub(crate) settings: &'a RunSettings,
     pub(crate) stop: &'a Stop,
     pub(crate) progress: &'a Progress,
 }
 
-/// How a session of work on a run ended.
+/// How work on a run ended.
 pub(crate) enum Ended {
-    /// With a result, now or in an earlier session.
+    /// With a result; the run is in the store.
     Finished(Box<Record>),
     /// Because the user asked; the state is on the disk.
     Interrupted,
+    /// Because another process, which found this one silent, has taken the run over.
+    TakenOver,
 }
 
-/// Where the files of a run are.
+/// The files of a run in their folder.
 pub(crate) struct RunFolder(PathBuf);
 
 impl RunFolder {
-    /// The folder of a run below that of its study.
-    pub(crate) fn new(out: &Path, id: &str) -> Self {
-        Self(out.join("runs").join(id))
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
+    /// The folder of a run, wherever it is.
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
     }
 
     pub(crate) fn record(&self) -> PathBuf {
@@ -57,11 +52,11 @@ impl RunFolder {
     }
 
     pub(crate) fn log(&self) -> PathBuf {
-        self.0.join("log.jsonl")
+        self.0.join(LOG)
     }
 
     pub(crate) fn state(&self) -> PathBuf {
-        self.0.join("state.safetensors")
+        self.0.join(STATE)
     }
 
     pub(crate) fn best(&self) -> PathBuf {
@@ -75,23 +70,44 @@ impl RunFolder {
     pub(crate) fn test(&self) -> PathBuf {
         self.0.join("test.safetensors")
     }
+
+    /// Names of the files that a finished run keeps.
+    fn lasting(&self) -> Vec<String> {
+        [
+            self.record(),
+            self.log(),
+            self.best(),
+            self.last(),
+            self.test(),
+        ]
+        .iter()
+        .filter(|path| path.exists())
+        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+        .collect()
+    }
 }
+
+const LOG: &str = "log.jsonl";
+const STATE: &str = "state.safetensors";
 
 /// A run whose configuration is checked and whose network is built.
 pub(crate) struct Run<'a> {
     config: &'a RunConfig,
-    config_hash: String,
+    /// What messages call it.
+    label: &'a str,
+    identity: String,
     learner: CheckedLearner,
     network: Box<dyn Network<f32>>,
 }
 
 impl<'a> Run<'a> {
     /// Builds learner and network.
-    pub(crate) fn new(config: &'a RunConfig) -> Result<Self> {
+    pub(crate) fn new(label: &'a str, config: &'a RunConfig) -> Result<Self> {
         let compute = &config.compute;
         Ok(Self {
             config,
-            config_hash: config.hash()?,
+            label,
+            identity: config.identity()?,
             learner: config.learner.validate()?,
             network: metastable_models::build(
                 &config.network,
@@ -101,30 +117,38 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Does what is left of the run.
-    pub(crate) fn execute(&self, shop: &Workshop<'_>) -> Result<Ended> {
-        let folder = RunFolder::new(shop.out, &self.config.id());
-        let finish = || format!("in run {}", self.config.id());
-        self.execute_in(shop, &folder).with_context(finish)
+    /// Does what is left of the run, and puts it into the store.
+    pub(crate) fn execute(&self, shop: &Workshop<'_>, attempt: Attempt<'_>) -> Result<Ended> {
+        let folder = RunFolder::new(attempt.folder());
+        match self.execute_in(shop, &folder, &attempt) {
+            // What the successor removed is missing here; that is no error of this run.
+            Err(_) if !attempt.is_held() => Ok(Ended::TakenOver),
+            Ok(Ended::Finished(_)) if !attempt.is_held() => Ok(Ended::TakenOver),
+            Ok(Ended::Finished(record)) => {
+                attempt.publish(&folder.lasting())?;
+                Ok(Ended::Finished(record))
+            }
+            other => other,
+        }
     }
 
-    fn execute_in(&self, shop: &Workshop<'_>, folder: &RunFolder) -> Result<Ended> {
-        let stored = Record::read(&folder.record())?;
-        if let Some(record) = stored.filter(|record| record.result.is_some()) {
-            return Ok(Ended::Finished(Box::new(record)));
-        }
-        make_folder(folder.path())?;
+    fn execute_in(
+        &self,
+        shop: &Workshop<'_>,
+        folder: &RunFolder,
+        attempt: &Attempt<'_>,
+    ) -> Result<Ended> {
+        let start = self.earlier(shop, attempt)?;
         let test = shop.material.list(self.config, MetaSplit::Test)?;
         let parts = RecordParts {
             classes: shop.material.class_lists(),
             test_list_digest: test.digest(self.config.test.episodes),
             n_parameters: self.network.layout().n_values(),
         };
-        let mut record = Record::new(shop.study, self.config, parts)?;
-        record.write(&folder.record())?;
-
-        let Some((state, outcome)) = self.train(shop, folder)? else {
-            return Ok(Ended::Interrupted);
+        let mut record = Record::new(self.config, parts)?;
+        let (state, outcome) = match self.train(shop, folder, attempt, start)? {
+            Trained::Ended(state, outcome) => (state, outcome),
+            Trained::Cut(ended) => return Ok(ended),
         };
         let train = &state.train;
         let save = |path: &Path, weights: &Weights<f32>, step| {
@@ -152,37 +176,72 @@ impl<'a> Run<'a> {
         }
         record.result = Some(result);
         record.write(&folder.record())?;
-        // From here on the run is finished; a state that stays behind does no harm.
-        let _ = fs::remove_file(folder.state());
         Ok(Ended::Finished(Box::new(record)))
     }
 
-    /// Trains to the end, or until the user asks to stop (then nothing is returned).
-    fn train(&self, shop: &Workshop<'_>, folder: &RunFolder) -> Result<Option<(State, Outcome)>> {
+    /// Where an earlier attempt got to: the state of the one that got furthest, of those whose files are whole. Its files
+    /// are this attempt's from now on.
+    fn earlier(&self, shop: &Workshop<'_>, attempt: &Attempt<'_>) -> Result<Option<State>> {
+        let mut best: Option<(State, PathBuf)> = None;
+        for path in attempt.earlier()? {
+            match self.usable(&RunFolder::new(&path)) {
+                Ok(Some(state)) => {
+                    let further = |(other, _): &(State, _)| other.train.step < state.train.step;
+                    if best.as_ref().is_none_or(further) {
+                        best = Some((state, path));
+                    }
+                }
+                Ok(None) => {}
+                Err(error) => shop.progress.say(&format!(
+                    "{}: {error:#}; it is not used, and the steps it stood for are made again",
+                    self.label
+                )),
+            }
+        }
+        let (state, path) = best.unzip();
+        attempt.adopt(path.as_deref(), &[STATE, LOG])?;
+        Ok(state)
+    }
+
+    /// The state in a folder, if there is one and all that it counts on is there.
+    fn usable(&self, folder: &RunFolder) -> Result<Option<State>> {
+        let optimizer = &self.config.training.optimizer;
+        let state = State::read(&folder.state(), &self.identity, &*self.network, optimizer)?;
+        if let Some(state) = &state {
+            state.log.read(&folder.log())?;
+        }
+        Ok(state)
+    }
+
+    /// Trains to the end, unless it is cut.
+    fn train(
+        &self,
+        shop: &Workshop<'_>,
+        folder: &RunFolder,
+        attempt: &Attempt<'_>,
+        start: Option<State>,
+    ) -> Result<Trained> {
         let config = self.config;
-        let optimizer = &config.training.optimizer;
-        let network = &*self.network;
-        let stored = State::read(&folder.state(), &self.config_hash, network, optimizer)?;
-        let start = match stored {
+        let start = match start {
             Some(state) => state,
             None => State {
                 train: self.initial_state()?,
-                n_lines: 0,
+                log: Mark::default(),
                 pending: Pending::default(),
                 train_seconds: 0.0,
             },
         };
-        let mut log = Log::open(&folder.log(), start.n_lines)?;
+        let mut log = Growing::open(&folder.log(), &start.log)?;
         let mut pending = start.pending;
         let training = shop.material.training(config)?;
         let validation = shop.material.list(config, MetaSplit::Validation)?;
         let line = shop
             .progress
-            .run(&config.id(), start.train.step, config.training.outer_steps);
+            .run(self.label, start.train.step, config.training.outer_steps);
         let train_tasks = |index| training.task(index);
         let validation_tasks = |index| validation.task(index);
         let mut trainer = Trainer::new(
-            network,
+            &*self.network,
             self.learner.single(),
             &train_tasks,
             &validation_tasks,
@@ -194,16 +253,6 @@ impl<'a> Run<'a> {
         let pause = Duration::from_secs_f64(shop.settings.save_seconds);
         let mut saved = Instant::now();
         let mut accuracy = None;
-        let save = |train: &TrainState<f32>, log: &Log, pending: &Pending| -> Result<()> {
-            log.sync()?;
-            let state = State {
-                train: train.clone(),
-                n_lines: log.n_lines,
-                pending: pending.clone(),
-                train_seconds: seconds(),
-            };
-            state.write(&folder.state(), &self.config_hash)
-        };
         while let Some(report) = trainer.step()? {
             pending.add(&report);
             let is_last = report.step == config.training.outer_steps;
@@ -212,31 +261,40 @@ impl<'a> Run<'a> {
                 || is_last
             {
                 accuracy = report.validation.map(|v| v.accuracy).or(accuracy);
-                log.write(&pending.line(&report))?;
+                log.append(pending.line(&report).text()?.as_bytes())?;
             }
             line.step(report.step, accuracy);
             let stopping = shop.stop.asked();
             if stopping || is_last || saved.elapsed() >= pause {
-                save(trainer.state(), &log, &pending)?;
+                if !attempt.is_held() {
+                    line.say("taken over by another process");
+                    return Ok(Trained::Cut(Ended::TakenOver));
+                }
+                let state = State {
+                    train: trainer.state().clone(),
+                    log: log.mark()?,
+                    pending: pending.clone(),
+                    train_seconds: seconds(),
+                };
+                state.write(&folder.state(), &self.identity)?;
                 saved = Instant::now();
             }
             if stopping && !is_last {
                 line.say(&format!("stopped after step {}", report.step));
-                return Ok(None);
+                return Ok(Trained::Cut(Ended::Interrupted));
             }
         }
         let outcome = trainer
             .outcome()
             .ok_or_else(|| anyhow!("the training stopped without an outcome, which is a bug"))?;
-        log.sync()?;
         announce(&line, &outcome);
         let state = State {
             train: trainer.into_state(),
-            n_lines: log.n_lines,
+            log: log.mark()?,
             pending,
             train_seconds: seconds(),
         };
-        Ok(Some((state, outcome)))
+        Ok(Trained::Ended(Box::new(state), outcome))
     }
 
     /// The state before the first step: initial weights are a function of the `init` stream alone.
@@ -270,7 +328,7 @@ impl<'a> Run<'a> {
         let path = folder.test();
         results::write(
             &path,
-            &self.config_hash,
+            &self.identity,
             &evaluation,
             &classes,
             curves.as_ref(),
@@ -293,6 +351,14 @@ impl<'a> Run<'a> {
         let (network, learner) = (&*self.network, self.learner.single());
         Ok(evaluate(network, learner, weights, tasks, n_tasks)?)
     }
+}
+
+/// How a training ended.
+enum Trained {
+    /// By itself.
+    Ended(Box<State>, Outcome),
+    /// By something outside.
+    Cut(Ended),
 }
 
 /// The outcome as a record keeps it.

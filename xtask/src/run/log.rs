@@ -1,10 +1,8 @@
 //! `log.jsonl`: one line each few outer steps. Without clock times, so that equal runs leave equal bytes.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use metastable_algorithms::StepReport;
 use serde::{Deserialize, Serialize};
 
@@ -74,59 +72,12 @@ impl Pending {
     }
 }
 
-/// The log being written.
-pub(crate) struct Log {
-    path: PathBuf,
-    file: File,
-    /// Lines written; the state remembers how many belong to it.
-    pub(crate) n_lines: usize,
-}
-
-impl Log {
-    /// Opens the log at its first `n_lines` lines; what a crash left behind them is cut off.
-    pub(crate) fn open(path: &Path, n_lines: usize) -> Result<Self> {
-        let text = if path.exists() {
-            read_text(path)?
-        } else {
-            String::new()
-        };
-        let kept: Vec<&str> = text.split_inclusive('\n').take(n_lines).collect();
-        if kept.len() < n_lines {
-            bail!(
-                "{} has {} lines where the state beside it counts {n_lines}; remove the folder to run it again",
-                path.display(),
-                kept.len()
-            );
-        }
-        let n_bytes: usize = kept.iter().map(|line| line.len()).sum();
-        let open = || -> std::io::Result<File> {
-            let file = OpenOptions::new().create(true).append(true).open(path)?;
-            file.set_len(n_bytes as u64)?;
-            Ok(file)
-        };
-        Ok(Self {
-            file: open().with_context(|| format!("while opening {}", path.display()))?,
-            path: path.to_owned(),
-            n_lines,
-        })
-    }
-
-    /// Appends a line.
-    pub(crate) fn write(&mut self, line: &LogLine) -> Result<()> {
-        let mut text = serde_json::to_string(line)?;
+impl LogLine {
+    /// As it stands in the file.
+    pub(crate) fn text(&self) -> Result<String> {
+        let mut text = serde_json::to_string(self)?;
         text.push('\n');
-        self.file
-            .write_all(text.as_bytes())
-            .with_context(|| format!("while writing {}", self.path.display()))?;
-        self.n_lines += 1;
-        Ok(())
-    }
-
-    /// Makes the lines safe before a state counts on them.
-    pub(crate) fn sync(&self) -> Result<()> {
-        self.file
-            .sync_data()
-            .with_context(|| format!("while writing {}", self.path.display()))
+        Ok(text)
     }
 }
 

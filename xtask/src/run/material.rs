@@ -11,6 +11,7 @@ use metastable_data::{
 
 use super::RunConfig;
 use super::record::ClassLists;
+use crate::files::sha256;
 use crate::study::DataSettings;
 
 /// A data set and its split.
@@ -73,6 +74,11 @@ impl Material {
             sampler,
             seeds,
         })
+    }
+
+    /// SHA-256 over the names of the classes of each part, in order.
+    pub(crate) fn split_digest(&self) -> Result<String> {
+        Ok(sha256(&serde_json::to_vec(&self.class_lists())?))
     }
 
     /// Names of the classes of each part.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail, ensure};
 use metastable_analysis::Outcome;
@@ -13,7 +14,7 @@ use super::RunConfig;
 use crate::files::{read_text, write_whole};
 
 /// Raised when the meaning of the file changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What tells whether the rest of a file can be read.
 #[derive(Deserialize)]
@@ -21,14 +22,12 @@ struct Stamp {
     format: u32,
 }
 
-/// The record of one run.
+/// The record of one run. It does not say which study asked for it, since several may.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) format: u32,
-    pub(crate) id: String,
-    pub(crate) study: String,
     /// SHA-256 over `config`.
-    pub(crate) config_hash: String,
+    pub(crate) identity: String,
     pub(crate) config: RunConfig,
     /// Names of the classes of the split.
     pub(crate) classes: ClassLists,
@@ -82,20 +81,19 @@ pub(crate) struct Environment {
     pub(crate) git_revision: Option<String>,
     pub(crate) os: String,
     pub(crate) architecture: String,
-    /// Instruction set of the fused kernels; others may round differently.
-    pub(crate) instruction_set: String,
 }
 
 impl Environment {
     /// Of this process.
     pub(crate) fn here() -> Self {
+        // Asked once: a study has hundreds of runs.
+        static REVISION: OnceLock<Option<String>> = OnceLock::new();
         Self {
             metastable: env!("CARGO_PKG_VERSION").to_owned(),
             candle: String::from("0.11.1"),
-            git_revision: git_revision(),
+            git_revision: REVISION.get_or_init(git_revision).clone(),
             os: std::env::consts::OS.to_owned(),
             architecture: std::env::consts::ARCH.to_owned(),
-            instruction_set: metastable_models::fused::instruction_set().to_owned(),
         }
     }
 }
@@ -119,12 +117,10 @@ fn git_revision() -> Option<String> {
 
 impl Record {
     /// The record of a run that has not ended.
-    pub(crate) fn new(study: &str, config: &RunConfig, parts: RecordParts) -> Result<Self> {
+    pub(crate) fn new(config: &RunConfig, parts: RecordParts) -> Result<Self> {
         Ok(Self {
             format: FORMAT,
-            id: config.id(),
-            study: study.to_owned(),
-            config_hash: config.hash()?,
+            identity: config.identity()?,
             config: config.clone(),
             classes: parts.classes,
             test_list_digest: parts.test_list_digest,
@@ -140,18 +136,10 @@ impl Record {
         write_whole(path, text.as_bytes())
     }
 
-    /// Reads a record; absent if there is none.
-    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
-        if !path.exists() {
-            return Ok(None);
-        }
+    /// Reads a record.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = read_text(path)?;
-        let damaged = || {
-            format!(
-                "while reading {}; it is damaged: remove the folder to run it again",
-                path.display()
-            )
-        };
+        let damaged = || format!("while reading {}; it is damaged", path.display());
         let stamp: Stamp = serde_json::from_str(&text).with_context(damaged)?;
         if stamp.format > FORMAT {
             bail!(
@@ -160,7 +148,13 @@ impl Record {
                 stamp.format
             );
         }
-        Ok(Some(serde_json::from_str(&text).with_context(damaged)?))
+        serde_json::from_str(&text).with_context(damaged)
+    }
+
+    /// Whether the training blew up.
+    pub(crate) fn has_diverged(&self) -> bool {
+        let outcome = self.result.as_ref().map(|result| &result.outcome);
+        matches!(outcome, Some(Outcome::Diverged { .. }))
     }
 
     /// Every setting and digest that has to agree for two results to be comparable, under the names that the analysis
@@ -182,7 +176,6 @@ impl Record {
             (FIELD_EXAMPLES, self.classes.fewest_test_images.to_string()),
             ("n_parameters", self.n_parameters.to_string()),
             ("version", self.environment.metastable.clone()),
-            ("instruction_set", self.environment.instruction_set.clone()),
         ] {
             // A setting of that name would vanish, and two different runs would pass for alike.
             let setting = fingerprint.insert(key.to_owned(), value);
@@ -200,4 +193,23 @@ pub(crate) struct RecordParts {
     pub(crate) classes: ClassLists,
     pub(crate) test_list_digest: String,
     pub(crate) n_parameters: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_a_newer_version_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.json");
+        // What a newer version may have added or taken away does not get in the way of saying so.
+        std::fs::write(&path, r#"{"format": 1000}"#).unwrap();
+        let message = format!("{:#}", Record::read(&path).unwrap_err());
+        assert!(message.contains("run.json has format 1000"), "{message}");
+        assert!(message.contains("reads up to format"), "{message}");
+        std::fs::write(&path, "{").unwrap();
+        let message = format!("{:#}", Record::read(&path).unwrap_err());
+        assert!(message.contains("it is damaged"), "{message}");
+    }
 }

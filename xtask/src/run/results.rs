@@ -11,7 +11,7 @@ use super::tensors::TensorFile;
 /// Writes predictions and curves.
 pub(crate) fn write(
     path: &Path,
-    config_hash: &str,
+    identity: &str,
     evaluation: &Evaluation,
     classes: &[u32],
     curves: Option<&Curves>,
@@ -19,7 +19,7 @@ pub(crate) fn write(
     let (n_tasks, shape) = (evaluation.n_tasks, evaluation.shape);
     let mut file = TensorFile::default();
     let mut note = |key: &str, value: String| file.metadata.insert(key.to_owned(), value);
-    note("config_hash", config_hash.to_owned());
+    note("identity", identity.to_owned());
     note("n_query", shape.n_query.to_string());
     if let Some(curves) = curves {
         note("trained_steps", curves.trained_steps.to_string());
@@ -52,20 +52,15 @@ pub(crate) fn write(
 }
 
 /// Reads what [`write()`] wrote.
-pub(crate) fn read(path: &Path, config_hash: &str) -> Result<(Test, Option<Adaptation>)> {
-    parse(path, config_hash).with_context(|| {
-        format!(
-            "{} does not fit its run; remove the folder to run it again",
-            path.display()
-        )
-    })
+pub(crate) fn read(path: &Path, identity: &str) -> Result<(Test, Option<Adaptation>)> {
+    parse(path, identity).with_context(|| format!("{} does not fit its run", path.display()))
 }
 
-fn parse(path: &Path, config_hash: &str) -> Result<(Test, Option<Adaptation>)> {
+fn parse(path: &Path, identity: &str) -> Result<(Test, Option<Adaptation>)> {
     let file = TensorFile::read(path)?;
     ensure!(
-        file.text("config_hash")? == config_hash,
-        "it belongs to a run with other settings"
+        file.text("identity")? == identity,
+        "it belongs to another run"
     );
     let (shape, classes) = file.need::<u32>("classes")?;
     ensure!(shape.len() == 2, "classes have shape {shape:?}");

@@ -6,30 +6,31 @@ use anyhow::{Context, Result, ensure};
 use metastable_algorithms::{OptimizerConfig, TrainState};
 use metastable_models::{Layout, Network, Params};
 
+use super::growing::Mark;
 use super::log::Pending;
 use super::tensors::TensorFile;
 
 /// Everything that the next step depends on.
 pub(crate) struct State {
     pub(crate) train: TrainState<f32>,
-    /// Lines of the log that belong to it.
-    pub(crate) n_lines: usize,
+    /// The part of the log that belongs to it.
+    pub(crate) log: Mark,
     pub(crate) pending: Pending,
     /// Seconds of training over all sessions.
     pub(crate) train_seconds: f64,
 }
 
 impl State {
-    /// Writes the state of the run with that configuration.
-    pub(crate) fn write(&self, path: &Path, config_hash: &str) -> Result<()> {
+    /// Writes the state of the run with that identity.
+    pub(crate) fn write(&self, path: &Path, identity: &str) -> Result<()> {
         let (params, metadata) = self.train.export();
         let mut file = TensorFile {
             metadata,
             ..TensorFile::default()
         };
         let mut note = |key: &str, value: String| file.metadata.insert(key.to_owned(), value);
-        note("config_hash", config_hash.to_owned());
-        note("n_lines", self.n_lines.to_string());
+        note("identity", identity.to_owned());
+        note("log", serde_json::to_string(&self.log)?);
         note("pending", serde_json::to_string(&self.pending)?);
         note("train_seconds", self.train_seconds.to_string());
         push_params(&mut file, &params);
@@ -39,7 +40,7 @@ impl State {
     /// Reads the state of a run; absent if there is none.
     pub(crate) fn read(
         path: &Path,
-        config_hash: &str,
+        identity: &str,
         network: &dyn Network<f32>,
         optimizer: &OptimizerConfig,
     ) -> Result<Option<Self>> {
@@ -49,23 +50,20 @@ impl State {
         let read = || -> Result<Self> {
             let file = TensorFile::read(path)?;
             ensure!(
-                file.text("config_hash")? == config_hash,
-                "it belongs to a run with other settings"
+                file.text("identity")? == identity,
+                "it belongs to another run"
             );
             let params = all_params(&file)?;
             Ok(Self {
                 train: TrainState::import(network, optimizer, &params, &file.metadata)?,
-                n_lines: file.text("n_lines")?.parse()?,
+                log: serde_json::from_str(file.text("log")?)?,
                 pending: serde_json::from_str(file.text("pending")?)?,
                 train_seconds: file.text("train_seconds")?.parse()?,
             })
         };
-        read().map(Some).with_context(|| {
-            format!(
-                "the state {} cannot be used; remove it and the log beside it to start this run again",
-                path.display()
-            )
-        })
+        read()
+            .map(Some)
+            .with_context(|| format!("the state {} cannot be used", path.display()))
     }
 }
 

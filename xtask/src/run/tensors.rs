@@ -1,20 +1,23 @@
 //! Named tensors and text in one safetensors file, with equal bytes for equal content.
 //!
 //! The library's writer takes its metadata from a hash map, whose order differs from process to process; the header
-//! is written here instead, in order. Reading is the library's. A checksum over the tensors finds damage that the
-//! header cannot show.
+//! is written here instead, in order. Reading is the library's. A checksum over the whole file, header included, finds
+//! every damage.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, Value, json};
 
 use crate::files::{sha256, write_whole};
 
-/// Metadata key of the checksum.
+/// Metadata key of the checksum: of the file as it is with zeros in the checksum's place.
 const CHECKSUM: &str = "sha256";
+
+/// What stands in the checksum's place while it is taken.
+const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// What a file holds.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -114,14 +117,13 @@ impl TensorFile {
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>> {
-        let data: Vec<u8> = self
-            .tensors
-            .iter()
-            .flat_map(|tensor| &tensor.bytes)
-            .copied()
-            .collect();
+        let bytes = self.with_checksum(ZEROS)?;
+        self.with_checksum(&sha256(&bytes))
+    }
+
+    fn with_checksum(&self, checksum: &str) -> Result<Vec<u8>> {
         let mut metadata = self.metadata.clone();
-        metadata.insert(CHECKSUM.to_owned(), sha256(&data));
+        metadata.insert(CHECKSUM.to_owned(), checksum.to_owned());
         let mut header = Map::new();
         header.insert(String::from("__metadata__"), json!(metadata));
         let mut start = 0;
@@ -137,7 +139,9 @@ impl TensorFile {
         header.resize(header.len().next_multiple_of(8), b' ');
         let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
         bytes.extend(header);
-        bytes.extend(data);
+        for tensor in &self.tensors {
+            bytes.extend_from_slice(&tensor.bytes);
+        }
         Ok(bytes)
     }
 
@@ -154,19 +158,14 @@ impl TensorFile {
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let (header_len, header) = SafeTensors::read_metadata(bytes)?;
+        let (_, header) = SafeTensors::read_metadata(bytes)?;
         let file = SafeTensors::deserialize(bytes)?;
-        let metadata: BTreeMap<String, String> = header
+        let mut metadata: BTreeMap<String, String> = header
             .metadata()
             .iter()
             .flatten()
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        if let Some(checksum) = metadata.get(CHECKSUM)
-            && *checksum != sha256(&bytes[8 + header_len..])
-        {
-            bail!("its tensors do not have the checksum of its header");
-        }
         let tensors = header
             .offset_keys()
             .into_iter()
@@ -180,7 +179,14 @@ impl TensorFile {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { metadata, tensors })
+        metadata.remove(CHECKSUM);
+        let file = Self { metadata, tensors };
+        // Written again, checksum included, it has to come out byte for byte.
+        ensure!(
+            file.to_bytes()? == bytes,
+            "it does not have the checksum in its header"
+        );
+        Ok(file)
     }
 }
 
@@ -213,13 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn every_truncation_and_a_flipped_bit_are_found() {
+    fn every_truncation_and_every_flipped_bit_are_found() {
         let bytes = example().to_bytes().unwrap();
         for n in 0..bytes.len() {
             assert!(TensorFile::from_bytes(&bytes[..n]).is_err(), "{n} bytes");
         }
-        let mut flipped = bytes;
-        *flipped.last_mut().unwrap() ^= 1;
-        assert!(TensorFile::from_bytes(&flipped).is_err());
+        for i in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut flipped = bytes.clone();
+                flipped[i] ^= 1 << bit;
+                assert!(TensorFile::from_bytes(&flipped).is_err(), "byte {i}");
+            }
+        }
     }
 }

@@ -94,35 +94,6 @@ impl Study {
         Self::read(&tree)
     }
 
-    /// Reads the study of a folder of results.
-    pub(crate) fn stored(path: &Path) -> Result<Self> {
-        Self::read(&tree::parse(
-            &read_text(path)?,
-            &path.display().to_string(),
-        )?)
-    }
-
-    /// This study and an earlier one of equal settings: the learners of both, and every seed from the first to the last.
-    pub(crate) fn with_earlier(&self, earlier: &Self) -> Result<Self> {
-        let heads = [&self.head, &earlier.head];
-        let end = |head: &Head| head.first_seed.saturating_add(head.seeds as u64);
-        let (first, last) = (
-            heads.map(|head| head.first_seed).into_iter().min(),
-            heads.map(end).into_iter().max(),
-        );
-        let mut both = self.clone();
-        both.head.first_seed = first.unwrap_or_default();
-        both.head.seeds = usize::try_from(last.unwrap_or_default() - both.head.first_seed)?;
-        both.head.check()?;
-        let is_new = |learner: &&StudyLearner| {
-            let mut names = earlier.learners.iter().map(|known| &known.name);
-            names.all(|name| *name != learner.name)
-        };
-        let new: Vec<StudyLearner> = self.learners.iter().filter(is_new).cloned().collect();
-        both.learners = [earlier.learners.clone(), new].concat();
-        Ok(both)
-    }
-
     fn read(tree: &[Entry]) -> Result<Self> {
         let mut head = Vec::new();
         let mut tables: BTreeMap<&str, &[Entry]> = BTreeMap::new();

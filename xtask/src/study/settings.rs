@@ -414,6 +414,8 @@ pub(crate) struct RunSettings {
     pub(crate) log_every: usize,
     /// Seconds between two states on the disk, from which a run goes on after a crash.
     pub(crate) save_seconds: f64,
+    /// Seconds of silence after which another process takes a run over.
+    pub(crate) lease_seconds: u32,
 }
 
 impl Default for RunSettings {
@@ -421,6 +423,7 @@ impl Default for RunSettings {
         Self {
             log_every: 10,
             save_seconds: 10.0,
+            lease_seconds: 60,
         }
     }
 }
@@ -438,6 +441,12 @@ impl RunSettings {
             "save_seconds",
             self.save_seconds,
             "has to be a finite number, 0 (after every step) or above",
+        )?;
+        require(
+            (1..=86_400).contains(&self.lease_seconds),
+            "lease_seconds",
+            self.lease_seconds,
+            "has to be 1 to 86,400; 60 is usual",
         )
     }
 }

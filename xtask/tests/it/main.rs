@@ -8,5 +8,6 @@ mod data;
 mod endings;
 mod errors;
 mod lake_runs;
+mod processes;
 mod support;
 mod whole;

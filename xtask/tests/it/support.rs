@@ -94,10 +94,18 @@ impl Bench {
     }
 
     /// The program with these arguments, in this folder, away from the user's own.
+    ///
+    /// Every folder of results has a store of its own, or the second study of a test would find the runs of the first.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(arguments);
+        if let Some(at) = arguments.iter().position(|it| *it == "--out")
+            && !arguments.contains(&"--store")
+            && arguments[0] != "analyze"
+        {
+            command.args(["--store", &format!("{}.store", arguments[at + 1])]);
+        }
         command
-            .args(arguments)
             .current_dir(self.folder.path())
             .env("XDG_CACHE_HOME", self.path("cache"))
             .env("XDG_DATA_HOME", self.path("data"))
@@ -181,6 +189,18 @@ pub(crate) fn stderr(output: &Output) -> String {
 
 pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The state of some unfinished run of a store.
+pub(crate) fn state_in(store: &Path) -> Option<PathBuf> {
+    let folders = |path: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(path).into_iter().flatten();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let runs = folders(&store.join("work"));
+    let attempts = runs.iter().flat_map(|run| folders(run));
+    let states = attempts.map(|attempt| attempt.join("state.safetensors"));
+    states.into_iter().find(|state| state.exists())
 }
 
 /// What a run leaves behind that may not depend on when and how it ran: relative path and bytes, in order.

@@ -1,11 +1,12 @@
 //! A study from its command to its report.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
-use crate::support::{Bench, TINY, assert_same, json, lasting, stderr, stdout};
+use crate::support::{Bench, assert_same, json, lasting, stderr, stdout};
 
 #[test]
 fn a_study_ends_in_a_report_and_a_second_call_skips_what_is_done() {
@@ -31,7 +32,7 @@ fn a_study_ends_in_a_report_and_a_second_call_skips_what_is_done() {
     assert_eq!(record["config"]["seeds"]["eval"], 0);
     let other = json(&out.join("runs/maml-glyphs-3w1s-s0/run.json"));
     assert_eq!(record["test_list_digest"], other["test_list_digest"]);
-    assert_ne!(record["config_hash"], other["config_hash"]);
+    assert_ne!(record["identity"], other["identity"]);
     assert!(record["classes"]["test"].as_array().unwrap().len() >= 3);
 
     let (files, report) = (lasting(&out), fs::read(out.join("report.json")).unwrap());
@@ -53,43 +54,128 @@ fn a_study_ends_in_a_report_and_a_second_call_skips_what_is_done() {
     assert_same(&files, &lasting(&bench.path("copy")));
 }
 
+/// Seeds, learners and settings may change: only what is new is run.
 #[test]
-fn seeds_may_be_added_but_settings_may_not_change_in_one_folder() {
+fn an_edited_study_runs_what_is_new() {
     let bench = Bench::new(&[("seeds = 2", "seeds = 1")]);
     bench.experiment(&["--out", "out"]);
     let first = lasting(&bench.path("out"));
-    bench.experiment(&["--out", "out", "--seeds", "2"]);
+    let output = bench.experiment(&["--out", "out", "--seeds", "2"]);
+    assert!(stderr(&output).contains("2 of 4 runs are in the store"));
     let both = lasting(&bench.path("out"));
     assert_eq!(both.len(), 2 * first.len());
     assert!(first.iter().all(|file| both.contains(file)));
-    // Asked for less, the folder still says all that it holds.
-    let without_maml = TINY.replace("[learners.maml]\ninner_steps = 2\n", "");
-    fs::write(bench.path("fewer.toml"), without_maml).unwrap();
-    let fewer = bench.run(&["experiment", "fewer.toml", "--seeds", "1", "--out", "out"]);
-    assert!(fewer.status.success(), "{}", stderr(&fewer));
-    let stored = fs::read_to_string(bench.path("out/study.toml")).unwrap();
-    assert!(stored.contains("seeds = 2\nfirst_seed = 0\n"), "{stored}");
-    assert!(stored.contains("[learners.maml]"), "{stored}");
-    let report = json(&bench.path("out/report.json"));
-    let learners = report["settings"][0]["learners"].as_array().unwrap();
-    assert_eq!(learners.len(), 2);
+
+    let arguments = ["--out", "out", "--set", "learners.maml.inner_lr=0.25"];
+    let said = stderr(&bench.experiment(&arguments));
     assert!(
-        learners
-            .iter()
-            .all(|learner| learner["seeds"] == serde_json::json!([0, 1]))
+        said.contains("learner.inner_lr was 0.4, is now 0.25"),
+        "{said}"
     );
+    assert!(said.contains("1 of 2 runs are in the store"), "{said}");
+    // The folder shows what the study is now, and the store has kept the rest.
+    let now = lasting(&bench.path("out"));
+    assert_eq!(now.len(), first.len());
+    assert_same(&now[4..], &first[4..]);
+    assert!(now[0].1 != first[0].1);
+    let said = stderr(&bench.experiment(&["--out", "out", "--seeds", "2"]));
+    assert!(said.contains("4 of 4 runs are in the store"), "{said}");
+    assert_same(&both, &lasting(&bench.path("out")));
+}
+
+/// Studies of one store share their runs, whatever they call them.
+#[test]
+fn a_run_is_never_made_twice_for_another_study() {
+    let bench = Bench::new(&[]);
+    bench.experiment(&["--out", "a", "--store", "store"]);
+    let text = fs::read_to_string(bench.path("tiny.toml")).unwrap();
+    let renamed = text
+        .replace("\"tiny\"", "\"other\"")
+        .replace("[learners.maml]", "[learners.second]\nalgorithm = \"maml\"");
+    fs::write(bench.path("other.toml"), renamed).unwrap();
+    let arguments = ["experiment", "other.toml", "--out", "b", "--store", "store"];
+    let output = bench.run(&arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("4 of 4 runs are in the store"));
+    assert!(stdout(&output).contains("second"));
+    let bytes = |files: Vec<(String, Vec<u8>)>| -> BTreeSet<Vec<u8>> {
+        files.into_iter().map(|(_, bytes)| bytes).collect()
+    };
+    assert_eq!(
+        bytes(lasting(&bench.path("a"))),
+        bytes(lasting(&bench.path("b")))
+    );
+    // Another backend is another run.
     let arguments = [
         "experiment",
         "tiny.toml",
         "--out",
-        "out",
+        "c",
+        "--store",
+        "store",
+        "--backend",
+        "graph",
+        "--seeds",
+        "1",
         "--set",
-        "learner.outer_lr=0.5",
+        "learner.outer_steps=1",
     ];
-    bench.refuses(
-        &arguments,
-        &["learners.maml.outer_lr was 0.001, is now 0.5", "--out"],
+    let output = bench.run(&arguments);
+    assert!(
+        !stderr(&output).contains("in the store store"),
+        "{}",
+        stderr(&output)
     );
+}
+
+/// A run of another build is named, kept, and not gone on with.
+#[test]
+fn a_run_of_another_build_is_named_and_made_again() {
+    let bench = Bench::new(&[("seeds = 2", "seeds = 1")]);
+    bench.experiment(&["--out", "out"]);
+    let expected = lasting(&bench.path("out"));
+    // What another build would have left: the same study, whose runs have other identities.
+    let index = bench.path("out/runs.json");
+    let text = fs::read_to_string(&index).unwrap();
+    let mut runs: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for run in runs["runs"].as_array_mut().unwrap() {
+        let identity = run["identity"].as_str().unwrap().to_owned();
+        let folder = bench.path("out.store").join(&identity[..32]);
+        let other = format!("{}{}", &identity[32..], &identity[..32]);
+        fs::rename(&folder, bench.path("out.store").join(&other[..32])).unwrap();
+        let record = bench.path("out.store").join(&other[..32]).join("run.json");
+        let text = fs::read_to_string(&record).unwrap();
+        let code = json(&record)["config"]["numerics"]["code"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        fs::write(&record, text.replace(&code, "another build")).unwrap();
+        run["identity"] = other.into();
+    }
+    fs::write(&index, runs.to_string()).unwrap();
+    let said = stderr(&bench.experiment(&["--out", "out"]));
+    assert!(said.contains("2 runs of out are others"), "{said}");
+    assert!(said.contains("numerics.code was another build"), "{said}");
+    assert!(!said.contains("are in the store"), "{said}");
+    assert_same(&expected, &lasting(&bench.path("out")));
+}
+
+/// A study's folder that was copied with what its links lead to stands by itself.
+#[cfg(unix)]
+#[test]
+fn a_copy_of_the_folder_has_everything() {
+    let bench = Bench::new(&[("seeds = 2", "seeds = 1")]);
+    let table = stdout(&bench.experiment(&["--out", "out"]));
+    let copied = std::process::Command::new("cp")
+        .args(["-rL", "out", "moved"])
+        .current_dir(bench.path("."))
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    fs::remove_dir_all(bench.path("out.store")).unwrap();
+    let output = bench.run(&["report", "moved"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stdout(&output).replace("moved/", "out/"), table);
 }
 
 #[test]
@@ -160,7 +246,7 @@ fn the_command_of_the_report_can_be_pasted_into_a_shell() {
     let report = json(&bench.path("my runs/report.json"));
     assert_eq!(
         report["command"],
-        "cargo xtask experiment 'my runs/study.toml' --out 'my runs-again'"
+        "cargo xtask experiment 'my runs/study.toml' --out 'my runs-again' --store 'my runs-again/store'"
     );
 }
 

@@ -218,16 +218,10 @@ fn lead(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<St
             span(&queries, "query").replace("querys", "queries")
         )
     };
-    let seconds: f64 = study
-        .runs
-        .iter()
-        .map(|run| run.train_seconds)
-        .filter(|s| s.is_finite())
-        .sum();
     let options = &analysis.options;
     vec![
         format!(
-            "{}: {}. {}: {}. {runs} of each learner in each setting, one seed bundle a run. {tested} Training took {} in all.",
+            "{}: {}. {}: {}. {runs} of each learner in each setting, one seed bundle a run. {tested}",
             if learners.len() == 1 {
                 "Learner"
             } else {
@@ -239,8 +233,7 @@ fn lead(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<St
             } else {
                 "Settings"
             },
-            list(&settings),
-            duration(seconds)
+            list(&settings)
         ),
         format!(
             "Intervals are at {} % coverage: Student's t over seeds for means, chi-square for standard deviations, Wilson for rates, \
@@ -261,14 +254,6 @@ fn span(counts: &[usize], noun: &str) -> String {
         count(lo, noun)
     } else {
         format!("{lo} to {}", count(hi, noun))
-    }
-}
-
-fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 120.0 => format!("{} s", number(s, 0)),
-        s if s < 7200.0 => format!("{} min", number(s / 60.0, 0)),
-        s => format!("{} h", number(s / 3600.0, 1)),
     }
 }
 

@@ -1,0 +1,250 @@
+//! The folder of a study: what was asked for, where each run of it is, and the report.
+//!
+//! ```text
+//! runs/quick/
+//!   study.toml   the study as it was run
+//!   runs.json    its runs: label, learner, seed, identity
+//!   runs/LABEL   the run of that name: a link into the store
+//! ```
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::files::{make_folder, read_text, remove_if_there, write_whole};
+use crate::plan::Planned;
+use crate::run::{Record, RunConfig, RunFolder};
+use crate::store::{self, Stored};
+
+/// The store beside a study's folder: the studies of one folder share it.
+const BESIDE: &str = "../.store";
+
+/// What `runs.json` says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Index {
+    /// Name of the study.
+    pub(crate) study: String,
+    /// Folder of the store, from that of the study unless it is absolute.
+    store: PathBuf,
+    /// In the order of the report.
+    pub(crate) runs: Vec<Entry>,
+}
+
+/// One run of a study.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) label: String,
+    pub(crate) learner: String,
+    /// Seed of the bundle.
+    pub(crate) seed: u64,
+    pub(crate) identity: String,
+}
+
+/// A study's folder.
+#[derive(Clone, Debug)]
+pub(crate) struct StudyFolder {
+    out: PathBuf,
+}
+
+impl StudyFolder {
+    pub(crate) fn new(out: &Path) -> Self {
+        Self {
+            out: out.to_owned(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.out
+    }
+
+    pub(crate) fn study(&self) -> PathBuf {
+        self.out.join("study.toml")
+    }
+
+    /// Where the store of a study is that says nothing else.
+    pub(crate) fn store_beside(&self) -> PathBuf {
+        // Without `..`, so that it can be made before the study's folder is.
+        match self.out.components().next_back() {
+            Some(Component::Normal(_)) => self.out.with_file_name(".store"),
+            _ => self.out.join(BESIDE),
+        }
+    }
+
+    /// Writes what the study is. `store` is absent for the one beside it.
+    pub(crate) fn write(
+        &self,
+        study: &str,
+        text: &str,
+        store: Option<&Path>,
+        runs: &[Planned],
+    ) -> Result<Index> {
+        make_folder(&self.out.join("runs"))?;
+        let store = match store {
+            None => PathBuf::from(BESIDE),
+            Some(store) => store
+                .canonicalize()
+                .with_context(|| format!("while looking for {}", store.display()))?,
+        };
+        let index = Index {
+            study: study.to_owned(),
+            store,
+            runs: runs
+                .iter()
+                .map(|run| Entry {
+                    label: run.label.clone(),
+                    learner: run.learner.clone(),
+                    seed: run.seed,
+                    identity: run.identity.clone(),
+                })
+                .collect(),
+        };
+        let mut json = serde_json::to_string_pretty(&index)?;
+        json.push('\n');
+        write_whole(&self.study(), text.as_bytes())?;
+        write_whole(&self.out.join("runs.json"), json.as_bytes())?;
+        self.unlink_strangers(&index)?;
+        Ok(index)
+    }
+
+    /// Reads what the study is.
+    pub(crate) fn read(&self) -> Result<Index> {
+        let path = self.out.join("runs.json");
+        let text = read_text(&path).with_context(|| {
+            format!(
+                "{} is not the folder of a study; give one, e.g. runs/quick",
+                self.out.display()
+            )
+        })?;
+        serde_json::from_str(&text).with_context(|| {
+            format!(
+                "{} is damaged; the command that runs the study writes it again",
+                path.display()
+            )
+        })
+    }
+
+    /// Folder of the store that an index names.
+    pub(crate) fn store_of(&self, index: &Index) -> PathBuf {
+        if index.store == Path::new(BESIDE) {
+            self.store_beside()
+        } else {
+            index.store.clone()
+        }
+    }
+
+    fn link(&self, label: &str) -> PathBuf {
+        self.out.join("runs").join(label)
+    }
+
+    /// The folder of a finished run: in the store, or here if the study's folder was copied with its runs.
+    pub(crate) fn run(&self, index: &Index, entry: &Entry) -> (PathBuf, Stored) {
+        let here = self.link(&entry.label);
+        if is_real_folder(&here) {
+            let stored = store::stored(&here, &entry.identity);
+            return (here, stored);
+        }
+        let folder = store::folder(&self.store_of(index), &entry.identity);
+        let stored = store::stored(&folder, &entry.identity);
+        (folder, stored)
+    }
+
+    /// What the run of that entry was configured as, if it is finished.
+    pub(crate) fn config(&self, index: &Index, entry: &Entry) -> Option<RunConfig> {
+        let (folder, _) = self.run(index, entry);
+        let record = Record::read(&RunFolder::new(folder).record()).ok()?;
+        Some(record.config)
+    }
+
+    /// Puts the link of a finished run. A system without links does without: `runs.json` says the same.
+    pub(crate) fn put_link(&self, index: &Index, entry: &Entry) -> Result<()> {
+        let link = self.link(&entry.label);
+        if is_real_folder(&link) {
+            bail!(
+                "{} is a folder of another version of this program, or a copy; move it away, or choose another folder with --out",
+                link.display()
+            );
+        }
+        let target = if index.store == Path::new(BESIDE) {
+            Path::new("..").join(store::folder(Path::new(BESIDE), &entry.identity))
+        } else {
+            store::folder(&index.store, &entry.identity)
+        };
+        if fs::read_link(&link).is_ok_and(|there| there == target) {
+            return Ok(());
+        }
+        remove_if_there(&link)?;
+        match symlink(&target, &link) {
+            // Another process puts the same link.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) if cfg!(unix) => {
+                Err(error).with_context(|| format!("while making the link {}", link.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes links to runs that are no longer of this study; the runs stay in the store.
+    fn unlink_strangers(&self, index: &Index) -> Result<()> {
+        let runs = self.out.join("runs");
+        let entries =
+            fs::read_dir(&runs).with_context(|| format!("while reading {}", runs.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_ours = index.runs.iter().any(|run| run.label == name);
+            if !is_ours && fs::read_link(&path).is_ok() {
+                remove_if_there(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A finished run of a study, its files checked.
+pub(crate) struct Finished {
+    pub(crate) entry: Entry,
+    pub(crate) folder: RunFolder,
+    pub(crate) record: Record,
+}
+
+impl StudyFolder {
+    /// Every finished run, in order; what is not finished or damaged is handed to `missing` with the reason.
+    pub(crate) fn finished(
+        &self,
+        index: &Index,
+        mut missing: impl FnMut(&Entry, &Stored),
+    ) -> Result<Vec<Finished>> {
+        let mut finished = Vec::new();
+        for entry in &index.runs {
+            let (path, stored) = self.run(index, entry);
+            if !matches!(stored, Stored::Whole) {
+                missing(entry, &stored);
+                continue;
+            }
+            let folder = RunFolder::new(path);
+            let record = Record::read(&folder.record())?;
+            finished.push(Finished {
+                entry: entry.clone(),
+                folder,
+                record,
+            });
+        }
+        Ok(finished)
+    }
+}
+
+fn is_real_folder(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+#[cfg(unix)]
+fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+#[cfg(windows)]
+fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::windows::fs::symlink_dir(target, link)
+}

@@ -1,0 +1,9 @@
+//! A campaign: all runs of a study, worked off by as many processes as share its store.
+
+pub(crate) mod folder;
+pub(crate) mod queue;
+pub(crate) mod work;
+
+pub(crate) use folder::{Finished, StudyFolder};
+pub(crate) use queue::Place;
+pub(crate) use work::Campaign;
