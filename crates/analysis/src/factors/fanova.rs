@@ -104,16 +104,21 @@ pub(super) struct Refitted {
 }
 
 impl Refitted {
-    /// Each figure with its interval, cut to 0..1.
+    /// Each figure with its interval, cut to 0..1: for shares.
     pub(super) fn estimates(&self, level: f64) -> Vec<Estimate> {
+        self.within(level, 0.0, 1.0)
+    }
+
+    /// Each figure with its interval, cut to `low..high`.
+    pub(super) fn within(&self, level: f64, low: f64, high: f64) -> Vec<Estimate> {
         let z = normal_quantile((1.0 + level) / 2.0);
         let estimate = |(at, own): (usize, &f64)| {
             let scatter: Vec<f64> = self.again.iter().map(|row| row[at]).collect();
             let half = z * standard_deviation(&scatter);
-            let own = own.clamp(0.0, 1.0);
+            let own = own.clamp(low, high);
             let interval = Interval {
-                lower: (own - half).max(0.0),
-                upper: (own + half).min(1.0),
+                lower: (own - half).max(low),
+                upper: (own + half).min(high),
                 level,
                 method: format!("normal, {} forests on resampled points", self.again.len()),
             };

@@ -80,7 +80,8 @@ pub struct RankedFactor {
     pub factor: String,
     /// Share that it brings alone (functional analysis of variance).
     pub main: Estimate,
-    /// Share that it brings alone and together with others (Jansen's total index on the forest).
+    /// Share that it brings alone and together with others: Jansen's total index of the forest's prediction. Shares alone are means
+    /// over single trees, whose variance holds more noise, so a total is somewhat larger than its parts add up to.
     pub total: Estimate,
     /// Share of the refitted forests in which it comes first.
     pub first: f64,
@@ -109,7 +110,7 @@ pub struct MarginalPoint {
     /// Its coordinate: 0 to 1, or the index of the category.
     pub at: f64,
     /// The value, with its interval over refitted forests.
-    pub value: f64,
+    pub value: Estimate,
 }
 
 /// Whether two sides are moved by the same factors.
@@ -263,7 +264,7 @@ fn rank(
         .iter()
         .map(|factor| basin::grid(&factor.scale))
         .collect();
-    // Shares alone and of pairs, total indices, and (for the mean) the basins' shares of the space.
+    // Shares alone and of pairs, total indices, the basins' shares of the space, points of the marginals.
     let figures = |forest: &Forest| {
         let mut figures = shares(forest);
         let at_unit = |x: &[f64]| {
@@ -275,12 +276,12 @@ fn rank(
             forest.predict(&point)
         };
         figures.extend(total_indices(&design.evaluate(at_unit)));
-        if side == Side::Mean {
-            let curves = marginals(forest, &grids);
-            let of = |(factor, curve): (&super::table::Factor, &Vec<f64>)| {
-                basin::share(&factor.scale, curve, options.basin_margin)
-            };
-            figures.extend(table.factors.iter().zip(&curves).map(of));
+        let curves = marginals(forest, &grids);
+        for (factor, curve) in table.factors.iter().zip(&curves) {
+            figures.push(basin::share(&factor.scale, curve, options.basin_margin));
+        }
+        for (factor, curve) in table.factors.iter().zip(&curves) {
+            figures.extend(curve.iter().step_by(stride(&factor.scale)));
         }
         figures
     };
@@ -294,6 +295,8 @@ fn rank(
         figures,
     )?;
     let estimates = refitted.estimates(options.level);
+    let free = refitted.within(options.level, f64::MIN, f64::MAX);
+    let mut points = free[3 * p + p * (p - 1) / 2..].iter().cloned();
     let n_pairs = p * (p - 1) / 2;
     let curves = marginals(&forest, &grids);
     let leads =
@@ -311,10 +314,11 @@ fn rank(
             main: estimates[at].clone(),
             total: estimates[p + n_pairs + at].clone(),
             first: leaders[at],
-            basin: estimates
-                .get(2 * p + n_pairs + at)
-                .map(|share| basin::basin(&factor.scale, &curves[at], options.basin_margin, share)),
-            marginal: kept(&factor.scale, &grids[at], &curves[at]),
+            basin: (side == Side::Mean).then(|| {
+                let share = &estimates[2 * p + n_pairs + at];
+                basin::basin(&factor.scale, &curves[at], options.basin_margin, share)
+            }),
+            marginal: kept(&factor.scale, &grids[at], &mut points),
         })
         .collect();
     factors.sort_by(|a, b| b.main.value.total_cmp(&a.main.value));
@@ -344,23 +348,29 @@ fn coordinate(unit: f64, domain: Domain) -> f64 {
     }
 }
 
-fn kept(scale: &Scale, grid: &[f64], curve: &[f64]) -> Vec<MarginalPoint> {
-    let stride = if let Scale::Categories(_) = scale {
-        1
-    } else {
-        (grid.len() - 1) / (MARGINAL_POINTS - 1)
-    };
+/// Every so-many-th point of the grid of a factor is kept.
+fn stride(scale: &Scale) -> usize {
+    match scale {
+        Scale::Categories(_) => 1,
+        _ => (basin::GRID - 1) / (MARGINAL_POINTS - 1),
+    }
+}
+
+fn kept(
+    scale: &Scale,
+    grid: &[f64],
+    values: &mut impl Iterator<Item = Estimate>,
+) -> Vec<MarginalPoint> {
     grid.iter()
-        .zip(curve)
-        .step_by(stride)
+        .step_by(stride(scale))
+        .zip(values)
         .map(|(at, value)| MarginalPoint {
-            level: scale.label(if let Scale::Categories(_) = scale {
-                *at
-            } else {
-                scale.from_unit(*at)
+            level: scale.label(match scale {
+                Scale::Categories(_) => *at,
+                _ => scale.from_unit(*at),
             }),
             at: *at,
-            value: *value,
+            value,
         })
         .collect()
 }

@@ -63,6 +63,18 @@ fn each_side_has_its_own_first_factor() {
     let basin = leader.basin.as_ref().unwrap();
     assert_eq!(basin.unit, "decades");
     assert!((0.2..0.9).contains(&basin.width.value), "{basin:?}");
+    // The marginal of the mean ends far under its best, by 0.2 at both ends of the space.
+    let (first, last) = (
+        &leader.marginal[0],
+        &leader.marginal[leader.marginal.len() - 1],
+    );
+    for end in [first, last] {
+        let interval = end.value.interval.as_ref().unwrap();
+        assert!(
+            interval.contains(end.value.value) && interval.upper < 0.85,
+            "{end:?}"
+        );
+    }
     let best: f64 = basin.best.parse().unwrap();
     assert!((0.05..0.2).contains(&best), "{basin:?}");
 }

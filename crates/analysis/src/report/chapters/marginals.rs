@@ -1,5 +1,6 @@
 //! The mean along one factor, over all others.
 
+use crate::estimate::Estimate;
 use crate::factors::key::{KeyFactors, RankedFactor};
 use crate::factors::responses::Side;
 use crate::report::document::{Cell, Csv, Figure};
@@ -19,17 +20,19 @@ pub(super) fn figure(key: &KeyFactors) -> Option<Figure> {
     let shown = &ranked.factors[..ranked.factors.len().min(MOST)];
     let values = shown
         .iter()
-        .flat_map(|factor| factor.marginal.iter().map(|point| point.value));
+        .flat_map(|factor| factor.marginal.iter().flat_map(|point| ends(&point.value)));
     // One scale for all: a flat line means that the factor hardly matters.
     let extent = Extent::of(values)?.padded(0.06, 0.0, f64::NEG_INFINITY, f64::INFINITY);
-    let mut data = Csv::new("factor,level,mean_response");
+    let mut data = Csv::new("factor,level,mean_response,lower,upper");
     let mut panels = Vec::new();
     for factor in shown {
         for point in &factor.marginal {
             data.row(&[
                 Cell::Text(&factor.factor),
                 Cell::Text(&point.level),
-                Cell::Number(point.value),
+                Cell::Number(point.value.value),
+                Cell::Number(ends(&point.value)[0]),
+                Cell::Number(ends(&point.value)[2]),
             ]);
         }
         panels.push(match curve(factor) {
@@ -42,15 +45,26 @@ pub(super) fn figure(key: &KeyFactors) -> Option<Figure> {
         panels,
         legend: Vec::new(),
         caption: format!(
-            "Mean {} along each of the first factors, averaged over all others by the forest. Dashed: the best less {}, the rim of the basin.",
+            "Mean {} along each of the first factors, averaged over all others by the forest, with its interval over forests on resampled points. Dashed: \
+             the best less {}, the rim of the basin.",
             key.response, key.basin_margin
         ),
         data,
     })
 }
 
-/// Levels as numbers, if the factor is one.
-fn curve(factor: &RankedFactor) -> Option<Vec<(f64, f64)>> {
+/// Lower limit, value, upper limit.
+fn ends(estimate: &Estimate) -> [f64; 3] {
+    let limits = estimate.interval.as_ref();
+    [
+        limits.map_or(f64::NAN, |interval| interval.lower),
+        estimate.value,
+        limits.map_or(f64::NAN, |interval| interval.upper),
+    ]
+}
+
+/// Levels as numbers with the ends of their values, if the factor is a number.
+fn curve(factor: &RankedFactor) -> Option<Vec<(f64, [f64; 3])>> {
     let unit = &factor.basin.as_ref()?.unit;
     if unit == "categories" {
         return None;
@@ -58,7 +72,7 @@ fn curve(factor: &RankedFactor) -> Option<Vec<(f64, f64)>> {
     factor
         .marginal
         .iter()
-        .map(|point| Some((point.level.parse().ok()?, point.value)))
+        .map(|point| Some((point.level.parse().ok()?, ends(&point.value))))
         .collect()
 }
 
@@ -81,7 +95,7 @@ fn words(factor: &RankedFactor) -> String {
 fn line(
     key: &KeyFactors,
     factor: &RankedFactor,
-    points: &[(f64, f64)],
+    points: &[(f64, [f64; 3])],
     extent: Extent,
     panel: usize,
 ) -> Option<String> {
@@ -97,10 +111,13 @@ fn line(
     let mut drawn = Panel::new(&title(factor), &x, &y, 230.0);
     let best = points
         .iter()
-        .map(|point| point.1)
+        .map(|point| point.1[1])
         .fold(f64::NEG_INFINITY, f64::max);
     drawn.level(best - key.basin_margin, "");
-    drawn.line(Series(0), "line", points);
+    let band: Vec<_> = points.iter().map(|(x, y)| (*x, y[0], y[2])).collect();
+    let line: Vec<_> = points.iter().map(|(x, y)| (*x, y[1])).collect();
+    drawn.band(Series(0), "band80", &band);
+    drawn.line(Series(0), "line", &line);
     Some(drawn.finish(
         &format!("marginal-{panel}"),
         &format!("Mean {} along {}", key.response, factor.factor),
@@ -117,7 +134,8 @@ fn categories(key: &KeyFactors, factor: &RankedFactor, extent: Extent, panel: us
         .collect();
     let mut rows = Rows::new(&title(factor), &axis, &names, 30.0);
     for (row, point) in factor.marginal.iter().enumerate() {
-        rows.dots(row, 0.0, Series(0), "dot", 5.0, &[point.value]);
+        let [lower, value, upper] = ends(&point.value);
+        rows.interval(row, 0.0, Series(0), "dot", lower, value, upper);
     }
     rows.finish(
         &format!("marginal-{panel}"),
