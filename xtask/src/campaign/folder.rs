@@ -10,10 +10,10 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::files::{make_folder, read_text, remove_if_there, write_whole};
+use crate::files::{make_folder, read_text, remove_if_there, sha256, write_whole};
 use crate::plan::Planned;
 use crate::run::{Record, RunConfig, RunFolder};
 use crate::store::{self, Stored};
@@ -30,6 +30,33 @@ pub(crate) struct Index {
     store: PathBuf,
     /// In the order of the report.
     pub(crate) runs: Vec<Entry>,
+    /// Of `study.toml`.
+    study_sha256: String,
+    /// Over the fields above, as compact JSON.
+    sha256: String,
+}
+
+impl Index {
+    fn checksum(&self) -> Result<String> {
+        let fields = (&self.study, &self.store, &self.runs, &self.study_sha256);
+        Ok(sha256(&serde_json::to_vec(&fields)?))
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut json = serde_json::to_string_pretty(self)?;
+        json.push('\n');
+        Ok(json.into_bytes())
+    }
+
+    /// Any changed byte is an error.
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        let index: Self = serde_json::from_slice(bytes)?;
+        ensure!(
+            index.sha256 == index.checksum()? && index.to_bytes()? == bytes,
+            "it does not have its own checksum"
+        );
+        Ok(index)
+    }
 }
 
 /// One run of a study.
@@ -87,7 +114,7 @@ impl StudyFolder {
                 .canonicalize()
                 .with_context(|| format!("while looking for {}", store.display()))?,
         };
-        let index = Index {
+        let mut index = Index {
             study: study.to_owned(),
             store,
             runs: runs
@@ -99,30 +126,37 @@ impl StudyFolder {
                     identity: run.identity.clone(),
                 })
                 .collect(),
+            study_sha256: sha256(text.as_bytes()),
+            sha256: String::new(),
         };
-        let mut json = serde_json::to_string_pretty(&index)?;
-        json.push('\n');
+        index.sha256 = index.checksum()?;
         write_whole(&self.study(), text.as_bytes())?;
-        write_whole(&self.out.join("runs.json"), json.as_bytes())?;
+        write_whole(&self.out.join("runs.json"), &index.to_bytes()?)?;
         self.unlink_strangers(&index)?;
         Ok(index)
     }
 
-    /// Reads what the study is.
+    /// Reads what the study is, and checks both files.
     pub(crate) fn read(&self) -> Result<Index> {
         let path = self.out.join("runs.json");
-        let text = read_text(&path).with_context(|| {
+        let bytes = fs::read(&path).with_context(|| {
             format!(
                 "{} is not the folder of a study; give one, e.g. runs/quick",
                 self.out.display()
             )
         })?;
-        serde_json::from_str(&text).with_context(|| {
+        let index = Index::parse(&bytes).with_context(|| {
             format!(
                 "{} is damaged; the command that runs the study writes it again",
                 path.display()
             )
-        })
+        })?;
+        ensure!(
+            sha256(read_text(&self.study())?.as_bytes()) == index.study_sha256,
+            "{} is damaged or was edited: it does not have the checksum that runs.json says; run the study again",
+            self.study().display()
+        );
+        Ok(index)
     }
 
     /// Folder of the store that an index names.

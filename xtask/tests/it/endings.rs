@@ -121,6 +121,28 @@ fn damage_to_a_finished_run_is_named_and_made_good() {
     assert!(said.contains("1 of 1 runs are in the store"), "{said}");
 }
 
+/// What says which runs a study has is checked too, and written again by the command that runs it.
+#[test]
+fn damage_to_the_list_of_runs_is_named_and_made_good() {
+    let bench = Bench::new(ONE_RUN);
+    bench.experiment(&["--out", "out"]);
+    for name in ["runs.json", "study.toml"] {
+        let path = bench.path("out").join(name);
+        let whole = fs::read(&path).unwrap();
+        for at in [whole.len() / 4, whole.len() / 2, whole.len() - 1] {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1;
+            for damaged in [&flipped[..], &whole[..at]] {
+                fs::write(&path, damaged).unwrap();
+                bench.refuses(&["report", "out"], &[name, "damaged"]);
+            }
+        }
+        let said = stderr(&bench.experiment(&["--out", "out"]));
+        assert!(said.contains("1 of 1 runs are in the store"), "{said}");
+        assert_eq!(fs::read(&path).unwrap(), whole);
+    }
+}
+
 #[test]
 fn divergence_is_a_result() {
     let bench = Bench::new(&[("inner_steps = 2", "inner_steps = 2\ninner_lr = 1e38")]);

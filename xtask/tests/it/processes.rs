@@ -204,3 +204,51 @@ fn a_full_disk_stops_the_study_and_space_lets_it_go_on() {
     bench.experiment(&["--out", "out"]);
     assert_same(&lasting(&bench.path("alone")), &lasting(&bench.path("out")));
 }
+
+/// The same on a real disk that is full: a small tmpfs in a mount namespace of our own, which is then made larger.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_tmpfs_stops_the_study_and_space_lets_it_go_on() {
+    let may_mount = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "true"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !may_mount {
+        eprintln!("this machine lets nobody mount; the limit on file sizes alone was tested");
+        return;
+    }
+    let bench = Bench::new(&[
+        ("outer_steps = 12", "outer_steps = 40"),
+        ("width = 4", "width = 24"),
+    ]);
+    bench.experiment(&["--out", "alone/out"]);
+    fs::create_dir(bench.path("small")).unwrap();
+    let study = format!(
+        "'{}' experiment tiny.toml --out small/out --store small/store --jobs 2",
+        env!("CARGO_BIN_EXE_xtask")
+    );
+    // Every size stops it at another place.
+    let script = format!(
+        "mount -t tmpfs -o size=16k none small && cp tiny.toml small/
+         for size in 32 64 128 192; do mount -o remount,size=${{size}}k small; {study}; echo \"ended: $?\" >&2; done
+         mount -o remount,size=64m small; {study}; echo \"ended: $?\" >&2; cp -rL small/out filled"
+    );
+    let mut command = std::process::Command::new("unshare");
+    command
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
+        .current_dir(bench.path("."));
+    for (name, value) in bench.command(&[]).get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let said = stderr(&command.output().unwrap());
+    assert!(said.contains("disk full"), "{said}");
+    assert!(said.matches("ended: 2").count() >= 2, "{said}");
+    assert!(said.trim_end().ends_with("ended: 0"), "{said}");
+    assert_same(
+        &lasting(&bench.path("alone/out")),
+        &lasting(&bench.path("filled")),
+    );
+}
