@@ -1,5 +1,6 @@
 //! What a report says, apart from how it is written down: the same document becomes HTML and Markdown.
 
+use super::subject::Subject;
 use super::svg::text::number;
 
 /// A whole report.
@@ -14,18 +15,13 @@ pub(crate) struct Document {
     pub(crate) card: Table,
     /// The main results as sentences.
     pub(crate) findings: Vec<String>,
-    /// The chapters, in order.
-    pub(crate) chapters: Vec<Chapter>,
+    /// The chapters with their subjects, in order.
+    pub(crate) chapters: Vec<(&'static Subject, Chapter)>,
 }
 
-/// One chapter: number, plots, finding, caveat.
+/// What stands under one [`Subject`]: number, plots, finding, caveat.
+#[derive(Default)]
 pub(crate) struct Chapter {
-    /// Anchor, unique in the document.
-    pub(crate) id: &'static str,
-    /// Heading.
-    pub(crate) title: &'static str,
-    /// The question that the chapter answers.
-    pub(crate) question: &'static str,
     /// The headline value and what it is; absent if the data are.
     pub(crate) number: Option<(String, String)>,
     /// One plain finding.
@@ -36,7 +32,7 @@ pub(crate) struct Chapter {
     pub(crate) figures: Vec<Figure>,
     /// Tables, after the plots.
     pub(crate) tables: Vec<Table>,
-    /// Sentences of the analysis on this chapter's subject, learner by learner.
+    /// Sentences of the analysis on this chapter's subject, learner by learner; put in by the report.
     pub(crate) sentences: Vec<String>,
     /// A command to copy, after the tables.
     pub(crate) command: Option<String>,

@@ -45,15 +45,15 @@ mod document;
 mod group;
 mod page;
 mod plain;
+mod subject;
 mod svg;
 
 use crate::outcome::StudyAnalysis;
 use crate::record::Study;
-use chapters::{
-    adaptation, churn, comparison, difficulty, factors, failures, fingerprint, outcome, tail,
-};
+use chapters::{SUBJECTS, factors};
 use document::{Chapter, Document, count, list};
 use group::{Group, distinct, groups};
+use subject::{Family, Material, Subject};
 use svg::text::number;
 
 /// The report as one HTML page (also well-formed as XML).
@@ -82,14 +82,15 @@ pub fn terminal_table(study: &Study, analysis: &StudyAnalysis) -> String {
 
 fn document(study: &Study, analysis: &StudyAnalysis) -> Document {
     let groups = groups(study, analysis);
-    let mut chapters: Vec<Chapter> = factors::chapter(analysis).into_iter().collect();
-    if !study.runs.is_empty() || chapters.is_empty() {
-        chapters.extend(of_runs(study, analysis, &groups));
-    }
+    let mut chapters = chapters(&Material {
+        study,
+        analysis,
+        groups: &groups,
+    });
     let findings = chapters
         .iter()
-        .filter(|c| c.id != "fingerprint")
-        .map(|c| c.finding.clone())
+        .filter(|(subject, _)| subject.family != Family::Replication)
+        .map(|(_, chapter)| chapter.finding.clone())
         .collect();
     tell(&mut chapters, analysis, &groups);
     Document {
@@ -110,43 +111,29 @@ fn document(study: &Study, analysis: &StudyAnalysis) -> Document {
     }
 }
 
-/// The chapters that rest on runs of learners.
-fn of_runs(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<Chapter> {
-    vec![
-        outcome::chapter(groups),
-        tail::chapter(groups),
-        difficulty::chapter(groups, analysis),
-        churn::chapter(groups),
-        comparison::chapter(analysis),
-        adaptation::chapter(groups),
-        failures::chapter(groups),
-        fingerprint::chapter(study, analysis, groups),
-    ]
+/// All chapters that the records can fill, family by family.
+fn chapters(material: &Material<'_>) -> Vec<(&'static Subject, Chapter)> {
+    let mut subjects: Vec<&Subject> = SUBJECTS.to_vec();
+    subjects.sort_by_key(|subject| subject.family);
+    // A study of factors may have no runs of learners, on which the other families rest.
+    let without_runs = material.study.runs.is_empty() && material.study.factors.is_some();
+    let of_factors =
+        |subject: &&Subject| matches!(subject.family, Family::Sources | Family::Replication);
+    subjects
+        .into_iter()
+        .filter(|subject| !without_runs || of_factors(subject))
+        .filter_map(|subject| Some((subject, (subject.write)(material)?)))
+        .collect()
 }
 
-/// Chapters and the metrics whose sentences they carry; what no chapter claims goes to the comparison.
-const SUBJECTS: [(&str, &[&str]); 8] = [
-    ("factors", &["key_factors", "sources"]),
-    ("outcome", &["spread", "components", "threshold"]),
-    ("tail", &["tail"]),
-    (
-        "difficulty",
-        &["difficulty", "confusion", "transfer", "hardness"],
-    ),
-    ("churn", &["churn"]),
-    ("adaptation", &["curves"]),
-    ("failures", &["failures"]),
-    ("comparison", &["comparisons", "aggregates"]),
-];
-
 /// Puts the sentences of the analysis into the chapters that they belong to.
-fn tell(chapters: &mut [Chapter], analysis: &StudyAnalysis, groups: &[Group<'_>]) {
+fn tell(
+    chapters: &mut [(&'static Subject, Chapter)],
+    analysis: &StudyAnalysis,
+    groups: &[Group<'_>],
+) {
     let many = distinct(groups.iter().map(|g| g.setting)).len() > 1;
     for finding in &analysis.findings {
-        let claimed = SUBJECTS
-            .iter()
-            .find(|(_, metrics)| metrics.contains(&finding.metric.as_str()));
-        let id = claimed.map_or("comparison", |(id, _)| id);
         // Where no failed run was tested, leaving them out changes nothing: do not say it twice.
         let said = |other: &&crate::Finding| {
             !other.without_failed && other.text == finding.text && other.setting == finding.setting
@@ -161,7 +148,9 @@ fn tell(chapters: &mut [Chapter], analysis: &StudyAnalysis, groups: &[Group<'_>]
         if let Some(setting) = finding.setting.as_ref().filter(|_| many) {
             text += &format!(" ({setting})");
         }
-        if let Some(chapter) = chapters.iter_mut().find(|chapter| chapter.id == id) {
+        let claims = |subject: &Subject| subject.metrics.contains(&finding.metric.as_str());
+        let chapter = chapters.iter_mut().find(|(subject, _)| claims(subject));
+        if let Some((_, chapter)) = chapter {
             chapter.sentences.push(text);
         }
     }
@@ -285,4 +274,22 @@ fn warnings(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Ve
         ));
     }
     warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chapters::SUBJECTS;
+    use crate::registry::{LEARNER_METRICS, SETTING_METRICS, STUDY_METRICS};
+
+    #[test]
+    fn every_metric_has_one_chapter_for_its_sentences() {
+        let ids = (LEARNER_METRICS.iter().map(|m| m.id))
+            .chain(SETTING_METRICS.iter().map(|m| m.id))
+            .chain(STUDY_METRICS.iter().map(|m| m.id))
+            .chain(["failures"]);
+        for id in ids {
+            let chapters = SUBJECTS.iter().filter(|s| s.metrics.contains(&id));
+            assert_eq!(chapters.count(), 1, "chapters with the sentences of {id}");
+        }
+    }
 }

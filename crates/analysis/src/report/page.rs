@@ -1,6 +1,7 @@
 //! The HTML page: one file, no script, nothing from outside; valid as XML too.
 
 use super::document::{Chapter, Document, Figure, Table, count};
+use super::subject::{Family, Subject};
 use super::svg::text::escape;
 
 const STYLE: &str = include_str!("style.css");
@@ -24,33 +25,47 @@ pub(crate) fn render(document: &Document) -> String {
             escape(warning)
         );
     }
-    out += "</header>\n<nav aria-label=\"Chapters\"><ul>\n<li><a href=\"#card\">Card</a></li>\n<li><a href=\"#findings\">Findings</a></li>\n";
-    for chapter in &document.chapters {
-        out += &format!(
-            "<li><a href=\"#{}\">{}</a></li>\n",
-            chapter.id,
-            escape(chapter.title)
-        );
-    }
-    out += "</ul></nav>\n<main>\n<section id=\"card\">\n<h2>Card</h2>\n";
+    out += "</header>\n";
+    out += &navigation(document);
+    out += "<main>\n<section id=\"card\">\n<h2>Card</h2>\n";
     out += &table(&document.card, "cards");
     out += "</section>\n<section id=\"findings\">\n<h2>Findings</h2>\n<ol class=\"findings\">\n";
     for finding in &document.findings {
         out += &format!("<li>{}</li>\n", escape(finding));
     }
     out += "</ol>\n</section>\n";
-    for (i, chapter) in document.chapters.iter().enumerate() {
-        out += &section(i + 1, chapter);
+    for (i, (subject, chapter)) in document.chapters.iter().enumerate() {
+        out += &section(i + 1, subject, chapter);
     }
     out + "</main>\n</body>\n</html>\n"
 }
 
-fn section(ordinal: usize, chapter: &Chapter) -> String {
+/// Links to all chapters, those of one family together.
+fn navigation(document: &Document) -> String {
+    let link =
+        |id: &str, title: &str| format!("<li><a href=\"#{id}\">{}</a></li>\n", escape(title));
+    let mut out = String::from("<nav aria-label=\"Chapters\"><ul>\n");
+    out += &link("card", "Card");
+    out += &link("findings", "Findings");
+    for family in Family::ALL {
+        let subjects = document.chapters.iter().map(|(subject, _)| *subject);
+        let of_family: Vec<&Subject> = subjects.filter(|s| s.family == family).collect();
+        if of_family.len() > 1 {
+            out += &format!("<li class=\"family\">{}</li>\n", family.name());
+        }
+        for subject in of_family {
+            out += &link(subject.id, subject.title);
+        }
+    }
+    out + "</ul></nav>\n"
+}
+
+fn section(ordinal: usize, subject: &Subject, chapter: &Chapter) -> String {
     let mut out = format!(
         "<section id=\"{}\">\n<h2><span class=\"ordinal\">{ordinal}</span> {}</h2>\n<p class=\"question\">{}</p>\n",
-        chapter.id,
-        escape(chapter.title),
-        escape(chapter.question)
+        subject.id,
+        escape(subject.title),
+        escape(subject.question)
     );
     if let Some((value, meaning)) = &chapter.number {
         out += &format!(

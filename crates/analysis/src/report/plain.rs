@@ -17,12 +17,12 @@ pub(crate) fn markdown(document: &Document) -> String {
     for (i, finding) in document.findings.iter().enumerate() {
         out += &format!("{}. {}\n", i + 1, prose(finding));
     }
-    for (i, chapter) in document.chapters.iter().enumerate() {
+    for (i, (subject, chapter)) in document.chapters.iter().enumerate() {
         out += &format!(
             "\n## {} {}\n\n*{}*\n\n",
             i + 1,
-            chapter.title,
-            prose(chapter.question)
+            subject.title,
+            prose(subject.question)
         );
         if let Some((value, meaning)) = &chapter.number {
             out += &format!("**{}** {}\n\n", prose(value), prose(meaning));

@@ -3,6 +3,7 @@
 use crate::curves::InnerCurves;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, extremes, list, percent, range};
 use crate::report::group::{Group, by_setting, n_columns};
+use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Panel, Series, heading};
 use crate::summary::{quantile_of_sorted, sorted};
@@ -13,8 +14,18 @@ const SHARES: [f64; 7] = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975];
 /// One quantity after each inner step: its quantiles over tasks and runs.
 type Ribbon = Vec<[f64; 7]>;
 
-/// The chapter.
-pub(crate) fn chapter(groups: &[Group<'_>]) -> Chapter {
+/// The subject.
+pub(crate) const SUBJECT: Subject = Subject {
+    id: "adaptation",
+    family: Family::Adaptation,
+    title: "Adaptation",
+    question: "What does each inner step do, and what happens beyond the steps that training used?",
+    metrics: &["curves"],
+    write: chapter,
+};
+
+fn chapter(material: &Material<'_>) -> Option<Chapter> {
+    let Material { groups, .. } = *material;
     let gains: Vec<(&str, f64)> = groups
         .iter()
         .filter(|group| !group.adapted().is_empty())
@@ -36,19 +47,15 @@ pub(crate) fn chapter(groups: &[Group<'_>]) -> Chapter {
             "With the inner steps of training, median query accuracy gains {} pp ({least}) to {} pp ({most}).", percent(*lo), percent(*hi)
         ),
     };
-    Chapter {
-        id: "adaptation",
-        title: "Adaptation",
-        question: "What does each inner step do, and what happens beyond the steps that training used?",
+    Some(Chapter {
         number: extremes(&gains).map(|((_, lo), (_, hi))| (range(*lo, *hi, "pp"), "median gain from the inner loop".to_owned())),
         finding,
         caveat: "Bands are over tasks, not over trainings; steps beyond those of training are outside of what the meta-parameters were \
                  trained for.".to_owned(),
         figures: ribbons(groups).into_iter().collect(),
         tables: table(groups).into_iter().collect(),
-        sentences: Vec::new(),
-        command: None,
-    }
+        ..Chapter::default()
+    })
 }
 
 /// What the mean curves say, for each group with an inner loop.

@@ -5,11 +5,22 @@ use crate::report::document::{
     Cell, Chapter, Csv, Figure, Table, decimal, extremes, list, percent, range,
 };
 use crate::report::group::{Group, by_setting, disagreement};
+use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::{heading, matrix};
 use crate::summary::mean;
 
-/// The chapter.
-pub(crate) fn chapter(groups: &[Group<'_>]) -> Chapter {
+/// The subject.
+pub(crate) const SUBJECT: Subject = Subject {
+    id: "churn",
+    family: Family::Outcome,
+    title: "Churn",
+    question: "Do two trainings of one learner give the same answers?",
+    metrics: &["churn"],
+    write: chapter,
+};
+
+fn chapter(material: &Material<'_>) -> Option<Chapter> {
+    let Material { groups, .. } = *material;
     let measured: Vec<(&Group<'_>, Churn)> = groups
         .iter()
         .filter_map(|group| Some((group, group.get::<Churn>()?)))
@@ -49,19 +60,15 @@ pub(crate) fn chapter(groups: &[Group<'_>]) -> Chapter {
             )
         }
     };
-    Chapter {
-        id: "churn",
-        title: "Churn",
-        question: "Do two trainings of one learner give the same answers?",
+    Some(Chapter {
         number: extremes(&shares).map(|((_, lo), (_, hi))| (range(*lo, *hi, "%"), "of queries answered differently by two runs".to_owned())),
         finding,
         caveat: "Runs of unequal accuracy must disagree somewhere; compare churn with what independent errors at the same \
                  accuracies would give, not with zero.".to_owned(),
         figures: figure(groups).into_iter().collect(),
         tables: table_of(&measured).into_iter().collect(),
-        sentences: Vec::new(),
-        command: None,
-    }
+        ..Chapter::default()
+    })
 }
 
 fn table_of(measured: &[(&Group<'_>, Churn)]) -> Option<Table> {

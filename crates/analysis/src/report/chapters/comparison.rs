@@ -5,6 +5,7 @@ use crate::comparison::{Comparisons, Decision, PairedComparison};
 use crate::estimate::{Estimate, Interval};
 use crate::outcome::StudyAnalysis;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, list, percent, percent_range};
+use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Rows, Series};
 
@@ -84,17 +85,24 @@ impl Pair {
     }
 }
 
-/// The chapter.
-pub(crate) fn chapter(analysis: &StudyAnalysis) -> Chapter {
+/// The subject.
+pub(crate) const SUBJECT: Subject = Subject {
+    id: "comparison",
+    family: Family::Comparison,
+    title: "Comparison",
+    question: "Is one learner better than another?",
+    metrics: &["comparisons", "aggregates"],
+    write: chapter,
+};
+
+fn chapter(material: &Material<'_>) -> Option<Chapter> {
+    let Material { analysis, .. } = *material;
     let (pairs, unpaired) = pairs(analysis);
     let finding = finding(analysis, &pairs);
     let largest = pairs
         .iter()
         .max_by(|a, b| a.difference.value.total_cmp(&b.difference.value));
-    Chapter {
-        id: "comparison",
-        title: "Comparison",
-        question: "Is one learner better than another?",
+    Some(Chapter {
         number: largest.map(|pair| (format!("{} pp", percent(pair.difference.value)), format!("largest paired difference in mean accuracy: {}", pair.name()))),
         finding,
         caveat: "Pairs share seeds and test tasks; the interval is for other seeds and other tasks of the same kind. No correction is \
@@ -102,9 +110,8 @@ pub(crate) fn chapter(analysis: &StudyAnalysis) -> Chapter {
                  of the other is another: the second needs about 29 seed bundles.".to_owned(),
         figures: figure(&pairs).into_iter().collect(),
         tables: [table(&pairs, &unpaired), aggregates::table(analysis)].into_iter().flatten().collect(),
-        sentences: Vec::new(),
-        command: None,
-    }
+        ..Chapter::default()
+    })
 }
 
 /// Pairs that a sentence names before it counts the rest.

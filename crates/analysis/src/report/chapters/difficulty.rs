@@ -5,13 +5,26 @@ use crate::outcome::StudyAnalysis;
 use crate::record::Run;
 use crate::report::document::{Cell, Chapter, Csv, Figure, extremes, list};
 use crate::report::group::{Group, by_setting};
+use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
 use crate::report::svg::{Axis, Extent, Panel, heading, matrix};
 use crate::summary::rank_correlation;
 use crate::transfer::Transfer;
 
-/// The chapter.
-pub(crate) fn chapter(groups: &[Group<'_>], analysis: &StudyAnalysis) -> Chapter {
+/// The subject.
+pub(crate) const SUBJECT: Subject = Subject {
+    id: "difficulty",
+    family: Family::Outcome,
+    title: "Difficulty",
+    question: "Is a task hard by itself, or hard for this run?",
+    metrics: &["difficulty", "confusion", "transfer", "hardness"],
+    write: chapter,
+};
+
+fn chapter(material: &Material<'_>) -> Option<Chapter> {
+    let Material {
+        groups, analysis, ..
+    } = *material;
     let correlations: Vec<(&str, f64)> = groups
         .iter()
         .filter_map(|group| {
@@ -33,10 +46,7 @@ pub(crate) fn chapter(groups: &[Group<'_>], analysis: &StudyAnalysis) -> Chapter
             format!("Two runs of one learner agree on which tasks are hard {which}: {tell}.")
         }
     };
-    Chapter {
-        id: "difficulty",
-        title: "Difficulty",
-        question: "Is a task hard by itself, or hard for this run?",
+    Some(Chapter {
         number: extremes(&correlations).map(|((_, lo), (_, hi))| {
             let shown = if (hi - lo).abs() < 0.005 { format!("ρ = {}", number(*lo, 2)) } else { format!("ρ = {} to {}", number(*lo, 2), number(*hi, 2)) };
             (shown, "rank correlation of task difficulty, mean over pairs of runs".to_owned())
@@ -49,9 +59,8 @@ pub(crate) fn chapter(groups: &[Group<'_>], analysis: &StudyAnalysis) -> Chapter
             .flatten()
             .collect(),
         tables: Vec::new(),
-        sentences: Vec::new(),
-        command: None,
-    }
+        ..Chapter::default()
+    })
 }
 
 /// Scatter of task difficulty under the first two runs of each group; `None` without a group of two.

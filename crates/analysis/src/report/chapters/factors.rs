@@ -6,9 +6,20 @@ use crate::factors::key::KeyFactors;
 use crate::factors::sources::Sources;
 use crate::outcome::StudyAnalysis;
 use crate::report::document::{Chapter, Table, list, percent, percent_range};
+use crate::report::subject::{Family, Material, Subject};
 
-/// The chapter; none for a study that varied neither settings nor single sources of chance.
-pub(crate) fn chapter(analysis: &StudyAnalysis) -> Option<Chapter> {
+/// The subject.
+pub(crate) const SUBJECT: Subject = Subject {
+    id: "factors",
+    family: Family::Sources,
+    title: "Key factors",
+    question: "Which setting, and which source of chance, moves the mean, the spread and the failures?",
+    metrics: &["key_factors", "sources"],
+    write: chapter,
+};
+
+fn chapter(material: &Material<'_>) -> Option<Chapter> {
+    let Material { analysis, .. } = *material;
     let key: Option<KeyFactors> = analysis.all.get();
     let found: Option<Sources> = analysis.all.get();
     if key.is_none() && found.is_none() {
@@ -27,9 +38,6 @@ pub(crate) fn chapter(analysis: &StudyAnalysis) -> Option<Chapter> {
         figures.extend(found.components.as_ref().and_then(sources::components));
     }
     Some(Chapter {
-        id: "factors",
-        title: "Key factors",
-        question: "Which setting, and which source of chance, moves the mean, the spread and the failures?",
         number: key.as_ref().and_then(headline),
         finding: finding(key.as_ref(), found.as_ref()),
         caveat: "Shares are shares of the variance over the space that was searched, every level equally likely: another space gives \
@@ -37,8 +45,7 @@ pub(crate) fn chapter(analysis: &StudyAnalysis) -> Option<Chapter> {
             .to_owned(),
         figures,
         tables,
-        sentences: Vec::new(),
-        command: None,
+        ..Chapter::default()
     })
 }
 

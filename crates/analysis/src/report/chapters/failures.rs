@@ -3,11 +3,22 @@
 use crate::failure::FailureReason;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, count, decimal, list, percent};
 use crate::report::group::{Group, by_setting, distinct};
+use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Rows, Series};
 
-/// The chapter.
-pub(crate) fn chapter(groups: &[Group<'_>]) -> Chapter {
+/// The subject.
+pub(crate) const SUBJECT: Subject = Subject {
+    id: "failures",
+    family: Family::Outcome,
+    title: "Failures",
+    question: "How often does a training end without a usable learner?",
+    metrics: &["failures"],
+    write: chapter,
+};
+
+fn chapter(material: &Material<'_>) -> Option<Chapter> {
+    let Material { groups, .. } = *material;
     let n_runs: usize = groups.iter().map(|group| group.runs.len()).sum();
     let failing: Vec<(&Group<'_>, usize)> = groups
         .iter()
@@ -38,19 +49,15 @@ pub(crate) fn chapter(groups: &[Group<'_>]) -> Chapter {
             list(&each)
         )
     };
-    Chapter {
-        id: "failures",
-        title: "Failures",
-        question: "How often does a training end without a usable learner?",
+    Some(Chapter {
         number: (n_runs > 0).then(|| (format!("{n_failed} of {n_runs}"), "runs failed".to_owned())),
         finding,
         caveat: "What counts as failure is a rule (not finite, at chance, far under the median run), not a law; the rule's \
                  settings are part of the analysis. Wilson's interval takes the runs as independent.".to_owned(),
         figures: figure(groups).into_iter().collect(),
         tables: reasons(groups).into_iter().collect(),
-        sentences: Vec::new(),
-        command: None,
-    }
+        ..Chapter::default()
+    })
 }
 
 fn n_failed(group: &Group<'_>) -> usize {

@@ -3,12 +3,26 @@
 use std::collections::BTreeSet;
 
 use crate::outcome::StudyAnalysis;
-use crate::record::Study;
 use crate::report::document::{Chapter, Table, count, list};
 use crate::report::group::Group;
+use crate::report::subject::{Family, Material, Subject};
 
-/// The chapter.
-pub(crate) fn chapter(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Chapter {
+/// The subject.
+pub(crate) const SUBJECT: Subject = Subject {
+    id: "fingerprint",
+    family: Family::Replication,
+    title: "Fingerprint and replication",
+    question: "What exactly was run, and how is it run again?",
+    metrics: &[],
+    write: chapter,
+};
+
+fn chapter(material: &Material<'_>) -> Option<Chapter> {
+    let Material {
+        study,
+        analysis,
+        groups,
+    } = *material;
     let fields: BTreeSet<&str> = study
         .runs
         .iter()
@@ -59,19 +73,16 @@ pub(crate) fn chapter(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'
         });
     }
     tables.push(options(analysis));
-    Chapter {
-        id: "fingerprint",
-        title: "Fingerprint and replication",
-        question: "What exactly was run, and how is it run again?",
+    Some(Chapter {
         number: None,
         finding,
         caveat: "Equal fingerprints make results comparable, not right. The command rebuilds the same numbers with the same version \
                  of the program; another version may differ and says so in its own fingerprint.".to_owned(),
         figures: Vec::new(),
         tables,
-        sentences: Vec::new(),
         command: (!study.command.trim().is_empty()).then(|| study.command.clone()),
-    }
+        ..Chapter::default()
+    })
 }
 
 /// The value of a field in all runs of a group; several values are listed in parentheses.

@@ -1,30 +1,35 @@
-//! The chapters, one file each: what they draw, and what they say about it.
+//! The chapters, one file each: what they draw, and what they say about it. To add one: a file with a `SUBJECT`, its `mod`,
+//! and a line in the list.
 
-pub(crate) mod outcome;
+use super::subject::Subject;
 
+mod adaptation;
+mod aggregates;
+mod churn;
+mod comparison;
+mod difficulty;
+mod factor_lists;
+pub(crate) mod factors;
+mod failures;
 mod fan;
+mod fingerprint;
+mod hardness;
+mod marginals;
+mod outcome;
 mod seeds;
+mod sources;
+pub(crate) mod tail;
 mod waterfall;
 
-pub(crate) mod factors;
-
-mod factor_lists;
-mod marginals;
-mod sources;
-
-pub(crate) mod tail;
-
-pub(crate) mod difficulty;
-mod hardness;
-
-pub(crate) mod churn;
-
-pub(crate) mod comparison;
-
-mod aggregates;
-
-pub(crate) mod adaptation;
-
-pub(crate) mod failures;
-
-pub(crate) mod fingerprint;
+/// All chapters; within a family they stand in this order.
+pub(crate) const SUBJECTS: &[&Subject] = &[
+    &factors::SUBJECT,
+    &outcome::SUBJECT,
+    &tail::SUBJECT,
+    &difficulty::SUBJECT,
+    &churn::SUBJECT,
+    &failures::SUBJECT,
+    &adaptation::SUBJECT,
+    &comparison::SUBJECT,
+    &fingerprint::SUBJECT,
+];

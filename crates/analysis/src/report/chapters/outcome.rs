@@ -4,13 +4,24 @@ use super::{fan, seeds, waterfall};
 use crate::estimate::Estimate;
 use crate::report::document::{Chapter, extremes, percent, percent_range, range};
 use crate::report::group::Group;
+use crate::report::subject::{Family, Material, Subject};
 use crate::spread::Spread;
 
 /// Runs from which quantile bands mean something; below, the lowest and highest run are shown and called so.
 pub(super) const LEAST_FOR_BANDS: usize = 5;
 
-/// The chapter.
-pub(crate) fn chapter(groups: &[Group<'_>]) -> Chapter {
+/// The subject.
+pub(crate) const SUBJECT: Subject = Subject {
+    id: "outcome",
+    family: Family::Outcome,
+    title: "Outcome",
+    question: "How far does the final accuracy move from training to training, and where does the uncertainty come from?",
+    metrics: &["spread", "components", "threshold"],
+    write: chapter,
+};
+
+fn chapter(material: &Material<'_>) -> Option<Chapter> {
+    let Material { groups, .. } = *material;
     let deviations: Vec<(&Group<'_>, Estimate)> = groups
         .iter()
         .filter_map(|group| Some((group, group.get::<Spread>()?.seed_sd?)))
@@ -55,17 +66,13 @@ pub(crate) fn chapter(groups: &[Group<'_>]) -> Chapter {
             )
         }
     };
-    Chapter {
-        id: "outcome",
-        title: "Outcome",
-        question: "How far does the final accuracy move from training to training, and where does the uncertainty come from?",
+    Some(Chapter {
         number: extremes(&values).map(|((_, lo), (_, hi))| (range(*lo, *hi, "pp"), "standard deviation between seeds".to_owned())),
         finding,
         caveat: "A standard deviation from three runs is known only to a factor of twelve between its limits; the usual interval over \
                  test tasks of one run says nothing about another training.".to_owned(),
         figures: [fan::figure(groups), seeds::figure(groups), waterfall::figure(groups)].into_iter().flatten().collect(),
         tables: waterfall::table(groups).into_iter().collect(),
-        sentences: Vec::new(),
-        command: None,
-    }
+        ..Chapter::default()
+    })
 }

@@ -5,6 +5,7 @@ use crate::report::document::{
     Cell, Chapter, Csv, Figure, extremes, list, percent, percent_range, range,
 };
 use crate::report::group::{Group, by_setting};
+use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Panel, heading};
 use crate::summary::mean;
@@ -13,8 +14,18 @@ use crate::tail::{Tail, TailLevel};
 /// Share of tasks that counts as the tail.
 pub(crate) const TAIL: f64 = 0.1;
 
-/// The chapter.
-pub(crate) fn chapter(groups: &[Group<'_>]) -> Chapter {
+/// The subject.
+pub(crate) const SUBJECT: Subject = Subject {
+    id: "tail",
+    family: Family::Outcome,
+    title: "Tail",
+    question: "How bad are the worst tasks?",
+    metrics: &["tail"],
+    write: chapter,
+};
+
+fn chapter(material: &Material<'_>) -> Option<Chapter> {
+    let Material { groups, .. } = *material;
     let levels: Vec<(&str, TailLevel)> = groups
         .iter()
         .filter_map(|group| Some((group.name.as_str(), level(group)?)))
@@ -64,10 +75,7 @@ pub(crate) fn chapter(groups: &[Group<'_>]) -> Chapter {
             format!("The worst tenth of tasks averages {spread}. {tell}")
         }
     };
-    Chapter {
-        id: "tail",
-        title: "Tail",
-        question: "How bad are the worst tasks?",
+    Some(Chapter {
         number: extremes(&lowest).map(|((_, lo), (_, hi))| {
             (
                 range(*lo, *hi, "%"),
@@ -85,9 +93,8 @@ pub(crate) fn chapter(groups: &[Group<'_>]) -> Chapter {
         ),
         figures: ecdf(groups).into_iter().collect(),
         tables: Vec::new(),
-        sentences: Vec::new(),
-        command: None,
-    }
+        ..Chapter::default()
+    })
 }
 
 /// The figures of the tail that is drawn.
