@@ -2,7 +2,7 @@
 //!
 //! A newcomer starts here, then reads [`crate::maml`].
 
-use metastable_models::{Network, Params, Real, Statistics};
+use metastable_models::{Network, Params, Real, Statistics, Tape};
 
 use crate::{AlgorithmError, Task};
 
@@ -49,6 +49,61 @@ pub trait Learner<T: Real>: Send + Sync {
         task: &Task<T>,
         n_steps: usize,
     ) -> Result<Option<Curve>, AlgorithmError>;
+
+    /// Parameters after adaptation to the supports with the settings for test: `phi_K`, or theta itself for a learner
+    /// without an inner loop.
+    ///
+    /// # Errors
+    /// As for [`Learner::meta_gradient`].
+    fn adapt(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        statistics: Statistics<'_, T>,
+        task: &Task<T>,
+    ) -> Result<Params<T>, AlgorithmError>;
+
+    /// Loss of the supports at `phi`, `inner_step` steps into the inner loop, kept for derivatives; none for a learner
+    /// without an inner loop.
+    ///
+    /// # Errors
+    /// As for [`Learner::meta_gradient`].
+    fn support_loss<'a>(
+        &self,
+        network: &'a dyn Network<T>,
+        phi: &Params<T>,
+        statistics: Statistics<'_, T>,
+        task: &Task<T>,
+        inner_step: usize,
+    ) -> Result<Option<Box<dyn Tape<T> + 'a>>, AlgorithmError>;
+
+    /// Loss of the queries under `labels` at adapted parameters `phi` (see [`Learner::adapt`]), kept for derivatives.
+    /// The task's own labels are [`Task::query_labels`]; labels drawn from the predictions give the Fisher information.
+    ///
+    /// # Errors
+    /// As for [`Learner::meta_gradient`]; labels that do not fit the task.
+    fn query_loss<'a>(
+        &self,
+        network: &'a dyn Network<T>,
+        phi: &Params<T>,
+        statistics: Statistics<'_, T>,
+        task: &Task<T>,
+        labels: &[usize],
+    ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError>;
+
+    /// Class probabilities of the queries as in [`Learner::predict`], but each query in a pass of its own, with the
+    /// supports and without the other queries: what batch statistics take from other queries is not there (inductive, as
+    /// in the code of Nichol et al. 2018).
+    ///
+    /// # Errors
+    /// As for [`Learner::meta_gradient`].
+    fn predict_alone(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        statistics: Statistics<'_, T>,
+        task: &Task<T>,
+    ) -> Result<Prediction<T>, AlgorithmError>;
 }
 
 /// What one task contributes to an outer step.
@@ -104,6 +159,12 @@ impl<T: Real> Prediction<T> {
             .map(most_probable)
     }
 
+    /// Share of queries whose most probable class is their label, 0 to 1.
+    #[must_use]
+    pub fn accuracy(&self, labels: &[usize]) -> f64 {
+        n_correct(&self.log_probabilities, self.n_way, labels) as f64 / labels.len() as f64
+    }
+
     /// Log-odds against the true class of each query, `ln((1 - p) / p)`: positive where it is less probable than not.
     ///
     /// `ln(1 - p)` is the log-sum-exp over the other classes, which stays exact where `p` rounds to 1.
@@ -135,6 +196,47 @@ pub struct Curve {
     pub support_loss: Vec<f64>,
     /// Mean negative log-likelihood of the queries, in nats.
     pub query_loss: Vec<f64>,
+}
+
+/// A task with a single query, of whatever class.
+pub(crate) struct Single<'t, T> {
+    images: Vec<T>,
+    support_labels: &'t [usize],
+}
+
+impl<T> Single<'_, T> {
+    /// The supports, then the query.
+    pub(crate) fn images(&self) -> &[T] {
+        &self.images
+    }
+
+    pub(crate) fn support_labels(&self) -> &[usize] {
+        self.support_labels
+    }
+}
+
+/// Predictions of the queries of a task, each by itself; `row` gives the log-probabilities of one.
+pub(crate) fn predict_each<T: Real>(
+    task: &Task<T>,
+    mut row: impl FnMut(&Single<'_, T>) -> Result<Vec<T>, AlgorithmError>,
+) -> Result<Prediction<T>, AlgorithmError> {
+    let labels = task.query_labels();
+    let n_pixels = task.query_images().len() / labels.len();
+    let mut log_probabilities = Vec::with_capacity(labels.len() * task.shape().n_way);
+    let mut loss = 0.0;
+    for (query, label) in task.query_images().chunks_exact(n_pixels).zip(labels) {
+        let own = row(&Single {
+            images: [task.support_images(), query].concat(),
+            support_labels: task.support_labels(),
+        })?;
+        loss -= own[*label].wide();
+        log_probabilities.extend(own);
+    }
+    Ok(Prediction {
+        log_probabilities,
+        n_way: task.shape().n_way,
+        query_loss: T::of(loss / labels.len() as f64),
+    })
 }
 
 /// Index of the first largest value.

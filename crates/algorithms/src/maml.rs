@@ -5,13 +5,13 @@
 //!
 //! Differs from the paper: it writes one inner step; here are any number, each on the whole support set.
 
-use metastable_models::{Network, Params, Real, Statistics};
+use metastable_models::{Loss, Network, Objective, Params, Pass, Real, Statistics, Tape};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::require;
 use crate::inner::InnerLoop;
-use crate::learner::n_correct;
+use crate::learner::{n_correct, predict_each};
 use crate::registry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 use crate::{
     AlgorithmError, Curve, Learner, MetaGradient, NonFinite, Prediction, Task, Trajectory,
@@ -166,6 +166,101 @@ impl<T: Real> Learner<T> for Maml {
     ) -> Result<Option<Curve>, AlgorithmError> {
         let inner = self.inner_loop(network, statistics, task, n_steps)?;
         Ok(Some(inner.curve(theta)?))
+    }
+
+    fn adapt(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        statistics: Statistics<'_, T>,
+        task: &Task<T>,
+    ) -> Result<Params<T>, AlgorithmError> {
+        let inner = self.inner_loop(network, statistics, task, self.test_inner_steps)?;
+        Ok(inner.adapt(theta)?.phi)
+    }
+
+    fn support_loss<'a>(
+        &self,
+        network: &'a dyn Network<T>,
+        phi: &Params<T>,
+        statistics: Statistics<'_, T>,
+        task: &Task<T>,
+        inner_step: usize,
+    ) -> Result<Option<Box<dyn Tape<T> + 'a>>, AlgorithmError> {
+        let judged = Judged {
+            images: task.support_images(),
+            labels: task.support_labels(),
+            inner_step,
+        };
+        Ok(Some(judged.record(network, phi, statistics, task)?))
+    }
+
+    fn query_loss<'a>(
+        &self,
+        network: &'a dyn Network<T>,
+        phi: &Params<T>,
+        statistics: Statistics<'_, T>,
+        task: &Task<T>,
+        labels: &[usize],
+    ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError> {
+        let judged = Judged {
+            images: task.query_images(),
+            labels,
+            inner_step: self.test_inner_steps,
+        };
+        judged.record(network, phi, statistics, task)
+    }
+
+    fn predict_alone(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        statistics: Statistics<'_, T>,
+        task: &Task<T>,
+    ) -> Result<Prediction<T>, AlgorithmError> {
+        let phi = Learner::<T>::adapt(self, network, theta, statistics, task)?;
+        let n_way = task.shape().n_way;
+        predict_each(task, |single| {
+            // Supports and the one query, all judged; the query's row is the last.
+            let labels = [single.support_labels(), &[0]].concat();
+            let judged = Judged {
+                images: single.images(),
+                labels: &labels,
+                inner_step: self.test_inner_steps,
+            };
+            let tape = judged.record(network, &phi, statistics, task)?;
+            let rows = tape.log_probabilities();
+            Ok(rows[rows.len() - n_way..].to_vec())
+        })
+    }
+}
+
+/// Images under the cross-entropy of the head, at one point of the inner loop.
+struct Judged<'t, T> {
+    images: &'t [T],
+    labels: &'t [usize],
+    inner_step: usize,
+}
+
+impl<T: Real> Judged<'_, T> {
+    fn record<'a>(
+        &self,
+        network: &'a dyn Network<T>,
+        phi: &Params<T>,
+        statistics: Statistics<'_, T>,
+        task: &Task<T>,
+    ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError> {
+        let objective = Objective {
+            loss: Loss::CrossEntropy,
+            n_way: task.shape().n_way,
+            k_shot: task.shape().k_shot,
+            labels: self.labels,
+        };
+        let pass = Pass {
+            inner_step: self.inner_step,
+            statistics,
+        };
+        Ok(network.record(phi, self.images, pass, objective)?)
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::require;
-use crate::learner::n_correct;
+use crate::learner::{n_correct, predict_each};
 use crate::{AlgorithmError, Curve, Learner, MetaGradient, NonFinite, Prediction, Task};
 
 /// Default temperature of cosine similarities. They lie in `[-1, 1]`, so at temperature 1 the softmax over classes can
@@ -71,19 +71,20 @@ impl MetricLearner {
         network: &'a dyn Network<T>,
         theta: &Params<T>,
         statistics: Statistics<'_, T>,
-        task: &Task<T>,
+        images: &[T],
+        (task, labels): (&Task<T>, &[usize]),
     ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError> {
         let objective = Objective {
             loss: self.loss,
             n_way: task.shape().n_way,
             k_shot: task.shape().k_shot,
-            labels: task.query_labels(),
+            labels,
         };
         let pass = Pass {
             inner_step: 0,
             statistics,
         };
-        Ok(network.record(theta, task.images(), pass, objective)?)
+        Ok(network.record(theta, images, pass, objective)?)
     }
 }
 
@@ -94,7 +95,14 @@ impl<T: Real> Learner<T> for MetricLearner {
         theta: &Params<T>,
         task: &Task<T>,
     ) -> Result<MetaGradient<T>, AlgorithmError> {
-        let mut tape = self.record(network, theta, Statistics::Batch, task)?;
+        let mut tape = Learner::<T>::query_loss(
+            self,
+            network,
+            theta,
+            Statistics::Batch,
+            task,
+            task.query_labels(),
+        )?;
         let gradient = tape.gradient()?;
         let query_loss = tape.loss();
         Ok(MetaGradient {
@@ -118,7 +126,8 @@ impl<T: Real> Learner<T> for MetricLearner {
         statistics: Statistics<'_, T>,
         task: &Task<T>,
     ) -> Result<Prediction<T>, AlgorithmError> {
-        let tape = self.record(network, theta, statistics, task)?;
+        let tape =
+            Learner::<T>::query_loss(self, network, theta, statistics, task, task.query_labels())?;
         Ok(Prediction {
             log_probabilities: tape.log_probabilities().to_vec(),
             n_way: task.shape().n_way,
@@ -139,5 +148,50 @@ impl<T: Real> Learner<T> for MetricLearner {
         _: usize,
     ) -> Result<Option<Curve>, AlgorithmError> {
         Ok(None)
+    }
+
+    fn adapt(
+        &self,
+        _: &dyn Network<T>,
+        theta: &Params<T>,
+        _: Statistics<'_, T>,
+        _: &Task<T>,
+    ) -> Result<Params<T>, AlgorithmError> {
+        Ok(theta.clone())
+    }
+
+    fn support_loss<'a>(
+        &self,
+        _: &'a dyn Network<T>,
+        _: &Params<T>,
+        _: Statistics<'_, T>,
+        _: &Task<T>,
+        _: usize,
+    ) -> Result<Option<Box<dyn Tape<T> + 'a>>, AlgorithmError> {
+        Ok(None)
+    }
+
+    fn query_loss<'a>(
+        &self,
+        network: &'a dyn Network<T>,
+        phi: &Params<T>,
+        statistics: Statistics<'_, T>,
+        task: &Task<T>,
+        labels: &[usize],
+    ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError> {
+        self.record(network, phi, statistics, task.images(), (task, labels))
+    }
+
+    fn predict_alone(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        statistics: Statistics<'_, T>,
+        task: &Task<T>,
+    ) -> Result<Prediction<T>, AlgorithmError> {
+        predict_each(task, |single| {
+            let tape = self.record(network, theta, statistics, single.images(), (task, &[0]))?;
+            Ok(tape.log_probabilities().to_vec())
+        })
     }
 }

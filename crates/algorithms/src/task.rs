@@ -65,6 +65,29 @@ impl<T: Real> Task<T> {
         Self::new(episode.shape, images)
     }
 
+    /// The same task with its classes in another order: class `order[label]` of this one gets `label`.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::Setting`] if `order` does not name each class once.
+    pub fn relabeled(&self, order: &[usize]) -> Result<Self, AlgorithmError> {
+        let mut seen = order.to_vec();
+        seen.sort_unstable();
+        crate::error::require(
+            seen.iter().copied().eq(0..self.shape.n_way),
+            "order",
+            format!("{order:?}"),
+            "it has to name each class of the task once",
+        )?;
+        let mut images = Vec::with_capacity(self.images.len());
+        for part in [self.support_images(), self.query_images()] {
+            let of_class = part.len() / self.shape.n_way;
+            for class in order {
+                images.extend_from_slice(&part[class * of_class..][..of_class]);
+            }
+        }
+        Self::new(self.shape, images)
+    }
+
     /// Size of the episode.
     #[must_use]
     pub fn shape(&self) -> EpisodeShape {
@@ -124,6 +147,15 @@ mod tests {
         assert_eq!(task.query_images()[..2], [4.0, 5.0]);
         assert_eq!(task.support_labels(), [0, 1]);
         assert_eq!(task.query_labels(), [0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn relabeling_moves_supports_and_queries_together() {
+        let task = Task::new(SHAPE, (0..6).map(f64::from).collect()).unwrap();
+        let swapped = task.relabeled(&[1, 0]).unwrap();
+        assert_eq!(swapped.images(), [1.0, 0.0, 4.0, 5.0, 2.0, 3.0]);
+        assert_eq!(swapped.relabeled(&[1, 0]).unwrap(), task);
+        assert!(task.relabeled(&[0, 0]).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@
     reason = "a failed helper is a failed test; clippy.toml allows it in test functions only"
 )]
 
+mod asking;
 mod closed_form;
 mod config;
 mod memory;

@@ -13,7 +13,7 @@ use metastable_models::{
 use crate::second_order::{central_difference, draws, maml, noise_task};
 
 const SIDE: usize = 8;
-const SHAPE: EpisodeShape = EpisodeShape {
+pub(crate) const SHAPE: EpisodeShape = EpisodeShape {
     n_way: 3,
     k_shot: 2,
     n_query: 3,
@@ -35,7 +35,7 @@ fn network_config(name: &str, norm: Norm, head: Head) -> NetworkConfig {
 }
 
 /// A small network of the registry, in double precision, on the default backend, and fresh weights for it.
-fn network(name: &str, norm: Norm, head: Head) -> (Box<dyn Network<f64>>, Params<f64>) {
+pub(crate) fn network(name: &str, norm: Norm, head: Head) -> (Box<dyn Network<f64>>, Params<f64>) {
     network_on(Backend::default(), name, norm, head)
 }
 
@@ -52,7 +52,7 @@ fn network_on(
     (network, theta)
 }
 
-fn task(index: u64) -> Task<f64> {
+pub(crate) fn task(index: u64) -> Task<f64> {
     noise_task(index, SHAPE, SIDE * SIDE)
 }
 

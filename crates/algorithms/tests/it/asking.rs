@@ -1,0 +1,117 @@
+//! What can be asked of a trained learner agrees with how it predicts.
+
+use metastable_algorithms::{LEARNERS, Learner, LearnerConfig};
+use metastable_models::{Norm, Params, Statistics};
+
+use crate::networks::{network, task};
+
+#[test]
+fn the_query_loss_at_adapted_parameters_is_that_of_the_prediction() {
+    for entry in LEARNERS {
+        let (network, theta) = network("conv4", Norm::Batch, entry.head);
+        let learner = LearnerConfig::named(entry.name).validate().unwrap();
+        let (learner, task) = (learner.double(), task(1));
+        let predicted = learner
+            .predict(&*network, &theta, Statistics::Batch, &task)
+            .unwrap();
+        let phi = learner
+            .adapt(&*network, &theta, Statistics::Batch, &task)
+            .unwrap();
+        let tape = learner
+            .query_loss(
+                &*network,
+                &phi,
+                Statistics::Batch,
+                &task,
+                task.query_labels(),
+            )
+            .unwrap();
+        assert_eq!(
+            tape.log_probabilities(),
+            predicted.log_probabilities,
+            "{}",
+            entry.name
+        );
+        let n_right = task.query_labels().iter().zip(predicted.labels());
+        let n_right = n_right.filter(|(label, own)| *label == own).count();
+        let share = n_right as f64 / task.query_labels().len() as f64;
+        assert!((predicted.accuracy(task.query_labels()) - share).abs() < 1e-15);
+    }
+}
+
+#[test]
+fn the_support_loss_is_the_one_that_the_inner_loop_descends() {
+    let alpha = 0.3;
+    let (network, theta) = network("conv4", Norm::Batch, metastable_algorithms::Head::Linear);
+    let learner = LearnerConfig::named("maml")
+        .with("inner_lr", alpha)
+        .with("test_inner_steps", 2)
+        .validate()
+        .unwrap();
+    let (learner, task) = (learner.double(), task(2));
+    let mut phi: Params<f64> = theta.clone();
+    for step in 0..2 {
+        let tape = learner.support_loss(&*network, &phi, Statistics::Batch, &task, step);
+        phi.add(-alpha, &tape.unwrap().unwrap().gradient().unwrap());
+    }
+    let adapted = learner.adapt(&*network, &theta, Statistics::Batch, &task);
+    assert_eq!(adapted.unwrap(), phi);
+}
+
+#[test]
+fn without_batch_statistics_queries_are_judged_the_same_alone_and_with_them_they_are_not() {
+    for entry in LEARNERS {
+        let mut gaps = [Norm::None, Norm::Batch].map(|norm| {
+            let (network, theta) = network("conv4", norm, entry.head);
+            let learner = LearnerConfig::named(entry.name).validate().unwrap();
+            let (learner, task) = (learner.double(), task(3));
+            let together = learner
+                .predict(&*network, &theta, Statistics::Batch, &task)
+                .unwrap();
+            let alone = learner
+                .predict_alone(&*network, &theta, Statistics::Batch, &task)
+                .unwrap();
+            assert_eq!(
+                alone.log_probabilities.len(),
+                together.log_probabilities.len()
+            );
+            let rows = alone
+                .log_probabilities
+                .iter()
+                .zip(&together.log_probabilities);
+            rows.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+        });
+        gaps.sort_by(f64::total_cmp);
+        assert!(gaps[0] < 1e-12 && 1e-6 < gaps[1], "{} {gaps:?}", entry.name);
+    }
+}
+
+/// The order of the classes is nothing to a metric learner, and something to a head.
+#[test]
+fn only_a_head_sees_the_order_of_the_classes() {
+    for entry in LEARNERS {
+        let (network, theta) = network("conv4", Norm::Batch, entry.head);
+        let learner = LearnerConfig::named(entry.name).validate().unwrap();
+        let predict = |task| {
+            let learner: &dyn Learner<f64> = learner.double();
+            let prediction = learner.predict(&*network, &theta, Statistics::Batch, &task);
+            prediction.unwrap()
+        };
+        let order = [2, 0, 1];
+        let plain = predict(task(4));
+        let turned = predict(task(4).relabeled(&order).unwrap());
+        let n_query = crate::networks::SHAPE.n_query;
+        let mut gap = 0.0_f64;
+        for (label, class) in order.iter().enumerate() {
+            for query in 0..n_query {
+                for (other, other_class) in order.iter().enumerate() {
+                    let new = turned.log_probabilities[(label * n_query + query) * 3 + other];
+                    let old = plain.log_probabilities[(class * n_query + query) * 3 + other_class];
+                    gap = gap.max((new - old).abs());
+                }
+            }
+        }
+        let has_head = entry.head == metastable_algorithms::Head::Linear;
+        assert_eq!(1e-9 < gap, has_head, "{} {gap}", entry.name);
+    }
+}
