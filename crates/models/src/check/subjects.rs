@@ -220,6 +220,17 @@ pub fn subjects(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
                 stored,
                 rng,
             )?);
+            // A width that the first layer's kernels and Winograd's transforms take, odd edges included.
+            let mut even = config(image(11, 14, 1), 2, norm, Some(3));
+            even.width = 16;
+            subjects.push(Subject::new(
+                even,
+                Loss::CrossEntropy,
+                9,
+                step,
+                stored,
+                rng,
+            )?);
             // More images than one group of a parallel sum. Deep enough that the smallest map is one pixel.
             let deep = config(image(8, 11, 1), 3, norm, Some(3));
             subjects.push(Subject::new(

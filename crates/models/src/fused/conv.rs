@@ -5,7 +5,7 @@ use super::simd;
 use crate::Real;
 
 /// Pixels of a register tile.
-const ROWS: usize = 6;
+pub(super) const ROWS: usize = 6;
 
 /// Weights packed for [`convolve`]: for each block of `lanes` output channels, a row of lanes for each weight of the
 /// window, in the order (window row, window column, input channel).
@@ -161,7 +161,11 @@ fn single_channel_tile<T: Real, const L: usize>(
 
 /// `sums[i] += sum_k x[i][k] * w[k]`, k in order.
 #[inline(always)]
-fn multiply_add<T: Real, const L: usize>(sums: &mut [[T; L]; ROWS], x: [&[T]; ROWS], w: &[[T; L]]) {
+pub(super) fn multiply_add<T: Real, const L: usize>(
+    sums: &mut [[T; L]; ROWS],
+    x: [&[T]; ROWS],
+    w: &[[T; L]],
+) {
     let mut acc = *sums;
     let n = w.len();
     let x: [&[T]; ROWS] = std::array::from_fn(|i| &x[i][..n]);

@@ -1,9 +1,12 @@
 //! Layers of a network, built from its architecture.
 
+use super::affine::Affine;
 use super::arena::Buffer;
-use super::block::{Affine, Block, Point, TangentTrace, Trace};
+use super::block::{Block, TangentTrace, Trace};
 use super::geometry::Geometry;
+use super::point::Point;
 use super::spatial::Spatial;
+use super::stem::{self, Stem};
 use super::window::Windows;
 use crate::architecture::{self, Architecture};
 use crate::registry::{BlockKind, Readout};
@@ -12,18 +15,21 @@ use crate::{Norm, Real};
 /// One layer.
 #[derive(Clone, Debug)]
 pub(super) enum Layer {
+    Stem(Box<Stem>),
     Block(Box<Block>),
     Spatial(Spatial),
 }
 
 /// What a layer's `forward` leaves.
 pub(super) enum LayerTrace<T: Real> {
+    Stem(Box<stem::Trace<T>>),
     Block(Box<Trace<T>>),
     Spatial,
 }
 
 /// What a layer's `tangent` leaves.
 pub(super) enum LayerTangent<T: Real> {
+    Stem(Box<stem::TangentTrace<T>>),
     Block(Box<TangentTrace<T>>),
     Spatial,
 }
@@ -35,6 +41,10 @@ impl Layer {
         x: Buffer<T>,
     ) -> (LayerTrace<T>, Buffer<T>) {
         match self {
+            Self::Stem(stem) => {
+                let (trace, out) = stem.forward(at, x);
+                (LayerTrace::Stem(Box::new(trace)), out)
+            }
             Self::Block(block) => {
                 let (trace, out) = block.forward(at, x);
                 (LayerTrace::Block(Box::new(trace)), out)
@@ -53,11 +63,15 @@ impl Layer {
         wants_input: bool,
     ) -> Option<Buffer<T>> {
         match (self, trace) {
+            (Self::Stem(stem), LayerTrace::Stem(trace)) => {
+                stem.backward(at, trace, g, gradient);
+                None
+            }
             (Self::Block(block), LayerTrace::Block(trace)) => {
                 block.backward(at, trace, g, gradient, wants_input)
             }
             (Self::Spatial(spatial), _) => Some(spatial.backward(at, &g)),
-            (Self::Block(_), LayerTrace::Spatial) => unreachable!("a trace belongs to its layer"),
+            (Self::Stem(_) | Self::Block(_), _) => unreachable!("a trace belongs to its layer"),
         }
     }
 
@@ -70,6 +84,10 @@ impl Layer {
         dx: Option<Buffer<T>>,
     ) -> (LayerTangent<T>, Option<Buffer<T>>) {
         match (self, trace) {
+            (Self::Stem(stem), LayerTrace::Stem(trace)) => {
+                let (tangent, out) = stem.tangent(at, v, trace);
+                (LayerTangent::Stem(Box::new(tangent)), Some(out))
+            }
             (Self::Block(block), LayerTrace::Block(trace)) => {
                 let (tangent, out) = block.tangent(at, v, trace, dx);
                 (LayerTangent::Block(Box::new(tangent)), Some(out))
@@ -77,7 +95,7 @@ impl Layer {
             (Self::Spatial(spatial), _) => {
                 (LayerTangent::Spatial, dx.map(|dx| spatial.forward(at, &dx)))
             }
-            (Self::Block(_), LayerTrace::Spatial) => unreachable!("a trace belongs to its layer"),
+            (Self::Stem(_) | Self::Block(_), _) => unreachable!("a trace belongs to its layer"),
         }
     }
 
@@ -97,11 +115,15 @@ impl Layer {
         wants_input: bool,
     ) -> Option<Buffer<T>> {
         match (self, trace, tangent) {
+            (Self::Stem(stem), LayerTrace::Stem(trace), LayerTangent::Stem(tangent)) => {
+                stem.tangent_backward(at, v, trace, tangent, dg, product);
+                None
+            }
             (Self::Block(block), LayerTrace::Block(trace), LayerTangent::Block(tangent)) => {
                 block.tangent_backward(at, v, trace, tangent, dg, product, wants_input)
             }
             (Self::Spatial(spatial), _, _) => Some(spatial.backward(at, &dg)),
-            (Self::Block(_), _, _) => unreachable!("a trace belongs to its layer"),
+            (Self::Stem(_) | Self::Block(_), _, _) => unreachable!("a trace belongs to its layer"),
         }
     }
 }
@@ -121,11 +143,18 @@ pub(super) fn layers(architecture: &Architecture) -> Vec<Layer> {
         let pad = blocks
             .get(index + 1)
             .map_or(0, |next| kernel(next.kind) / 2);
-        layers.push(Layer::Block(Box::new(hidden_block(
-            architecture,
-            block,
-            pad,
-        ))));
+        let hidden = hidden_block(architecture, block, pad);
+        layers.push(if index == 0 && Stem::fits(&hidden.geometry) {
+            Layer::Stem(Box::new(Stem {
+                geometry: hidden.geometry,
+                windows: hidden.windows,
+                pool: hidden.pool,
+                weight: hidden.weight,
+                affine: hidden.affine,
+            }))
+        } else {
+            Layer::Block(Box::new(hidden))
+        });
     }
     let last = blocks[blocks.len() - 1].output;
     let (pixels, channels) = (last.height * last.width, last.channels);

@@ -1,26 +1,31 @@
 //! The fused CPU path: each layer has a hand-derived value, gradient, and tangents of both; no graph is built.
 //!
 //! Start reading at [`network`](self) (the composition), then `block.rs` (one layer, its four methods), `norm.rs` (the
-//! algebra), `conv.rs` and `conv_weight.rs` (where the time goes). Activations are channels-last, each padded by what the
+//! algebra), `kernel.rs` (the convolutions, where the time goes: `winograd/`, `conv.rs` and `conv_weight.rs`). Activations are channels-last, each padded by what the
 //! next layer needs, so that a row of a 3x3 window is one contiguous run. Sums over images go group by group, in order:
 //! no bit depends on the number of threads.
 
+mod affine;
 mod arena;
 mod block;
 mod conv;
 mod conv_weight;
 mod cross_entropy;
 mod geometry;
+mod kernel;
 mod layer;
 mod loss;
 mod metric_loss;
 mod network;
 mod norm;
+mod point;
 mod simd;
 mod softmax;
 mod spatial;
+mod stem;
 mod unit_rows;
 mod window;
+mod winograd;
 
 pub use network::FusedNetwork;
 pub use simd::instruction_set;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::arena::{Arena, Buffer};
-use super::block::Point;
 use super::geometry::pad_images;
 use super::layer::{Layer, LayerTrace, layers};
 use super::loss::{LossTrace, judge};
+use super::point::Point;
 use crate::{
     Architecture, Layout, ModelError, Network, NetworkConfig, Objective, Params, Pass, Real,
     Statistics, Tape,
@@ -51,16 +51,20 @@ impl<T: Real> FusedNetwork<T> {
 
     /// The images as the first layer takes them.
     fn input(&self, images: &[T]) -> Buffer<T> {
-        match &self.layers[0] {
-            Layer::Block(block) => {
-                let g = &block.geometry;
+        let geometry = match &self.layers[0] {
+            Layer::Stem(stem) => Some(&stem.geometry),
+            Layer::Block(block) => Some(&block.geometry),
+            Layer::Spatial(_) => None,
+        };
+        match geometry {
+            Some(g) => {
                 let mut x = self
                     .arena
                     .take(images.len() / (g.height * g.width * g.c_in) * g.in_len());
                 pad_images(images, &mut x, g);
                 x
             }
-            Layer::Spatial(_) => {
+            None => {
                 let mut x = self.arena.take(images.len());
                 x.copy_from_slice(images);
                 x
@@ -196,6 +200,7 @@ impl<T: Real> Tape<T> for FusedTape<'_, T> {
 
     fn statistics(&self) -> Params<T> {
         let blocks = self.traces.iter().filter_map(|trace| match trace {
+            LayerTrace::Stem(trace) => trace.statistics.as_ref(),
             LayerTrace::Block(trace) => trace.statistics.as_ref(),
             LayerTrace::Spatial => None,
         });

@@ -78,11 +78,8 @@ impl<T: Real> Moments<T> {
     /// Normalisation by these statistics.
     pub(super) fn normalizer(&self) -> Normalizer<T> {
         let n = T::of(self.n);
-        Normalizer::new(
-            self.mean.clone(),
-            self.squares.iter().map(|squares| *squares / n),
-            T::of(1.0 / self.n),
-        )
+        let variance = self.squares.iter().map(|squares| *squares / n).collect();
+        Normalizer::batch(self.mean.clone(), variance, self.n)
     }
 }
 
@@ -105,6 +102,11 @@ impl<T: Real> Normalizer<T> {
             inv_std,
             per_value,
         }
+    }
+
+    /// By mean and (biased) variance of a batch with `n` values a channel.
+    pub(super) fn batch(mean: Vec<T>, variance: Vec<T>, n: f64) -> Self {
+        Self::new(mean, variance.into_iter(), T::of(1.0 / n))
     }
 
     /// By stored statistics, constants for the derivatives.

@@ -3,7 +3,7 @@
 //! Both are linear, so the tangent is the forward method itself and the tangent of the pull-back is the pull-back.
 
 use super::arena::Buffer;
-use super::block::Point;
+use super::point::Point;
 use crate::Real;
 
 /// A linear map of an image without parameters: `(n, pixels, channels)` to `(n, outputs)`.

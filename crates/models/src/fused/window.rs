@@ -54,14 +54,14 @@ impl Windows {
 
     /// Pixel of the padded pooled image that holds window `q`.
     #[inline(always)]
-    fn place(&self, q: usize) -> usize {
+    pub(super) fn place(&self, q: usize) -> usize {
         let (row, column) = (q / self.pooled_width(), q % self.pooled_width());
         (row + self.pad) * (self.pooled_width() + 2 * self.pad) + column + self.pad
     }
 
     /// Pixels of window `q`, in row-major order.
     #[inline(always)]
-    fn pixels<const W: usize>(&self, q: usize) -> [usize; W] {
+    pub(super) fn pixels<const W: usize>(&self, q: usize) -> [usize; W] {
         let (row, column) = (
             q / self.pooled_width() * self.size,
             q % self.pooled_width() * self.size,
@@ -90,6 +90,9 @@ pub(super) struct Chosen<'a, T> {
     pub(super) peak: &'a mut [T],
 }
 
+/// Channels that the kernels below take at a time; what is left goes one by one, with the same bits.
+const LANES: usize = 16;
+
 /// `out = max over window of relu(scale * y + shift)`; without `rectify` the ReLU is left out.
 #[inline(always)]
 pub(super) fn choose<T: Real, const W: usize>(
@@ -100,34 +103,75 @@ pub(super) fn choose<T: Real, const W: usize>(
     chosen: Chosen<'_, T>,
 ) {
     let c = scale.len();
-    let shift = &shift[..c];
     for (image, y) in y.chunks_exact(map.height * map.width * c).enumerate() {
         for q in 0..map.len() {
             let pixels = map.pixels::<W>(q);
-            let rows: [&[T]; W] = std::array::from_fn(|e| &y[pixels[e] * c..][..c]);
             let at = (image * map.len() + q) * c;
-            let (choice, peak) = (&mut chosen.choice[at..][..c], &mut chosen.peak[at..][..c]);
-            let out = &mut chosen.out[(image * map.padded_pixels() + map.place(q)) * c..][..c];
-            for j in 0..c {
-                let (mut raw, mut best, mut index) =
-                    (rows[0][j], rows[0][j].fma(scale[j], shift[j]), 0_u8);
-                for e in 1..W {
-                    let value = rows[e][j].fma(scale[j], shift[j]);
-                    let better = value > best;
-                    best = if better { value } else { best };
-                    raw = if better { rows[e][j] } else { raw };
-                    #[allow(clippy::cast_possible_truncation, reason = "W is at most 4")]
-                    let here = e as u8;
-                    index = if better { here } else { index };
-                }
-                // Not `best > 0`: a NaN has to come through, so that divergence is seen.
-                let dead = rectify && best <= T::ZERO;
-                out[j] = if dead { T::ZERO } else { best };
-                choice[j] = if dead { DEAD } else { index };
-                peak[j] = raw;
+            let to = (image * map.padded_pixels() + map.place(q)) * c;
+            let mut first = 0;
+            while first < c {
+                let part = Chosen {
+                    out: &mut chosen.out[to + first..],
+                    choice: &mut chosen.choice[at + first..],
+                    peak: &mut chosen.peak[at + first..],
+                };
+                let affine = [&scale[first..], &shift[first..]];
+                let y = &y[first..];
+                first += if first + LANES <= c {
+                    choose_lanes(rows::<T, W, LANES>(y, pixels, c), affine, rectify, part)
+                } else {
+                    choose_lanes(rows::<T, W, 1>(y, pixels, c), affine, rectify, part)
+                };
             }
         }
     }
+}
+
+/// The first `L` channels at each of some pixels.
+#[inline(always)]
+fn rows<T: Real, const W: usize, const L: usize>(
+    map: &[T],
+    pixels: [usize; W],
+    c: usize,
+) -> [[T; L]; W] {
+    let mut rows = [[T::ZERO; L]; W];
+    for (row, pixel) in rows.iter_mut().zip(pixels) {
+        row.copy_from_slice(&map[pixel * c..][..L]);
+    }
+    rows
+}
+
+/// [`choose`] for the first `L` channels of one window, whose values are `rows`; returns `L`.
+#[inline(always)]
+pub(super) fn choose_lanes<T: Real, const W: usize, const L: usize>(
+    rows: [[T; L]; W],
+    [scale, shift]: [&[T]; 2],
+    rectify: bool,
+    chosen: Chosen<'_, T>,
+) -> usize {
+    let (scale, shift) = (&scale[..L], &shift[..L]);
+    let (mut out, mut choice, mut peak) = ([T::ZERO; L], [0_u8; L], [T::ZERO; L]);
+    for j in 0..L {
+        let (mut raw, mut best, mut index) = (rows[0][j], rows[0][j].fma(scale[j], shift[j]), 0_u8);
+        for e in 1..W {
+            let value = rows[e][j].fma(scale[j], shift[j]);
+            let better = value > best;
+            best = if better { value } else { best };
+            raw = if better { rows[e][j] } else { raw };
+            #[allow(clippy::cast_possible_truncation, reason = "W is at most 4")]
+            let here = e as u8;
+            index = if better { here } else { index };
+        }
+        // Not `best > 0`: a NaN has to come through, so that divergence is seen.
+        let dead = rectify && best <= T::ZERO;
+        out[j] = if dead { T::ZERO } else { best };
+        choice[j] = if dead { DEAD } else { index };
+        peak[j] = raw;
+    }
+    chosen.out[..L].copy_from_slice(&out);
+    chosen.choice[..L].copy_from_slice(&choice);
+    chosen.peak[..L].copy_from_slice(&peak);
+    L
 }
 
 /// `g = 0` where the ReLU is off.
@@ -149,30 +193,56 @@ pub(super) fn choose_tangent<T: Real, const W: usize>(
     d_out: &mut [T],
 ) {
     let c = e0.len();
-    let (e1, e2) = (&e1[..c], &e2[..c]);
     for (image, dy) in dy.chunks_exact(map.height * map.width * c).enumerate() {
         for q in 0..map.len() {
             let pixels = map.pixels::<W>(q);
-            let rows: [&[T]; W] = std::array::from_fn(|e| &dy[pixels[e] * c..][..c]);
             let at = (image * map.len() + q) * c;
-            let (choice, peak, d_peak) =
-                (&choice[at..][..c], &peak[at..][..c], &mut d_peak[at..][..c]);
-            let d_out = &mut d_out[(image * map.padded_pixels() + map.place(q)) * c..][..c];
-            for j in 0..c {
-                let mut value = rows[0][j];
-                for e in 1..W {
-                    value = if usize::from(choice[j]) == e {
-                        rows[e][j]
-                    } else {
-                        value
-                    };
-                }
-                d_peak[j] = value;
-                let tangent = value.fma(e2[j], peak[j].fma(e1[j], e0[j]));
-                d_out[j] = if choice[j] == DEAD { T::ZERO } else { tangent };
+            let to = (image * map.padded_pixels() + map.place(q)) * c;
+            let mut first = 0;
+            while first < c {
+                let affine = [&e0[first..], &e1[first..], &e2[first..]];
+                let chosen = (&choice[at + first..], &peak[at + first..]);
+                let results = (&mut d_peak[at + first..], &mut d_out[to + first..]);
+                let dy = &dy[first..];
+                first += if first + LANES <= c {
+                    let rows = rows::<T, W, LANES>(dy, pixels, c);
+                    choose_tangent_lanes(rows, affine, chosen, results)
+                } else {
+                    let rows = rows::<T, W, 1>(dy, pixels, c);
+                    choose_tangent_lanes(rows, affine, chosen, results)
+                };
             }
         }
     }
+}
+
+/// [`choose_tangent`] for the first `L` channels of one window, where `dy` is `rows`; returns `L`.
+#[inline(always)]
+pub(super) fn choose_tangent_lanes<T: Real, const W: usize, const L: usize>(
+    rows: [[T; L]; W],
+    [e0, e1, e2]: [&[T]; 3],
+    (choice, peak): (&[u8], &[T]),
+    (d_peak, d_out): (&mut [T], &mut [T]),
+) -> usize {
+    let (e0, e1, e2) = (&e0[..L], &e1[..L], &e2[..L]);
+    let mut pixel = [0_u8; L];
+    pixel.copy_from_slice(&choice[..L]);
+    let peak = &peak[..L];
+    let (mut values, mut tangents) = ([T::ZERO; L], [T::ZERO; L]);
+    for j in 0..L {
+        let mut value = rows[0][j];
+        for e in 1..W {
+            #[allow(clippy::cast_possible_truncation, reason = "W is at most 4")]
+            let this = e as u8;
+            value = if pixel[j] == this { rows[e][j] } else { value };
+        }
+        values[j] = value;
+        let tangent = value.fma(e2[j], peak[j].fma(e1[j], e0[j]));
+        tangents[j] = if pixel[j] == DEAD { T::ZERO } else { tangent };
+    }
+    d_peak[..L].copy_from_slice(&values);
+    d_out[..L].copy_from_slice(&tangents);
+    L
 }
 
 /// A map with a coefficient for each channel.
@@ -195,47 +265,83 @@ pub(super) fn spread<T: Real, const W: usize, const D: usize, const S: usize>(
 ) {
     let c = constant.len();
     let n_pixels = map.height * map.width;
-    let dense_factors: [&[T]; D] = std::array::from_fn(|d| &dense[d].1[..c]);
-    let sparse_factors: [&[T]; S] = std::array::from_fn(|s| &sparse[s].1[..c]);
     for (image, to) in to.chunks_exact_mut(g.gradient_len()).enumerate() {
         for q in 0..map.len() {
             let at = (image * map.len() + q) * c;
-            let choice = &choice[at..][..c];
-            let sparse_rows: [&[T]; S] = std::array::from_fn(|s| &sparse[s].0[at..][..c]);
             for (e, p) in map.pixels::<W>(q).into_iter().enumerate() {
-                let dense_rows: [&[T]; D] =
-                    std::array::from_fn(|d| &dense[d].0[(image * n_pixels + p) * c..][..c]);
+                let from = (image * n_pixels + p) * c;
                 let to = &mut to[g.center(p) * c..][..c];
-                for j in 0..c {
-                    let mut value = constant[j];
-                    for d in 0..D {
-                        value = dense_rows[d][j].fma(dense_factors[d][j], value);
-                    }
-                    let mut with = value;
-                    for s in 0..S {
-                        with = sparse_rows[s][j].fma(sparse_factors[s][j], with);
-                    }
-                    to[j] = if usize::from(choice[j]) == e {
-                        with
+                let mut first = 0;
+                while first < c {
+                    let (dense_at, sparse_at) = ((from, first), (at, first));
+                    let to = &mut to[first..];
+                    first += if first + LANES <= c {
+                        let value = dense_lanes::<T, D, LANES>(constant, &dense, dense_at);
+                        sparse_lanes(value, &sparse, choice, e, sparse_at, to)
                     } else {
-                        value
+                        let value = dense_lanes::<T, D, 1>(constant, &dense, dense_at);
+                        sparse_lanes(value, &sparse, choice, e, sparse_at, to)
                     };
                 }
             }
         }
         if D > 0 {
             for p in map.left_over() {
-                let dense_rows: [&[T]; D] =
-                    std::array::from_fn(|d| &dense[d].0[(image * n_pixels + p) * c..][..c]);
+                let from = (image * n_pixels + p) * c;
                 let to = &mut to[g.center(p) * c..][..c];
-                for j in 0..c {
-                    let mut value = constant[j];
-                    for d in 0..D {
-                        value = dense_rows[d][j].fma(dense_factors[d][j], value);
-                    }
-                    to[j] = value;
+                for (channel, to) in to.iter_mut().enumerate() {
+                    [*to] = dense_lanes::<T, D, 1>(constant, &dense, (from, channel));
                 }
             }
         }
     }
+}
+
+/// `constant + sum of dense terms` for `L` channels from `first` on of the pixel whose values start at `from`.
+#[inline(always)]
+fn dense_lanes<T: Real, const D: usize, const L: usize>(
+    constant: &[T],
+    dense: &[Term<'_, T>; D],
+    (from, first): (usize, usize),
+) -> [T; L] {
+    let mut value = [T::ZERO; L];
+    value.copy_from_slice(&constant[first..][..L]);
+    for (map, factor) in dense {
+        let (map, factor) = (&map[from + first..][..L], &factor[first..][..L]);
+        for j in 0..L {
+            value[j] = map[j].fma(factor[j], value[j]);
+        }
+    }
+    value
+}
+
+/// Writes `value`, plus the sparse terms where pixel `e` of the window is the chosen one; returns `L`.
+#[inline(always)]
+fn sparse_lanes<T: Real, const S: usize, const L: usize>(
+    mut value: [T; L],
+    sparse: &[Term<'_, T>; S],
+    choice: &[u8],
+    e: usize,
+    (at, first): (usize, usize),
+    to: &mut [T],
+) -> usize {
+    let mut with = value;
+    for (map, factor) in sparse {
+        let (map, factor) = (&map[at + first..][..L], &factor[first..][..L]);
+        for j in 0..L {
+            with[j] = map[j].fma(factor[j], with[j]);
+        }
+    }
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "windows have at most 4 pixels"
+    )]
+    let this = e as u8;
+    let mut pixel = [0_u8; L];
+    pixel.copy_from_slice(&choice[at + first..][..L]);
+    for j in 0..L {
+        value[j] = if pixel[j] == this { with[j] } else { value[j] };
+    }
+    to[..L].copy_from_slice(&value);
+    L
 }

@@ -1,40 +1,17 @@
-//! Groups of images, and the kernels at the tile width that fills this CPU's registers.
+//! Groups of images: the units of parallel work.
 
 use rayon::prelude::*;
 
-use crate::Real;
-use crate::fused::conv::{Panels, convolve};
-use crate::fused::conv_weight::weight_gradient;
-use crate::fused::geometry::{GROUP, Geometry};
-use crate::fused::simd;
+use crate::fused::geometry::GROUP;
 
-#[inline(always)]
-pub(super) fn convolve_best<T: Real>(
-    x: &[T],
-    panels: &Panels<T>,
-    y: &mut [T],
-    g: &Geometry,
-    accumulate: bool,
-) {
-    match panels.lanes() {
-        32 => convolve::<T, 32>(x, panels, y, g, accumulate),
-        _ => convolve::<T, 16>(x, panels, y, g, accumulate),
-    }
-}
-
-#[inline(always)]
-pub(super) fn weight_gradient_best<T: Real>(x: &[T], gradient: &[T], dw: &mut [T], g: &Geometry) {
-    match simd::lanes::<T>(g.c_out) {
-        32 => weight_gradient::<T, 32>(x, gradient, dw, g),
-        _ => weight_gradient::<T, 16>(x, gradient, dw, g),
-    }
-}
-
-pub(super) fn groups<E: Sync>(values: &[E], image_len: usize) -> rayon::slice::Chunks<'_, E> {
+pub(in crate::fused) fn groups<E: Sync>(
+    values: &[E],
+    image_len: usize,
+) -> rayon::slice::Chunks<'_, E> {
     values.par_chunks(GROUP * image_len)
 }
 
-pub(super) fn groups_mut<E: Send>(
+pub(in crate::fused) fn groups_mut<E: Send>(
     values: &mut [E],
     image_len: usize,
 ) -> rayon::slice::ChunksMut<'_, E> {
@@ -42,7 +19,7 @@ pub(super) fn groups_mut<E: Send>(
 }
 
 /// The groups of `values`, or as many times nothing.
-pub(super) fn optional_groups<E: Sync>(
+pub(in crate::fused) fn optional_groups<E: Sync>(
     values: Option<&[E]>,
     image_len: usize,
     n: usize,
@@ -54,7 +31,7 @@ pub(super) fn optional_groups<E: Sync>(
 }
 
 /// The groups of `values`, or as many times nothing if it is empty.
-pub(super) fn optional_groups_mut<E: Send>(
+pub(in crate::fused) fn optional_groups_mut<E: Send>(
     values: &mut [E],
     image_len: usize,
     n: usize,

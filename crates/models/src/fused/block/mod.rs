@@ -4,55 +4,26 @@
 //! a direction of the parameters (`tangent.rs`). Running all four is one Hessian product (forward over reverse). A fully connected
 //! layer is the same unit with a 1x1 kernel, and a linear head is one without normalisation and ReLU.
 
-mod groups;
-mod sums;
+pub(super) mod groups;
+pub(super) mod sums;
 mod tangent;
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use self::groups::{convolve_best, groups, groups_mut, optional_groups_mut, weight_gradient_best};
+use self::groups::{groups, groups_mut, optional_groups_mut};
 use self::sums::{add_in_order, gradient_sums};
 pub(super) use self::tangent::TangentTrace;
-use super::arena::{Arena, Buffer};
-use super::conv::Panels;
-use super::conv_weight::add_in_torch_order;
+use super::affine::Affine;
+use super::arena::Buffer;
 use super::geometry::Geometry;
+use super::kernel::{Weights, Work, add_in_torch_order, convolve, n_sums, weight_gradient};
 use super::norm::{Moments, Normalizer};
+use super::point::Point;
 use super::simd;
 use super::window::{Chosen, Windows, choose, mask, spread};
 use crate::Real;
-
-/// What a pass knows besides its input.
-#[derive(Clone, Copy)]
-pub(super) struct Point<'a, T: Real> {
-    /// All parameters of the network.
-    pub(super) params: &'a [T],
-    /// All stored statistics of the network, if they are to normalise.
-    pub(super) stored: Option<&'a [T]>,
-    /// Inner steps taken so far.
-    pub(super) inner_step: usize,
-    pub(super) arena: &'a Arc<Arena<T>>,
-    pub(super) choices: &'a Arc<Arena<u8>>,
-}
-
-/// What follows the convolution.
-#[derive(Clone, Debug)]
-pub(super) enum Affine {
-    /// Normalisation, then scale and shift; as many of both as there are inner steps with their own.
-    Norm {
-        /// Where `(n_steps, c)` scales and shifts start in the parameters.
-        gamma: usize,
-        beta: usize,
-        n_steps: usize,
-        /// Where the running mean and variance are in the buffers, if there are any.
-        running: Option<[Range<usize>; 2]>,
-    },
-    /// A bias, which starts there in the parameters.
-    Bias(usize),
-}
 
 /// Convolution, normalisation or bias, ReLU, pooling.
 #[derive(Clone, Debug)]
@@ -95,17 +66,23 @@ impl Block {
     ) -> (Trace<T>, Buffer<T>) {
         let (g, c) = (&self.geometry, self.geometry.c_out);
         let n = x.len() / g.in_len();
-        let panels = Panels::pack(self.weights(at.params), g);
+        let panels = Weights::pack(self.weights(at.params), g);
         let mut y = at.arena.take(n * g.out_len());
-        let stored = self.fixed_normalizer(at);
+        let stored = self.affine.fixed_normalizer(at, c);
         let moments: Vec<Option<Moments<T>>> = groups(&x, g.in_len())
             .zip(groups_mut(&mut y, g.out_len()))
             .map(|(x, y)| {
+                let mut work = Work::new(at.arena, g);
                 simd::dispatch(
                     #[inline(always)]
                     || {
-                        convolve_best(x, &panels, y, g, false);
-                        stored.is_none().then(|| Moments::of(y, c))
+                        convolve(x, &panels, y, g, false, &mut work);
+                        // No `then`: its closure would be compiled for another instruction set.
+                        if stored.is_none() {
+                            Some(Moments::of(y, c))
+                        } else {
+                            None
+                        }
                     },
                 )
             })
@@ -120,7 +97,7 @@ impl Block {
                 )
             }
         };
-        let (gamma, beta) = self.scale_and_shift(at);
+        let (gamma, beta) = self.affine.scale_and_shift(at, c);
         let [scale, shift] = normalizer.affine(&gamma, beta);
 
         let n_windows = self.windows.len() * c;
@@ -190,13 +167,13 @@ impl Block {
             })
             .collect();
         let [s1, s2] = add_in_order(sums);
-        let (gamma, _) = self.scale_and_shift(at);
+        let (gamma, _) = self.affine.scale_and_shift(at, c);
         let coefficients = trace.normalizer.gradient(&gamma, &s1, &s2);
-        self.add_affine(at, &s2, &s1, gradient);
+        self.affine.add_gradient(at, &s2, &s1, gradient);
 
         let n = trace.x.len() / geo.in_len();
         let transposed = geo.transposed();
-        let panels = wants_input.then(|| Panels::pack_transposed(self.weights(at.params), geo));
+        let panels = wants_input.then(|| Weights::pack_transposed(self.weights(at.params), geo));
         let mut input = at.arena.take(if wants_input {
             n * transposed.out_len()
         } else {
@@ -206,14 +183,15 @@ impl Block {
         let pulled_back =
             |x: &[T], y: &[T], choice: &[u8], g: &[T], input: Option<&mut [T]>| -> Vec<T> {
                 let mut map = at.arena.zeros(x.len() / geo.in_len() * geo.gradient_len());
-                let mut dw = vec![T::ZERO; geo.n_weights()];
+                let mut dw = vec![T::ZERO; n_sums(geo)];
+                let mut work = Work::new(at.arena, geo);
                 simd::dispatch(
                     #[inline(always)]
                     || {
                         self.spread_best(k0, [(y, k1)], [(g, a)], choice, &mut map);
-                        weight_gradient_best(x, &map, &mut dw, geo);
+                        weight_gradient(x, &map, &mut dw, geo, &mut work);
                         if let (Some(input), Some(panels)) = (input, &panels) {
-                            convolve_best(&map, panels, input, &transposed, false);
+                            convolve(&map, panels, input, &transposed, false, &mut work);
                         }
                     },
                 );
@@ -237,90 +215,6 @@ impl Block {
 
     fn weights<'a, T>(&self, params: &'a [T]) -> &'a [T] {
         &params[self.weight.clone()]
-    }
-
-    /// The normaliser of a pass whose statistics are constants.
-    fn fixed_normalizer<T: Real>(&self, at: &Point<'_, T>) -> Option<Normalizer<T>> {
-        match (&self.affine, at.stored) {
-            (Affine::Bias(_), _) => Some(Normalizer::identity(self.geometry.c_out)),
-            (
-                Affine::Norm {
-                    running: Some([mean, variance]),
-                    ..
-                },
-                Some(stored),
-            ) => Some(Normalizer::stored(
-                &stored[mean.clone()],
-                &stored[variance.clone()],
-            )),
-            (Affine::Norm { .. }, _) => None,
-        }
-    }
-
-    fn scale_and_shift<'a, T: Real>(&self, at: &Point<'a, T>) -> (Vec<T>, &'a [T]) {
-        self.scale_and_shift_of(at, at.params, T::ONE)
-    }
-
-    fn scale_and_shift_tangent<'a, T: Real>(
-        &self,
-        at: &Point<'_, T>,
-        v: &'a [T],
-    ) -> (Vec<T>, &'a [T]) {
-        self.scale_and_shift_of(at, v, T::ZERO)
-    }
-
-    /// Scale and shift in `values`; `unit` is the scale where there is no such parameter.
-    fn scale_and_shift_of<'a, T: Real>(
-        &self,
-        at: &Point<'_, T>,
-        values: &'a [T],
-        unit: T,
-    ) -> (Vec<T>, &'a [T]) {
-        let c = self.geometry.c_out;
-        match self.affine {
-            Affine::Norm {
-                gamma,
-                beta,
-                n_steps,
-                ..
-            } => {
-                let row = at.inner_step.min(n_steps - 1) * c;
-                (
-                    values[gamma + row..][..c].to_vec(),
-                    &values[beta + row..][..c],
-                )
-            }
-            Affine::Bias(bias) => (vec![unit; c], &values[bias..][..c]),
-        }
-    }
-
-    /// Adds the gradients of scale and shift.
-    fn add_affine<T: Real>(
-        &self,
-        at: &Point<'_, T>,
-        d_gamma: &[T],
-        d_beta: &[T],
-        gradient: &mut [T],
-    ) {
-        let c = self.geometry.c_out;
-        let mut add = |start: usize, values: &[T]| {
-            for (gradient, value) in gradient[start..][..c].iter_mut().zip(values) {
-                *gradient += *value;
-            }
-        };
-        match self.affine {
-            Affine::Norm {
-                gamma,
-                beta,
-                n_steps,
-                ..
-            } => {
-                let row = at.inner_step.min(n_steps - 1) * c;
-                add(gamma + row, d_gamma);
-                add(beta + row, d_beta);
-            }
-            Affine::Bias(bias) => add(bias, d_beta),
-        }
     }
 
     /// Adds the groups' weight gradients, in order.

@@ -5,7 +5,7 @@ use crate::fused::norm::{Normalizer, TangentMeans};
 
 /// `[sum g, sum g * xh]` of a group.
 #[inline(always)]
-pub(super) fn gradient_sums<T: Real>(
+pub(in crate::fused) fn gradient_sums<T: Real>(
     g: &[T],
     peak: &[T],
     mean: &[T],
@@ -25,7 +25,7 @@ pub(super) fn gradient_sums<T: Real>(
 
 /// `[sum dy, sum (y - mean) * dy]` of a group.
 #[inline(always)]
-pub(super) fn tangent_sums<T: Real>(dy: &[T], y: &[T], mean: &[T]) -> [Vec<T>; 2] {
+pub(in crate::fused) fn tangent_sums<T: Real>(dy: &[T], y: &[T], mean: &[T]) -> [Vec<T>; 2] {
     let c = mean.len();
     let mut sums = [vec![T::ZERO; c], vec![T::ZERO; c]];
     let [sum, centered] = &mut sums;
@@ -40,7 +40,7 @@ pub(super) fn tangent_sums<T: Real>(dy: &[T], y: &[T], mean: &[T]) -> [Vec<T>; 2
 
 /// `[sum dg, sum (dg * xh + g * dxh)]` of a group.
 #[inline(always)]
-pub(super) fn gradient_tangent_sums<T: Real>(
+pub(in crate::fused) fn gradient_tangent_sums<T: Real>(
     dg: &[T],
     g: &[T],
     peak: &[T],
@@ -68,7 +68,9 @@ pub(super) fn gradient_tangent_sums<T: Real>(
 }
 
 /// Sums of groups, added in the order of the groups.
-pub(super) fn add_in_order<T: Real, const K: usize>(groups: Vec<[Vec<T>; K]>) -> [Vec<T>; K] {
+pub(in crate::fused) fn add_in_order<T: Real, const K: usize>(
+    groups: Vec<[Vec<T>; K]>,
+) -> [Vec<T>; K] {
     let mut groups = groups.into_iter();
     let mut total = groups.next().expect("a batch has at least one image");
     for group in groups {

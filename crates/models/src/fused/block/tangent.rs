@@ -2,15 +2,14 @@
 
 use rayon::prelude::*;
 
-use super::groups::{
-    convolve_best, groups, groups_mut, optional_groups, optional_groups_mut, weight_gradient_best,
-};
+use super::groups::{groups, groups_mut, optional_groups, optional_groups_mut};
 use super::sums::{add_in_order, gradient_tangent_sums, tangent_sums};
-use super::{Block, Point, Trace};
+use super::{Block, Trace};
 use crate::Real;
 use crate::fused::arena::Buffer;
-use crate::fused::conv::Panels;
+use crate::fused::kernel::{Weights, Work, convolve, n_sums, weight_gradient};
 use crate::fused::norm::TangentMeans;
+use crate::fused::point::Point;
 use crate::fused::simd;
 use crate::fused::window::{choose_tangent, mask};
 
@@ -33,22 +32,23 @@ impl Block {
     ) -> (TangentTrace<T>, Buffer<T>) {
         let (g, c) = (&self.geometry, self.geometry.c_out);
         let n = trace.x.len() / g.in_len();
-        let d_panels = Panels::pack(self.weights(v), g);
+        let d_panels = Weights::pack(self.weights(v), g);
         let panels = dx
             .is_some()
-            .then(|| Panels::pack(self.weights(at.params), g));
+            .then(|| Weights::pack(self.weights(at.params), g));
         let mut dy = at.arena.take(n * g.out_len());
         let mean = &trace.normalizer.mean;
         let sums: Vec<[Vec<T>; 2]> = groups(&trace.x, g.in_len())
             .zip(optional_groups(dx.as_deref(), g.in_len(), n))
             .zip(groups(&trace.y, g.out_len()).zip(groups_mut(&mut dy, g.out_len())))
             .map(|((x, dx), (y, dy))| {
+                let mut work = Work::new(at.arena, g);
                 simd::dispatch(
                     #[inline(always)]
                     || {
-                        convolve_best(x, &d_panels, dy, g, false);
+                        convolve(x, &d_panels, dy, g, false, &mut work);
                         if let (Some(dx), Some(panels)) = (dx, &panels) {
-                            convolve_best(dx, panels, dy, g, true);
+                            convolve(dx, panels, dy, g, true, &mut work);
                         }
                         tangent_sums(dy, y, mean)
                     },
@@ -57,8 +57,8 @@ impl Block {
             .collect();
         let [sum, centered] = add_in_order(sums);
         let means = trace.normalizer.tangent_means(&sum, &centered);
-        let (gamma, _) = self.scale_and_shift(at);
-        let (d_gamma, d_beta) = self.scale_and_shift_tangent(at, v);
+        let (gamma, _) = self.affine.scale_and_shift(at, c);
+        let (d_gamma, d_beta) = self.affine.scale_and_shift_tangent(at, v, c);
         let [e0, e1, e2] = trace.normalizer.tangent(&gamma, &d_gamma, d_beta, &means);
 
         let n_windows = self.windows.len() * c;
@@ -152,9 +152,9 @@ impl Block {
             })
             .collect();
         let [t1, t2] = add_in_order(sums);
-        self.add_affine(at, &t2, &t1, product);
-        let (gamma, _) = self.scale_and_shift(at);
-        let (d_gamma, _) = self.scale_and_shift_tangent(at, v);
+        self.affine.add_gradient(at, &t2, &t1, product);
+        let (gamma, _) = self.affine.scale_and_shift(at, c);
+        let (d_gamma, _) = self.affine.scale_and_shift_tangent(at, v, c);
         let [s1, s2] = &pulled.sums;
         let [q0, q1, q2, a, b] = &trace.normalizer.gradient_tangent(
             &gamma,
@@ -169,8 +169,8 @@ impl Block {
         let transposed = geo.transposed();
         let panels = wants_input.then(|| {
             [
-                Panels::pack_transposed(self.weights(at.params), geo),
-                Panels::pack_transposed(self.weights(v), geo),
+                Weights::pack_transposed(self.weights(at.params), geo),
+                Weights::pack_transposed(self.weights(v), geo),
             ]
         });
         let mut input = at.arena.take(if wants_input {
@@ -189,7 +189,8 @@ impl Block {
             .zip(inputs)
             .map(|((((x, dx), (y, dy)), (choice, (g, dg))), input)| {
                 let mut map = at.arena.zeros(x.len() / geo.in_len() * geo.gradient_len());
-                let mut dw = vec![T::ZERO; geo.n_weights()];
+                let mut dw = vec![T::ZERO; n_sums(geo)];
+                let mut work = Work::new(at.arena, geo);
                 simd::dispatch(
                     #[inline(always)]
                     || {
@@ -201,9 +202,9 @@ impl Block {
                             choice,
                             &mut map,
                         );
-                        weight_gradient_best(x, &map, &mut dw, geo);
+                        weight_gradient(x, &map, &mut dw, geo, &mut work);
                         if let (Some(input), Some([panels, _])) = (input.as_deref_mut(), &panels) {
-                            convolve_best(&map, panels, input, &transposed, false);
+                            convolve(&map, panels, input, &transposed, false, &mut work);
                         }
                         if dx.is_none() && input.is_none() {
                             return;
@@ -211,10 +212,10 @@ impl Block {
                         // The gradient itself, made again: cheaper than keeping a map of the full size.
                         self.spread_best(k0, [(y, k1)], [(g, k2)], choice, &mut map);
                         if let Some(dx) = dx {
-                            weight_gradient_best(dx, &map, &mut dw, geo);
+                            weight_gradient(dx, &map, &mut dw, geo, &mut work);
                         }
                         if let (Some(input), Some([_, d_panels])) = (input, &panels) {
-                            convolve_best(&map, d_panels, input, &transposed, true);
+                            convolve(&map, d_panels, input, &transposed, true, &mut work);
                         }
                     },
                 );

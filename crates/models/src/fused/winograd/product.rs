@@ -1,0 +1,172 @@
+//! The 16 matrix products, between the transforms.
+
+use super::filter::Filter;
+use super::transform::{of_gradient, of_input, to_output};
+use super::{PASS, PLACES, Tiles};
+use crate::Real;
+use crate::fused::arena::{Arena, Buffer};
+use crate::fused::conv::{ROWS, multiply_add};
+use crate::fused::geometry::Geometry;
+use std::sync::Arc;
+
+/// Two transformed maps of a pass.
+pub(in crate::fused) struct Scratch<T: Real> {
+    input: Buffer<T>,
+    output: Buffer<T>,
+    nothing: Buffer<T>,
+}
+
+impl<T: Real> Scratch<T> {
+    pub(in crate::fused) fn new(arena: &Arc<Arena<T>>, g: &Geometry) -> Self {
+        // The transposed convolution exchanges the channels.
+        let channels = g.c_in.max(g.c_out);
+        Self {
+            input: arena.take(PLACES * PASS * channels),
+            output: arena.take(PLACES * PASS * channels),
+            nothing: arena.zeros(channels),
+        }
+    }
+
+    /// Input, output, and zeros that stand for pixels outside.
+    #[inline(always)]
+    fn parts(&mut self, g: &Geometry) -> (&mut [T], &mut [T], &[T]) {
+        (
+            &mut self.input[..PLACES * PASS * g.c_in],
+            &mut self.output[..PLACES * PASS * g.c_out],
+            &self.nothing,
+        )
+    }
+}
+
+/// `y = x * w`, or `y += x * w`; shapes and calling rules are those of [`crate::fused::conv::convolve`].
+#[inline(always)]
+pub(in crate::fused) fn convolve<T: Real, const L: usize>(
+    x: &[T],
+    filter: &Filter<T>,
+    y: &mut [T],
+    g: &Geometry,
+    accumulate: bool,
+    scratch: &mut Scratch<T>,
+) {
+    let (c_in, c_out) = (g.c_in, g.c_out);
+    let n_tiles = y.len() / g.out_len() * Tiles::of(g).len();
+    let (transformed, products, nothing) = scratch.parts(g);
+    for first in (0..n_tiles).step_by(PASS) {
+        let n = PASS.min(n_tiles - first);
+        of_input(x, g, (first, n), nothing, transformed);
+        let places = transformed
+            .chunks_exact(PASS * c_in)
+            .zip(products.chunks_exact_mut(PASS * c_out));
+        for (place, (input, output)) in places.enumerate() {
+            for block in 0..c_out.div_ceil(L) {
+                let panel = filter.panel::<L>(place, block);
+                let lanes = L.min(c_out - block * L);
+                for tile in (0..n).step_by(ROWS) {
+                    let mut sums = [[T::ZERO; L]; ROWS];
+                    let mut rows = [&input[..c_in]; ROWS];
+                    for (i, row) in rows.iter_mut().enumerate() {
+                        *row = &input[(tile + i).min(n - 1) * c_in..][..c_in];
+                    }
+                    multiply_add(&mut sums, rows, panel);
+                    for (i, sums) in sums.iter().enumerate().take(n - tile) {
+                        let to = &mut output[(tile + i) * c_out + block * L..][..lanes];
+                        if lanes == L {
+                            to.copy_from_slice(sums);
+                        } else {
+                            to.copy_from_slice(&sums[..lanes]);
+                        }
+                    }
+                }
+            }
+        }
+        to_output(products, g, (first, n), y, accumulate);
+    }
+}
+
+/// `dU += sum over tiles (B^T d B) (outer) (A g A^T)`, `(16, c_in, c_out)`; maps as for
+/// [`crate::fused::conv_weight::weight_gradient`].
+#[inline(always)]
+pub(in crate::fused) fn weight_gradient<T: Real, const L: usize>(
+    x: &[T],
+    gradient: &[T],
+    du: &mut [T],
+    g: &Geometry,
+    scratch: &mut Scratch<T>,
+) {
+    let (c_in, c_out) = (g.c_in, g.c_out);
+    let n_tiles = x.len() / g.in_len() * Tiles::of(g).len();
+    let (inputs, gradients, nothing) = scratch.parts(g);
+    for first in (0..n_tiles).step_by(PASS) {
+        let n = PASS.min(n_tiles - first);
+        of_input(x, g, (first, n), nothing, inputs);
+        of_gradient(gradient, g, (first, n), nothing, gradients);
+        let places = inputs
+            .chunks_exact(PASS * c_in)
+            .zip(gradients.chunks_exact(PASS * c_out))
+            .zip(du.chunks_exact_mut(c_in * c_out));
+        for ((input, output), du) in places {
+            let product = Product {
+                input: &input[..n * c_in],
+                output: &output[..n * c_out],
+                c_in,
+                c_out,
+            };
+            let mut k = 0;
+            while k < c_in {
+                let du = &mut du[k * c_out..];
+                k += match c_in - k {
+                    6.. => product.add::<6, L>(k, du),
+                    4.. => product.add::<4, L>(k, du),
+                    _ => product.add::<1, L>(k, du),
+                };
+            }
+        }
+    }
+}
+
+/// Two transformed maps at one place: `(tiles, c_in)` and `(tiles, c_out)`.
+struct Product<'a, T> {
+    input: &'a [T],
+    output: &'a [T],
+    c_in: usize,
+    c_out: usize,
+}
+
+impl<T: Real> Product<'_, T> {
+    /// Adds the rows `k .. k + R` of the product `input^T output`; returns `R`.
+    #[inline(always)]
+    fn add<const R: usize, const L: usize>(&self, k: usize, du: &mut [T]) -> usize {
+        for first in (0..self.c_out).step_by(L) {
+            let lanes = L.min(self.c_out - first);
+            if lanes == L {
+                self.add_block::<R, L>(k, first, du);
+            } else {
+                self.add_block::<R, { super::LANES }>(k, first, du);
+            }
+        }
+        R
+    }
+
+    #[inline(always)]
+    fn add_block<const R: usize, const L: usize>(&self, k: usize, first: usize, du: &mut [T]) {
+        let mut sums = [[T::ZERO; L]; R];
+        let rows = self.input.chunks_exact(self.c_in);
+        for (x, gradient) in rows.zip(self.output.chunks_exact(self.c_out)) {
+            // Copies of fixed size: with slices the compiler does not keep the sums in registers.
+            let (mut few, mut lanes) = ([T::ZERO; R], [T::ZERO; L]);
+            few.copy_from_slice(&x[k..][..R]);
+            lanes.copy_from_slice(&gradient[first..][..L]);
+            for r in 0..R {
+                for lane in 0..L {
+                    sums[r][lane] = few[r].fma(lanes[lane], sums[r][lane]);
+                }
+            }
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            let du = &mut du[r * self.c_out + first..][..L];
+            for (du, sum) in du.iter_mut().zip(sums) {
+                *du += *sum;
+            }
+        }
+    }
+}
