@@ -225,6 +225,9 @@ pub(crate) struct Analyze {
     /// Columns that are sources of chance, such as split, init or order
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     pub(crate) stream: Vec<String>,
+    /// Columns that say how a run was made: runs that differ in one of them are not compared
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) fingerprint: Vec<String>,
     /// Columns that are not to be read
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     pub(crate) ignore: Vec<String>,

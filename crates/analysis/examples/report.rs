@@ -171,6 +171,7 @@ fn factor_study() -> FactorTable {
         streams: ["split", "init", "order"].map(str::to_owned).to_vec(),
         runs,
         queries: None,
+        may_vary: Vec::new(),
     }
 }
 
@@ -194,6 +195,7 @@ fn factor_run(
             } else {
                 0.02
             },
+        fingerprint: BTreeMap::new(),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::distribution::{normal_quantile, wilson};
 use crate::error::{AnalysisError, check_len};
 use crate::estimate::{Estimate, Interval};
 use crate::findings::{Certainty, Finding, points};
+use crate::fingerprint::{Difference, difference};
 use crate::group::{FIELD_EPISODES, LearnerRuns, SettingRuns};
 use crate::metric::{Measure, Measured, SettingMetric};
 use crate::options::Options;
@@ -33,8 +34,11 @@ pub struct Comparison {
     pub b: String,
     /// Seeds that both have tested, ascending.
     pub seeds: Vec<u64>,
-    /// Figures; absent if they share no seed, or were tested on different episodes.
+    /// Figures; absent if they share no seed, or are not comparable.
     pub paired: Option<PairedComparison>,
+    /// Why they are not comparable: the field in which two paired runs differ, outside of [`Options::studied`].
+    #[serde(default)]
+    pub refused: Option<Difference>,
 }
 
 /// The figures of a paired comparison.
@@ -185,6 +189,21 @@ fn rows_of(group: &LearnerRuns<'_>, seeds: &[u64]) -> Vec<Vec<f64>> {
     scored.filter_map(|run| run.task_accuracies()).collect()
 }
 
+/// The field in which the runs of two learners with one seed differ, outside of `studied`.
+fn differing(
+    a: &LearnerRuns<'_>,
+    b: &LearnerRuns<'_>,
+    seed: u64,
+    studied: &[String],
+) -> Option<Difference> {
+    let of = |group: &LearnerRuns<'_>| {
+        let mut runs = group.scored.iter();
+        runs.find(|run| run.seed == seed)
+            .map(|run| run.fingerprint.clone())
+    };
+    difference(&of(a)?, &of(b)?, studied)
+}
+
 /// Whether two learners were tested on the same episodes, as far as their fingerprints tell.
 pub(crate) fn same_episodes(a: &LearnerRuns<'_>, b: &LearnerRuns<'_>) -> bool {
     let list = |group: &LearnerRuns<'_>| {
@@ -215,7 +234,10 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
                 .map(|run| run.seed)
                 .filter(|seed| has(b, *seed))
                 .collect();
-            let paired = if seeds.is_empty() || !same_episodes(a, b) {
+            let refused = seeds
+                .iter()
+                .find_map(|seed| differing(a, b, *seed, &options.studied));
+            let paired = if seeds.is_empty() || refused.is_some() {
                 None
             } else {
                 let rows = [rows_of(a, &seeds), rows_of(b, &seeds)];
@@ -230,6 +252,7 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
                 b: b.learner.to_owned(),
                 seeds,
                 paired,
+                refused,
             };
             findings.extend(sentence(group.setting, &comparison));
             result.pairs.push(comparison);
@@ -243,8 +266,20 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
 }
 
 fn sentence(setting: &str, comparison: &Comparison) -> Option<Finding> {
-    let paired = comparison.paired.as_ref()?;
     let (a, b) = (&comparison.a, &comparison.b);
+    if let Some(found) = &comparison.refused {
+        let text = format!(
+            "{a} and {b} are not compared: they differ in {} ({} against {}), which is not what is studied.",
+            found.field, found.first, found.second
+        );
+        return Some(Finding::of_setting(
+            setting,
+            Comparisons::ID,
+            Certainty::NotComparable,
+            text,
+        ));
+    }
+    let paired = comparison.paired.as_ref()?;
     let n = comparison.seeds.len();
     let Some(interval) = &paired.difference.interval else {
         let text = format!(

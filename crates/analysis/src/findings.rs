@@ -31,6 +31,8 @@ pub enum Certainty {
     Distinguishable,
     /// The interval includes "no difference": that is the finding.
     NotDistinguishable,
+    /// The runs were made differently in more than what is studied: no claim.
+    NotComparable,
     /// The data are too few for the claim that a reader would expect here.
     TooFewRuns,
 }

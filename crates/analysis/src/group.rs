@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{AnalysisError, check_finite, check_len};
 use crate::factors::table::FactorTable;
+use crate::fingerprint::check_same;
 use crate::options::{Options, TestPool, Threshold};
 use crate::record::{Run, Study, TaskScores, Test};
 use crate::scores::ScoreMatrix;
@@ -182,7 +183,7 @@ fn position_or_push<T>(
 }
 
 /// Fills in what follows from all runs of a setting together.
-fn complete(setting: &mut SettingRuns<'_>, options: &Options) -> Result<(), AnalysisError> {
+fn complete<'a>(setting: &mut SettingRuns<'a>, options: &Options) -> Result<(), AnalysisError> {
     let tests: Vec<(&Run, &Test)> = setting
         .learners
         .iter()
@@ -239,7 +240,8 @@ fn complete(setting: &mut SettingRuns<'_>, options: &Options) -> Result<(), Anal
                     "used again",
                 ));
             }
-            same_fingerprint(pair[0], pair[1], &options.may_vary)?;
+            let made = |run: &'a Run| (run.id.as_str(), &run.fingerprint);
+            check_same(made(pair[0]), made(pair[1]), &options.may_vary)?;
         }
         learner.tested = learner
             .runs
@@ -318,29 +320,6 @@ fn not_comparable(first: &Run, second: &Run, field: &str, a: &str, b: &str) -> A
         first_value: a.to_owned(),
         second_value: b.to_owned(),
     }
-}
-
-/// Whether `field` is, or lies below, one of `names` (`seed.task` below `seed`).
-fn is_below(field: &str, names: &[String]) -> bool {
-    names.iter().any(|name| {
-        field == name
-            || field
-                .strip_prefix(name.as_str())
-                .is_some_and(|rest| rest.starts_with('.'))
-    })
-}
-
-fn same_fingerprint(first: &Run, second: &Run, may_vary: &[String]) -> Result<(), AnalysisError> {
-    let fields = first.fingerprint.keys().chain(second.fingerprint.keys());
-    for field in fields.filter(|field| !is_below(field, may_vary)) {
-        let (a, b) = (first.fingerprint.get(field), second.fingerprint.get(field));
-        if a != b {
-            let show =
-                |value: Option<&String>| value.map_or_else(|| "absent".to_owned(), Clone::clone);
-            return Err(not_comparable(first, second, field, &show(a), &show(b)));
-        }
-    }
-    Ok(())
 }
 
 fn same_shape(first: (&Run, &Test), second: (&Run, &Test)) -> Result<(), AnalysisError> {

@@ -49,6 +49,7 @@ pub mod curves;
 pub mod difficulty;
 pub mod factors;
 pub mod failure;
+pub mod fingerprint;
 pub mod hardness;
 pub mod spread;
 pub mod tail;

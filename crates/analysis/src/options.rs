@@ -43,6 +43,8 @@ pub struct Options {
     pub pools: BTreeMap<String, TestPool>,
     /// Fields of the fingerprint that may differ between the runs of one learner; `seed` also covers `seed.task` etc.
     pub may_vary: Vec<String>,
+    /// Fields in which learners that are compared may differ: what makes them different learners. The seeds of a pair agree.
+    pub studied: Vec<String>,
     /// Class pairs kept in the confusion list.
     pub n_confused_pairs: usize,
     /// Forests on resampled points, for the intervals of factor importances.
@@ -92,6 +94,9 @@ impl Default for Options {
             reference: None,
             pools: BTreeMap::new(),
             may_vary: vec!["seed".to_owned()],
+            studied: ["learner", "training", "episode", "network", "n_parameters"]
+                .map(str::to_owned)
+                .to_vec(),
             n_confused_pairs: 50,
             n_refits: 100,
             basin_margin: 0.01,

@@ -2,12 +2,11 @@
 //!
 //! Nothing here knows how a score came about; a table from another laboratory serves as well.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AnalysisError, check_len};
 use crate::factors::table::FactorTable;
+use crate::fingerprint::Fingerprint;
 
 /// All runs of one study.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,8 +46,8 @@ pub struct Run {
     pub scores: Option<TaskScores>,
     /// Test episodes after 0, 1, 2, ... inner steps; absent for learners without an inner loop.
     pub adaptation: Option<Adaptation>,
-    /// Every setting and digest that has to agree for two results to be comparable.
-    pub fingerprint: BTreeMap<String, String>,
+    /// How it was made.
+    pub fingerprint: Fingerprint,
 }
 
 /// How a training ended. Divergence is a result, not an error.

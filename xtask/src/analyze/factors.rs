@@ -64,6 +64,7 @@ pub(super) fn factor_table(
         streams: columns.streams.clone(),
         runs: found,
         queries,
+        may_vary: Vec::new(),
     })
 }
 

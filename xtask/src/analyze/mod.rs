@@ -27,6 +27,7 @@ pub(crate) fn command(flags: &flags::Analyze) -> Result<Ending> {
         factors: flags.factor.clone(),
         logarithmic: flags.log.clone(),
         streams: flags.stream.clone(),
+        fingerprint: flags.fingerprint.clone(),
         ignored: flags.ignore.clone(),
     };
     let table = table::read(&flags.file, &columns)?;

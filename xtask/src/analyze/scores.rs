@@ -91,7 +91,9 @@ fn or<'t>(text: &'t str, otherwise: &'t str) -> &'t str {
 
 fn run<'t>(table: &Table, group: &Group<'t>, at: usize) -> Result<Read<'t>> {
     let first = group.rows[0];
-    for column in ["seed", "way", "queries", "failed"] {
+    let own = ["seed", "way", "queries", "failed"];
+    let made = table.columns.fingerprint.iter().map(String::as_str);
+    for column in own.into_iter().chain(made) {
         constant(group, column)?;
     }
     // Without seeds nothing says which runs belong together: each has a number of its own, and none is paired.
@@ -180,7 +182,9 @@ fn run<'t>(table: &Table, group: &Group<'t>, at: usize) -> Result<Read<'t>> {
             test: None,
             scores,
             adaptation: None,
-            fingerprint: BTreeMap::new(),
+            fingerprint: (table.columns.fingerprint.iter())
+                .map(|column| (column.clone(), first.text(column).to_owned()))
+                .collect(),
         },
         tasks,
         score,

@@ -22,6 +22,8 @@ pub(crate) struct Columns {
     pub(crate) logarithmic: Vec<String>,
     /// Sources of chance.
     pub(crate) streams: Vec<String>,
+    /// What has to agree for runs to be comparable.
+    pub(crate) fingerprint: Vec<String>,
     /// Not to be read.
     pub(crate) ignored: Vec<String>,
 }
@@ -81,6 +83,7 @@ impl Table {
             ("--factor", &self.columns.factors),
             ("--log", &self.columns.logarithmic),
             ("--stream", &self.columns.streams),
+            ("--fingerprint", &self.columns.fingerprint),
             ("--ignore", &self.columns.ignored),
         ];
         let names: Vec<&str> = self.header.iter().map(String::as_str).collect();
@@ -112,7 +115,7 @@ impl Table {
             }
             if uses == 0 && !known {
                 bail!(
-                    "{file}:1: column {} (`{name}`) is not known; say what it is with --factor, --log, --stream or --ignore {name} (known by \
+                    "{file}:1: column {} (`{name}`) is not known; say what it is with --factor, --log, --stream, --fingerprint or --ignore {name} (known by \
                      themselves: {})",
                     at + 1,
                     KNOWN.join(", ")

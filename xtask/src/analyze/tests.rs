@@ -84,7 +84,7 @@ fn factors_and_streams_become_a_factor_table() {
         factors: vec!["norm".into()],
         logarithmic: vec!["inner_lr".into()],
         streams: vec!["init".into()],
-        ignored: vec![],
+        ..plain()
     };
     let study = study_of(text, &columns).unwrap();
     assert!(study.runs.is_empty());
@@ -211,4 +211,23 @@ fn refusals_say_line_and_column() {
         message.starts_with(":2: column 3 (`lr`): `0` has no place on a logarithmic scale"),
         "{message}"
     );
+}
+
+#[test]
+fn runs_that_were_made_differently_are_refused_by_field() {
+    let text = "run,task,score,data\nr0,a,0.5,x\nr0,b,0.7,x\nr1,a,0.8,y\nr1,b,0.6,y\n";
+    let columns = Columns {
+        fingerprint: vec![String::from("data")],
+        ..plain()
+    };
+    let study = study_of(text, &columns).unwrap();
+    let message = analyze(&study, &Options::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.starts_with("runs `r0` and `r1` differ in `data` (x against y)"),
+        "{message}"
+    );
+    let within = refused("run,task,score,data\nr0,a,0.5,x\nr0,b,0.7,y\n", &columns);
+    assert!(within.contains("differs within run `r0`"), "{within}");
 }

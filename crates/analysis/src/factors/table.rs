@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tree::{Domain, MOST_CATEGORIES};
 use crate::error::{AnalysisError, check_len};
+use crate::fingerprint::{Fingerprint, check_same};
 use crate::record::{Outcome, Run};
 use crate::summary::mean;
 
@@ -22,6 +23,9 @@ pub struct FactorTable {
     /// Queries behind each response, if it is a share of that many right answers.
     #[serde(default)]
     pub queries: Option<usize>,
+    /// Fields of the fingerprints for which factors and streams stand (`learner.inner_lr`, `seed`): runs may differ in these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may_vary: Vec<String>,
 }
 
 /// A setting that was varied.
@@ -68,6 +72,9 @@ pub struct FactorRun {
     pub response: Option<f64>,
     /// Whether the run failed (diverged, stayed at chance); it may have a response all the same.
     pub failed: bool,
+    /// How it was made; empty if nothing is known.
+    #[serde(default, skip_serializing_if = "Fingerprint::is_empty")]
+    pub fingerprint: Fingerprint,
 }
 
 impl Scale {
@@ -178,6 +185,7 @@ impl FactorRun {
             streams,
             failed: run.outcome != Outcome::Completed || response.is_none(),
             response,
+            fingerprint: run.fingerprint.clone(),
         }
     }
 }
@@ -188,7 +196,8 @@ impl FactorTable {
     /// # Errors
     /// [`AnalysisError::OutOfRange`] for a scale without extent, a level outside its scale, a name or a run that occurs
     /// twice; [`AnalysisError::Shape`] naming the run; [`AnalysisError::NotFinite`] for a response; [`AnalysisError::TooFew`]
-    /// without runs.
+    /// without runs; [`AnalysisError::NotComparable`] naming the field if two runs were made differently in more than
+    /// [`FactorTable::may_vary`].
     pub fn check(&self) -> Result<(), AnalysisError> {
         if self.runs.is_empty() {
             return Err(AnalysisError::too_few("runs of the factor table", 1, 0));
@@ -203,6 +212,13 @@ impl FactorTable {
             .chain(&self.streams);
         unique("column", names)?;
         unique("run", self.runs.iter().map(|run| &run.id))?;
+        for pair in self.runs.windows(2) {
+            check_same(
+                (&pair[0].id, &pair[0].fingerprint),
+                (&pair[1].id, &pair[1].fingerprint),
+                &self.may_vary,
+            )?;
+        }
         for run in &self.runs {
             check_len(
                 &format!("levels of run `{}`", run.id),
@@ -327,8 +343,10 @@ mod tests {
                 streams: vec!["0".into()],
                 response: Some(0.5),
                 failed: false,
+                fingerprint: Fingerprint::new(),
             }],
             queries: None,
+            may_vary: vec!["seed".into()],
         };
         assert!(
             table
@@ -348,5 +366,19 @@ mod tests {
                 .contains("`r0` twice")
         );
         assert_eq!(table.points(), [[0, 1]]);
+        table.runs[1].id = "r1".into();
+        let made = |run: &mut FactorRun, data: &str, seed: &str| {
+            run.fingerprint.insert("data".into(), data.into());
+            run.fingerprint.insert("seed.task".into(), seed.into());
+        };
+        made(&mut table.runs[0], "a", "0");
+        made(&mut table.runs[1], "a", "1");
+        table.check().unwrap();
+        made(&mut table.runs[1], "b", "1");
+        let message = table.check().unwrap_err().to_string();
+        assert!(
+            message.starts_with("runs `r0` and `r1` differ in `data` (a against b)"),
+            "{message}"
+        );
     }
 }

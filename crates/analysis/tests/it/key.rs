@@ -1,5 +1,7 @@
 //! The ordered lists of factors, and the sources of chance, on tables whose causes are known.
 
+use std::collections::BTreeMap;
+
 use metastable_analysis::factors::key::{FactorList, KeyFactors, key_factors};
 use metastable_analysis::factors::responses::Side;
 use metastable_analysis::factors::sources::{Sources, sources};
@@ -160,9 +162,11 @@ fn streams_table(rows: Vec<([usize; 3], f64)>) -> FactorTable {
                 streams: streams.map(|s| s.to_string()).to_vec(),
                 response: Some(value),
                 failed: false,
+                fingerprint: BTreeMap::new(),
             })
             .collect(),
         queries: None,
+        may_vary: Vec::new(),
     }
 }
 
@@ -244,6 +248,7 @@ fn small_factor_study() -> FactorTable {
                 0.6 + if inner_lr > 0.05 { 0.3 } else { 0.0 } + 0.002 * ((at * 7 % 11) as f64),
             ),
             failed: false,
+            fingerprint: BTreeMap::new(),
         }
     };
     FactorTable {
@@ -264,6 +269,7 @@ fn small_factor_study() -> FactorTable {
         streams: vec!["split".into(), "init".into()],
         runs: (0..80).map(row).collect(),
         queries: None,
+        may_vary: Vec::new(),
     }
 }
 

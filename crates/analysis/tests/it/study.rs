@@ -12,7 +12,7 @@ use metastable_analysis::tail::Tail;
 use metastable_analysis::threshold::StepsToThreshold;
 use metastable_analysis::transfer::Transfer;
 use metastable_analysis::{
-    Adaptation, Options, Outcome, Run, Study, StudyAnalysis, TestPool, analyze,
+    Adaptation, Certainty, Finding, Options, Outcome, Run, Study, StudyAnalysis, TestPool, analyze,
 };
 
 use crate::support::{factor_table, run};
@@ -188,6 +188,37 @@ fn one_run_has_no_seed_spread() {
     let result = analyze(&study(runs("maml", &[0.9])), &options()).unwrap();
     let spread = result.settings[0].learners[0].all.get::<Spread>().unwrap();
     assert!(spread.seed_sd.is_none() && spread.mean.interval.is_none());
+}
+
+/// Two learners on other data are not compared, and the report says why; what makes them learners may differ.
+#[test]
+fn learners_that_differ_in_more_than_the_learner_are_not_compared() {
+    let with = |field: &str, value: &str| {
+        let mut all = runs("maml", &[0.9, 0.8]);
+        all.extend(runs("protonet", &[0.7, 0.8]).into_iter().map(|mut run| {
+            run.fingerprint.insert(field.to_owned(), value.to_owned());
+            run
+        }));
+        for run in &mut all {
+            let kept = run.fingerprint.get("data_digest").cloned();
+            let digest = kept.unwrap_or_else(|| "aa".to_owned());
+            run.fingerprint.insert("data_digest".to_owned(), digest);
+        }
+        let found = analyze(&study(all), &options()).unwrap();
+        let compared: Comparisons = found.settings[0].all.get().unwrap();
+        let said = |f: &&Finding| f.certainty == Certainty::NotComparable;
+        let sentence = found.findings.iter().find(said).map(|f| f.text.clone());
+        (compared.pairs[0].clone(), sentence)
+    };
+    let (pair, sentence) = with("learner.metric", "cosine");
+    assert!(pair.paired.is_some() && pair.refused.is_none() && sentence.is_none());
+    let (pair, sentence) = with("data_digest", "bb");
+    assert!(pair.paired.is_none());
+    assert_eq!(pair.refused.unwrap().field, "data_digest");
+    assert_eq!(
+        sentence.unwrap(),
+        "maml and protonet are not compared: they differ in data_digest (aa against bb), which is not what is studied."
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Draws and comparisons that the tests share.
 
+use std::collections::BTreeMap;
+
 use metastable_analysis::distribution::normal_quantile;
 use metastable_analysis::factors::sobol::quasi_random;
 use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale};
@@ -139,6 +141,7 @@ pub(crate) fn factor_table(n_points: usize, n_seeds: usize, key: u64) -> FactorT
                 streams: vec![seed.to_string()],
                 response: Some(center + noise),
                 failed,
+                fingerprint: BTreeMap::new(),
             });
         }
     }
@@ -148,5 +151,6 @@ pub(crate) fn factor_table(n_points: usize, n_seeds: usize, key: u64) -> FactorT
         streams: vec!["seed".to_owned()],
         runs,
         queries: None,
+        may_vary: Vec::new(),
     }
 }

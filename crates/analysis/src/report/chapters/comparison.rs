@@ -194,7 +194,7 @@ fn named(pairs: &[&Pair], words: impl Fn(&Pair) -> String) -> String {
     list(&names)
 }
 
-fn pairs(analysis: &StudyAnalysis) -> (Vec<Pair>, Vec<String>) {
+fn pairs(analysis: &StudyAnalysis) -> (Vec<Pair>, Vec<(String, String)>) {
     let (mut pairs, mut unpaired) = (Vec::new(), Vec::new());
     for setting in &analysis.settings {
         for pair in setting
@@ -211,7 +211,13 @@ fn pairs(analysis: &StudyAnalysis) -> (Vec<Pair>, Vec<String>) {
                     pair.seeds.len(),
                     paired,
                 )),
-                None => unpaired.push(format!("{} and {}", pair.a, pair.b)),
+                None => {
+                    let why = pair.refused.as_ref().map_or_else(
+                        || "no seed in common".to_owned(),
+                        |found| format!("not comparable: they differ in {}", found.field),
+                    );
+                    unpaired.push((format!("{} and {}", pair.a, pair.b), why));
+                }
             }
         }
     }
@@ -346,7 +352,7 @@ fn figure(pairs: &[Pair]) -> Option<Figure> {
     })
 }
 
-fn table(pairs: &[Pair], unpaired: &[String]) -> Option<Table> {
+fn table(pairs: &[Pair], unpaired: &[(String, String)]) -> Option<Table> {
     let many = pairs.iter().any(|pair| pair.setting != pairs[0].setting);
     let mut rows: Vec<Vec<String>> = pairs
         .iter()
@@ -386,10 +392,10 @@ fn table(pairs: &[Pair], unpaired: &[String]) -> Option<Table> {
             ]
         })
         .collect();
-    for names in unpaired {
+    for (names, why) in unpaired {
         let mut row = vec![names.clone()];
         row.resize(4, "none".to_owned());
-        row.push("no seed or no task list in common".to_owned());
+        row.push(why.clone());
         rows.push(row);
     }
     (!rows.is_empty()).then(|| Table {
