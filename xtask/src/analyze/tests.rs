@@ -171,7 +171,7 @@ fn refusals_say_line_and_column() {
     );
     check(
         "run,task,lr,score\n",
-        ":1: column 3 (`lr`) is not known; say what it is with --factor, --log, --stream or --ignore lr",
+        ":1: column 3 (`lr`) is not known; say what it is with --factor, --log, --stream, --fingerprint or --ignore lr",
     );
     check(
         "run,task,score,score\n",

@@ -42,11 +42,14 @@
 mod card;
 mod chapters;
 mod document;
+mod figures;
 mod group;
 mod page;
 mod plain;
 mod subject;
 mod svg;
+
+pub use figures::FigureFile;
 
 use crate::outcome::StudyAnalysis;
 use crate::record::Study;
@@ -66,6 +69,12 @@ pub fn html(study: &Study, analysis: &StudyAnalysis) -> String {
 #[must_use]
 pub fn markdown(study: &Study, analysis: &StudyAnalysis) -> String {
     plain::markdown(&document(study, analysis))
+}
+
+/// The figures of the report as files: drawings that need nothing from outside, with their numbers.
+#[must_use]
+pub fn figures(study: &Study, analysis: &StudyAnalysis) -> Vec<FigureFile> {
+    figures::files(&document(study, analysis))
 }
 
 /// The card as a plain table: for each learner and setting mean and seed SD with their intervals, tail, failures, steps

@@ -1,10 +1,14 @@
 //! The HTML page: one file, no script, nothing from outside; valid as XML too.
 
 use super::document::{Chapter, Document, Figure, Table, count};
+use super::figures::{MARKS, PALETTE};
 use super::subject::{Family, Subject};
 use super::svg::text::escape;
 
 const STYLE: &str = include_str!("style.css");
+
+/// Rows of data that a figure also shows on the page itself.
+const MOST_SHOWN: usize = 40;
 
 /// The document as a page.
 pub(crate) fn render(document: &Document) -> String {
@@ -13,7 +17,7 @@ pub(crate) fn render(document: &Document) -> String {
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
          <meta name=\"color-scheme\" content=\"light dark\"/>\n\
-         <title>{title}: stability report</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <title>{title}: stability report</title>\n<style>\n{PALETTE}{STYLE}{MARKS}</style>\n</head>\n<body>\n\
          <header>\n<p class=\"kicker\">Stability report</p>\n<h1>{title}</h1>\n"
     );
     for paragraph in &document.lead {
@@ -42,19 +46,19 @@ pub(crate) fn render(document: &Document) -> String {
 
 /// Links to all chapters, those of one family together.
 fn navigation(document: &Document) -> String {
-    let link =
-        |id: &str, title: &str| format!("<li><a href=\"#{id}\">{}</a></li>\n", escape(title));
+    let link = |(id, title): (&str, &str)| format!("<a href=\"#{id}\">{}</a>\n", escape(title));
     let mut out = String::from("<nav aria-label=\"Chapters\"><ul>\n");
-    out += &link("card", "Card");
-    out += &link("findings", "Findings");
+    out += &format!("<li>{}</li>\n", link(("card", "Card")));
+    out += &format!("<li>{}</li>\n", link(("findings", "Findings")));
     for family in Family::ALL {
         let subjects = document.chapters.iter().map(|(subject, _)| *subject);
         let of_family: Vec<&Subject> = subjects.filter(|s| s.family == family).collect();
-        if of_family.len() > 1 {
-            out += &format!("<li class=\"family\">{}</li>\n", family.name());
-        }
-        for subject in of_family {
-            out += &link(subject.id, subject.title);
+        let links = of_family.iter().map(|s| link((s.id, s.title)));
+        let links: String = links.collect();
+        match of_family.len() {
+            0 => {}
+            1 => out += &format!("<li>{links}</li>\n"),
+            _ => out += &format!("<li><span>{}</span> {links}</li>\n", family.name()),
         }
     }
     out + "</ul></nav>\n"
@@ -124,14 +128,33 @@ fn figure(figure: &Figure) -> String {
         "<div class=\"{layout}\">\n{}</div>\n",
         figure.panels.concat()
     );
+    let (id, rows) = (escape(&figure.id), count(figure.data.n_rows(), "row"));
     out += &format!(
-        "<figcaption>{}</figcaption>\n<details><summary>Data of this figure (CSV, {})</summary>\
-         <pre tabindex=\"0\">{}</pre></details>\n</figure>\n",
+        "<figcaption>{}</figcaption>\n<p class=\"data\"><a download=\"{id}.csv\" href=\"{}\">Data of this figure</a> (CSV, {rows})</p>\n",
         escape(&figure.caption),
-        count(figure.data.n_rows(), "row"),
-        escape(figure.data.text())
+        link_of(figure.data.text())
     );
-    out
+    if figure.data.n_rows() <= MOST_SHOWN {
+        out += &format!(
+            "<details><summary>Show the data</summary><pre tabindex=\"0\">{}</pre></details>\n",
+            escape(figure.data.text())
+        );
+    }
+    out + "</figure>\n"
+}
+
+/// CSV as a link that needs no server (RFC 2397).
+fn link_of(csv: &str) -> String {
+    let mut link = String::from("data:text/csv;charset=utf-8,");
+    for byte in csv.bytes() {
+        match byte {
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b',' | b'.' | b'-' | b'_' => {
+                link.push(char::from(byte));
+            }
+            _ => link += &format!("%{byte:02X}"),
+        }
+    }
+    link
 }
 
 /// `kind` is `cards` (rows become cards on a narrow screen) or `scroll` (the table scrolls inside itself).

@@ -166,7 +166,13 @@ fn check(page: &str) {
                 "event handler {}",
                 attribute.name()
             );
-            if attribute.name() == "href" {
+            let data = "data:text/csv;charset=utf-8,";
+            if attribute.name() == "href" && attribute.value().starts_with(data) {
+                assert!(
+                    element.has_attribute("download"),
+                    "browsers open no data: link"
+                );
+            } else if attribute.name() == "href" {
                 let target = attribute
                     .value()
                     .strip_prefix('#')
@@ -196,7 +202,7 @@ fn check(page: &str) {
         if name == "figure" {
             let has = |tag: &str| element.descendants().any(|e| e.tag_name().name() == tag);
             assert!(
-                has("svg") && has("figcaption") && has("pre"),
+                has("svg") && has("figcaption") && has("a"),
                 "figure without drawing, caption or data"
             );
         }
@@ -332,6 +338,32 @@ fn several_settings_have_panels_of_their_own() {
         page.contains("&quot;other, &quot;&quot;5-way&quot;&quot; 1-shot&quot;"),
         "CSV quotes its text"
     );
+}
+
+#[test]
+fn figures_stand_alone() {
+    let study = small_study();
+    let analysis = analyze(&study, &options()).unwrap();
+    let page = report::html(&study, &analysis);
+    let figures = report::figures(&study, &analysis);
+    assert_eq!(figures.len(), page.matches("<figure ").count());
+    for figure in &figures {
+        let drawing = Document::parse(&figure.svg).expect("the drawing is well-formed");
+        let root = drawing.root_element();
+        assert!(root.has_attribute("width") && root.has_attribute("viewBox"));
+        assert!(!figure.svg.contains("var("), "{}", figure.name);
+        assert!(page.contains(&format!("download=\"{}.csv\"", figure.name)));
+        assert!(figure.csv.lines().count() > 1, "{}", figure.name);
+        let height: f64 = root.attribute("height").unwrap().parse().unwrap();
+        for part in drawing.descendants().filter(|n| n.has_tag_name("svg")) {
+            let number = |name: &str| part.attribute(name).map_or(0.0, |v| v.parse().unwrap());
+            assert!(
+                number("y") + number("height") <= height + 0.1,
+                "{}",
+                figure.name
+            );
+        }
+    }
 }
 
 /// Accuracies alone, as from another laboratory: what needs no predictions is there, what does is left out in words.

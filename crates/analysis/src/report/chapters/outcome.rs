@@ -14,7 +14,7 @@ pub(super) const LEAST_FOR_BANDS: usize = 5;
 pub(crate) const SUBJECT: Subject = Subject {
     id: "outcome",
     family: Family::Outcome,
-    title: "Outcome",
+    title: "Between trainings",
     question: "How far does the final accuracy move from training to training, and where does the uncertainty come from?",
     metrics: &["spread", "components", "threshold"],
     write: chapter,

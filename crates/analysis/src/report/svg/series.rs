@@ -6,7 +6,7 @@ use super::text::push;
 const DASHES: [&str; 6] = ["", "7 3", "2 3", "9 3 2 3", "12 4", "5 2 1 2 1 2"];
 
 /// Number of color classes that the style sheet defines (`c0`, `c1`, ...).
-const N_COLORS: usize = 6;
+pub(crate) const N_COLORS: usize = 6;
 
 /// Number of marker shapes.
 const N_MARKERS: usize = 6;
