@@ -27,19 +27,35 @@ pub(crate) fn experiment(flags: &flags::Experiment) -> Result<Ending> {
         Some(out) => out.clone(),
         None => default_out(&study.head.name),
     };
-    run_study(&study, &out, flags.store.as_deref(), &flags.machine)
+    let task = Task {
+        out: &out,
+        store: flags.store.as_deref(),
+        machine: &flags.machine,
+        max_runs: flags.max_runs,
+    };
+    run_study(&study, &task)
+}
+
+/// What a command says besides the study.
+pub(crate) struct Task<'f> {
+    pub(crate) out: &'f Path,
+    pub(crate) store: Option<&'f Path>,
+    pub(crate) machine: &'f flags::Machine,
+    pub(crate) max_runs: usize,
 }
 
 /// Runs a study, and reports.
-pub(crate) fn run_study(
-    study: &Study,
-    out: &Path,
-    store: Option<&Path>,
-    machine: &flags::Machine,
-) -> Result<Ending> {
+pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
+    let Task {
+        out,
+        store,
+        machine,
+        max_runs,
+    } = *task;
     let compute = Compute::new(machine.device.as_deref(), machine.backend.map(Into::into))?;
     crate::reexec_for(compute.backend)?;
-    let runs = plan(study, &data_dir(machine.data_dir.as_deref()), &compute)?;
+    let data_dir = data_dir(machine.data_dir.as_deref());
+    let runs = plan(study, &data_dir, &compute, max_runs)?;
     let shares = Shares::new(machine.jobs, machine.threads, runs.len())?;
 
     let folder = StudyFolder::new(out);
@@ -48,7 +64,7 @@ pub(crate) fn run_study(
     let shop = Store::open(&place, lease)?;
     say_what_changed(&folder, &runs);
     let text = study.to_toml()?;
-    let index = folder.write(&study.head.name, &text, store, &runs)?;
+    let index = folder.write(study, &text, store, &runs)?;
     let stop = Stop::listen()?;
     let progress = Progress::new(&study.head.name, runs.len());
     progress.say(&format!(

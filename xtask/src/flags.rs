@@ -131,6 +131,9 @@ pub(crate) struct Experiment {
     /// Folder of the runs themselves, which studies share [default: .store beside the folder of the results]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
+    /// Refuse a study of more runs
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub(crate) max_runs: usize,
     #[command(flatten)]
     pub(crate) machine: Machine,
 }

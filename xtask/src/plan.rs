@@ -1,13 +1,15 @@
 //! From a study to the list of its runs, all of it checked before anything starts.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use metastable_algorithms::{Head, LEARNERS};
-use metastable_data::MetaSplit;
+use metastable_data::{Dataset, MetaSplit, Seeds};
+use serde_json::Value;
 
-use crate::dataset::check_ink;
+use crate::dataset::{self, check_ink};
 use crate::run::config::Compute;
 use crate::run::numerics::Numerics;
 use crate::run::{Material, Run, RunConfig};
@@ -19,60 +21,168 @@ pub(crate) struct Planned {
     pub(crate) label: String,
     /// Name of the learner's table.
     pub(crate) learner: String,
-    /// Seed of the bundle.
+    /// Seed of the bundle, or its number where streams have seeds of their own.
     pub(crate) seed: u64,
+    /// Value of each factor.
+    pub(crate) levels: Vec<Value>,
+    /// For each stream that varies, which of its seeds.
+    pub(crate) streams: Vec<u64>,
     /// SHA-256 over the configuration.
     pub(crate) identity: String,
     pub(crate) config: RunConfig,
     pub(crate) material: Arc<Material>,
 }
 
-/// The runs in the order of learner, then seed.
-pub(crate) fn plan(study: &Study, data_dir: &Path, compute: &Compute) -> Result<Vec<Planned>> {
-    check_ink(&study.data).map_err(|error| place(study, &["data.ink"], &error))?;
-    let material = Material::load(&study.data, &study.glyphs, data_dir, &study.seeds(0))
-        .map_err(|error| place(study, &["data.split", "data.set"], &error))?;
-    let material = Arc::new(material);
-    let (split_digest, numerics) = (material.split_digest()?, Numerics::here());
+/// The runs in the order of setting, point, learner, then seed; refused if there are more than `max_runs`.
+pub(crate) fn plan(
+    study: &Study,
+    data_dir: &Path,
+    compute: &Compute,
+    max_runs: usize,
+) -> Result<Vec<Planned>> {
+    let variants = study.variants()?;
+    let n_runs = variants.len() * study.learners.len() * study.bundles().len();
+    if n_runs > max_runs {
+        bail!(
+            "{}the study has {n_runs} runs ({} settings and points x {} learners x {} seeds), and --max-runs is {max_runs}: make it smaller, or allow it with --max-runs {n_runs}",
+            study.place(&["factors", "design", "streams", "settings", "seeds"]),
+            variants.len(),
+            study.learners.len(),
+            study.bundles().len()
+        );
+    }
+    let mut shelf = Shelf::new(data_dir);
+    let numerics = Numerics::here();
     let mut runs = Vec::new();
-    for learner in &study.learners {
-        let StudyLearner {
+    for variant in &variants {
+        let study = &variant.study;
+        check_ink(&study.data).map_err(|error| place(study, &["data.ink"], &error))?;
+        let point = variant
+            .point
+            .map(|index| point_label(index, variants.len()));
+        for StudyLearner {
             name,
             learner,
             training,
-        } = learner;
-        let has_head = LEARNERS
-            .iter()
-            .any(|entry| entry.name == learner.name && entry.head == Head::Linear);
-        let episode = study.train_shape(training);
-        for seed in study.head.all_seeds() {
-            let config = RunConfig {
-                data: study.data.clone(),
-                glyphs: (study.data.set == "glyphs").then(|| study.glyphs.clone()),
-                data_digest: material.dataset.digest.clone(),
-                split_digest: split_digest.clone(),
-                episode,
-                test: study.test.clone(),
-                network: study.network(has_head.then_some(episode.n_way)),
-                learner: learner.clone(),
-                training: training.train(&study.validation)?,
-                seeds: study.seeds(seed),
-                log_every: study.run.log_every,
-                compute: compute.clone(),
-                numerics: numerics.clone(),
-            };
-            check(study, name, &config, &material)?;
-            runs.push(Planned {
-                label: config.label(name, &format!("s{seed}")),
-                learner: name.clone(),
-                seed,
-                identity: config.identity()?,
-                config,
-                material: Arc::clone(&material),
-            });
+        } in &study.learners
+        {
+            let has_head = LEARNERS
+                .iter()
+                .any(|entry| entry.name == learner.name && entry.head == Head::Linear);
+            let episode = study.train_shape(training);
+            for bundle in study.bundles() {
+                let (material, split_digest) = shelf.material(study, &bundle.seeds)?;
+                let config = RunConfig {
+                    data: study.data.clone(),
+                    glyphs: (study.data.set == "glyphs").then(|| study.glyphs.clone()),
+                    data_digest: material.dataset.digest.clone(),
+                    split_digest,
+                    episode,
+                    test: study.test.clone(),
+                    network: study.network(has_head.then_some(episode.n_way)),
+                    learner: learner.clone(),
+                    training: training.train(&study.validation)?,
+                    seeds: bundle.seeds,
+                    log_every: study.run.log_every,
+                    compute: compute.clone(),
+                    numerics: numerics.clone(),
+                };
+                check(study, name, &config, &material)?;
+                let tail: Vec<&str> = point.iter().map(String::as_str).collect();
+                let tail = [tail, vec![bundle.label.as_str()]].concat().join("-");
+                runs.push(Planned {
+                    label: config.label(name, &tail),
+                    learner: name.clone(),
+                    seed: bundle.index,
+                    levels: variant.levels.clone(),
+                    streams: bundle.offsets,
+                    identity: config.identity()?,
+                    config,
+                    material,
+                });
+            }
         }
     }
+    check_different(study, &runs)?;
     Ok(runs)
+}
+
+/// `p007`: as many digits as the study needs.
+fn point_label(index: usize, n_variants: usize) -> String {
+    let width = n_variants.to_string().len().max(2);
+    format!("p{index:0width$}")
+}
+
+/// Data sets and their splits, each loaded once however many runs need it.
+struct Shelf<'d> {
+    data_dir: &'d Path,
+    datasets: BTreeMap<String, Arc<Dataset>>,
+    materials: BTreeMap<String, (Arc<Material>, String)>,
+}
+
+impl<'d> Shelf<'d> {
+    fn new(data_dir: &'d Path) -> Self {
+        Self {
+            data_dir,
+            datasets: BTreeMap::new(),
+            materials: BTreeMap::new(),
+        }
+    }
+
+    /// The material of a run, and the digest of its split.
+    fn material(&mut self, study: &Study, seeds: &Seeds) -> Result<(Arc<Material>, String)> {
+        let (data, glyphs) = (&study.data, &study.glyphs);
+        let set = serde_json::to_string(&(&data.set, data.size, &data.ink, glyphs))?;
+        let key = format!("{set} {} {}", data.split, seeds.split);
+        if let Some((material, digest)) = self.materials.get(&key) {
+            return Ok((Arc::clone(material), digest.clone()));
+        }
+        let at_place = |error: anyhow::Error| place(study, &["data.split", "data.set"], &error);
+        let dataset = match self.datasets.get(&set) {
+            Some(dataset) => Arc::clone(dataset),
+            None => {
+                let dataset = dataset::load(data, glyphs, self.data_dir).map_err(at_place)?;
+                let dataset = Arc::new(dataset);
+                self.datasets.insert(set, Arc::clone(&dataset));
+                dataset
+            }
+        };
+        let material = Arc::new(Material::of(dataset, data, seeds).map_err(at_place)?);
+        let digest = material.split_digest()?;
+        self.materials
+            .insert(key, (Arc::clone(&material), digest.clone()));
+        Ok((material, digest))
+    }
+}
+
+/// Whether no two runs are the same, or called the same.
+fn check_different(study: &Study, runs: &[Planned]) -> Result<()> {
+    let mut known: BTreeMap<&str, &Planned> = BTreeMap::new();
+    for run in runs {
+        let Some(other) = known.insert(&run.identity, run) else {
+            continue;
+        };
+        let place = study
+            .place_of_factors()
+            .map_or_else(String::new, |origin| format!("{origin}: "));
+        bail!(
+            "{place}{} and {} are one and the same run: no factor, setting or stream that tells them apart changes anything for {}; vary settings that every learner of the study has, or give this learner a study of its own",
+            other.label,
+            run.label,
+            run.learner
+        );
+    }
+    let mut labels: BTreeMap<&str, &Planned> = BTreeMap::new();
+    for run in runs {
+        if labels.insert(&run.label, run).is_some() {
+            bail!(
+                "{}two runs would be called {}: settings of one study differ in data set, way or shot; take studies of their own for others",
+                study.place(&["settings"]),
+                run.label
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Whether the data hold the episodes that a run asks for, its head fits them, and its network can be built.

@@ -7,6 +7,7 @@ use metastable_analysis::{Options, Study as Tables, analyze, report};
 use metastable_models::Backend;
 
 use crate::Ending;
+use crate::campaign::factors::{factor_table, is_one_thing};
 use crate::campaign::folder::Index;
 use crate::campaign::{Finished, StudyFolder};
 use crate::files::write_whole;
@@ -63,6 +64,10 @@ pub(crate) fn write(
     reference: Option<&str>,
 ) -> Result<()> {
     let out = folder.path();
+    let (reference, said) = match reference {
+        Some(_) => (reference, "--reference"),
+        None => (index.analysis.reference.as_deref(), "analysis.reference"),
+    };
     let reference = match reference {
         None => usual_reference(runs),
         Some(name) if runs.iter().any(|run| run.entry.learner == name) => Some(name),
@@ -70,20 +75,28 @@ pub(crate) fn write(
             let mut names: Vec<&str> = runs.iter().map(|run| run.entry.learner.as_str()).collect();
             names.dedup();
             bail!(
-                "--reference {name}: no run of that learner; {}",
+                "{said} {name}: no run of that learner; {}",
                 suggestion(name, &names)
             );
         }
     };
     let options = Options {
         reference: reference.map(str::to_owned),
-        ..Options::default()
+        ..index.analysis.clone()
     };
+    let reports = runs.iter().map(convert::table);
+    let reports = reports.collect::<Result<Vec<_>>>()?;
+    let factors = factor_table(index, runs, &reports)?;
     let tables = Tables {
         name: index.study.clone(),
         command: replication(out, runs),
-        runs: runs.iter().map(convert::table).collect::<Result<_>>()?,
-        factors: None,
+        // At other points the same learner is another one: its runs are no seeds of one thing.
+        runs: if is_one_thing(index) {
+            reports
+        } else {
+            Vec::new()
+        },
+        factors,
     };
     publish(&tables, out, &options)
 }

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::Ending;
-use crate::experiment::{default_out, run_study};
+use crate::experiment::{Task, default_out, run_study};
 use crate::flags;
 use crate::study::Study;
 
@@ -27,6 +27,8 @@ pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
             flags.learner
         );
     }
+    // One run: neither settings, nor factors, nor streams.
+    study.design = Default::default();
     study.head.seeds = 1;
     study.head.first_seed = flags.seed;
     study.head.name = format!("train-{}", flags.learner);
@@ -34,5 +36,11 @@ pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
         Some(out) => out.clone(),
         None => default_out(&study.head.name),
     };
-    run_study(&study, &out, flags.store.as_deref(), &flags.machine)
+    let task = Task {
+        out: &out,
+        store: flags.store.as_deref(),
+        machine: &flags.machine,
+        max_runs: 1,
+    };
+    run_study(&study, &task)
 }

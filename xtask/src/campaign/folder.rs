@@ -11,35 +11,50 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use metastable_analysis::Options;
+use metastable_analysis::factors::table::Factor;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::files::{make_folder, read_text, remove_if_there, sha256, write_whole};
 use crate::plan::Planned;
 use crate::run::{Record, RunConfig, RunFolder};
 use crate::store::{self, Stored};
+use crate::study::Study;
+use crate::study::streams::name;
 
 /// The store beside a study's folder: the studies of one folder share it.
 const BESIDE: &str = "../.store";
 
 /// What `runs.json` says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Index {
     /// Name of the study.
     pub(crate) study: String,
     /// Folder of the store, from that of the study unless it is absolute.
     store: PathBuf,
+    /// Settings that were varied on purpose.
+    pub(crate) factors: Vec<Factor>,
+    /// Streams of chance that have seeds of their own.
+    pub(crate) streams: Vec<String>,
+    /// What the report is made with.
+    pub(crate) analysis: Options,
     /// In the order of the report.
     pub(crate) runs: Vec<Entry>,
     /// Of `study.toml`.
     study_sha256: String,
-    /// Over the fields above, as compact JSON.
+    /// Of this file with an empty text here.
     sha256: String,
 }
 
 impl Index {
+    /// Over the file with an empty checksum in it.
     fn checksum(&self) -> Result<String> {
-        let fields = (&self.study, &self.store, &self.runs, &self.study_sha256);
-        Ok(sha256(&serde_json::to_vec(&fields)?))
+        let unsealed = Self {
+            sha256: String::new(),
+            ..self.clone()
+        };
+        Ok(sha256(&unsealed.to_bytes()?))
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>> {
@@ -64,8 +79,14 @@ impl Index {
 pub(crate) struct Entry {
     pub(crate) label: String,
     pub(crate) learner: String,
-    /// Seed of the bundle.
+    /// Seed of the bundle, or its number where streams have seeds of their own.
     pub(crate) seed: u64,
+    /// Value of each factor.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) levels: Vec<Value>,
+    /// For each stream with seeds of its own, which of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) streams: Vec<u64>,
     pub(crate) identity: String,
 }
 
@@ -102,7 +123,7 @@ impl StudyFolder {
     /// Writes what the study is. `store` is absent for the one beside it.
     pub(crate) fn write(
         &self,
-        study: &str,
+        study: &Study,
         text: &str,
         store: Option<&Path>,
         runs: &[Planned],
@@ -115,14 +136,33 @@ impl StudyFolder {
                 .with_context(|| format!("while looking for {}", store.display()))?,
         };
         let mut index = Index {
-            study: study.to_owned(),
+            study: study.head.name.clone(),
             store,
+            factors: study
+                .design
+                .factors
+                .iter()
+                .map(|factor| Factor {
+                    name: factor.path.clone(),
+                    scale: factor.scale.clone(),
+                })
+                .collect(),
+            streams: study
+                .design
+                .streams
+                .names
+                .iter()
+                .map(|it| name(*it))
+                .collect(),
+            analysis: study.design.analysis.clone(),
             runs: runs
                 .iter()
                 .map(|run| Entry {
                     label: run.label.clone(),
                     learner: run.learner.clone(),
                     seed: run.seed,
+                    levels: run.levels.clone(),
+                    streams: run.streams.clone(),
                     identity: run.identity.clone(),
                 })
                 .collect(),

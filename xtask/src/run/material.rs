@@ -1,6 +1,7 @@
 //! What runs are made of: the data set, its split, and the samplers of a configuration.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use metastable_algorithms::{AlgorithmError, Task};
@@ -16,7 +17,7 @@ use crate::study::DataSettings;
 
 /// A data set and its split.
 pub(crate) struct Material {
-    pub(crate) dataset: Dataset,
+    pub(crate) dataset: Arc<Dataset>,
     pub(crate) split: Split,
 }
 
@@ -29,6 +30,11 @@ impl Material {
         seeds: &Seeds,
     ) -> Result<Self> {
         let dataset = crate::dataset::load(data, glyphs, data_dir)?;
+        Self::of(Arc::new(dataset), data, seeds)
+    }
+
+    /// Splits a data set.
+    pub(crate) fn of(dataset: Arc<Dataset>, data: &DataSettings, seeds: &Seeds) -> Result<Self> {
         let rule: SplitRule = data.split.parse()?;
         let split = Split::new(&dataset, &rule, seeds)?;
         Ok(Self { dataset, split })

@@ -16,4 +16,12 @@ pub(crate) const STUDIES: &[BuiltIn] = &[
         name: "omniglot",
         text: include_str!("../../../docs/studies/omniglot.toml"),
     },
+    BuiltIn {
+        name: "stability",
+        text: include_str!("../../../docs/studies/stability.toml"),
+    },
+    BuiltIn {
+        name: "factors",
+        text: include_str!("../../../docs/studies/factors.toml"),
+    },
 ];

@@ -1,8 +1,11 @@
 //! Studies: what to run, read from TOML, changed by `--set`, and checked before anything starts.
 
 mod builtin;
+mod design;
+pub(crate) mod factors;
 mod section;
 mod settings;
+pub(crate) mod streams;
 mod tree;
 
 #[cfg(test)]
@@ -14,13 +17,14 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use metastable_algorithms::{LEARNERS, LearnerConfig};
-use metastable_data::{EpisodeShape, GlyphsConfig, Seeds};
+use metastable_data::{EpisodeShape, GlyphsConfig};
 use metastable_models::{NETWORKS, NetworkConfig, Norm};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::files::read_text;
 use crate::flags::Shorthand;
+use design::Design;
 use section::{fill, join, read, table, unknown};
 use tree::{Entry, Item, Origin};
 
@@ -32,7 +36,7 @@ pub(crate) use settings::{
 };
 
 /// The tables of a study; every other key at the root is one of [`Head`].
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 14] = [
     "data",
     "glyphs",
     "episode",
@@ -42,6 +46,11 @@ const TABLES: [&str; 9] = [
     "run",
     "learner",
     "learners",
+    "settings",
+    "factors",
+    "design",
+    "streams",
+    "analysis",
 ];
 
 /// A study whose settings are all within their bounds.
@@ -57,6 +66,8 @@ pub(crate) struct Study {
     pub(crate) run: RunSettings,
     /// In the order of the file.
     pub(crate) learners: Vec<StudyLearner>,
+    /// What multiplies the runs.
+    pub(crate) design: Design,
     /// Where each setting was written, by dotted path.
     places: BTreeMap<String, Origin>,
 }
@@ -120,8 +131,11 @@ impl Study {
         };
         let mut places = BTreeMap::new();
         note_places(tree, "", &mut places);
+        let design = Design::read(tree)?;
+        let head = read_head(&head, &design)?;
         Ok(Self {
-            head: read(&head, "", &Head::default(), Head::check)?,
+            head,
+            design,
             glyphs: read(of("glyphs"), "glyphs", &glyphs, |glyphs| {
                 let advice = "is data.size; change it there";
                 section::require(glyphs.side == data.size, "side", glyphs.side, advice)?;
@@ -174,15 +188,6 @@ impl Study {
             .map_or_else(String::new, |origin| format!("{origin}: "))
     }
 
-    /// The seed bundle of a run: split and lists of episodes are those of the study, the rest is the run's own.
-    pub(crate) fn seeds(&self, seed: u64) -> Seeds {
-        Seeds {
-            split: self.data.split_seed,
-            eval: self.test.seed,
-            ..Seeds::all(seed)
-        }
-    }
-
     /// Size of a learner's training episodes.
     pub(crate) fn train_shape(&self, training: &TrainingSettings) -> EpisodeShape {
         EpisodeShape {
@@ -217,6 +222,11 @@ impl Study {
 
     /// The whole study with every default written out; reading it gives the same study.
     pub(crate) fn to_toml(&self) -> Result<String> {
+        if let Some(text) = self.design.written() {
+            return Ok(format!(
+                "# The study as it was run; what is not said has its default.\n{text}"
+            ));
+        }
         let mut text = String::from("# The study as it was run, every default written out.\n");
         text += &toml::to_string(&self.head)?;
         let mut section = |name: &str, body: &dyn erased::Toml| -> Result<()> {
@@ -282,6 +292,23 @@ fn note_places(entries: &[Entry], path: &str, places: &mut BTreeMap<String, Orig
         }
         places.insert(full, entry.origin.clone());
     }
+}
+
+/// The keys before the first table.
+fn read_head(entries: &[Entry], design: &Design) -> Result<Head> {
+    let mut head = read(entries, "", &Head::default(), Head::check)?;
+    if design.streams.names.is_empty() {
+        return Ok(head);
+    }
+    match entries.iter().find(|entry| entry.key == "seeds") {
+        Some(entry) if head.seeds != 1 => bail!(
+            "{}: seeds = {}: [streams] says how many seeds each stream has; leave it out here",
+            entry.origin,
+            head.seeds
+        ),
+        _ => head.seeds = 1,
+    }
+    Ok(head)
 }
 
 fn check_network(network: &NetworkSettings) -> Result<()> {

@@ -107,13 +107,15 @@ pub(crate) fn table<'t>(entry: &'t Entry, path: &str) -> Result<&'t [Entry]> {
     }
 }
 
-fn json(item: &Item) -> Result<Value> {
+/// The value as settings take it.
+pub(crate) fn json(item: &Item) -> Result<Value> {
     Ok(match item {
         Item::Integer(value) => Value::from(*value),
         Item::Float(value) if !value.is_finite() => bail!("has to be a finite number"),
         Item::Float(value) => Value::from(*value),
         Item::Boolean(value) => Value::from(*value),
         Item::Text(value) => Value::from(value.as_str()),
+        Item::Array(items) => Value::Array(items.iter().map(json).collect::<Result<_>>()?),
         Item::Table(_) | Item::Other(_) => bail!("has to be a number, a string, true or false"),
     })
 }

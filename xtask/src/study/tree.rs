@@ -48,7 +48,9 @@ pub(crate) enum Item {
     Text(String),
     /// In the order of the file.
     Table(Vec<Entry>),
-    /// Something that no setting takes (an array, a date), by its name.
+    /// A list: what few settings take.
+    Array(Vec<Item>),
+    /// Something that no setting takes (a date), by its name.
     Other(&'static str),
 }
 
@@ -60,6 +62,7 @@ impl fmt::Display for Item {
             Self::Boolean(value) => write!(f, "{value}"),
             Self::Text(value) => write!(f, "{value:?}"),
             Self::Table(_) => f.write_str("a table"),
+            Self::Array(_) => f.write_str("an array"),
             Self::Other(what) => f.write_str(what),
         }
     }
@@ -102,7 +105,10 @@ fn item(value: &DeValue<'_>, at: &dyn Fn(usize) -> Origin) -> Result<Item> {
         DeValue::Float(float) => Item::Float(float.as_str().parse()?),
         DeValue::Boolean(value) => Item::Boolean(*value),
         DeValue::Table(inner) => Item::Table(table(inner, at)?),
-        DeValue::Array(_) => Item::Other("an array"),
+        DeValue::Array(items) => {
+            let items = items.iter().map(|value| item(value.get_ref(), at));
+            Item::Array(items.collect::<Result<_>>()?)
+        }
         DeValue::Datetime(_) => Item::Other("a date"),
     })
 }
@@ -130,6 +136,13 @@ pub(crate) fn put(root: &mut Vec<Entry>, path: &str, value: &str, flag: String) 
         Ok(parsed) => item(parsed.get_ref(), &|_| origin.clone())?,
         Err(_) => Item::Text(value.to_owned()),
     };
+    put_item(root, path, item, &origin);
+    Ok(())
+}
+
+/// Puts an item into the tree; `learner.KEY` holds for every learner, whatever the file says for one of them.
+pub(crate) fn put_item(root: &mut Vec<Entry>, path: &str, item: Item, origin: &Origin) {
+    let keys: Vec<&str> = path.split('.').map(str::trim).collect();
     if let ["learner", key] = keys[..] {
         for entry in root.iter_mut().filter(|entry| entry.key == "learners") {
             if let Item::Table(learners) = &mut entry.item {
@@ -141,8 +154,7 @@ pub(crate) fn put(root: &mut Vec<Entry>, path: &str, value: &str, flag: String) 
             }
         }
     }
-    insert(root, &keys, item, &origin);
-    Ok(())
+    insert(root, &keys, item, origin);
 }
 
 fn insert(entries: &mut Vec<Entry>, keys: &[&str], item: Item, origin: &Origin) {
@@ -170,5 +182,61 @@ fn insert(entries: &mut Vec<Entry>, keys: &[&str], item: Item, origin: &Origin) 
     }
     if let Item::Table(inner) = &mut entry.item {
         insert(inner, rest, item, origin);
+    }
+}
+
+/// The tree as TOML, in the order of the file; reading it gives the same tree.
+pub(crate) fn to_toml(root: &[Entry]) -> String {
+    let mut text = String::new();
+    write_table(root, "", &mut text);
+    text
+}
+
+fn write_table(entries: &[Entry], path: &str, text: &mut String) {
+    let (tables, values): (Vec<&Entry>, Vec<&Entry>) = entries
+        .iter()
+        .partition(|entry| matches!(entry.item, Item::Table(_)));
+    // A table that holds nothing but tables needs no line, unless it is empty.
+    if !path.is_empty() && (!values.is_empty() || tables.is_empty()) {
+        *text += &format!("\n[{path}]\n");
+    }
+    for entry in values {
+        *text += &format!("{} = {}\n", quoted_key(&entry.key), literal(&entry.item));
+    }
+    for entry in tables {
+        if let Item::Table(inner) = &entry.item {
+            let key = quoted_key(&entry.key);
+            let full = if path.is_empty() {
+                key
+            } else {
+                format!("{path}.{key}")
+            };
+            write_table(inner, &full, text);
+        }
+    }
+}
+
+fn quoted_key(key: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !key.is_empty() && key.chars().all(is_bare) {
+        key.to_owned()
+    } else {
+        toml::Value::from(key).to_string()
+    }
+}
+
+fn literal(item: &Item) -> String {
+    match item {
+        Item::Integer(value) => value.to_string(),
+        // Shortest form that comes back as the same number, with a point or an exponent.
+        Item::Float(value) => format!("{value:?}"),
+        Item::Boolean(value) => value.to_string(),
+        Item::Text(value) => toml::Value::from(value.as_str()).to_string(),
+        Item::Array(items) => {
+            let items: Vec<String> = items.iter().map(literal).collect();
+            format!("[{}]", items.join(", "))
+        }
+        // Refused before anything is written.
+        Item::Table(_) | Item::Other(_) => String::from("{}"),
     }
 }

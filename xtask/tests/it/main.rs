@@ -5,6 +5,7 @@
 mod analyze;
 mod bits;
 mod data;
+mod designs;
 mod endings;
 mod errors;
 mod lake_runs;

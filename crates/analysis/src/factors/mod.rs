@@ -8,6 +8,7 @@
 //! - [`fanova`]: shares of hyper-parameters and of their pairs in the variance of a response, by a random [`forest`]
 //!   of regression trees ([`tree`]).
 //! - [`screen`]: what remains where the forest explains too little.
+//! - [`latin`]: Latin hypercubes, points at which to run.
 //! - [`sobol`]: first-order and total indices of any response, on quasi-random points.
 //!
 //! Not here: how runs are made. A table of runs by (factors, streams, response) from any laboratory serves.
@@ -24,6 +25,7 @@ pub mod key;
 pub mod basin;
 pub mod fanova;
 pub mod forest;
+pub mod latin;
 pub mod responses;
 pub mod screen;
 pub mod sobol;

@@ -1,0 +1,209 @@
+//! What multiplies the runs of a study: settings (data and episodes), points of factors, seeds of streams.
+
+use anyhow::{Result, bail};
+use metastable_analysis::Options;
+use metastable_data::Seeds;
+use serde_json::Value;
+
+use super::factors::{DesignSettings, Factor};
+use super::section::{join, table, unknown};
+use super::streams::{Bundle, Streams};
+use super::tree::{self, Entry, Origin};
+use super::{Study, factors, section};
+
+/// The tables that are read here.
+pub(super) const TABLES: [&str; 5] = ["settings", "factors", "design", "streams", "analysis"];
+
+/// Keys of `[settings.NAME]`, and the settings they stand for.
+const SETTING_KEYS: [(&str, &[&str]); 9] = [
+    ("set", &["data.set"]),
+    ("split", &["data.split"]),
+    ("size", &["data.size"]),
+    ("ink", &["data.ink"]),
+    ("rotations", &["data.rotations"]),
+    ("test_rotations", &["data.test_rotations"]),
+    ("way", &["episode.way", "test.way"]),
+    ("shot", &["episode.shot", "test.shot"]),
+    ("query", &["episode.query", "test.query"]),
+];
+
+/// How a study goes beyond learners times seeds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Design {
+    settings: Vec<Setting>,
+    pub(crate) factors: Vec<Factor>,
+    points: DesignSettings,
+    pub(crate) streams: Streams,
+    /// What the report is to be made with.
+    pub(crate) analysis: Options,
+    /// The study as it was written, flags included.
+    tree: Vec<Entry>,
+}
+
+/// One `[settings.NAME]`.
+#[derive(Clone, Debug)]
+struct Setting {
+    entries: Vec<Entry>,
+}
+
+/// The study at one setting and one point.
+#[derive(Clone, Debug)]
+pub(crate) struct Variant {
+    pub(crate) study: Study,
+    /// Number of the point; absent without factors.
+    pub(crate) point: Option<usize>,
+    /// Value of each factor.
+    pub(crate) levels: Vec<Value>,
+}
+
+impl Design {
+    pub(super) fn read(tree: &[Entry]) -> Result<Self> {
+        let of = |name: &str| -> Result<&[Entry]> {
+            match tree.iter().find(|entry| entry.key == name) {
+                None => Ok(&[]),
+                Some(entry) => table(entry, name),
+            }
+        };
+        let factors = factors::read(of("factors")?)?;
+        let points = section::read(
+            of("design")?,
+            "design",
+            &DesignSettings::default(),
+            DesignSettings::check,
+        )?;
+        if let (true, Some(entry)) = (factors.is_empty(), of("design")?.first()) {
+            bail!(
+                "{}: [design] says where factors are varied, and there is no factor; add one, e.g. \"learner.inner_lr\" = [0.1, 0.4] below [factors]",
+                entry.origin
+            );
+        }
+        Ok(Self {
+            settings: read_settings(of("settings")?)?,
+            factors,
+            points,
+            streams: Streams::read(of("streams")?)?,
+            analysis: section::read(
+                of("analysis")?,
+                "analysis",
+                &Options::default(),
+                |options| Ok(options.validate()?),
+            )?,
+            tree: tree.to_vec(),
+        })
+    }
+
+    /// The study as it was written, if it has any of these tables; their levels are put over what was written, so that
+    /// defaults cannot be written out.
+    pub(super) fn written(&self) -> Option<String> {
+        let is_ours = |entry: &Entry| TABLES.contains(&entry.key.as_str());
+        self.tree
+            .iter()
+            .any(is_ours)
+            .then(|| tree::to_toml(&self.tree))
+    }
+}
+
+fn read_settings(entries: &[Entry]) -> Result<Vec<Setting>> {
+    let known = SETTING_KEYS.map(|(key, _)| key);
+    entries
+        .iter()
+        .map(|entry| {
+            let path = join("settings", &entry.key);
+            let own = table(entry, &path)?;
+            match own.iter().find(|it| !known.contains(&it.key.as_str())) {
+                Some(stray) => Err(unknown(stray, &path, &known)),
+                None if own.is_empty() => {
+                    bail!("{}: [{path}] changes nothing", entry.origin)
+                }
+                None => Ok(Setting {
+                    entries: own.to_vec(),
+                }),
+            }
+        })
+        .collect()
+}
+
+impl Study {
+    /// The study at each of its settings, and at each point of its factors.
+    pub(crate) fn variants(&self) -> Result<Vec<Variant>> {
+        let Design {
+            settings,
+            factors,
+            points,
+            ..
+        } = &self.design;
+        let points = if factors.is_empty() {
+            vec![Vec::new()]
+        } else {
+            points.points(factors)?
+        };
+        let mut plain = self.design.tree.clone();
+        plain.retain(|entry| !TABLES.contains(&entry.key.as_str()));
+        let none = [Setting {
+            entries: Vec::new(),
+        }];
+        let settings = if settings.is_empty() {
+            &none[..]
+        } else {
+            settings
+        };
+        let mut variants = Vec::new();
+        for setting in settings {
+            for (index, levels) in points.iter().enumerate() {
+                let mut tree = plain.clone();
+                for entry in &setting.entries {
+                    let paths = SETTING_KEYS.iter().find(|(key, _)| *key == entry.key);
+                    for path in paths.map_or(&[][..], |(_, paths)| paths) {
+                        tree::put_item(&mut tree, path, entry.item.clone(), &entry.origin);
+                    }
+                }
+                for (factor, level) in factors.iter().zip(levels) {
+                    tree::put_item(&mut tree, &factor.path, level.item.clone(), &factor.origin);
+                }
+                let is_same = setting.entries.is_empty() && levels.is_empty();
+                variants.push(Variant {
+                    study: if is_same {
+                        self.clone()
+                    } else {
+                        self.other(&tree)?
+                    },
+                    point: (!factors.is_empty()).then_some(index),
+                    levels: levels.iter().map(|level| level.value.clone()).collect(),
+                });
+            }
+        }
+        Ok(variants)
+    }
+
+    /// This study with other settings.
+    fn other(&self, tree: &[Entry]) -> Result<Self> {
+        let mut study = Self::read(tree)?;
+        study.head = self.head.clone();
+        study.design = self.design.clone();
+        Ok(study)
+    }
+
+    /// The seeds of every run of a learner at a setting and a point.
+    pub(crate) fn bundles(&self) -> Vec<Bundle> {
+        let seeds = |seed: u64| Seeds {
+            split: self.data.split_seed,
+            eval: self.test.seed,
+            ..Seeds::all(seed)
+        };
+        if !self.design.streams.names.is_empty() {
+            return self.design.streams.bundles(&seeds(self.head.first_seed));
+        }
+        let bundle = |seed| Bundle {
+            index: seed,
+            label: format!("s{seed}"),
+            seeds: seeds(seed),
+            offsets: Vec::new(),
+        };
+        self.head.all_seeds().map(bundle).collect()
+    }
+
+    /// Where the factors were declared, for complaints about all of them.
+    pub(crate) fn place_of_factors(&self) -> Option<&Origin> {
+        self.design.factors.first().map(|factor| &factor.origin)
+    }
+}
