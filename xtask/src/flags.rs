@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Train(Train),
     /// Test a saved checkpoint
     Evaluate(Evaluate),
+    /// Ask trained learners further questions, for the report
+    Probe(Probe),
     /// Make the report of a run directory again
     Report(Report),
     /// Report on a table of scores that was made elsewhere
@@ -201,6 +203,21 @@ pub(crate) struct Evaluate {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Probe {
+    /// The folder of a study, whose finished runs are asked; or one checkpoint, whose answers are printed
+    #[arg(value_name = "DIR|CKPT")]
+    pub(crate) target: PathBuf,
+    /// Families of questions [default: all]
+    #[arg(long, value_name = "FAMILY", value_delimiter = ',')]
+    pub(crate) families: Vec<crate::probe::Family>,
+    /// Test tasks of each question
+    #[arg(long, default_value_t = 40, value_name = "N")]
+    pub(crate) tasks: usize,
     #[command(flatten)]
     pub(crate) machine: Machine,
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use metastable_analysis::{Options, Study as Tables, analyze, report};
+use metastable_analysis::{Options, Probe, Study as Tables, analyze, report};
 use metastable_models::Backend;
 
 use crate::Ending;
@@ -12,6 +12,7 @@ use crate::campaign::folder::Index;
 use crate::campaign::{Finished, StudyFolder};
 use crate::files::write_whole;
 use crate::flags;
+use crate::probe;
 use crate::run::convert;
 use crate::shell::quote_path;
 use crate::store::Stored;
@@ -97,8 +98,14 @@ pub(crate) fn write(
             Vec::new()
         },
         factors,
+        probes: runs.iter().filter_map(|run| answers(out, run)).collect(),
     };
     publish(&tables, out, &options)
+}
+
+/// What the run's weights answered to `probe`.
+fn answers(out: &Path, run: &Finished) -> Option<Probe> {
+    probe::store::answers(out, &run.entry.label, &probe::checkpoint(run))
 }
 
 /// Analyzes tables, prints the card, and writes the report.

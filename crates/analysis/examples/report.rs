@@ -105,6 +105,7 @@ fn simulated(n_runs: u64) -> Study {
         ),
         runs,
         factors: Some(factor_study()),
+        probes: Vec::new(),
     }
 }
 

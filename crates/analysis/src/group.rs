@@ -6,6 +6,7 @@ use crate::error::{AnalysisError, check_finite, check_len};
 use crate::factors::table::FactorTable;
 use crate::fingerprint::check_same;
 use crate::options::{Options, TestPool, Threshold};
+use crate::probe::Probe;
 use crate::record::{Run, Study, TaskScores, Test};
 use crate::scores::ScoreMatrix;
 use crate::summary::median;
@@ -51,6 +52,8 @@ pub struct LearnerRuns<'a> {
     pub tested: Vec<(&'a Run, &'a Test)>,
     /// Those with an accuracy on each task: the tested ones, and those that carry scores alone.
     pub scored: Vec<&'a Run>,
+    /// What its runs answered when they were asked, with the run, in order of seed.
+    pub probes: Vec<(&'a Run, &'a Probe)>,
     /// Accuracy of each scored run on each task, `(scored, n_tasks)`; none if there is none.
     pub scores: Option<ScoreMatrix>,
     /// Queries behind each accuracy, if known.
@@ -83,6 +86,12 @@ impl<'a> LearnerRuns<'a> {
         Self {
             runs,
             tested,
+            probes: self
+                .probes
+                .iter()
+                .copied()
+                .filter(|(run, _)| keep(run))
+                .collect(),
             scores: ScoreMatrix::from_rows(&rows(&scored)).ok(),
             scored,
             ..self.clone()
@@ -97,6 +106,14 @@ impl<'a> LearnerRuns<'a> {
             Some((_, n_query)) => n_query >= 15,
             None => self.queries_per_task.is_some_and(|queries| queries >= 75),
         }
+    }
+
+    /// One table of the answers of its runs, where there is one, in order of seed.
+    pub(crate) fn answers<T>(&self, table: impl Fn(&'a Probe) -> Option<&'a T>) -> Vec<&'a T> {
+        self.probes
+            .iter()
+            .filter_map(|(_, probe)| table(probe))
+            .collect()
     }
 
     /// Shape of the tests: `(n_way, n_query)`.
@@ -152,6 +169,7 @@ impl<'a> StudyRuns<'a> {
                     runs: Vec::new(),
                     tested: Vec::new(),
                     scored: Vec::new(),
+                    probes: Vec::new(),
                     scores: None,
                     queries_per_task: None,
                     pool: None,
@@ -163,12 +181,30 @@ impl<'a> StudyRuns<'a> {
         }
         for setting in &mut settings {
             complete(setting, options)?;
+            for learner in &mut setting.learners {
+                learner.probes = probes_of(study, &learner.runs)?;
+            }
         }
         Ok(Self {
             settings,
             factors: study.factors.as_ref(),
         })
     }
+}
+
+/// The answers of these runs, checked.
+fn probes_of<'a>(
+    study: &'a Study,
+    runs: &[&'a Run],
+) -> Result<Vec<(&'a Run, &'a Probe)>, AnalysisError> {
+    let mut found = Vec::new();
+    for &run in runs {
+        if let Some(probe) = study.probes.iter().find(|probe| probe.run == run.id) {
+            probe.check()?;
+            found.push((run, probe));
+        }
+    }
+    Ok(found)
 }
 
 fn position_or_push<T>(

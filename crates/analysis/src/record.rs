@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{AnalysisError, check_len};
 use crate::factors::table::FactorTable;
 use crate::fingerprint::Fingerprint;
+use crate::probe::Probe;
 
 /// All runs of one study.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Study {
     /// A study of factors: runs with deliberately varied settings, or sources of chance varied one at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factors: Option<FactorTable>,
+    /// What trained learners answered when they were asked after their runs; at most one entry a run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probe>,
 }
 
 /// One meta-training with its test.

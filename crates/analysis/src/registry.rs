@@ -3,7 +3,7 @@
 use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
 use crate::{
     aggregate, churn, comparison, components, confusion, curves, difficulty, factors, hardness,
-    spread, tail, threshold, transfer,
+    probe, spread, tail, threshold, transfer,
 };
 
 /// Metrics of one learner in one setting, in the order of the report.
@@ -16,6 +16,11 @@ pub const LEARNER_METRICS: &[&LearnerMetric] = &[
     &churn::METRIC,
     &threshold::METRIC,
     &curves::METRIC,
+    &probe::support_sets::METRIC,
+    &probe::label_order::METRIC,
+    &probe::step_sizes::METRIC,
+    &probe::coupling::METRIC,
+    &probe::example_influence::METRIC,
 ];
 
 /// Metrics across the learners of one setting.

@@ -31,6 +31,7 @@
 //!     command: "make toy".into(),
 //!     runs: vec![run(0, vec![0, 1, 0, 0]), run(1, vec![0, 1, 0, 1])],
 //!     factors: None,
+//!     probes: Vec::new(),
 //! };
 //! let analysis = analyze(&study, &Options::default())?;
 //! let page = report::html(&study, &analysis);

@@ -92,6 +92,7 @@ fn sentences_say_what_leads_and_what_is_refused() {
         command: "none".to_owned(),
         runs: Vec::new(),
         factors: Some(table),
+        probes: Vec::new(),
     };
     let result = analyze(&study, &options()).unwrap();
     let texts: Vec<&str> = result.findings.iter().map(|f| f.text.as_str()).collect();
@@ -131,6 +132,7 @@ fn noise_has_no_key_factor() {
     }
     let study = Study {
         factors: Some(table),
+        probes: Vec::new(),
         ..Study::default()
     };
     let result = analyze(&study, &options()).unwrap();
@@ -216,6 +218,7 @@ fn a_crossed_plan_has_components() {
     }
     let study = Study {
         factors: Some(streams_table(rows)),
+        probes: Vec::new(),
         ..Study::default()
     };
     let result = analyze(&study, &options()).unwrap();
@@ -287,6 +290,7 @@ fn well_formed(page: &str) {
 fn key_factors_have_a_chapter() {
     let alone = Study {
         factors: Some(small_factor_study()),
+        probes: Vec::new(),
         ..Study::default()
     };
     let analysis = analyze(&alone, &options()).unwrap();
@@ -310,6 +314,7 @@ fn key_factors_have_a_chapter() {
     );
     let both = Study {
         factors: Some(small_factor_study()),
+        probes: Vec::new(),
         ..Study {
             name: "both".to_owned(),
             runs: vec![run("maml", "toy", 0, 0.9), run("maml", "toy", 1, 0.92)],

@@ -34,6 +34,7 @@ fn study(runs: Vec<Run>) -> Study {
         command: "cargo test".to_owned(),
         runs,
         factors: None,
+        probes: Vec::new(),
     }
 }
 
@@ -70,6 +71,7 @@ fn every_metric_of_a_sound_study() {
     options.pools.insert(SETTING.to_owned(), pool);
     let with_factors = Study {
         factors: Some(factor_table(30, 2, 1)),
+        probes: Vec::new(),
         ..study(all)
     };
     let result = analyze(&with_factors, &options).unwrap();

@@ -138,6 +138,7 @@ fn small_study() -> Study {
         command: "make 'small' --set a<b".into(),
         runs,
         factors: None,
+        probes: Vec::new(),
     }
 }
 
@@ -416,6 +417,7 @@ fn what_is_missing_is_said_in_words() {
         command: String::new(),
         runs: vec![],
         factors: None,
+        probes: Vec::new(),
     };
     let page = report::html(&nothing, &empty_analysis(&nothing));
     check(&page);

@@ -7,17 +7,23 @@ mod adaptation;
 mod aggregates;
 mod churn;
 mod comparison;
+mod coupling;
 mod difficulty;
+mod example_influence;
 mod factor_lists;
 pub(crate) mod factors;
 mod failures;
 mod fan;
 mod fingerprint;
 mod hardness;
+mod intervals;
+mod label_order;
 mod marginals;
 mod outcome;
 mod seeds;
 mod sources;
+mod step_sizes;
+mod support_sets;
 pub(crate) mod tail;
 mod waterfall;
 
@@ -30,6 +36,11 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &churn::SUBJECT,
     &failures::SUBJECT,
     &adaptation::SUBJECT,
+    &support_sets::SUBJECT,
+    &label_order::SUBJECT,
+    &step_sizes::SUBJECT,
+    &coupling::SUBJECT,
+    &example_influence::SUBJECT,
     &comparison::SUBJECT,
     &fingerprint::SUBJECT,
 ];

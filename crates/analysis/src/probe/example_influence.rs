@@ -1,0 +1,142 @@
+//! D2: how much one support example decides: each is exchanged for another of its class.
+
+use serde::{Deserialize, Serialize};
+
+use super::pool::{check_table, in_points, over_runs};
+use super::support_sets::some;
+use crate::error::AnalysisError;
+use crate::estimate::Estimate;
+use crate::findings::{Certainty, Finding};
+use crate::group::LearnerRuns;
+use crate::metric::{LearnerMetric, Measure, Measured};
+use crate::options::Options;
+use crate::summary::mean;
+
+/// Query losses of one run with one support example exchanged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answers {
+    /// Tasks whose losses were all finite.
+    pub n_tasks: usize,
+    /// Support examples of each task, N K.
+    pub n_examples: usize,
+    /// Query loss in nats with the support set as it is, `(n_tasks)`.
+    pub loss: Vec<f64>,
+    /// With example `j` exchanged, `(n_tasks, n_examples)`.
+    pub exchanged_loss: Vec<f64>,
+    /// Accuracy as it is, `(n_tasks)`.
+    pub accuracy: Vec<f64>,
+    /// With example `j` exchanged, `(n_tasks, n_examples)`.
+    pub exchanged_accuracy: Vec<f64>,
+}
+
+impl Answers {
+    pub(super) fn check(&self, what: &str) -> Result<(), AnalysisError> {
+        for (table, width) in [
+            (&self.loss, 1),
+            (&self.exchanged_loss, self.n_examples),
+            (&self.accuracy, 1),
+            (&self.exchanged_accuracy, self.n_examples),
+        ] {
+            check_table(what, table, self.n_tasks, width)?;
+        }
+        Ok(())
+    }
+
+    /// `of` the changes of each task.
+    fn changes(&self, loss: bool, of: fn(&[f64]) -> f64) -> Vec<f64> {
+        let (whole, exchanged) = if loss {
+            (&self.loss, &self.exchanged_loss)
+        } else {
+            (&self.accuracy, &self.exchanged_accuracy)
+        };
+        let tasks = whole.iter().zip(exchanged.chunks_exact(self.n_examples));
+        tasks
+            .map(|(whole, others)| {
+                of(&others
+                    .iter()
+                    .map(|other| (other - whole).abs())
+                    .collect::<Vec<_>>())
+            })
+            .collect()
+    }
+}
+
+/// Influence of one support example, over the runs of one learner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExampleInfluence {
+    /// Runs asked.
+    pub n_runs: usize,
+    /// Tasks of each.
+    pub n_tasks: usize,
+    /// Support examples of each task.
+    pub n_examples: usize,
+    /// `gamma`: mean over tasks of the largest `|L_Q(phi) - L_Q(phi^(j))|`, in nats.
+    pub largest_loss_change: Estimate,
+    /// Mean over tasks and examples, in nats.
+    pub mean_loss_change: Estimate,
+    /// Mean over tasks of the largest change of accuracy.
+    pub largest_accuracy_change: Estimate,
+}
+
+impl Measure for ExampleInfluence {
+    const ID: &'static str = "example_influence";
+}
+
+pub(crate) const METRIC: LearnerMetric = LearnerMetric {
+    id: ExampleInfluence::ID,
+    title: "Influence of one support example (D2)",
+    measure,
+};
+
+fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
+    let asked: Vec<&Answers> = group.answers(|probe| {
+        let answers = probe.example_influence.as_ref();
+        answers.filter(|answers| answers.n_tasks > 0)
+    });
+    let Some(first) = asked.first() else {
+        return Ok(Measured::absent());
+    };
+    let largest = |changes: &[f64]| changes.iter().copied().fold(0.0, f64::max);
+    let over = |loss: bool, of: fn(&[f64]) -> f64| {
+        let runs: Vec<Vec<f64>> = asked.iter().map(|run| run.changes(loss, of)).collect();
+        some(over_runs(&runs, options.level))
+    };
+    let result = ExampleInfluence {
+        n_runs: asked.len(),
+        n_tasks: first.n_tasks,
+        n_examples: first.n_examples,
+        largest_loss_change: over(true, largest)?,
+        mean_loss_change: over(true, mean)?,
+        largest_accuracy_change: over(false, largest)?,
+    };
+    let text = format!(
+        "Exchanging the one support example that matters most changes the accuracy of {} on its task by {} (mean over {} \
+         tasks), and the query loss by {:.3} nats; an example like any other changes it by {:.3}.",
+        group.learner,
+        in_points(&result.largest_accuracy_change),
+        result.n_tasks,
+        result.largest_loss_change.value,
+        result.mean_loss_change.value
+    );
+    let finding = Finding::of_learner(group, ExampleInfluence::ID, Certainty::Estimated, text);
+    Measured::new(&result, vec![finding])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_by_hand() {
+        let answers = Answers {
+            n_tasks: 1,
+            n_examples: 2,
+            loss: vec![1.0],
+            exchanged_loss: vec![1.5, 0.0],
+            accuracy: vec![0.8],
+            exchanged_accuracy: vec![0.8, 0.9],
+        };
+        assert!((answers.changes(true, mean)[0] - 0.75).abs() < 1e-12);
+        answers.check("").unwrap();
+    }
+}

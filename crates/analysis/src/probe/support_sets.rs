@@ -1,0 +1,224 @@
+//! C1 and C2: how much the choice of the support set moves the accuracy on one task, by chance and at worst.
+
+use serde::{Deserialize, Serialize};
+
+use super::pool::{check_table, in_points, over_runs};
+use crate::error::{AnalysisError, check_len};
+use crate::estimate::Estimate;
+use crate::findings::{Certainty, Finding, percent, points};
+use crate::group::LearnerRuns;
+use crate::metric::{LearnerMetric, Measure, Measured};
+use crate::options::Options;
+use crate::scores::ScoreMatrix;
+use crate::summary::{mean, standard_deviation};
+use crate::support_draws::support_draws;
+
+/// Accuracies of one run under many support sets; classes and queries of a task stay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answers {
+    /// Tasks.
+    pub n_tasks: usize,
+    /// Support sets drawn for each, M.
+    pub n_draws: usize,
+    /// Accuracy, `(n_tasks, n_draws)`.
+    pub accuracy: Vec<f64>,
+    /// The searched support sets; absent if there was no search.
+    pub extremes: Option<Extremes>,
+}
+
+/// Searched support sets: found on some queries of a task, judged on others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Extremes {
+    /// Tasks.
+    pub n_tasks: usize,
+    /// Candidates of each class.
+    pub n_candidates: usize,
+    /// Greedy rounds at most.
+    pub rounds: usize,
+    /// Accuracy on the queries of the search, a value a task: worst, drawn, best.
+    pub searched: [Vec<f64>; 3],
+    /// Accuracy on fresh queries of the same support sets.
+    pub fresh: [Vec<f64>; 3],
+}
+
+impl Answers {
+    pub(super) fn check(&self, what: &str) -> Result<(), AnalysisError> {
+        check_table(what, &self.accuracy, self.n_tasks, self.n_draws)?;
+        for values in self
+            .extremes
+            .iter()
+            .flat_map(|e| e.searched.iter().chain(&e.fresh))
+        {
+            let n_tasks = self.extremes.as_ref().map_or(0, |e| e.n_tasks);
+            check_len(what, n_tasks, values.len())?;
+            check_table(what, values, n_tasks, 1)?;
+        }
+        Ok(())
+    }
+}
+
+/// What support sets do to one learner, over its runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SupportSets {
+    /// Runs asked.
+    pub n_runs: usize,
+    /// Tasks of each.
+    pub n_tasks: usize,
+    /// Support sets of each task.
+    pub n_draws: usize,
+    /// Mean over tasks of the standard deviation over draws.
+    pub sd: Estimate,
+    /// 95th percentile of that standard deviation over tasks, mean over runs.
+    pub high_sd: f64,
+    /// Share of the variance of a single draw that is the task's own; mean over runs.
+    pub icc: Estimate,
+    /// Standard deviation that the queries alone would give: `sqrt(p (1 - p) / NQ)` at each task's mean, mean over tasks.
+    /// Queries are the same for all draws, so this is a scale to compare with, not a part of `sd`.
+    pub binomial_sd: Option<f64>,
+    /// Worst, drawn and best support set; absent without a search.
+    pub extremes: Option<ExtremeSets>,
+    /// Accuracy of each task under each draw of the first run, ascending within a task: what the figure draws.
+    pub tasks: Vec<Vec<f64>>,
+}
+
+/// Worst, drawn and best, over runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExtremeSets {
+    /// Tasks of each run.
+    pub n_tasks: usize,
+    /// Candidates of each class.
+    pub n_candidates: usize,
+    /// Accuracy on fresh queries with the worst set: what is left of the search's answer.
+    pub worst: Estimate,
+    /// With a drawn set.
+    pub drawn: Estimate,
+    /// With the best set.
+    pub best: Estimate,
+    /// Best minus worst on fresh queries, task by task.
+    pub range: Estimate,
+    /// The same on the queries of the search, which is too wide by what the search overfits.
+    pub searched_range: Estimate,
+}
+
+impl Measure for SupportSets {
+    const ID: &'static str = "support_sets";
+}
+
+pub(crate) const METRIC: LearnerMetric = LearnerMetric {
+    id: SupportSets::ID,
+    title: "Choice of the support set (C1, C2)",
+    measure,
+};
+
+fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
+    let asked: Vec<&Answers> = group.answers(|probe| probe.support_sets.as_ref());
+    let Some(first) = asked.first() else {
+        return Ok(Measured::absent());
+    };
+    let mut of_runs = Vec::new();
+    for answers in &asked {
+        let table =
+            ScoreMatrix::from_flat(answers.n_tasks, answers.n_draws, answers.accuracy.clone())?;
+        of_runs.push(support_draws(&table, options.level)?);
+    }
+    let sds: Vec<Vec<f64>> = of_runs.iter().map(|run| run.task_sds.clone()).collect();
+    let icc = match of_runs.as_slice() {
+        [only] => only.icc.clone(),
+        runs => {
+            let each: Vec<Vec<f64>> = runs.iter().map(|run| vec![run.icc.value]).collect();
+            some(over_runs(&each, options.level))?
+        }
+    };
+    let binomial_sd = group.queries_per_task.map(|queries| {
+        let each = asked
+            .iter()
+            .flat_map(|a| a.accuracy.chunks_exact(a.n_draws));
+        let sd = |p: f64| (p * (1.0 - p) / queries as f64).sqrt();
+        mean(&each.map(|task| sd(mean(task))).collect::<Vec<_>>())
+    });
+    let result = SupportSets {
+        n_runs: asked.len(),
+        n_tasks: first.n_tasks,
+        n_draws: first.n_draws,
+        sd: some(over_runs(&sds, options.level))?,
+        high_sd: mean(&of_runs.iter().map(|run| run.high_sd).collect::<Vec<_>>()),
+        icc,
+        binomial_sd,
+        extremes: extremes(&asked, options.level)?,
+        tasks: first
+            .accuracy
+            .chunks_exact(first.n_draws)
+            .map(crate::summary::sorted)
+            .collect(),
+    };
+    let finding = Finding::of_learner(
+        group,
+        SupportSets::ID,
+        Certainty::Estimated,
+        sentence(group.learner, &result),
+    );
+    Measured::new(&result, vec![finding])
+}
+
+fn sentence(learner: &str, result: &SupportSets) -> String {
+    let mut text = format!(
+        "On one and the same task, another draw of the support set moves {learner} by {} (SD over {} draws, mean over {} \
+         tasks); {:.0} % of the variance between single episodes is the task's own, the rest is the support set.",
+        in_points(&result.sd),
+        result.n_draws,
+        result.n_tasks,
+        100.0 * result.icc.value.max(0.0)
+    );
+    if let Some(sets) = &result.extremes {
+        text += &format!(
+            " Searched among {} candidates a class, the worst support set leaves {} on fresh queries, the best reaches {}; \
+             the range is {}, and on the queries of the search itself it would have been {}.",
+            sets.n_candidates,
+            percent(sets.worst.value),
+            percent(sets.best.value),
+            in_points(&sets.range),
+            points(sets.searched_range.value)
+        );
+    }
+    text
+}
+
+fn extremes(asked: &[&Answers], level: f64) -> Result<Option<ExtremeSets>, AnalysisError> {
+    let searched: Vec<&Extremes> = asked.iter().filter_map(|a| a.extremes.as_ref()).collect();
+    let Some(first) = searched.first() else {
+        return Ok(None);
+    };
+    let fresh = |which: usize| -> Result<Estimate, AnalysisError> {
+        let runs: Vec<Vec<f64>> = searched
+            .iter()
+            .map(|run| run.fresh[which].clone())
+            .collect();
+        some(over_runs(&runs, level))
+    };
+    let range = |of: fn(&Extremes) -> &[Vec<f64>; 3]| -> Result<Estimate, AnalysisError> {
+        let runs = searched.iter().map(|run| {
+            let pairs = of(run)[2].iter().zip(&of(run)[0]);
+            pairs.map(|(best, worst)| best - worst).collect()
+        });
+        some(over_runs(&runs.collect::<Vec<_>>(), level))
+    };
+    Ok(Some(ExtremeSets {
+        n_tasks: first.n_tasks,
+        n_candidates: first.n_candidates,
+        worst: fresh(0)?,
+        drawn: fresh(1)?,
+        best: fresh(2)?,
+        range: range(|run| &run.fresh)?,
+        searched_range: range(|run| &run.searched)?,
+    }))
+}
+
+/// A probe without tasks says nothing.
+pub(super) fn some<T>(estimate: Option<T>) -> Result<T, AnalysisError> {
+    estimate.ok_or_else(|| AnalysisError::too_few("tasks of a probe", 1, 0))
+}
+
+/// Standard deviation of each row of a table.
+pub(super) fn row_sds(table: &[f64], width: usize) -> Vec<f64> {
+    table.chunks_exact(width).map(standard_deviation).collect()
+}

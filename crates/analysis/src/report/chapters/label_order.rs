@@ -1,0 +1,97 @@
+//! Whether it matters which class gets which output.
+
+use super::intervals::{Look, Quantity, figure, measured, written};
+use crate::probe::label_order::LabelOrder;
+use crate::report::document::{Chapter, Table, extremes, list, percent, range};
+use crate::report::group::Group;
+use crate::report::subject::{Family, Material, Subject};
+
+/// The subject.
+pub(crate) const SUBJECT: Subject = Subject {
+    id: "label-order",
+    family: Family::Adaptation,
+    title: "Label order",
+    question: "Does the answer stay when the same classes get other outputs?",
+    metrics: &["label_order"],
+    write: chapter,
+};
+
+fn chapter(material: &Material<'_>) -> Option<Chapter> {
+    let found: Vec<(&Group<'_>, LabelOrder)> = measured(material.groups);
+    let sds: Vec<(&str, f64)> = found
+        .iter()
+        .map(|(group, order)| (group.name.as_str(), order.sd.value))
+        .collect();
+    let ((_, lo), (most, hi)) = extremes(&sds)?;
+    let (_, first) = found.first()?;
+    let blind: Vec<&str> = found
+        .iter()
+        .filter(|(_, order)| order.is_exactly_zero)
+        .map(|(group, _)| group.name.as_str())
+        .collect();
+    let none = match blind.as_slice() {
+        [] => String::new(),
+        names => format!(
+            "The order of the classes is nothing to {}: the SD is exactly 0. ",
+            list(names)
+        ),
+    };
+    let some = if *hi > 0.0 {
+        format!(
+            "It moves {most} most, by {} pp (SD over orders of one task).",
+            percent(*hi)
+        )
+    } else {
+        String::new()
+    };
+    let look = Look {
+        id: "label-order-plot",
+        axis: "SD of the task accuracy over orders, pp",
+        factor: 100.0,
+        decimals: 2,
+        reference: Some(0.0),
+    };
+    let quantities: Vec<Quantity<'_, '_>> = found
+        .iter()
+        .map(|(group, order)| Quantity {
+            group,
+            name: "",
+            estimate: order.sd.clone(),
+        })
+        .collect();
+    let orders = if first.all { "All" } else { "Random" };
+    Some(Chapter {
+        number: Some((range(*lo, *hi, "pp"), "SD of the accuracy of one task over label orders".to_owned())),
+        finding: (none + &some).trim_end().to_owned(),
+        caveat: "A metric learner must show exactly 0, which tests this laboratory as much as the learner; a learner with a head \
+                 meets each task through one order drawn at random, so this movement is part of every accuracy it reports."
+            .to_owned(),
+        figures: figure(
+            look,
+            &format!("{orders} {} orders of the classes of each task, images unchanged; mean over tasks.", first.n_orders),
+            &quantities,
+        )
+        .into_iter()
+        .collect(),
+        tables: vec![Table {
+            caption: "Means over tasks, in pp. Ensemble: mean probabilities over all orders.".to_owned(),
+            head: ["learner", "SD", "best minus worst", "best minus mean", "gain of the ensemble", "largest change of a probability"]
+                .map(str::to_owned)
+                .to_vec(),
+            rows: found
+                .iter()
+                .map(|(group, order)| {
+                    vec![
+                        group.name.clone(),
+                        written(&order.sd, 100.0, 2),
+                        written(&order.range, 100.0, 2),
+                        written(&order.best_over_mean, 100.0, 2),
+                        written(&order.ensemble_gain, 100.0, 2),
+                        format!("{:.0e}", order.largest_change),
+                    ]
+                })
+                .collect(),
+        }],
+        ..Chapter::default()
+    })
+}

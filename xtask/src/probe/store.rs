@@ -1,0 +1,131 @@
+//! Files of answers: `probes/LABEL/FAMILY.json` in the folder of a study.
+//!
+//! They are beside the runs and not among their files: a stored run is whole and closed, and its answers may be asked for
+//! again, by a later version, with other sizes.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use metastable_analysis::Probe;
+use serde::{Deserialize, Serialize};
+
+use super::Family;
+use crate::files::{make_folder, read_text, sha256, write_whole};
+
+/// Raised when the meaning of the file changes.
+const FORMAT: u32 = 1;
+
+/// What tells whether the rest of a file can be read.
+#[derive(Deserialize)]
+struct Stamp {
+    format: u32,
+}
+
+/// The answers of one run to one family of questions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Answers {
+    pub(super) format: u32,
+    pub(super) family: Family,
+    /// SHA-256 of the checkpoint that was asked.
+    pub(super) checkpoint: String,
+    /// Outer steps of its weights.
+    pub(super) step: usize,
+    /// Tasks of each question.
+    pub(super) n_tasks: usize,
+    pub(super) version: String,
+    pub(super) probe: Probe,
+}
+
+impl Answers {
+    pub(super) fn new(
+        family: Family,
+        checkpoint: String,
+        step: usize,
+        n_tasks: usize,
+        probe: Probe,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            family,
+            checkpoint,
+            step,
+            n_tasks,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            probe,
+        }
+    }
+
+    pub(super) fn write(&self, out: &Path, label: &str) -> Result<PathBuf> {
+        let path = path(out, label, self.family);
+        if let Some(folder) = path.parent() {
+            make_folder(folder)?;
+        }
+        let mut json = serde_json::to_string(self)?;
+        json.push('\n');
+        write_whole(&path, json.as_bytes())?;
+        Ok(path)
+    }
+
+    /// Reads answers; absent if there are none.
+    pub(super) fn read(out: &Path, label: &str, family: Family) -> Result<Option<Self>> {
+        let path = path(out, label, family);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = read_text(&path)?;
+        let damaged = || format!("{} is damaged; `probe` writes it again", path.display());
+        let stamp: Stamp = serde_json::from_str(&text).with_context(damaged)?;
+        if stamp.format != FORMAT {
+            bail!(
+                "{} has format {}, and this program reads format {FORMAT}; `probe` writes it again",
+                path.display(),
+                stamp.format
+            );
+        }
+        Ok(Some(serde_json::from_str(&text).with_context(damaged)?))
+    }
+}
+
+fn path(out: &Path, label: &str, family: Family) -> PathBuf {
+    let name = format!("{}.json", family.name());
+    out.join("probes").join(label).join(name)
+}
+
+/// SHA-256 of a checkpoint file.
+pub(super) fn digest(checkpoint: &Path) -> Result<String> {
+    let bytes = std::fs::read(checkpoint)
+        .with_context(|| format!("while reading {}", checkpoint.display()))?;
+    Ok(sha256(&bytes))
+}
+
+/// The answers of a run for the report; what is damaged or belongs to other weights is told and left out.
+pub(crate) fn answers(out: &Path, label: &str, checkpoint: &Path) -> Option<Probe> {
+    let mut probe = Probe::default();
+    let mut any = false;
+    for family in Family::ALL {
+        let read = || -> Result<Option<Answers>> {
+            let Some(answers) = Answers::read(out, label, family)? else {
+                return Ok(None);
+            };
+            if answers.checkpoint != digest(checkpoint)? {
+                bail!(
+                    "its {} answers are those of other weights; `probe` asks again",
+                    family.name()
+                );
+            }
+            Ok(Some(answers))
+        };
+        match read() {
+            Ok(None) => {}
+            Ok(Some(answers)) => {
+                probe.absorb(answers.probe);
+                any = true;
+            }
+            Err(error) => eprintln!("{label}: {error:#}; they are left out"),
+        }
+    }
+    any.then(|| Probe {
+        run: label.to_owned(),
+        ..probe
+    })
+}

@@ -1,0 +1,118 @@
+//! A trained learner that can be asked: network, settings, weights, and the test classes of its run.
+
+use anyhow::{Context, Result, anyhow};
+use metastable_algorithms::{CheckedLearner, Learner, Prediction, Task, Weights};
+use metastable_data::{Episode, EpisodeShape, MetaSplit, Sampler, Seeds};
+use metastable_models::{Network, Params, Statistics};
+
+use crate::run::checkpoint::Stored;
+use crate::run::{Material, RunConfig};
+
+/// What the questions are asked of.
+pub(super) struct Subject<'m> {
+    pub(super) config: RunConfig,
+    pub(super) weights: Weights<f32>,
+    pub(super) network: Box<dyn Network<f32>>,
+    pub(super) material: &'m Material,
+    learner: CheckedLearner,
+}
+
+impl<'m> Subject<'m> {
+    pub(super) fn new(stored: Stored, material: &'m Material) -> Result<Self> {
+        let config = stored.config;
+        let compute = &config.compute;
+        let device = compute.device.parse()?;
+        Ok(Self {
+            network: metastable_models::build(&config.network, compute.backend, device)?,
+            learner: config.learner.validate()?,
+            weights: stored.weights,
+            material,
+            config,
+        })
+    }
+
+    pub(super) fn learner(&self) -> &dyn Learner<f32> {
+        self.learner.single()
+    }
+
+    /// The same learner with another inner step size; none for a learner without an inner loop.
+    pub(super) fn with_step_size(&self, alpha: f64) -> Result<Option<CheckedLearner>> {
+        if self.learner().inner_steps().is_none() {
+            return Ok(None);
+        }
+        let config = self.config.learner.clone().with("inner_lr", alpha);
+        Ok(Some(config.validate()?))
+    }
+
+    /// A setting of the learner that is a number.
+    pub(super) fn setting(&self, name: &str) -> Result<f64> {
+        let value = self.learner.config().settings.get(name);
+        let number = value.and_then(serde_json::Value::as_f64);
+        number.ok_or_else(|| anyhow!("the learner has no setting {name}, which is a bug"))
+    }
+
+    pub(super) fn theta(&self) -> &Params<f32> {
+        &self.weights.theta
+    }
+
+    pub(super) fn statistics(&self) -> Statistics<'_, f32> {
+        self.weights.statistics()
+    }
+
+    /// Shape of the test episodes of the run.
+    pub(super) fn test_shape(&self) -> EpisodeShape {
+        let test = &self.config.test;
+        EpisodeShape {
+            n_way: test.way,
+            k_shot: test.shot,
+            n_query: test.query,
+        }
+    }
+
+    /// The seeds of the test list: what every run of a study is asked about.
+    pub(super) fn seeds(&self) -> Seeds {
+        self.config.seeds.evaluation()
+    }
+
+    /// A sampler of test episodes of another shape.
+    pub(super) fn sampler(&self, shape: EpisodeShape) -> Result<Sampler> {
+        let data = &self.config.data;
+        let (dataset, split) = (&self.material.dataset, &self.material.split);
+        let classes = split.classes(MetaSplit::Test);
+        Sampler::new(
+            dataset,
+            classes,
+            shape,
+            data.test_rotations.parse()?,
+            data.within_alphabet,
+        )
+        .with_context(|| {
+            format!(
+                "while asking for {}-way {}-shot episodes with {} queries a class",
+                shape.n_way, shape.k_shot, shape.n_query
+            )
+        })
+    }
+
+    /// Images of the smallest test class.
+    pub(super) fn fewest_images(&self) -> usize {
+        self.material.class_lists().fewest_test_images
+    }
+
+    /// The episode's images.
+    pub(super) fn gather(&self, episode: &Episode) -> Result<Task<f32>> {
+        Ok(Task::gather(&self.material.dataset, episode)?)
+    }
+
+    pub(super) fn predict(&self, task: &Task<f32>) -> Result<Prediction<f32>> {
+        let learner = self.learner();
+        Ok(learner.predict(&*self.network, self.theta(), self.statistics(), task)?)
+    }
+
+    /// Accuracy and mean loss on the task's own queries.
+    pub(super) fn judge(&self, task: &Task<f32>) -> Result<(f64, f64)> {
+        let prediction = self.predict(task)?;
+        let accuracy = prediction.accuracy(task.query_labels());
+        Ok((accuracy, f64::from(prediction.query_loss)))
+    }
+}
