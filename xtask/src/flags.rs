@@ -215,6 +215,9 @@ pub(crate) struct Probe {
     /// Families of questions [default: all]
     #[arg(long, value_name = "FAMILY", value_delimiter = ',')]
     pub(crate) families: Vec<crate::probe::Family>,
+    /// Other data to be tested on, e.g. idx:PATH [default: glyphs, and omniglot if it is there]
+    #[arg(long, value_name = "SET")]
+    pub(crate) other: Vec<String>,
     /// Test tasks of each question
     #[arg(long, default_value_t = 40, value_name = "N")]
     pub(crate) tasks: usize,

@@ -60,11 +60,13 @@ pub mod transfer;
 pub mod calibration;
 pub mod dynamics;
 pub mod gradient;
+pub mod landscape;
 pub mod separation;
 pub mod similarity;
 pub mod spectrum;
 pub mod support_draws;
 pub mod support_search;
+pub mod task_distance;
 pub mod trend;
 
 mod bootstrap;

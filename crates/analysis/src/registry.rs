@@ -21,11 +21,23 @@ pub const LEARNER_METRICS: &[&LearnerMetric] = &[
     &probe::step_sizes::METRIC,
     &probe::coupling::METRIC,
     &probe::example_influence::METRIC,
+    &probe::curvature::METRIC,
+    &probe::surface::METRIC,
+    &probe::representation::METRIC,
+    &probe::task_map::METRIC,
+    &probe::mismatch::METRIC,
+    &probe::corruption::METRIC,
+    &probe::label_noise::METRIC,
+    &probe::confidence::METRIC,
 ];
 
 /// Metrics across the learners of one setting.
-pub const SETTING_METRICS: &[&SettingMetric] =
-    &[&comparison::METRIC, &transfer::METRIC, &hardness::METRIC];
+pub const SETTING_METRICS: &[&SettingMetric] = &[
+    &comparison::METRIC,
+    &transfer::METRIC,
+    &hardness::METRIC,
+    &probe::kinship::METRIC,
+];
 
 /// Metrics across all settings.
 pub const STUDY_METRICS: &[&StudyMetric] = &[

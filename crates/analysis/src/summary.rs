@@ -67,6 +67,14 @@ pub fn robust_deviation(values: &[f64]) -> f64 {
     1.4826 * median(&distances)
 }
 
+/// `|b - a| / |a|`, Euclidean; NaN where `a` is 0.
+#[must_use]
+pub fn relative_change(a: &[f64], b: &[f64]) -> f64 {
+    let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>();
+    let moved = squares(&mut a.iter().zip(b).map(|(a, b)| b - a));
+    (moved / squares(&mut a.iter().copied())).sqrt()
+}
+
 /// Ranks from 1; equal values share the mean of their ranks.
 #[must_use]
 pub fn ranks(values: &[f64]) -> Vec<f64> {

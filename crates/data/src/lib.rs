@@ -39,6 +39,7 @@ pub mod dataset;
 pub mod key;
 pub mod split;
 
+pub mod corruption;
 pub mod episode;
 pub mod rotation;
 pub mod sampler;
@@ -65,6 +66,7 @@ mod error;
 mod test_data;
 
 pub use cache::Cache;
+pub use corruption::Corruption;
 pub use dataset::{Class, ClassImages, Dataset};
 pub use episode::{ClassRef, Episode, EpisodeShape, list_digest};
 pub use error::DataError;

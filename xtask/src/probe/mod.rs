@@ -1,26 +1,37 @@
 //! `probe`: questions to trained learners after their runs. The answers lie beside the runs, and the report reads them.
 
+mod features;
+mod geometry;
+mod kinship;
 mod sensitivity;
+mod shift;
 pub(crate) mod store;
 mod subject;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use metastable_analysis::{Options, Outcome, Probe, Run, Study as Tables, analyze};
-use metastable_data::GlyphsConfig;
+use metastable_data::{GlyphsConfig, Ink};
 use serde::{Deserialize, Serialize};
 
+use self::kinship::Member;
+use self::shift::Other;
 use self::store::Answers;
 use self::subject::Subject;
 use crate::Ending;
+use crate::campaign::folder::Entry;
 use crate::campaign::{Finished, StudyFolder};
 use crate::dataset::data_dir;
 use crate::flags;
 use crate::run::checkpoint::Stored;
 use crate::run::{Material, RunConfig};
 use crate::schedule::Shares;
+use crate::study::DataSettings;
+
+/// Tasks over which a path between two runs is the mean: each point is another learner.
+const KINSHIP_TASKS: usize = 8;
 
 /// A family of questions.
 #[derive(
@@ -31,20 +42,41 @@ pub(crate) enum Family {
     /// Other support sets, label orders, step sizes, batches, one example exchanged
     #[value(name = "c")]
     Sensitivity,
+    /// Curvature, loss surfaces, features, task embeddings
+    #[value(name = "f")]
+    Geometry,
+    /// Features and paths between the runs of a study
+    #[value(name = "f-pairs")]
+    Kinship,
+    /// Other shapes, other data, damaged images, wrong labels, calibration
+    #[value(name = "g")]
+    Shift,
 }
 
 impl Family {
-    const ALL: [Self; 1] = [Self::Sensitivity];
+    const ALL: [Self; 4] = [
+        Self::Sensitivity,
+        Self::Geometry,
+        Self::Kinship,
+        Self::Shift,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Sensitivity => "sensitivity",
+            Self::Geometry => "geometry",
+            Self::Kinship => "kinship",
+            Self::Shift => "shift",
         }
     }
 
-    fn ask(self, subject: &Subject<'_>, n_tasks: usize) -> Result<Probe> {
+    fn ask(self, subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<Probe> {
         match self {
             Self::Sensitivity => sensitivity::ask(subject, n_tasks),
+            Self::Geometry => geometry::ask(subject, n_tasks),
+            // A run by itself has no kin; see `kinship`.
+            Self::Kinship => Ok(Probe::default()),
+            Self::Shift => shift::ask(subject, others, n_tasks),
         }
     }
 }
@@ -77,26 +109,64 @@ pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
             flags.target.display()
         );
     }
-    let mut materials = Materials::default();
+    let mut asked = Vec::new();
     for run in &finished {
         let checkpoint = checkpoint(run);
-        let label = &run.entry.label;
-        if !checkpoint.exists() {
-            eprintln!("{label} has no weights to ask, and is left out");
-            continue;
+        if checkpoint.exists() {
+            asked.push((run, store::digest(&checkpoint)?, Stored::read(&checkpoint)?));
+        } else {
+            eprintln!("{} has no weights to ask, and is left out", run.entry.label);
         }
-        let digest = store::digest(&checkpoint)?;
-        let stored = Stored::read(&checkpoint)?;
-        let (step, material) = (stored.step, materials.of(&stored.config, flags)?);
-        let subject = Subject::new(stored, material)?;
+    }
+    let mut materials = Materials::default();
+    for (_, _, stored) in &asked {
+        materials.load(&stored.config, flags)?;
+    }
+    let others = others(
+        &families,
+        asked.first().map(|(_, _, stored)| &stored.config),
+        flags,
+    )?;
+    let mut runs = Vec::new();
+    for (run, checkpoint, stored) in asked {
+        let material = materials.of(&stored.config)?;
+        runs.push(Asked {
+            entry: &run.entry,
+            checkpoint,
+            step: stored.step,
+            subject: Subject::new(stored, material)?,
+        });
+    }
+    for (at, run) in runs.iter().enumerate() {
         for family in &families {
-            let is_there = |a: Answers| a.checkpoint == digest && a.n_tasks == flags.tasks;
-            if Answers::read(&flags.target, label, *family).is_ok_and(|a| a.is_some_and(is_there)) {
+            let label = &run.entry.label;
+            let is_there = |a: Answers| a.checkpoint == run.checkpoint && a.n_tasks == flags.tasks;
+            // Kin may have joined since.
+            let is_closed = *family != Family::Kinship;
+            let stored = Answers::read(&flags.target, label, *family);
+            if is_closed && stored.is_ok_and(|stored| stored.is_some_and(is_there)) {
                 eprintln!("{label}: {} answers are there", family.name());
                 continue;
             }
-            let probe = ask(&subject, *family, flags).with_context(|| format!("in run {label}"))?;
-            let answers = Answers::new(*family, digest.clone(), step, flags.tasks, probe);
+            let question = || match family {
+                Family::Kinship => Ok(Probe {
+                    kinship: Some(kinship::ask(
+                        &members(&runs),
+                        at,
+                        flags.tasks.min(KINSHIP_TASKS),
+                    )?),
+                    ..Probe::default()
+                }),
+                _ => family.ask(&run.subject, &others, flags.tasks),
+            };
+            let probe = ask(label, *family, flags, question)?;
+            let answers = Answers::new(
+                *family,
+                run.checkpoint.clone(),
+                run.step,
+                flags.tasks,
+                probe,
+            );
             println!("{}", answers.write(&flags.target, label)?.display());
         }
     }
@@ -117,15 +187,38 @@ pub(crate) fn checkpoint(run: &Finished) -> PathBuf {
     }
 }
 
-fn ask(subject: &Subject<'_>, family: Family, flags: &flags::Probe) -> Result<Probe> {
+/// A run that is asked.
+struct Asked<'m> {
+    entry: &'m Entry,
+    checkpoint: String,
+    step: usize,
+    subject: Subject<'m>,
+}
+
+fn members<'s, 'm>(runs: &'s [Asked<'m>]) -> Vec<Member<'s, 'm>> {
+    let member = |run: &'s Asked<'m>| Member {
+        label: &run.entry.label,
+        learner: &run.entry.learner,
+        subject: &run.subject,
+    };
+    runs.iter().map(member).collect()
+}
+
+/// Asks on all threads: every question is many small ones, side by side.
+fn ask(
+    name: &str,
+    family: Family,
+    flags: &flags::Probe,
+    question: impl FnOnce() -> Result<Probe> + Send,
+) -> Result<Probe> {
     let begun = Instant::now();
-    // Tasks side by side: every question is many small ones.
     let shares = Shares::new(Some(1), flags.machine.threads, 1)?;
     let probe = shares
         .pool()?
-        .install(|| family.ask(subject, flags.tasks))?;
+        .install(question)
+        .with_context(|| format!("while asking {name} about {}", family.name()))?;
     eprintln!(
-        "{} questions answered in {:.0} s",
+        "{name}: {} answered in {:.0} s",
         family.name(),
         begun.elapsed().as_secs_f64()
     );
@@ -136,7 +229,9 @@ fn ask(subject: &Subject<'_>, family: Family, flags: &flags::Probe) -> Result<Pr
 fn of_checkpoint(flags: &flags::Probe, families: &[Family]) -> Result<Ending> {
     let stored = Stored::read(&flags.target)?;
     let mut materials = Materials::default();
-    let material = materials.of(&stored.config, flags)?;
+    materials.load(&stored.config, flags)?;
+    let material = materials.of(&stored.config)?;
+    let others = others(families, Some(&stored.config), flags)?;
     let (learner, setting) = (stored.config.learner.name.clone(), stored.config.setting());
     let subject = Subject::new(stored, material)?;
     let mut probe = Probe {
@@ -144,7 +239,8 @@ fn of_checkpoint(flags: &flags::Probe, families: &[Family]) -> Result<Ending> {
         ..Probe::default()
     };
     for family in families {
-        probe.absorb(ask(&subject, *family, flags)?);
+        let question = || family.ask(&subject, &others, flags.tasks);
+        probe.absorb(ask(&learner, *family, flags, question)?);
     }
     let run = Run {
         id: learner.clone(),
@@ -176,24 +272,68 @@ fn of_checkpoint(flags: &flags::Probe, families: &[Family]) -> Result<Ending> {
 /// Data sets with their splits, each loaded once.
 #[derive(Default)]
 struct Materials {
-    loaded: Vec<(String, Box<Material>)>,
+    loaded: Vec<(String, Material)>,
 }
 
 impl Materials {
-    fn of(&mut self, config: &RunConfig, flags: &flags::Probe) -> Result<&Material> {
-        let key = serde_json::to_string(&(&config.data, &config.glyphs, config.seeds.split))?;
-        let at = match self.loaded.iter().position(|(known, _)| *known == key) {
-            Some(at) => at,
-            None => {
-                self.loaded.push((
-                    key,
-                    Box::new(load(config, flags.machine.data_dir.as_deref())?),
-                ));
-                self.loaded.len() - 1
-            }
-        };
-        Ok(&self.loaded[at].1)
+    fn key(config: &RunConfig) -> Result<String> {
+        let parts = (&config.data, &config.glyphs, config.seeds.split);
+        Ok(serde_json::to_string(&parts)?)
     }
+
+    fn load(&mut self, config: &RunConfig, flags: &flags::Probe) -> Result<()> {
+        let key = Self::key(config)?;
+        if self.loaded.iter().all(|(known, _)| *known != key) {
+            let material = load(config, flags.machine.data_dir.as_deref())?;
+            self.loaded.push((key, material));
+        }
+        Ok(())
+    }
+
+    fn of(&self, config: &RunConfig) -> Result<&Material> {
+        let key = Self::key(config)?;
+        let found = self.loaded.iter().find(|(known, _)| *known == key);
+        found
+            .map(|(_, material)| material)
+            .ok_or_else(|| anyhow!("no data were loaded for a run, which is a bug"))
+    }
+}
+
+/// The data sets that learners are tested on besides their own: those that the user names, else those that are at hand.
+fn others(
+    families: &[Family],
+    config: Option<&RunConfig>,
+    flags: &flags::Probe,
+) -> Result<Vec<Other>> {
+    let Some(config) = config.filter(|_| families.contains(&Family::Shift)) else {
+        return Ok(Vec::new());
+    };
+    let dir = data_dir(flags.machine.data_dir.as_deref());
+    let open = |set: &str| -> Result<Other> {
+        let data = DataSettings {
+            set: set.to_owned(),
+            ink: Ink::Auto.to_string(),
+            ..config.data.clone()
+        };
+        let glyphs = GlyphsConfig {
+            side: data.size,
+            ..GlyphsConfig::default()
+        };
+        let dataset = crate::dataset::load(&data, &glyphs, &dir)
+            .with_context(|| format!("while opening {set}"))?;
+        Ok(Other {
+            set: set.to_owned(),
+            dataset,
+        })
+    };
+    if flags.other.is_empty() {
+        // Omniglot is there or not; glyphs always are.
+        return Ok(["glyphs", "omniglot"]
+            .into_iter()
+            .filter_map(|set| open(set).ok())
+            .collect());
+    }
+    flags.other.iter().map(|set| open(set)).collect()
 }
 
 fn load(config: &RunConfig, dir: Option<&Path>) -> Result<Material> {

@@ -44,6 +44,16 @@ impl<'m> Subject<'m> {
         Ok(Some(config.validate()?))
     }
 
+    /// The same learner with another number of inner steps at test; as it is, if none is given.
+    pub(super) fn with_inner_steps(&self, n_steps: Option<usize>) -> Result<CheckedLearner> {
+        let config = self.config.learner.clone();
+        let config = match n_steps {
+            None => config,
+            Some(n_steps) => config.with("test_inner_steps", n_steps),
+        };
+        Ok(config.validate()?)
+    }
+
     /// A setting of the learner that is a number.
     pub(super) fn setting(&self, name: &str) -> Result<f64> {
         let value = self.learner.config().settings.get(name);

@@ -4,12 +4,21 @@
 //! step sizes, curvature, other data). The answers of one run are one [`Probe`], every table optional. A file each:
 //! table, estimate over runs, sentence.
 
+pub mod confidence;
+pub mod corruption;
 pub mod coupling;
+pub mod curvature;
 pub mod example_influence;
+pub mod kinship;
+pub mod label_noise;
 pub mod label_order;
+pub mod mismatch;
 mod pool;
+pub mod representation;
 pub mod step_sizes;
 pub mod support_sets;
+pub mod surface;
+pub mod task_map;
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +45,33 @@ pub struct Probe {
     /// D2: one support example exchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub example_influence: Option<example_influence::Answers>,
+    /// F1 to F3: curvature and sharpness of the losses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub curvature: Option<curvature::Answers>,
+    /// F4: losses on a plane through theta.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub surface: Option<surface::Answers>,
+    /// F7 to F9: what the features are like.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub representation: Option<representation::Answers>,
+    /// Tasks as their Fisher information.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_map: Option<task_map::Answers>,
+    /// F5 and F6: this run against others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kinship: Option<kinship::Answers>,
+    /// G3: damaged images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corruption: Option<corruption::Answers>,
+    /// G4: wrong support labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_noise: Option<label_noise::Answers>,
+    /// G1 and G2: other shapes and other data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mismatch: Option<mismatch::Answers>,
+    /// G5: calibration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<confidence::Answers>,
 }
 
 impl Probe {
@@ -48,12 +84,30 @@ impl Probe {
             step_sizes,
             coupling,
             example_influence,
+            curvature,
+            surface,
+            representation,
+            task_map,
+            kinship,
+            corruption,
+            label_noise,
+            mismatch,
+            confidence,
         } = other;
         take(&mut self.support_sets, support_sets);
         take(&mut self.label_order, label_order);
         take(&mut self.step_sizes, step_sizes);
         take(&mut self.coupling, coupling);
         take(&mut self.example_influence, example_influence);
+        take(&mut self.curvature, curvature);
+        take(&mut self.surface, surface);
+        take(&mut self.representation, representation);
+        take(&mut self.task_map, task_map);
+        take(&mut self.kinship, kinship);
+        take(&mut self.corruption, corruption);
+        take(&mut self.label_noise, label_noise);
+        take(&mut self.mismatch, mismatch);
+        take(&mut self.confidence, confidence);
     }
 
     /// Checks every table.
@@ -76,6 +130,30 @@ impl Probe {
         }
         if let Some(answers) = &self.example_influence {
             answers.check(&of("exchanged examples"))?;
+        }
+        if let Some(answers) = &self.curvature {
+            answers.check(&of("curvature"))?;
+        }
+        if let Some(answers) = &self.surface {
+            answers.check(&of("loss surface"))?;
+        }
+        if let Some(answers) = &self.representation {
+            answers.check(&of("features"))?;
+        }
+        if let Some(answers) = &self.task_map {
+            answers.check(&of("task embeddings"))?;
+        }
+        if let Some(answers) = &self.kinship {
+            answers.check(&of("kinship"))?;
+        }
+        if let Some(answers) = &self.corruption {
+            answers.check(&of("damage"))?;
+        }
+        if let Some(answers) = &self.label_noise {
+            answers.check(&of("label noise"))?;
+        }
+        if let Some(answers) = &self.mismatch {
+            answers.check(&of("mismatch"))?;
         }
         Ok(())
     }

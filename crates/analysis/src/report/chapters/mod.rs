@@ -7,7 +7,10 @@ mod adaptation;
 mod aggregates;
 mod churn;
 mod comparison;
+mod confidence;
+mod corruption;
 mod coupling;
+mod curvature;
 mod difficulty;
 mod example_influence;
 mod factor_lists;
@@ -17,14 +20,20 @@ mod fan;
 mod fingerprint;
 mod hardness;
 mod intervals;
+mod kinship;
+mod label_noise;
 mod label_order;
 mod marginals;
+mod mismatch;
 mod outcome;
+mod representation;
 mod seeds;
 mod sources;
 mod step_sizes;
 mod support_sets;
+mod surface;
 pub(crate) mod tail;
+mod task_map;
 mod waterfall;
 
 /// All chapters; within a family they stand in this order.
@@ -41,6 +50,15 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &step_sizes::SUBJECT,
     &coupling::SUBJECT,
     &example_influence::SUBJECT,
+    &curvature::SUBJECT,
+    &surface::SUBJECT,
+    &representation::SUBJECT,
+    &kinship::SUBJECT,
+    &task_map::SUBJECT,
+    &mismatch::SUBJECT,
+    &corruption::SUBJECT,
+    &label_noise::SUBJECT,
+    &confidence::SUBJECT,
     &comparison::SUBJECT,
     &fingerprint::SUBJECT,
 ];

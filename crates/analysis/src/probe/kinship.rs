@@ -1,0 +1,184 @@
+//! F5 and F6: do two trainings learn the same features, and is there a hill between them?
+
+use serde::{Deserialize, Serialize};
+
+use super::pool::over_runs;
+use crate::error::{AnalysisError, check_finite};
+use crate::estimate::Estimate;
+use crate::findings::{Certainty, Finding};
+use crate::group::SettingRuns;
+use crate::metric::{Measure, Measured, SettingMetric};
+use crate::options::Options;
+
+/// One run against others of its setting. Each pair stands with one of its runs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answers {
+    /// The pairs.
+    pub pairs: Vec<Pair>,
+}
+
+/// Two runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// Identifier of the other run.
+    pub other: String,
+    /// Debiased linear CKA of each layer's features of the same images, from the first layer to the last: name, value;
+    /// absent where a representation is constant.
+    pub layers: Vec<(String, Option<f64>)>,
+    /// Loss after adaptation in nats at evenly spaced points from this run's parameters to the other's, mean over tasks;
+    /// empty for runs of different learners; a point that is not finite is absent.
+    pub line: Vec<Option<f64>>,
+}
+
+impl Answers {
+    pub(super) fn check(&self, what: &str) -> Result<(), AnalysisError> {
+        for pair in &self.pairs {
+            let known: Vec<f64> = pair.layers.iter().filter_map(|(_, cka)| *cka).collect();
+            check_finite(what, &known)?;
+        }
+        Ok(())
+    }
+}
+
+/// Kinship of all runs of one setting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kinship {
+    /// Learner and seed of each run that was compared.
+    pub runs: Vec<(String, u64)>,
+    /// CKA of the last layer, `(runs, runs)`; absent on the diagonal and where it is not known.
+    pub last_layer: Vec<Vec<Option<f64>>>,
+    /// Seeds of one learner against each other.
+    pub learners: Vec<AmongSeeds>,
+}
+
+/// Runs of one learner against each other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AmongSeeds {
+    /// The learner.
+    pub learner: String,
+    /// Pairs of runs.
+    pub n_pairs: usize,
+    /// CKA of each layer, mean over pairs. Pairs share runs: the interval takes them for independent.
+    pub layers: Vec<(String, Estimate)>,
+    /// Barrier in nats, mean over pairs; absent without a line whose ends are finite.
+    pub barrier: Option<Estimate>,
+    /// Pairs with a point on their line that is not finite: their barrier is beyond any number, and is not in the mean.
+    pub n_infinite: usize,
+    /// The lines.
+    pub lines: Vec<Vec<Option<f64>>>,
+}
+
+impl Measure for Kinship {
+    const ID: &'static str = "kinship";
+}
+
+pub(crate) const METRIC: SettingMetric = SettingMetric {
+    id: Kinship::ID,
+    title: "Features and paths between trainings (F5, F6)",
+    measure,
+};
+
+fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
+    let mut runs = Vec::new();
+    let mut pairs: Vec<(&str, &Pair)> = Vec::new();
+    for learner in &group.learners {
+        for (run, probe) in &learner.probes {
+            if let Some(answers) = &probe.kinship {
+                runs.push((run.id.as_str(), learner.learner, run.seed));
+                pairs.extend(answers.pairs.iter().map(|pair| (run.id.as_str(), pair)));
+            }
+        }
+    }
+    let at = |id: &str| runs.iter().position(|run| run.0 == id);
+    // A run that is left out here (failed, say) takes its pairs with it.
+    pairs.retain(|(_, pair)| at(&pair.other).is_some());
+    if pairs.is_empty() {
+        return Ok(Measured::absent());
+    }
+    let mut last_layer = vec![vec![None; runs.len()]; runs.len()];
+    for (id, pair) in &pairs {
+        if let (Some(a), Some(b)) = (at(id), at(&pair.other)) {
+            let cka = pair.layers.last().and_then(|(_, cka)| *cka);
+            last_layer[a][b] = cka;
+            last_layer[b][a] = cka;
+        }
+    }
+    let learner_of = |id: &str| at(id).map(|at| runs[at].1);
+    let mut learners = Vec::new();
+    for learner in &group.learners {
+        let own = pairs.iter().filter(|(id, pair)| {
+            learner_of(id) == Some(learner.learner)
+                && learner_of(&pair.other) == Some(learner.learner)
+        });
+        let own: Vec<&Pair> = own.map(|(_, pair)| *pair).collect();
+        learners.extend(among_seeds(learner.learner, &own, options.level));
+    }
+    let mut findings = Vec::new();
+    for among in &learners {
+        if let Some((name, last)) = among.layers.last() {
+            let barrier = among.barrier.as_ref().map_or_else(String::new, |barrier| {
+                format!(", and the straight path between their parameters rises by {:.2} nats over its ends", barrier.value)
+            });
+            let text = format!(
+                "Two trainings of {} have CKA {:.2} in the last features ({name}; mean over {} pairs){barrier}.",
+                among.learner, last.value, among.n_pairs
+            );
+            findings.push(Finding::of_setting(
+                group.setting,
+                Kinship::ID,
+                Certainty::Estimated,
+                text,
+            ));
+        }
+    }
+    let result = Kinship {
+        runs: runs
+            .iter()
+            .map(|(_, learner, seed)| ((*learner).to_owned(), *seed))
+            .collect(),
+        last_layer,
+        learners,
+    };
+    Measured::new(&result, findings)
+}
+
+fn among_seeds(learner: &str, pairs: &[&Pair], level: f64) -> Option<AmongSeeds> {
+    let first = pairs.first()?;
+    let over = |values: Vec<f64>| {
+        let each: Vec<Vec<f64>> = values.into_iter().map(|value| vec![value]).collect();
+        let mut estimate = over_runs(&each, level)?;
+        if let Some(interval) = &mut estimate.interval {
+            interval.method = interval.method.replace("runs", "pairs of runs");
+        }
+        Some(estimate)
+    };
+    let layers = first
+        .layers
+        .iter()
+        .enumerate()
+        .filter_map(|(at, (name, _))| {
+            let values = pairs.iter().filter_map(|pair| pair.layers.get(at)?.1);
+            Some((name.clone(), over(values.collect())?))
+        });
+    let lines: Vec<Vec<Option<f64>>> = pairs
+        .iter()
+        .map(|pair| pair.line.clone())
+        .filter(|line| !line.is_empty())
+        .collect();
+    let barriers: Vec<f64> = lines
+        .iter()
+        .filter_map(|line| {
+            let losses: Vec<f64> = line.iter().map(|loss| loss.unwrap_or(f64::NAN)).collect();
+            crate::landscape::barrier(&losses)
+        })
+        .collect();
+    let finite: Vec<f64> = barriers.iter().copied().filter(|b| b.is_finite()).collect();
+    Some(AmongSeeds {
+        learner: learner.to_owned(),
+        n_pairs: pairs.len(),
+        layers: layers.collect(),
+        n_infinite: barriers.len() - finite.len(),
+        barrier: over(finite),
+        lines,
+    })
+}

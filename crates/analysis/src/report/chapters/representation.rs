@@ -1,0 +1,138 @@
+//! What the features are like, and what adaptation changes.
+
+use super::intervals::{Look, Quantity, figure, measured, written};
+use crate::probe::representation::{COLLAPSE, Representation};
+use crate::report::document::{Chapter, Table, decimal};
+use crate::report::group::Group;
+use crate::report::subject::{Family, Material, Subject};
+
+/// The subject.
+pub(crate) const SUBJECT: Subject = Subject {
+    id: "representation",
+    family: Family::Geometry,
+    title: "Features",
+    question: "Do the features keep classes apart, and do they move in adaptation?",
+    metrics: &["representation"],
+    write: chapter,
+};
+
+fn chapter(material: &Material<'_>) -> Option<Chapter> {
+    let found: Vec<(&Group<'_>, Representation)> = measured(material.groups);
+    let (best, tight) = found
+        .iter()
+        .min_by(|a, b| a.1.separation.value.total_cmp(&b.1.separation.value))?;
+    let collapsed: Vec<&str> = found
+        .iter()
+        .filter(|(_, r)| r.effective_rank.value < COLLAPSE)
+        .map(|(group, _)| group.name.as_str())
+        .collect();
+    let alarm = if collapsed.is_empty() {
+        String::new()
+    } else {
+        format!(
+            " Collapse: the effective rank of {} is under 5.",
+            crate::report::document::list(&collapsed)
+        )
+    };
+    let moved = found.iter().find_map(|(group, r)| {
+        let body = r.layers.iter().rev().find_map(|layer| layer.cka.as_ref())?;
+        let head = r.layers.last()?;
+        Some(format!(
+            " Adaptation leaves CKA {} in the last block of {}, and moves {} by {} of its norm.",
+            decimal(body.value, 2),
+            group.name,
+            head.name,
+            decimal(head.weight_change.value, 2)
+        ))
+    });
+    let look = Look {
+        id: "representation-plot",
+        axis: "within / between classes",
+        factor: 1.0,
+        decimals: 2,
+        reference: None,
+    };
+    let quantities: Vec<Quantity<'_, '_>> = found
+        .iter()
+        .map(|(group, r)| Quantity {
+            group,
+            name: "",
+            estimate: r.separation.clone(),
+        })
+        .collect();
+    Some(Chapter {
+        number: Some((
+            decimal(tight.separation.value, 2),
+            format!("within-to-between ratio of {}, the tightest", best.name),
+        )),
+        finding: format!(
+            "Classes are kept apart best by {} (ratio {}).{}{alarm}",
+            best.name,
+            decimal(tight.separation.value, 2),
+            moved.unwrap_or_default()
+        ),
+        caveat: "Features are the outputs of the last block, after adaptation where there is one. Ratios of embeddings of different \
+                 learners compare shapes, not accuracies."
+            .to_owned(),
+        figures: figure(
+            look,
+            "Mean squared distance of a query to the center of its class over that of class centers to their mean, mean over tasks: \
+             small where classes are tight and far apart.",
+            &quantities,
+        )
+        .into_iter()
+        .collect(),
+        tables: [Some(table(&found)), changes(&found)].into_iter().flatten().collect(),
+        ..Chapter::default()
+    })
+}
+
+fn table(found: &[(&Group<'_>, Representation)]) -> Table {
+    Table {
+        caption: "Prototype movement: SD of a prototype over support sets relative to the nearest other; above 0.5 errors are expected from \
+                  the draw alone. Effective rank under 5 is a collapse."
+            .to_owned(),
+        head: ["learner", "within / between", "misplaced queries, %", "prototype movement", "effective rank", "width", "runs × tasks"]
+            .map(str::to_owned)
+            .to_vec(),
+        rows: found
+            .iter()
+            .map(|(group, r)| {
+                vec![
+                    group.name.clone(),
+                    written(&r.separation, 1.0, 2),
+                    written(&r.misplaced, 100.0, 2),
+                    written(&r.prototype_spread, 1.0, 2),
+                    written(&r.effective_rank, 1.0, 1),
+                    r.width.to_string(),
+                    format!("{} × {}", r.n_runs, r.n_tasks),
+                ]
+            })
+            .collect(),
+    }
+}
+
+fn changes(found: &[(&Group<'_>, Representation)]) -> Option<Table> {
+    let rows: Vec<Vec<String>> = found
+        .iter()
+        .flat_map(|(group, r)| {
+            r.layers.iter().map(|layer| {
+                vec![
+                    group.name.clone(),
+                    layer.name.clone(),
+                    layer
+                        .cka
+                        .as_ref()
+                        .map_or_else(|| "no feature".to_owned(), |cka| written(cka, 1.0, 3)),
+                    written(&layer.weight_change, 100.0, 2),
+                ]
+            })
+        })
+        .collect();
+    (!rows.is_empty()).then(|| Table {
+        caption: "What adaptation changes: debiased CKA of the queries' features before and after, and |phi − theta| / |theta| of the weights."
+            .to_owned(),
+        head: ["learner", "layer", "CKA before and after", "change of the weights, %"].map(str::to_owned).to_vec(),
+        rows,
+    })
+}

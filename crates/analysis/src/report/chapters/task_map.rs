@@ -1,0 +1,157 @@
+//! Where tasks lie, and whether the odd ones fail.
+
+use super::intervals::measured;
+use crate::probe::task_map::{Correlation, TaskMap};
+use crate::report::document::{Cell, Chapter, Csv, Figure, Table, decimal};
+use crate::report::group::Group;
+use crate::report::subject::{Family, Material, Subject};
+use crate::report::svg::series::swatch;
+use crate::report::svg::{Axis, Extent, Panel, Series, heading};
+use crate::summary::quantile;
+
+/// The subject.
+pub(crate) const SUBJECT: Subject = Subject {
+    id: "task-map",
+    family: Family::Geometry,
+    title: "Task map",
+    question: "Which tasks are alike, and do the odd ones fail?",
+    metrics: &["task_map"],
+    write: chapter,
+};
+
+fn chapter(material: &Material<'_>) -> Option<Chapter> {
+    let found: Vec<(&Group<'_>, TaskMap)> = measured(material.groups);
+    let strength = |map: &TaskMap| map.oddness_accuracy.map_or(0.0, |c| c.rho.abs());
+    let (group, strongest) = found
+        .iter()
+        .max_by(|a, b| strength(&a.1).total_cmp(&strength(&b.1)))?;
+    let finding = match strongest.oddness_accuracy {
+        None => "Every task has the same accuracy, so nothing can go with it.".to_owned(),
+        Some(c) if c.p_value < 0.05 => format!(
+            "How far a task lies from the others goes with accuracy most for {}: rank correlation {} (p = {}).",
+            group.name,
+            decimal(c.rho, 2),
+            decimal(c.p_value, 3)
+        ),
+        Some(c) => format!(
+            "How far a task lies from the others is not distinguishable from unrelated to its accuracy; the most is rank correlation {} \
+             (p = {}, {}).",
+            decimal(c.rho, 2),
+            decimal(c.p_value, 3),
+            group.name
+        ),
+    };
+    Some(Chapter {
+        number: strongest
+            .oddness_accuracy
+            .map(|c| (decimal(c.rho, 2), format!("rank correlation of a task's oddness with accuracy, {}", group.name))),
+        finding,
+        caveat: "The Fisher information is estimated from a few draws of labels and mixes how hard a task is with what it is about: a \
+                 task that is solved with certainty has little of it. Correlation is no cause; p values are not corrected for the \
+                 number of learners."
+            .to_owned(),
+        figures: figure(&found).into_iter().collect(),
+        tables: vec![table(&found)],
+        ..Chapter::default()
+    })
+}
+
+fn table(found: &[(&Group<'_>, TaskMap)]) -> Table {
+    let shown = |correlation: Option<Correlation>| {
+        correlation.map_or_else(
+            || "constant".to_owned(),
+            |c| format!("{} (p = {})", decimal(c.rho, 2), decimal(c.p_value, 3)),
+        )
+    };
+    Table {
+        caption: "Spearman's rank correlations over tasks (means over runs), with permutation tests. Oddness: mean distance to all other \
+                  tasks. Instability: SD over support sets."
+            .to_owned(),
+        head: ["learner", "oddness, accuracy", "oddness, instability", "information, accuracy", "runs × tasks"]
+            .map(str::to_owned)
+            .to_vec(),
+        rows: found
+            .iter()
+            .map(|(group, map)| {
+                vec![
+                    group.name.clone(),
+                    shown(map.oddness_accuracy),
+                    shown(map.oddness_instability),
+                    shown(map.information_accuracy),
+                    format!("{} × {}", map.n_runs, map.first.n_tasks),
+                ]
+            })
+            .collect(),
+    }
+}
+
+fn figure(found: &[(&Group<'_>, TaskMap)]) -> Option<Figure> {
+    let mut data = Csv::new("setting,learner,task,x,y,accuracy,sd_over_support_sets,information");
+    let mut panels = Vec::new();
+    for (group, map) in found {
+        let first = &map.first;
+        let at = |pick: fn(&(f64, f64)) -> f64| {
+            Extent::of(first.plane.iter().map(pick))
+                .map(|e| e.padded(0.05, 1e-9, f64::MIN, f64::MAX))
+        };
+        let (x, y) = (
+            Axis::new("first axis", at(|p| p.0)?),
+            Axis::new("second axis", at(|p| p.1)?),
+        );
+        let mut panel = Panel::new(&heading(&group.name, "tasks"), &x, &y, 280.0);
+        let (low, high) = (
+            quantile(&first.accuracy, 0.25),
+            quantile(&first.accuracy, 0.75),
+        );
+        let with = |keep: &dyn Fn(f64) -> bool| -> Vec<(f64, f64)> {
+            let tasks = first.plane.iter().zip(&first.accuracy);
+            tasks
+                .filter(|(_, accuracy)| keep(**accuracy))
+                .map(|(point, _)| *point)
+                .collect()
+        };
+        panel.cloud(group.series, &with(&|a| a > low && a < high));
+        panel.dots(Series(1), "dot", 4.0, &with(&|a| a <= low));
+        panel.dots(Series(2), "dot", 4.0, &with(&|a| a >= high && a > low));
+        for (task, point) in first.plane.iter().enumerate() {
+            data.row(&[
+                Cell::Text(group.setting),
+                Cell::Text(group.learner),
+                Cell::Count(task),
+                Cell::Number(point.0),
+                Cell::Number(point.1),
+                Cell::Number(first.accuracy[task]),
+                Cell::Number(first.support_sd[task]),
+                Cell::Number(first.information[task]),
+            ]);
+        }
+        panels.push(panel.finish(
+            &format!("task-map-plot-{}", panels.len()),
+            &format!("Map of tasks, {}", group.name),
+            &format!(
+                "{} tasks; the lowest quarter of accuracies is at most {} %.",
+                first.n_tasks,
+                decimal(100.0 * low, 1)
+            ),
+        ));
+    }
+    let mark = |series: Series| {
+        swatch(&format!(
+            "<path class=\"{} dot\" d=\"{}\"/>",
+            series.class(),
+            series.marker(15.0, 6.0, 4.0)
+        ))
+    };
+    (!panels.is_empty()).then(|| Figure {
+        id: "task-map-plot".to_owned(),
+        panels,
+        legend: vec![
+            (mark(Series(1)), "lowest quarter of accuracies".to_owned()),
+            (mark(Series(2)), "highest quarter".to_owned()),
+        ],
+        caption: "Each test task of the first run is a point, placed so that distances of the Fisher embeddings are kept as far as a plane \
+                  can keep them."
+            .to_owned(),
+        data,
+    })
+}

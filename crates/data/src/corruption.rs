@@ -1,0 +1,295 @@
+//! Damage to images, in nine kinds and five severities: what a test under shift puts in place of clean images.
+//!
+//! In the manner of MNIST-C (Mu and Gilmer 2019) and ImageNet-C (Hendrycks and Dietterich 2019); sizes in pixels are for
+//! a side of 28 and grow with the image. The strengths are our own: handwriting of one pixel's width bears less than
+//! photographs do.
+
+use std::f64::consts::TAU;
+
+use rand_chacha::rand_core::Rng;
+
+/// A kind of damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Corruption {
+    /// Normal noise on every pixel, standard deviation 0.08 a severity.
+    Noise,
+    /// Normal blur, standard deviation 0.4 pixels a severity.
+    Blur,
+    /// A square of paper somewhere on the image, its side 0.1 of the image's and 0.08 more a severity.
+    Occlusion,
+    /// A shift by 1.2 pixels a severity, in a random direction.
+    Shift,
+    /// A turn by 9 degrees a severity, to either side.
+    Rotation,
+    /// A factor of `1 + 0.12` a severity, larger or smaller.
+    Scale,
+    /// Ink fades: multiplied by `1 - 0.18` a severity, on a paper that darkens by 0.08 a severity.
+    Contrast,
+    /// Thicker strokes, by 0.4 pixels a severity on each side.
+    Thickness,
+    /// 3 % of the pixels a severity are full ink or bare paper.
+    SaltAndPepper,
+}
+
+/// Highest severity; 0 is no damage.
+pub const SEVERITIES: u8 = 5;
+
+impl Corruption {
+    /// Every kind with its written name.
+    pub const ALL: [(&'static str, Self); 9] = [
+        ("noise", Self::Noise),
+        ("blur", Self::Blur),
+        ("occlusion", Self::Occlusion),
+        ("shift", Self::Shift),
+        ("rotation", Self::Rotation),
+        ("scale", Self::Scale),
+        ("contrast", Self::Contrast),
+        ("thickness", Self::Thickness),
+        ("salt-and-pepper", Self::SaltAndPepper),
+    ];
+
+    /// The damaged image; at severity 0 the image itself.
+    ///
+    /// # Shapes
+    /// `image`: `(side, side)` row-major, ink in `[0, 1]`; so is the result.
+    #[must_use]
+    pub fn apply(self, image: &[f32], side: usize, severity: u8, rng: &mut impl Rng) -> Vec<f32> {
+        if severity == 0 {
+            return image.to_vec();
+        }
+        let strength = f64::from(severity.min(SEVERITIES));
+        let pixels = strength * side as f64 / 28.0;
+        let middle = (side as f64 - 1.0) / 2.0;
+        match self {
+            Self::Noise => {
+                let noisy = image
+                    .iter()
+                    .map(|ink| clipped(f64::from(*ink) + 0.08 * strength * normal(rng)));
+                noisy.collect()
+            }
+            Self::Blur => blurred(image, side, 0.4 * pixels),
+            Self::Occlusion => occluded(image, side, 0.1 + 0.08 * strength, rng),
+            Self::Shift => {
+                let angle = TAU * uniform(rng);
+                let (dy, dx) = (1.2 * pixels * angle.sin(), 1.2 * pixels * angle.cos());
+                resampled(image, side, |y, x| (y - dy, x - dx))
+            }
+            Self::Rotation => {
+                let angle = sign(rng) * strength * 9.0_f64.to_radians();
+                let (sin, cos) = angle.sin_cos();
+                resampled(image, side, |y, x| {
+                    let (y, x) = (y - middle, x - middle);
+                    (middle + cos * y - sin * x, middle + sin * y + cos * x)
+                })
+            }
+            Self::Scale => {
+                let factor = (1.0 + 0.12 * strength).powf(sign(rng));
+                resampled(image, side, |y, x| {
+                    (
+                        middle + (y - middle) / factor,
+                        middle + (x - middle) / factor,
+                    )
+                })
+            }
+            Self::Contrast => {
+                let (fade, paper) = (1.0 - 0.18 * strength, 0.08 * strength);
+                image
+                    .iter()
+                    .map(|ink| clipped(paper + fade * f64::from(*ink)))
+                    .collect()
+            }
+            Self::Thickness => thickened(image, side, 0.4 * pixels),
+            Self::SaltAndPepper => {
+                let speck = |ink: &f32| {
+                    let (hit, is_ink) = (uniform(rng) < 0.03 * strength, uniform(rng) < 0.5);
+                    match (hit, is_ink) {
+                        (true, true) => 1.0,
+                        (true, false) => 0.0,
+                        (false, _) => *ink,
+                    }
+                };
+                image.iter().map(speck).collect()
+            }
+        }
+    }
+}
+
+fn clipped(ink: f64) -> f32 {
+    ink.clamp(0.0, 1.0) as f32
+}
+
+/// A number in `[0, 1)`.
+fn uniform(rng: &mut impl Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+fn sign(rng: &mut impl Rng) -> f64 {
+    if uniform(rng) < 0.5 { -1.0 } else { 1.0 }
+}
+
+/// A standard normal draw (Box and Muller 1958).
+fn normal(rng: &mut impl Rng) -> f64 {
+    let radius = (-2.0 * (1.0 - uniform(rng)).ln()).sqrt();
+    radius * (TAU * uniform(rng)).cos()
+}
+
+/// The image as seen through `from`, which says where each pixel (row, column) comes from; bilinear, paper outside.
+fn resampled(image: &[f32], side: usize, from: impl Fn(f64, f64) -> (f64, f64)) -> Vec<f32> {
+    let at = |row: f64, column: f64| {
+        let inside = |v: f64| (0.0..side as f64).contains(&v);
+        if inside(row) && inside(column) {
+            f64::from(image[row as usize * side + column as usize])
+        } else {
+            0.0
+        }
+    };
+    (0..side * side)
+        .map(|pixel| {
+            let (y, x) = from((pixel / side) as f64, (pixel % side) as f64);
+            let (top, left) = (y.floor(), x.floor());
+            let (down, right) = (y - top, x - left);
+            clipped(
+                (1.0 - down) * ((1.0 - right) * at(top, left) + right * at(top, left + 1.0))
+                    + down
+                        * ((1.0 - right) * at(top + 1.0, left) + right * at(top + 1.0, left + 1.0)),
+            )
+        })
+        .collect()
+}
+
+/// Normal blur, one axis after the other; paper outside.
+fn blurred(image: &[f32], side: usize, deviation: f64) -> Vec<f32> {
+    let reach = (3.0 * deviation).ceil() as i64;
+    let weights: Vec<f64> = (-reach..=reach)
+        .map(|d| (-0.5 * (d as f64 / deviation).powi(2)).exp())
+        .collect();
+    let total: f64 = weights.iter().sum();
+    let pass = |from: &[f32], stride: usize, along: &dyn Fn(usize) -> usize| -> Vec<f32> {
+        (0..side * side)
+            .map(|pixel| {
+                let position = along(pixel) as i64;
+                let near = (-reach..=reach)
+                    .zip(&weights)
+                    .filter(|(d, _)| (0..side as i64).contains(&(position + d)));
+                let sum: f64 = near
+                    .map(|(d, weight)| {
+                        weight * f64::from(from[(pixel as i64 + d * stride as i64) as usize])
+                    })
+                    .sum();
+                clipped(sum / total)
+            })
+            .collect()
+    };
+    let across = pass(image, 1, &|pixel| pixel % side);
+    pass(&across, side, &|pixel| pixel / side)
+}
+
+fn occluded(image: &[f32], side: usize, share: f64, rng: &mut impl Rng) -> Vec<f32> {
+    let size = ((share * side as f64).round() as usize).clamp(1, side);
+    let mut start = || (uniform(rng) * (side - size + 1) as f64) as usize;
+    let (top, left) = (start(), start());
+    let mut covered = image.to_vec();
+    for row in covered.chunks_exact_mut(side).skip(top).take(size) {
+        row[left..left + size].fill(0.0);
+    }
+    covered
+}
+
+/// The highest ink within one pixel, as many times as the radius has whole pixels, and in part for the rest.
+fn thickened(image: &[f32], side: usize, radius: f64) -> Vec<f32> {
+    let widened = |from: &[f32]| -> Vec<f32> {
+        (0..side * side)
+            .map(|pixel| {
+                let (y, x) = (pixel / side, pixel % side);
+                let rows = y.saturating_sub(1)..(y + 2).min(side);
+                let near = rows.flat_map(|row| {
+                    (x.saturating_sub(1)..(x + 2).min(side)).map(move |c| row * side + c)
+                });
+                near.map(|at| from[at]).fold(0.0, f32::max)
+            })
+            .collect()
+    };
+    let mut thick = image.to_vec();
+    for _ in 0..radius as usize {
+        thick = widened(&thick);
+    }
+    let rest = radius.fract() as f32;
+    let wider = widened(&thick);
+    thick
+        .iter()
+        .zip(&wider)
+        .map(|(a, b)| a + rest * (b - a))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Seeds, Stream};
+
+    const SIDE: usize = 28;
+
+    /// A ring of ink.
+    fn ring() -> Vec<f32> {
+        let at = |pixel: usize| {
+            let (y, x) = ((pixel / SIDE) as f32 - 13.5, (pixel % SIDE) as f32 - 13.5);
+            (1.5 - (y.hypot(x) - 7.0).abs()).clamp(0.0, 1.0)
+        };
+        (0..SIDE * SIDE).map(at).collect()
+    }
+
+    fn apply(kind: Corruption, severity: u8) -> Vec<f32> {
+        let mut rng = Seeds::all(1).rng(Stream::Augment, 0);
+        kind.apply(&ring(), SIDE, severity, &mut rng)
+    }
+
+    fn distance(a: &[f32], b: &[f32]) -> f32 {
+        a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+    }
+
+    #[test]
+    fn every_kind_keeps_ink_in_bounds_repeats_and_grows_with_its_severity() {
+        for (name, kind) in Corruption::ALL {
+            assert_eq!(apply(kind, 0), ring(), "{name}");
+            assert_eq!(apply(kind, 3), apply(kind, 3), "{name}");
+            let damage: Vec<f32> = (1..=SEVERITIES)
+                .map(|severity| {
+                    let image = apply(kind, severity);
+                    assert!(image.iter().all(|ink| (0.0..=1.0).contains(ink)), "{name}");
+                    distance(&image, &ring())
+                })
+                .collect();
+            assert!(
+                damage[0] > 0.0 || kind == Corruption::Rotation || kind == Corruption::Occlusion,
+                "{name} {damage:?}"
+            );
+            // A ring looks turned but little.
+            if kind != Corruption::Rotation && kind != Corruption::Occlusion {
+                assert!(damage[4] > damage[0], "{name} {damage:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn geometry_is_what_it_says() {
+        // A quarter turn by resampling is the quarter turn of the sampler: rows become columns.
+        let image: Vec<f32> = (0..9).map(|p| p as f32 / 10.0).collect();
+        let turned = resampled(&image, 3, |y, x| (x, 2.0 - y));
+        for (pixel, ink) in turned.iter().enumerate() {
+            let (y, x) = (pixel / 3, pixel % 3);
+            assert!((ink - image[x * 3 + 2 - y]).abs() < 1e-6);
+        }
+        let moved = resampled(&image, 3, |y, x| (y - 1.0, x));
+        assert!(moved[..3].iter().all(|ink| *ink <= 0.0) && (moved[4] - image[1]).abs() < 1e-6);
+    }
+
+    #[test]
+    fn blur_keeps_the_ink_and_thickness_adds_to_it() {
+        let sum = |image: &[f32]| image.iter().sum::<f32>();
+        let total = sum(&ring());
+        assert!((sum(&apply(Corruption::Blur, 2)) / total - 1.0).abs() < 0.01);
+        assert!(sum(&apply(Corruption::Thickness, 1)) > 1.1 * total);
+        let hidden = sum(&apply(Corruption::Occlusion, 5));
+        assert!(hidden < total);
+    }
+}

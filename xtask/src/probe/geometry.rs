@@ -1,0 +1,362 @@
+//! Family F: how curved the losses are at the learnt parameters, what the features are like, which tasks are alike.
+
+use std::ops::Range;
+
+use anyhow::Result;
+use metastable_algorithms::Task;
+use metastable_analysis::landscape::{filter_normalized, random_vector, shifted};
+use metastable_analysis::probe::{curvature, surface, task_map};
+use metastable_analysis::spectrum::{hutchinson, lanczos};
+use metastable_analysis::summary::standard_deviation;
+use metastable_analysis::task_distance::{FisherDiagonal, distance, drawn_labels, plane};
+use metastable_analysis::{AnalysisError, Probe};
+use metastable_data::Stream;
+use metastable_models::{Layout, Params, Tape};
+
+use super::features;
+use super::sensitivity::{each, hessian_product, small};
+use super::subject::Subject;
+
+/// Tasks whose curvature is measured: each costs a hundred products.
+const MOST_SPECTRA: usize = 10;
+/// Steps of Lanczos' method.
+const LANCZOS_STEPS: usize = 20;
+/// Steps of Lanczos' method in the block of one layer, whose outermost eigenvalue alone is asked for.
+const LAYER_STEPS: usize = 10;
+/// Tasks whose layers are asked about.
+const MOST_LAYER_TASKS: usize = 3;
+/// Random vectors of Hutchinson's estimator.
+const TRACE_DRAWS: usize = 8;
+/// Step of sharpness (Foret et al. 2021).
+const RHO: f64 = 0.05;
+/// Random directions of the average sharpness.
+const RANDOM_DIRECTIONS: u64 = 5;
+/// Tasks that a loss surface is the mean over.
+const SURFACE_TASKS: usize = 4;
+/// Points of a loss surface along each axis.
+const SURFACE_POINTS: usize = 11;
+/// Draws of labels for the Fisher information of a task.
+const LABEL_DRAWS: u64 = 8;
+/// Support sets over which the instability of a task is taken.
+const SUPPORT_DRAWS: u64 = 8;
+
+/// Every question of the family.
+pub(super) fn ask(subject: &Subject<'_>, n_tasks: usize) -> Result<Probe> {
+    Ok(Probe {
+        curvature: Some(curvature(subject, n_tasks.min(MOST_SPECTRA))?),
+        surface: Some(surface(subject, n_tasks.min(SURFACE_TASKS))?),
+        representation: Some(features::representation(subject, n_tasks)?),
+        task_map: Some(task_map(subject, n_tasks)?),
+        ..Probe::default()
+    })
+}
+
+/// Ranges of filters (rows of a weight); biases and normalization have none.
+pub(super) fn filters(layout: &Layout) -> Vec<Range<usize>> {
+    let weights = layout
+        .entries()
+        .iter()
+        .filter(|entry| entry.shape.len() > 1);
+    weights
+        .flat_map(|entry| {
+            let (n, len) = (entry.shape[0], entry.len() / entry.shape[0]);
+            (0..n).map(move |at| entry.offset + at * len..entry.offset + (at + 1) * len)
+        })
+        .collect()
+}
+
+/// Values in double precision.
+pub(super) fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|value| f64::from(*value)).collect()
+}
+
+/// Parameters of the same layout.
+pub(super) fn params(like: &Params<f32>, values: &[f64]) -> Params<f32> {
+    Params::from_values(
+        like.layout(),
+        values.iter().map(|value| *value as f32).collect(),
+    )
+}
+
+fn curvature(subject: &Subject<'_>, n_tasks: usize) -> Result<curvature::Answers> {
+    let sampler = subject.sampler(small(subject))?;
+    let seeds = subject.seeds();
+    let measured = each(n_tasks, |index| {
+        let task = subject.gather(&sampler.episode(&seeds, index))?;
+        let (learner, network) = (subject.learner(), &*subject.network);
+        let with_layers = index < MOST_LAYER_TASKS as u64;
+        let phi = learner.adapt(network, subject.theta(), subject.statistics(), &task)?;
+        let query = at_point(&phi, index, with_layers, |point| {
+            let labels = task.query_labels();
+            Ok(Some(learner.query_loss(
+                network,
+                point,
+                subject.statistics(),
+                &task,
+                labels,
+            )?))
+        })?;
+        let support = at_point(subject.theta(), index, with_layers, |point| {
+            Ok(learner.support_loss(network, point, subject.statistics(), &task, 0)?)
+        })?;
+        Ok((support, query))
+    })?;
+    let has_support = subject.learner().inner_steps().is_some();
+    let (support, query): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
+    Ok(curvature::Answers {
+        rho: RHO,
+        support: has_support.then(|| gathered(support)),
+        query: gathered(query),
+    })
+}
+
+/// Curvature of one task's loss at one point.
+struct AtPoint {
+    values: [f64; 5],
+    spectrum: Vec<(f64, f64)>,
+    layers: Vec<(String, f64)>,
+}
+
+/// None where the learner has no such loss, or a value is not finite.
+fn at_point<'a>(
+    at: &Params<f32>,
+    index: u64,
+    with_layers: bool,
+    record: impl Fn(&Params<f32>) -> Result<Option<Box<dyn Tape<f32> + 'a>>>,
+) -> Result<Option<AtPoint>> {
+    let Some(mut tape) = record(at)? else {
+        return Ok(None);
+    };
+    let loss = f64::from(tape.loss());
+    let gradient = wide(tape.gradient()?.values());
+    let n = gradient.len();
+    let length = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+    let base = wide(at.values());
+    let rise = |direction: &[f64], step: f64| -> Result<f64> {
+        let point = params(at, &shifted(&base, &[direction], &[step])?);
+        let tape = record(&point)?;
+        Ok(tape.map_or(f64::NAN, |tape| f64::from(tape.loss()) - loss))
+    };
+    let sharpness = if length > 0.0 {
+        rise(&gradient, RHO / length)?
+    } else {
+        0.0
+    };
+    let mut random = 0.0;
+    for draw in 0..RANDOM_DIRECTIONS {
+        let direction = random_vector(n, RHO, draw, index);
+        random += rise(&direction, 1.0)? / RANDOM_DIRECTIONS as f64;
+    }
+    let Ok(spectrum) = lanczos(n, LANCZOS_STEPS, index, |v| {
+        hessian_product(tape.as_mut(), at, v)
+    }) else {
+        return Ok(None);
+    };
+    let Ok(trace) = hutchinson(n, TRACE_DRAWS, index, 0.95, |v| {
+        hessian_product(tape.as_mut(), at, v)
+    }) else {
+        return Ok(None);
+    };
+    let values = [
+        spectrum.values[0],
+        spectrum.values[spectrum.values.len() - 1],
+        trace.value,
+        sharpness,
+        random,
+    ];
+    if values.iter().any(|value| !value.is_finite()) {
+        return Ok(None);
+    }
+    Ok(Some(AtPoint {
+        values,
+        spectrum: spectrum
+            .values
+            .iter()
+            .copied()
+            .zip(spectrum.weights)
+            .collect(),
+        layers: if with_layers {
+            layers(tape.as_mut(), at)?
+        } else {
+            Vec::new()
+        },
+    }))
+}
+
+/// Largest eigenvalue of the diagonal block of each weight.
+fn layers(tape: &mut dyn Tape<f32>, at: &Params<f32>) -> Result<Vec<(String, f64)>> {
+    let mut found = Vec::new();
+    for entry in at
+        .layout()
+        .entries()
+        .iter()
+        .filter(|entry| entry.shape.len() > 1)
+    {
+        let block = entry.offset..entry.offset + entry.len();
+        let spectrum = lanczos(entry.len(), LAYER_STEPS, 0, |v| {
+            let mut whole = vec![0.0; at.values().len()];
+            whole[block.clone()].copy_from_slice(v);
+            hessian_product(tape, at, &whole).map(|product| product[block.clone()].to_vec())
+        });
+        if let Ok(spectrum) = spectrum {
+            found.push((entry.name.clone(), spectrum.values[0]));
+        }
+    }
+    Ok(found)
+}
+
+fn gathered(tasks: Vec<Option<AtPoint>>) -> curvature::Tasks {
+    let tasks: Vec<AtPoint> = tasks.into_iter().flatten().collect();
+    let column = |which: usize| tasks.iter().map(|task| task.values[which]).collect();
+    let first = tasks.first();
+    let names = first.map(|task| task.layers.clone()).unwrap_or_default();
+    let of_layer = |(at, (name, _)): (usize, (String, f64))| {
+        let values: Vec<f64> = tasks
+            .iter()
+            .filter_map(|task| Some(task.layers.get(at)?.1))
+            .collect();
+        (name, metastable_analysis::summary::mean(&values))
+    };
+    curvature::Tasks {
+        largest: column(0),
+        smallest: column(1),
+        trace: column(2),
+        sharpness: column(3),
+        random_sharpness: column(4),
+        spectrum: first.map(|task| task.spectrum.clone()).unwrap_or_default(),
+        layers: names.into_iter().enumerate().map(of_layer).collect(),
+    }
+}
+
+fn surface(subject: &Subject<'_>, n_tasks: usize) -> Result<surface::Answers> {
+    let sampler = subject.sampler(small(subject))?;
+    let seeds = subject.seeds();
+    let theta = subject.theta();
+    let base = wide(theta.values());
+    let filters = filters(theta.layout());
+    let directions = [
+        filter_normalized(&base, &filters, 0, 0)?,
+        filter_normalized(&base, &filters, 0, 1)?,
+    ];
+    let half = (SURFACE_POINTS / 2) as f64;
+    let steps: Vec<f64> = (0..SURFACE_POINTS)
+        .map(|at| at as f64 / half - 1.0)
+        .collect();
+    let tasks = each(n_tasks, |index| {
+        subject.gather(&sampler.episode(&seeds, index))
+    })?;
+    let losses = each(SURFACE_POINTS * SURFACE_POINTS, |at| {
+        let at = at as usize;
+        let along = [steps[at / SURFACE_POINTS], steps[at % SURFACE_POINTS]];
+        let point = params(
+            theta,
+            &shifted(&base, &[&directions[0], &directions[1]], &along)?,
+        );
+        let mut sums = [0.0; 3];
+        for task in &tasks {
+            for (sum, loss) in sums.iter_mut().zip(losses_at(subject, &point, task)?) {
+                *sum += loss / n_tasks as f64;
+            }
+        }
+        Ok(sums.map(|loss| Some(loss).filter(|loss| loss.is_finite())))
+    })?;
+    let table = |which: usize| losses.iter().map(|point| point[which]).collect();
+    let has_inner_loop = subject.learner().inner_steps().is_some();
+    Ok(surface::Answers {
+        n_tasks,
+        steps: steps.clone(),
+        support: has_inner_loop.then(|| table(0)),
+        before: has_inner_loop.then(|| table(1)),
+        after: table(2),
+    })
+}
+
+/// Support loss, query loss, and query loss after adaptation, from `point`; NaN where the learner has none.
+fn losses_at(subject: &Subject<'_>, point: &Params<f32>, task: &Task<f32>) -> Result<[f64; 3]> {
+    let (learner, network) = (subject.learner(), &*subject.network);
+    let statistics = subject.statistics();
+    let after = learner
+        .predict(network, point, statistics, task)?
+        .query_loss;
+    let support = learner.support_loss(network, point, statistics, task, 0)?;
+    let before = match &support {
+        Some(_) => learner
+            .query_loss(network, point, statistics, task, task.query_labels())?
+            .loss(),
+        None => f32::NAN,
+    };
+    let support = support.map_or(f32::NAN, |tape| tape.loss());
+    Ok([support, before, after].map(f64::from))
+}
+
+fn task_map(subject: &Subject<'_>, n_tasks: usize) -> Result<task_map::Answers> {
+    let sampler = subject.sampler(small(subject))?;
+    let seeds = subject.seeds();
+    let filters = filters(subject.theta().layout());
+    let answers = each(n_tasks, |index| {
+        let task = subject.gather(&sampler.episode(&seeds, index))?;
+        let accuracies = (0..SUPPORT_DRAWS)
+            .map(|draw| {
+                let seeds = seeds.with(Stream::Support, seeds.support.wrapping_add(draw));
+                let task = subject.gather(&sampler.episode(&seeds, index))?;
+                Ok(subject.judge(&task)?.0)
+            })
+            .collect::<Result<Vec<f64>>>()?;
+        Ok((embedding(subject, &task, index, &filters)?, accuracies))
+    })?;
+    let mut distances = Vec::with_capacity(n_tasks * n_tasks);
+    for (a, _) in &answers {
+        distances.extend(answers.iter().map(|(b, _)| distance(a, b)));
+    }
+    let mean = metastable_analysis::summary::mean;
+    Ok(task_map::Answers {
+        n_tasks,
+        plane: plane(&distances, n_tasks)?,
+        distances,
+        information: answers
+            .iter()
+            .map(|(embedding, _)| mean(embedding))
+            .collect(),
+        accuracy: answers
+            .iter()
+            .map(|(_, accuracies)| mean(accuracies))
+            .collect(),
+        support_sd: answers
+            .iter()
+            .map(|(_, accuracies)| standard_deviation(accuracies))
+            .collect(),
+    })
+}
+
+/// Diagonal Fisher information of the queries at the adapted parameters, by filter; zeros if it is not finite.
+fn embedding(
+    subject: &Subject<'_>,
+    task: &Task<f32>,
+    index: u64,
+    filters: &[Range<usize>],
+) -> Result<Vec<f64>> {
+    let (learner, network) = (subject.learner(), &*subject.network);
+    let phi = learner.adapt(network, subject.theta(), subject.statistics(), task)?;
+    let n_rows = task.query_labels().len();
+    let mut fisher = FisherDiagonal::new(phi.values().len());
+    let rows = wide(
+        learner
+            .query_loss(
+                network,
+                &phi,
+                subject.statistics(),
+                task,
+                task.query_labels(),
+            )?
+            .log_probabilities(),
+    );
+    for draw in 0..LABEL_DRAWS {
+        let labels = drawn_labels(&rows, task.shape().n_way, index, draw);
+        let mut tape = learner.query_loss(network, &phi, subject.statistics(), task, &labels)?;
+        match fisher.add(&wide(tape.gradient()?.values())) {
+            Err(AnalysisError::NotFinite { .. }) => return Ok(vec![0.0; filters.len()]),
+            added => added?,
+        }
+    }
+    Ok(fisher.embedding(n_rows, filters)?)
+}

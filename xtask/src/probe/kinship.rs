@@ -1,0 +1,114 @@
+//! F5 and F6 between the runs of a study: the features of the same images, and the path between two seeds.
+
+use anyhow::Result;
+use metastable_analysis::landscape::shifted;
+use metastable_analysis::probe::kinship::{Answers, Pair};
+use metastable_analysis::similarity::{Features, debiased_cka};
+use rayon::prelude::*;
+
+use super::features::{Body, many_images};
+use super::geometry::{params, wide};
+use super::sensitivity::small;
+use super::subject::Subject;
+
+/// Points of the path between two runs, ends included.
+const PATH_POINTS: usize = 11;
+
+/// A run of the study with its name.
+pub(super) struct Member<'s, 'm> {
+    pub(super) label: &'s str,
+    pub(super) learner: &'s str,
+    pub(super) subject: &'s Subject<'m>,
+}
+
+/// Run `at` against those after it, of the same setting and with the same blocks.
+pub(super) fn ask(members: &[Member<'_, '_>], at: usize, n_tasks: usize) -> Result<Answers> {
+    let one = &members[at];
+    let others: Vec<&Member<'_, '_>> = members[at + 1..]
+        .iter()
+        .filter(|other| is_comparable(one.subject, other.subject))
+        .collect();
+    let images = many_images(one.subject)?;
+    let own = layers(one.subject, &images)?;
+    let pairs = others
+        .into_par_iter()
+        .map(|other| {
+            let theirs = layers(other.subject, &images)?;
+            let mut ckas = Vec::new();
+            for (block, (a, b)) in own.iter().zip(&theirs).enumerate() {
+                let cka = match (a, b) {
+                    (Some(a), Some(b)) => debiased_cka(a, b)?,
+                    _ => None,
+                };
+                ckas.push((format!("block {}", block + 1), cka));
+            }
+            let line = if one.learner == other.learner {
+                path(one.subject, other.subject, n_tasks)?
+            } else {
+                Vec::new()
+            };
+            Ok(Pair {
+                other: other.label.to_owned(),
+                layers: ckas,
+                line,
+            })
+        })
+        .collect::<Result<_>>()?;
+    Ok(Answers { pairs })
+}
+
+/// The same test classes and the same blocks; heads may differ.
+fn is_comparable(a: &Subject<'_>, b: &Subject<'_>) -> bool {
+    let body = |subject: &Subject<'_>| {
+        let network = &subject.config.network;
+        (network.name.clone(), network.n_blocks, network.image)
+    };
+    let split = |subject: &Subject<'_>| {
+        (
+            subject.config.data_digest.clone(),
+            subject.material.class_lists(),
+        )
+    };
+    a.config.setting() == b.config.setting() && body(a) == body(b) && split(a) == split(b)
+}
+
+fn layers(subject: &Subject<'_>, (images, n): &(Vec<f32>, usize)) -> Result<Vec<Option<Features>>> {
+    let body = Body::new(subject)?;
+    (0..body.n_blocks())
+        .map(|block| {
+            let rows = body.features(subject, block, subject.theta(), images, 0)?;
+            Ok(Features::new(&rows, *n).ok())
+        })
+        .collect()
+}
+
+/// Loss after adaptation along the straight line between two runs, mean over tasks.
+fn path(from: &Subject<'_>, to: &Subject<'_>, n_tasks: usize) -> Result<Vec<Option<f64>>> {
+    let base = wide(from.theta().values());
+    let end = wide(to.theta().values());
+    if base.len() != end.len() {
+        return Ok(Vec::new());
+    }
+    let along: Vec<f64> = end
+        .iter()
+        .zip(&base)
+        .map(|(end, base)| end - base)
+        .collect();
+    let sampler = from.sampler(small(from))?;
+    let seeds = from.seeds();
+    let mut line = Vec::new();
+    for at in 0..PATH_POINTS {
+        let share = at as f64 / (PATH_POINTS - 1) as f64;
+        let point = params(from.theta(), &shifted(&base, &[&along], &[share])?);
+        let mut sum = 0.0;
+        for index in 0..n_tasks as u64 {
+            let task = from.gather(&sampler.episode(&seeds, index))?;
+            let prediction =
+                from.learner()
+                    .predict(&*from.network, &point, from.statistics(), &task)?;
+            sum += f64::from(prediction.query_loss) / n_tasks as f64;
+        }
+        line.push(Some(sum).filter(|loss| loss.is_finite()));
+    }
+    Ok(line)
+}
