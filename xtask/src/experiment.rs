@@ -12,6 +12,7 @@ use crate::campaign::{Campaign, Place, StudyFolder};
 use crate::dataset::data_dir;
 use crate::flags;
 use crate::plan::{Planned, plan};
+use crate::preview::preview;
 use crate::progress::Progress;
 use crate::run::config::{Compute, differences};
 use crate::schedule::Shares;
@@ -32,6 +33,7 @@ pub(crate) fn experiment(flags: &flags::Experiment) -> Result<Ending> {
         store: flags.store.as_deref(),
         machine: &flags.machine,
         max_runs: flags.max_runs,
+        plan: flags.plan,
     };
     run_study(&study, &task)
 }
@@ -42,6 +44,8 @@ pub(crate) struct Task<'f> {
     pub(crate) store: Option<&'f Path>,
     pub(crate) machine: &'f flags::Machine,
     pub(crate) max_runs: usize,
+    /// Say what it would take, and run nothing.
+    pub(crate) plan: bool,
 }
 
 /// Runs a study, and reports.
@@ -51,6 +55,7 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         store,
         machine,
         max_runs,
+        plan: is_preview,
     } = *task;
     let compute = Compute::new(machine.device.as_deref(), machine.backend.map(Into::into))?;
     crate::reexec_for(compute.backend)?;
@@ -60,6 +65,10 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
 
     let folder = StudyFolder::new(out);
     let place = store.map_or_else(|| folder.store_beside(), Path::to_path_buf);
+    if is_preview {
+        preview(&runs, &place, shares)?;
+        return Ok(Ending::Done);
+    }
     let lease = Duration::from_secs(study.run.lease_seconds.into());
     let shop = Store::open(&place, lease)?;
     say_what_changed(&folder, &runs);

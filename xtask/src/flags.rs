@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Ask trained learners further questions, for the report
     Probe(Probe),
+    /// How far a study is, from any shell or machine
+    Status(Status),
     /// Make the report of a run directory again
     Report(Report),
     /// Report on a table of scores that was made elsewhere
@@ -133,6 +135,9 @@ pub(crate) struct Experiment {
     /// Folder of the runs themselves, which studies share [default: .store beside the folder of the results]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
+    /// Say how many runs, how long and how much disk it would be; run nothing
+    #[arg(long)]
+    pub(crate) plan: bool,
     /// Refuse a study of more runs
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub(crate) max_runs: usize,
@@ -223,6 +228,15 @@ pub(crate) struct Probe {
     pub(crate) tasks: usize,
     #[command(flatten)]
     pub(crate) machine: Machine,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Status {
+    /// The folder of a study, e.g. runs/quick
+    pub(crate) dir: PathBuf,
+    /// A line for every run, finished and waiting ones too
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Args, Debug)]

@@ -21,6 +21,7 @@ mod files;
 mod flags;
 mod list;
 mod plan;
+mod preview;
 mod probe;
 mod progress;
 mod report;
@@ -67,6 +68,7 @@ fn dispatch() -> Result<Ending> {
         flags::Command::Train(flags) => train::train(&flags),
         flags::Command::Evaluate(flags) => evaluate::evaluate(&flags),
         flags::Command::Probe(flags) => probe::command(&flags),
+        flags::Command::Status(flags) => campaign::status::command(&flags),
         flags::Command::Report(flags) => report::command(&flags),
         flags::Command::Analyze(flags) => analyze::command(&flags),
         flags::Command::List => list::list(),

@@ -1,7 +1,8 @@
 //! What the user sees while runs go on: bars on a terminal, now and then a plain line elsewhere. On stderr only.
 
 use std::io::{IsTerminal, stderr};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -14,6 +15,42 @@ pub(crate) struct Progress {
     /// Absent where stderr is not a terminal.
     bars: Option<MultiProgress>,
     study: ProgressBar,
+    name: String,
+    started: Instant,
+    count: Mutex<Count>,
+}
+
+/// How far the study is.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    n_runs: usize,
+    ended: usize,
+    failed: usize,
+    /// Outer steps that nobody has made yet, as far as is known here.
+    steps_left: usize,
+    /// Outer steps that this process has made.
+    steps_made: usize,
+    /// When the last plain line on the study was printed.
+    spoken: Instant,
+}
+
+impl Count {
+    /// `12/40 runs, 1 failed, about 3:20 left`.
+    fn text(&self, seconds: f64) -> String {
+        let failed = match self.failed {
+            0 => String::new(),
+            n => format!(", {n} failed"),
+        };
+        #[allow(clippy::cast_precision_loss, reason = "steps are far below 2^52")]
+        let left = match self.steps_made {
+            0 => String::new(),
+            made => {
+                let left = seconds * self.steps_left as f64 / made as f64;
+                format!(", about {} left", clock(left))
+            }
+        };
+        format!("{}/{} runs{failed}{left}", self.ended, self.n_runs)
+    }
 }
 
 /// The display of one run.
@@ -24,6 +61,8 @@ pub(crate) struct Line<'p> {
     n_steps: usize,
     /// Where this process started, which after a resume is not 0.
     first_step: usize,
+    /// The last step that was counted for the study.
+    counted: AtomicUsize,
     started: Instant,
     spoken: Mutex<Instant>,
 }
@@ -31,23 +70,49 @@ pub(crate) struct Line<'p> {
 impl Progress {
     /// A display for `n_runs` runs.
     pub(crate) fn new(name: &str, n_runs: usize) -> Self {
-        if !stderr().is_terminal() {
-            return Self {
-                bars: None,
-                study: ProgressBar::hidden(),
-            };
-        }
-        let bars = MultiProgress::new();
-        let study = bars.add(ProgressBar::new(n_runs as u64));
-        study.set_style(style(
-            "{prefix}: {pos}/{len} runs {wide_bar} {elapsed} elapsed",
-        ));
-        study.set_prefix(name.to_owned());
-        study.enable_steady_tick(Duration::from_secs(1));
+        let started = Instant::now();
+        let (bars, study) = if stderr().is_terminal() {
+            let bars = MultiProgress::new();
+            let study = bars.add(ProgressBar::new(n_runs as u64));
+            study.set_style(style("{prefix}: {msg} {wide_bar} {elapsed} elapsed"));
+            study.set_prefix(name.to_owned());
+            study.enable_steady_tick(Duration::from_secs(1));
+            (Some(bars), study)
+        } else {
+            (None, ProgressBar::hidden())
+        };
         Self {
-            bars: Some(bars),
+            bars,
             study,
+            name: name.to_owned(),
+            started,
+            count: Mutex::new(Count {
+                n_runs,
+                ended: 0,
+                failed: 0,
+                steps_left: 0,
+                steps_made: 0,
+                spoken: started,
+            }),
         }
+    }
+
+    /// All runs together have so many outer steps.
+    pub(crate) fn expect(&self, n_steps: usize) {
+        self.count(|count| count.steps_left = n_steps);
+    }
+
+    /// So many of them are made elsewhere, or need not be made.
+    pub(crate) fn pass(&self, n_steps: usize) {
+        self.count(|count| count.steps_left = count.steps_left.saturating_sub(n_steps));
+    }
+
+    fn count(&self, change: impl FnOnce(&mut Count)) {
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut count);
+        let text = count.text(self.started.elapsed().as_secs_f64());
+        self.study.set_position(count.ended as u64);
+        self.study.set_message(text);
     }
 
     /// Adds the line of one run that has made `first_step` of its `n_steps` steps.
@@ -66,9 +131,11 @@ impl Progress {
             id: id.to_owned(),
             n_steps,
             first_step,
+            counted: AtomicUsize::new(first_step),
             started,
             spoken: Mutex::new(started),
         };
+        self.pass(first_step);
         if first_step > 0 {
             line.say(&format!("goes on at step {first_step} of {n_steps}"));
         }
@@ -86,9 +153,37 @@ impl Progress {
         }
     }
 
-    /// One more run has ended.
-    pub(crate) fn run_ended(&self) {
-        self.study.inc(1);
+    /// One more run has ended; `n_passed` of its steps were made by nobody here.
+    pub(crate) fn run_ended(&self, n_passed: usize) {
+        self.pass(n_passed);
+        self.count(|count| count.ended += 1);
+        self.speak();
+    }
+
+    /// One more run has failed.
+    pub(crate) fn run_failed(&self) {
+        self.count(|count| {
+            count.ended += 1;
+            count.failed += 1;
+        });
+        self.speak();
+    }
+
+    /// Where there are no bars, a line on the study now and then.
+    fn speak(&self) {
+        if self.bars.is_some() {
+            return;
+        }
+        let mut line = None;
+        self.count(|count| {
+            if count.spoken.elapsed() >= LINE_EVERY {
+                count.spoken = Instant::now();
+                line = Some(count.text(self.started.elapsed().as_secs_f64()));
+            }
+        });
+        if let Some(line) = line {
+            self.say(&format!("{}: {line}", self.name));
+        }
     }
 
     /// Takes the bars away.
@@ -100,6 +195,7 @@ impl Progress {
 impl Line<'_> {
     /// `step` steps are made; `accuracy` is the latest that was measured, 0 to 1.
     pub(crate) fn step(&self, step: usize, accuracy: Option<f64>) {
+        self.count_to(step, true);
         let seconds = self.started.elapsed().as_secs_f64();
         #[allow(clippy::cast_precision_loss, reason = "steps are far below 2^52")]
         let (made, left) = (
@@ -123,6 +219,19 @@ impl Line<'_> {
             }
         }
         self.bar.set_message(text);
+    }
+
+    /// No step is left: all are made, or the training diverged.
+    pub(crate) fn ended(&self) {
+        self.count_to(self.n_steps, false);
+    }
+
+    fn count_to(&self, step: usize, is_made: bool) {
+        let n = step.saturating_sub(self.counted.swap(step, Ordering::Relaxed));
+        self.progress.count(|count| {
+            count.steps_left = count.steps_left.saturating_sub(n);
+            count.steps_made += if is_made { n } else { 0 };
+        });
     }
 
     /// A line about this run that stays.
@@ -164,6 +273,22 @@ pub(crate) fn clock(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::clock;
+
+    #[test]
+    fn the_study_says_how_far_it_is() {
+        let now = std::time::Instant::now();
+        let mut count = super::Count {
+            n_runs: 40,
+            ended: 12,
+            failed: 0,
+            steps_left: 300,
+            steps_made: 0,
+            spoken: now,
+        };
+        assert_eq!(count.text(5.0), "12/40 runs");
+        (count.steps_made, count.failed) = (100, 1);
+        assert_eq!(count.text(20.0), "12/40 runs, 1 failed, about 1:00 left");
+    }
 
     #[test]
     fn times_read_like_a_clock() {

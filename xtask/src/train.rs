@@ -41,6 +41,7 @@ pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
         store: flags.store.as_deref(),
         machine: &flags.machine,
         max_runs: 1,
+        plan: false,
     };
     run_study(&study, &task)
 }

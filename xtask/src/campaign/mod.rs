@@ -3,6 +3,8 @@
 pub(crate) mod factors;
 pub(crate) mod folder;
 pub(crate) mod queue;
+pub(crate) mod room;
+pub(crate) mod status;
 pub(crate) mod work;
 
 pub(crate) use folder::{Finished, StudyFolder};

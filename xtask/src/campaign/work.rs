@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::{Entry, Index, StudyFolder};
 use super::queue::{Next, Place, Queue};
+use super::room::{Room, Seat};
 use crate::files::{make_folder, process_token, read_text, remove_if_there, write_whole};
 use crate::plan::Planned;
 use crate::progress::{Progress, clock};
@@ -58,24 +59,32 @@ impl Campaign<'_> {
             .iter()
             .map(|run| Failure::read(&self.store.failure(&run.identity)))
             .collect();
+        self.progress.expect(
+            self.runs
+                .iter()
+                .map(|run| run.config.training.outer_steps)
+                .sum(),
+        );
         self.look_around(&queue)?;
         let is_told = AtomicBool::new(false);
+        let room = Room::default();
         shares.work(|| {
-            while !self.stop.asked() {
+            while let Some(seat) = room.enter(|| self.stop.asked()) {
                 match queue.next() {
                     Next::Nothing => return Ok(()),
                     Next::Wait => {
                         if !is_told.swap(true, Ordering::Relaxed) {
                             self.tell_who_has_the_rest(&queue);
                         }
+                        drop(seat);
                         queue.wait();
                     }
                     Next::Try(index) => {
-                        let place =
-                            self.take(index, earlier[index].as_ref()).inspect_err(|_| {
-                                // Nothing that this process could write would be safe: its other workers stop too.
-                                self.stop.ask();
-                            })?;
+                        let taken = self.take(index, earlier[index].as_ref(), &seat);
+                        let place = taken.inspect_err(|_| {
+                            // Nothing that this process could write would be safe: its other workers stop too.
+                            self.stop.ask();
+                        })?;
                         match place {
                             None => queue.put_elsewhere(index),
                             Some(place) => queue.put(index, place),
@@ -104,7 +113,7 @@ impl Campaign<'_> {
                         attempt.clear();
                     }
                     self.folder.put_link(self.index, self.entry(index))?;
-                    self.progress.run_ended();
+                    self.progress.run_ended(run.config.training.outer_steps);
                     queue.put(index, Place::Finished);
                 }
             }
@@ -138,7 +147,12 @@ impl Campaign<'_> {
     }
 
     /// Does one run, if it is to be had; nothing if another process has it. An error is one of the system.
-    fn take(&self, index: usize, earlier: Option<&Failure>) -> Result<Option<Place>> {
+    fn take(
+        &self,
+        index: usize,
+        earlier: Option<&Failure>,
+        seat: &Seat<'_>,
+    ) -> Result<Option<Place>> {
         let run = &self.runs[index];
         let Some(attempt) = self.store.claim(&run.identity)? else {
             return Ok(None);
@@ -147,6 +161,7 @@ impl Campaign<'_> {
         if matches!(self.store.stored(&run.identity), Stored::Whole) {
             attempt.clear();
             let record = Record::read(&self.record(run))?;
+            self.progress.pass(run.config.training.outer_steps);
             return self.finished(index, &record).map(Some);
         }
         let note = self.store.failure(&run.identity);
@@ -162,6 +177,7 @@ impl Campaign<'_> {
             settings: self.settings,
             stop: self.stop,
             progress: self.progress,
+            seat,
         };
         let work = || Run::new(&run.label, &run.config)?.execute(&shop, attempt);
         let ended = catch_unwind(AssertUnwindSafe(work))
@@ -184,7 +200,7 @@ impl Campaign<'_> {
     fn finished(&self, index: usize, record: &Record) -> Result<Place> {
         self.folder.put_link(self.index, self.entry(index))?;
         self.progress.say(&summary(&self.runs[index].label, record));
-        self.progress.run_ended();
+        self.progress.run_ended(0);
         Ok(Place::Finished)
     }
 
@@ -198,7 +214,7 @@ impl Campaign<'_> {
         make_folder(&self.store.work(&run.identity))?;
         write_whole(&path, &serde_json::to_vec_pretty(&failure)?)?;
         self.progress.say(&format!("{}: failed: {why}", run.label));
-        self.progress.run_ended();
+        self.progress.run_failed();
         Ok(Place::Failed(why.to_owned()))
     }
 

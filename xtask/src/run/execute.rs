@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use metastable_algorithms::{
-    CheckedLearner, Evaluation, Outcome, TaskSource, TrainState, Trainer, Weights, curves, evaluate,
+    CheckedLearner, Evaluation, Learner, Outcome, TaskSource, TrainState, Trainer, Weights, curves,
+    evaluate,
 };
 use metastable_data::{MetaSplit, Stream};
 use metastable_models::{Architecture, Network};
@@ -15,6 +16,7 @@ use super::log::Pending;
 use super::record::{Record, RecordParts, RunResult, TestResult};
 use super::state::State;
 use super::{Material, RunConfig, checkpoint, results};
+use crate::campaign::room::Seat;
 use crate::progress::{Line, Progress};
 use crate::signal::Stop;
 use crate::store::attempt::Attempt;
@@ -26,6 +28,8 @@ pub(crate) struct Workshop<'a> {
     pub(crate) settings: &'a RunSettings,
     pub(crate) stop: &'a Stop,
     pub(crate) progress: &'a Progress,
+    /// Its place among the runs of this process.
+    pub(crate) seat: &'a Seat<'a>,
 }
 
 /// How work on a run ended.
@@ -115,6 +119,18 @@ impl<'a> Run<'a> {
                 compute.device.parse()?,
             )?,
         })
+    }
+
+    pub(crate) fn config(&self) -> &RunConfig {
+        self.config
+    }
+
+    pub(crate) fn network(&self) -> &dyn Network<f32> {
+        &*self.network
+    }
+
+    pub(super) fn learner(&self) -> &dyn Learner<f32> {
+        self.learner.single()
     }
 
     /// Does what is left of the run, and puts it into the store.
@@ -254,6 +270,7 @@ impl<'a> Run<'a> {
         let mut saved = Instant::now();
         let mut accuracy = None;
         while let Some(report) = trainer.step()? {
+            shop.seat.warm();
             pending.add(&report);
             let is_last = report.step == config.training.outer_steps;
             if report.step.is_multiple_of(config.log_every)
@@ -287,6 +304,7 @@ impl<'a> Run<'a> {
         let outcome = trainer
             .outcome()
             .ok_or_else(|| anyhow!("the training stopped without an outcome, which is a bug"))?;
+        line.ended();
         announce(&line, &outcome);
         let state = State {
             train: trainer.into_state(),
@@ -298,7 +316,7 @@ impl<'a> Run<'a> {
     }
 
     /// The state before the first step: initial weights are a function of the `init` stream alone.
-    fn initial_state(&self) -> Result<TrainState<f32>> {
+    pub(super) fn initial_state(&self) -> Result<TrainState<f32>> {
         let architecture = Architecture::new(&self.config.network)?;
         let mut rng = self.config.seeds.rng(Stream::Init, 0);
         let theta = architecture.initial_params(&mut rng);

@@ -3,6 +3,7 @@
 pub(crate) mod checkpoint;
 pub(crate) mod config;
 pub(crate) mod convert;
+pub(crate) mod cost;
 pub(crate) mod execute;
 pub(crate) mod growing;
 pub(crate) mod log;

@@ -14,7 +14,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -113,6 +113,12 @@ pub(crate) fn holder(folder: &Path) -> Option<Claim> {
     let bytes = fs::read(path_of(folder, number)).ok()?;
     let claim: Claim = serde_json::from_slice(&bytes).ok()?;
     (!claim.released).then_some(claim)
+}
+
+/// When the holder of a run last showed that it lives, by the clock of the file system.
+pub(crate) fn last_beat(folder: &Path) -> Option<SystemTime> {
+    let number = highest(folder).ok().filter(|number| *number > 0)?;
+    fs::metadata(path_of(folder, number)).ok()?.modified().ok()
 }
 
 fn path_of(folder: &Path, number: u64) -> PathBuf {

@@ -33,6 +33,9 @@ use manifest::Manifest;
 /// Folder of unfinished runs.
 const WORK: &str = "work";
 
+/// The note on why a run could not be finished.
+pub(crate) const FAILURE: &str = "failed.json";
+
 /// Digits of an identity that name a folder: 128 bits.
 const DIGITS: usize = 32;
 
@@ -87,7 +90,7 @@ impl Store {
 
     /// The note on why a run could not be finished.
     pub(crate) fn failure(&self, identity: &str) -> PathBuf {
-        self.work(identity).join("failed.json")
+        self.work(identity).join(FAILURE)
     }
 
     /// What there is of a run; reads all of its files.

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Bench, assert_same, json, lasting, stderr};
+use crate::support::{Bench, assert_same, json, lasting, stderr, stdout};
 
 const MAML_ALONE: &[(&str, &str)] = &[
     ("outer_steps = 12", "outer_steps = 4"),
@@ -146,4 +146,36 @@ fn what_cannot_be_run_is_refused_before_anything_starts() {
         &[],
         &["tiny.toml:47", "the same run", "p00", "p01"],
     );
+}
+
+#[test]
+fn a_plan_says_what_it_takes_and_runs_nothing() {
+    let bench = Bench::new(&[]);
+    let arguments = ["experiment", "tiny.toml", "--out", "out", "--plan"];
+    let said = stdout(&bench.run(&arguments));
+    assert!(said.contains("4 runs: 0 in the store, 4 to do"), "{said}");
+    assert!(said.contains("maml-glyphs-3w1s-s0") && said.contains("disk: about"));
+    assert!(!bench.path("out").exists() && !bench.path("out.store").exists());
+    bench.experiment(&["--out", "out"]);
+    let said = stdout(&bench.run(&[&arguments[..], &["--seeds", "3"]].concat()));
+    assert!(said.contains("6 runs: 4 in the store, 2 to do"), "{said}");
+    // What it says of the disk is what two more runs take, within a fifth.
+    let about: f64 = said
+        .split_once("disk: about ")
+        .and_then(|(_, rest)| rest.split_once(" kB")?.0.parse().ok())
+        .unwrap();
+    let took: u64 = fs::read_dir(bench.path("out/runs"))
+        .unwrap()
+        .filter(|run| {
+            run.as_ref()
+                .unwrap()
+                .file_name()
+                .to_string_lossy()
+                .ends_with("s0")
+        })
+        .flat_map(|run| fs::read_dir(run.unwrap().path()).unwrap())
+        .map(|file| file.unwrap().metadata().unwrap().len())
+        .sum();
+    let ratio = about * 1e3 / took as f64;
+    assert!((0.8..1.25).contains(&ratio), "{about} kB, {took} bytes");
 }

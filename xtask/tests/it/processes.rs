@@ -168,6 +168,32 @@ fn a_sleeper_is_taken_over_and_leaves_its_run_alone() {
     assert_same(&lasting(&bench.path("alone")), &lasting(&bench.path("out")));
 }
 
+/// Another shell sees who works on what, and at the end that all is done.
+#[test]
+fn status_tells_how_far_a_study_is() {
+    let bench = Bench::new(&[("outer_steps = 12", "outer_steps = 400")]);
+    bench.refuses(&["status", "out"], &["is not the folder of a study"]);
+    let child = bench.start(&["--out", "out", "--jobs", "2"]);
+    let begun = Instant::now();
+    while crate::support::state_in(&bench.path("out.store")).is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no state came");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let said = stdout(&bench.run(&["status", "out"]));
+    assert!(said.contains(&format!("process {}", child.id())), "{said}");
+    assert!(
+        said.contains("has it") && said.contains("tiny: 0/4 runs finished"),
+        "{said}"
+    );
+    ends_well(child);
+    let said = stdout(&bench.run(&["status", "out", "--all"]));
+    assert_eq!(said.matches(": finished in").count(), 4, "{said}");
+    assert!(
+        said.contains("tiny: 4/4 runs finished (0 diverged), 0 running"),
+        "{said}"
+    );
+}
+
 /// The disk is full: the system's limit on the size of a file stands in for it, which needs no rights to set.
 #[cfg(unix)]
 #[test]

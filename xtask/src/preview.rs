@@ -1,0 +1,171 @@
+//! `experiment --plan`: how many runs, how long, how much disk; measured, and nothing is run or written.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::Path;
+use std::thread;
+
+use anyhow::{Result, anyhow};
+
+use crate::plan::Planned;
+use crate::progress::clock;
+use crate::run::cost::{Cost, disk_bytes, kind};
+use crate::run::{Run, RunConfig};
+use crate::schedule::Shares;
+use crate::store::{self, Stored};
+
+/// Runs that cost the same.
+struct Kind<'r> {
+    first: &'r Planned,
+    runs: Vec<&'r Planned>,
+}
+
+/// Prints what the study would take.
+pub(crate) fn preview(runs: &[Planned], store: &Path, shares: Shares) -> Result<()> {
+    let is_finished = |run: &&Planned| {
+        let folder = store::folder(store, &run.identity);
+        matches!(store::stored(&folder, &run.identity), Stored::Whole)
+    };
+    let (finished, left): (Vec<&Planned>, Vec<&Planned>) = runs.iter().partition(is_finished);
+    let mut kinds: BTreeMap<String, Kind<'_>> = BTreeMap::new();
+    for run in &left {
+        kinds
+            .entry(kind(&run.config)?)
+            .or_insert_with(|| Kind {
+                first: run,
+                runs: Vec::new(),
+            })
+            .runs
+            .push(run);
+    }
+    let mut ordered: Vec<&Kind<'_>> = kinds.values().collect();
+    ordered.sort_by_key(|kind| left.iter().position(|run| run.label == kind.first.label));
+    if !ordered.is_empty() {
+        println!("  runs    ms/step    one run  kind, by its first run");
+    }
+    let mut seconds: BTreeMap<&str, f64> = BTreeMap::new();
+    let mut bytes = 0;
+    for kind in ordered {
+        let (cost, n_parameters) = measure(kind.first, shares)?;
+        let of = |config: &RunConfig| cost.of_run(config);
+        for run in &kind.runs {
+            seconds.insert(&run.label, of(&run.config));
+            bytes += disk_bytes(&run.config, n_parameters);
+        }
+        println!(
+            "{:>6} {:>10.2} {:>10}  {}",
+            kind.runs.len(),
+            1e3 * cost.step,
+            clock(of(&kind.first.config)),
+            kind.first.label
+        );
+    }
+    let inorder: Vec<f64> = left.iter().map(|run| seconds[run.label.as_str()]).collect();
+    println!(
+        "{} runs: {} in the store, {} to do",
+        runs.len(),
+        finished.len(),
+        left.len()
+    );
+    println!(
+        "time: about {} ({} at a time with {} threads each; {} of computing)",
+        clock(makespan(&inorder, shares.jobs)),
+        shares.jobs,
+        shares.threads,
+        clock(inorder.iter().sum())
+    );
+    if let Some(run) = left.first() {
+        compare_shares(run)?;
+    }
+    println!("disk: about {} in {}", size(bytes), store.display());
+    Ok(())
+}
+
+/// Measures one run as it will run: beside others like it.
+#[allow(clippy::cast_precision_loss, reason = "a handful of jobs")]
+fn measure(planned: &Planned, shares: Shares) -> Result<(Cost, usize)> {
+    let one = || -> Result<(Cost, usize)> {
+        let run = Run::new(&planned.label, &planned.config)?;
+        let cost = shares.pool()?.install(|| run.cost(&planned.material))?;
+        Ok((cost, run.network().layout().n_values()))
+    };
+    let measured: Vec<Result<(Cost, usize)>> = thread::scope(|scope| {
+        let jobs: Vec<_> = (0..shares.jobs).map(|_| scope.spawn(one)).collect();
+        jobs.into_iter()
+            .map(|job| {
+                job.join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    });
+    let measured: Vec<(Cost, usize)> = measured.into_iter().collect::<Result<_>>()?;
+    let mean = |of: fn(&Cost) -> f64| {
+        measured.iter().map(|(cost, _)| of(cost)).sum::<f64>() / measured.len() as f64
+    };
+    let (_, n_parameters) = measured.first().ok_or_else(|| anyhow!("no job"))?;
+    let cost = Cost {
+        step: mean(|cost| cost.step),
+        task: mean(|cost| cost.task),
+        curve: mean(|cost| cost.curve),
+    };
+    Ok((cost, *n_parameters))
+}
+
+/// Says which share of the cores makes the most steps: runs side by side, or threads of one.
+#[allow(clippy::cast_precision_loss, reason = "a handful of jobs")]
+fn compare_shares(run: &Planned) -> Result<()> {
+    let n_cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let mut rates = Vec::new();
+    for jobs in (1..=n_cores).filter(|jobs| n_cores.is_multiple_of(*jobs)) {
+        let shares = Shares::new(Some(jobs), Some(n_cores / jobs), jobs)?;
+        let (cost, _) = measure(run, shares)?;
+        let rate = jobs as f64 / cost.step;
+        rates.push(format!("{jobs} x {}: {rate:.1} steps/s", shares.threads));
+    }
+    if rates.len() > 1 {
+        println!("runs x threads: {} ({})", rates.join(", "), run.label);
+    }
+    Ok(())
+}
+
+/// When the last run ends, if each goes to the job that is free first.
+fn makespan(seconds: &[f64], jobs: usize) -> f64 {
+    let mut busy = vec![0.0_f64; jobs.max(1)];
+    for seconds in seconds {
+        busy.sort_by(f64::total_cmp);
+        busy[0] += seconds;
+    }
+    busy.into_iter().fold(0.0, f64::max)
+}
+
+/// `12.3 MB`.
+#[allow(clippy::cast_precision_loss, reason = "for people")]
+pub(crate) fn size(bytes: usize) -> String {
+    let bytes = bytes as f64;
+    match bytes {
+        0.0..1e6 => format!("{:.0} kB", bytes / 1e3),
+        1e6..1e9 => format!("{:.1} MB", bytes / 1e6),
+        _ => format!("{:.1} GB", bytes / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "sums of small whole numbers are exact")]
+    fn the_last_run_ends_when_its_job_does() {
+        assert_eq!(makespan(&[4.0, 1.0, 1.0, 1.0], 2), 4.0);
+        assert_eq!(makespan(&[1.0, 1.0, 1.0], 2), 2.0);
+        assert_eq!(makespan(&[1.0, 2.0], 1), 3.0);
+        assert_eq!(makespan(&[], 2), 0.0);
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!(size(1_500), "2 kB");
+        assert_eq!(size(12_340_000), "12.3 MB");
+        assert_eq!(size(2_000_000_000), "2.0 GB");
+    }
+}

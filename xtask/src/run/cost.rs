@@ -1,0 +1,127 @@
+//! What a run costs, measured on a few of its steps and tasks.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use metastable_algorithms::{Trainer, curves};
+use metastable_data::MetaSplit;
+use serde_json::Value;
+
+use super::{Material, Run, RunConfig};
+
+/// Measuring one thing goes on for so long.
+const SECONDS: f64 = 0.3;
+/// And for so many repetitions at the most.
+const MOST: usize = 50;
+
+/// Seconds of the parts of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Cost {
+    /// One outer step.
+    pub(crate) step: f64,
+    /// One task of validation or test.
+    pub(crate) task: f64,
+    /// One task with its inner-loop curve.
+    pub(crate) curve: f64,
+}
+
+impl Cost {
+    /// Seconds of the whole run.
+    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    pub(crate) fn of_run(&self, config: &RunConfig) -> f64 {
+        let training = &config.training;
+        let validations = training.outer_steps.div_ceil(training.validate_every);
+        let tasks = validations * training.validation_tasks + config.test.episodes;
+        let n_curves = config.test.curves.min(config.test.episodes);
+        training.outer_steps as f64 * self.step
+            + tasks as f64 * self.task
+            + n_curves as f64 * self.curve
+    }
+}
+
+/// What runs have in common that cost the same: their configuration without seeds, step counts of the training, and numbers
+/// with a point (step sizes, temperatures).
+pub(crate) fn kind(config: &RunConfig) -> Result<String> {
+    let mut config = config.clone();
+    config.training.outer_steps = 0;
+    config.training.validate_every = 0;
+    let mut tree = serde_json::to_value(&config)?;
+    if let Value::Object(map) = &mut tree {
+        for key in ["seeds", "data_digest", "split_digest", "glyphs"] {
+            map.remove(key);
+        }
+    }
+    drop_floats(&mut tree);
+    Ok(tree.to_string())
+}
+
+fn drop_floats(tree: &mut Value) {
+    match tree {
+        Value::Object(map) => map.values_mut().for_each(drop_floats),
+        Value::Array(items) => items.iter_mut().for_each(drop_floats),
+        Value::Number(number) if number.is_f64() => *tree = Value::Null,
+        _ => {}
+    }
+}
+
+impl Run<'_> {
+    /// Measures the parts of the run, on the threads of the current pool.
+    pub(crate) fn cost(&self, material: &Material) -> Result<Cost> {
+        let mut config = self.config().clone();
+        // Nothing but steps: neither validations nor an end.
+        config.training.outer_steps = usize::MAX / 2;
+        config.training.validate_every = usize::MAX / 2;
+        let training = material.training(&config)?;
+        let validation = material.list(&config, MetaSplit::Validation)?;
+        let state = self.initial_state()?;
+        let weights = state.weights.clone();
+        let train_tasks = |index| training.task(index);
+        let test_tasks = |index| validation.task(index);
+        let mut trainer = Trainer::new(
+            self.network(),
+            self.learner(),
+            &train_tasks,
+            &test_tasks,
+            config.training.validate()?,
+            state,
+        )?;
+        let step = seconds(|| Ok(trainer.step().map(drop)?))?;
+        let task = seconds(|| self.evaluate(&weights, &test_tasks, 4).map(drop))? / 4.0;
+        let curve = if config.test.curves == 0 {
+            0.0
+        } else {
+            seconds(|| {
+                let one = curves(self.network(), self.learner(), &weights, &test_tasks, 4);
+                Ok(one.map(drop)?)
+            })? / 4.0
+        };
+        Ok(Cost { step, task, curve })
+    }
+}
+
+/// Mean seconds of one call; the first, which fills caches, does not count.
+#[allow(clippy::cast_precision_loss, reason = "at most a few dozen")]
+fn seconds(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+    work()?;
+    let begun = Instant::now();
+    let mut n = 0;
+    while n < MOST && (n < 2 || begun.elapsed().as_secs_f64() < SECONDS) {
+        work()?;
+        n += 1;
+    }
+    Ok(begun.elapsed().as_secs_f64() / n as f64)
+}
+
+/// Bytes that a finished run leaves, within a few per cent.
+pub(crate) fn disk_bytes(config: &RunConfig, n_parameters: usize) -> usize {
+    let test = &config.test;
+    // Weights twice; lists of classes, record and manifest; see `results` for the meta-test and `log` for a line.
+    let weights = 2 * 4 * n_parameters;
+    let per_task = 8 + 4 * test.way + test.way * test.query * (1 + 4);
+    let lines = config.training.outer_steps / config.log_every
+        + config
+            .training
+            .outer_steps
+            .div_ceil(config.training.validate_every);
+    weights + test.episodes * per_task + lines * 180 + 12_000
+}
