@@ -1,5 +1,8 @@
 //! Convolution of a group of images by register tiles.
 
+use std::sync::Arc;
+
+use super::arena::{Arena, Buffer};
 use super::geometry::Geometry;
 use super::simd;
 use crate::Real;
@@ -10,38 +13,39 @@ pub(super) const ROWS: usize = 6;
 /// Weights packed for [`convolve`]: for each block of `lanes` output channels, a row of lanes for each weight of the
 /// window, in the order (window row, window column, input channel).
 #[derive(Debug)]
-pub(super) struct Panels<T> {
-    values: Vec<T>,
+pub(super) struct Panels<T: Real> {
+    values: Buffer<T>,
     lanes: usize,
     fan_in: usize,
 }
 
 impl<T: Real> Panels<T> {
     /// From PyTorch's order (out, in, kernel row, kernel column).
-    pub(super) fn pack(weights: &[T], g: &Geometry) -> Self {
+    pub(super) fn pack(weights: &[T], g: &Geometry, arena: &Arc<Arena<T>>) -> Self {
         let taps = g.kernel * g.kernel;
-        Self::build(taps, g.c_in, g.c_out, |tap, input, out| {
+        Self::build(arena, taps, g.c_in, g.c_out, |tap, input, out| {
             weights[(out * g.c_in + input) * taps + tap]
         })
     }
 
     /// The same weights for [`Geometry::transposed`]: taps reversed, input and output exchanged.
-    pub(super) fn pack_transposed(weights: &[T], g: &Geometry) -> Self {
+    pub(super) fn pack_transposed(weights: &[T], g: &Geometry, arena: &Arc<Arena<T>>) -> Self {
         let taps = g.kernel * g.kernel;
-        Self::build(taps, g.c_out, g.c_in, |tap, input, out| {
+        Self::build(arena, taps, g.c_out, g.c_in, |tap, input, out| {
             weights[(input * g.c_in + out) * taps + taps - 1 - tap]
         })
     }
 
     /// `weight(tap, input channel, output channel)` for every place.
     fn build(
+        arena: &Arc<Arena<T>>,
         taps: usize,
         c_in: usize,
         c_out: usize,
         weight: impl Fn(usize, usize, usize) -> T,
     ) -> Self {
         let (lanes, fan_in) = (simd::lanes::<T>(c_out), taps * c_in);
-        let mut values = vec![T::ZERO; c_out.div_ceil(lanes) * fan_in * lanes];
+        let mut values = arena.zeros(c_out.div_ceil(lanes) * fan_in * lanes);
         for (block, panel) in values.chunks_exact_mut(fan_in * lanes).enumerate() {
             let first = block * lanes;
             for (row, values) in panel.chunks_exact_mut(lanes).enumerate() {

@@ -11,27 +11,27 @@ use crate::Real;
 
 /// Weights, packed for [`convolve`].
 #[derive(Debug)]
-pub(super) enum Weights<T> {
+pub(super) enum Weights<T: Real> {
     Direct(Panels<T>),
     Winograd(winograd::Filter<T>),
 }
 
 impl<T: Real> Weights<T> {
     /// From PyTorch's order (out, in, kernel row, kernel column).
-    pub(super) fn pack(weights: &[T], g: &Geometry) -> Self {
+    pub(super) fn pack(weights: &[T], g: &Geometry, arena: &Arc<Arena<T>>) -> Self {
         if winograd::pays(g) {
-            Self::Winograd(winograd::Filter::pack(weights, g))
+            Self::Winograd(winograd::Filter::pack(weights, g, arena))
         } else {
-            Self::Direct(Panels::pack(weights, g))
+            Self::Direct(Panels::pack(weights, g, arena))
         }
     }
 
     /// The same weights for [`Geometry::transposed`]: taps reversed, input and output exchanged.
-    pub(super) fn pack_transposed(weights: &[T], g: &Geometry) -> Self {
+    pub(super) fn pack_transposed(weights: &[T], g: &Geometry, arena: &Arc<Arena<T>>) -> Self {
         if winograd::pays(&g.transposed()) {
-            Self::Winograd(winograd::Filter::pack_transposed(weights, g))
+            Self::Winograd(winograd::Filter::pack_transposed(weights, g, arena))
         } else {
-            Self::Direct(Panels::pack_transposed(weights, g))
+            Self::Direct(Panels::pack_transposed(weights, g, arena))
         }
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Block {
 /// What `forward` leaves for the other three methods; `backward` adds its part.
 pub(super) struct Trace<T: Real> {
     x: Buffer<T>,
+    /// For the forward pass and its tangent.
+    weights: Weights<T>,
     y: Buffer<T>,
     choice: Buffer<u8>,
     peak: Buffer<T>,
@@ -54,6 +56,8 @@ pub(super) struct Trace<T: Real> {
 struct Pulled<T: Real> {
     g: Buffer<T>,
     sums: [Vec<T>; 2],
+    /// For the gradient at the input and its tangent, if it was wanted.
+    turned: Option<Weights<T>>,
     coefficients: [Vec<T>; 3],
 }
 
@@ -66,7 +70,7 @@ impl Block {
     ) -> (Trace<T>, Buffer<T>) {
         let (g, c) = (&self.geometry, self.geometry.c_out);
         let n = x.len() / g.in_len();
-        let panels = Weights::pack(self.weights(at.params), g);
+        let weights = Weights::pack(self.weights(at.params), g, at.arena);
         let mut y = at.arena.take(n * g.out_len());
         let stored = self.affine.fixed_normalizer(at, c);
         let moments: Vec<Option<Moments<T>>> = groups(&x, g.in_len())
@@ -76,7 +80,7 @@ impl Block {
                 simd::dispatch(
                     #[inline(always)]
                     || {
-                        convolve(x, &panels, y, g, false, &mut work);
+                        convolve(x, &weights, y, g, false, &mut work);
                         // No `then`: its closure would be compiled for another instruction set.
                         if stored.is_none() {
                             Some(Moments::of(y, c))
@@ -130,6 +134,7 @@ impl Block {
         (
             Trace {
                 x,
+                weights,
                 y,
                 choice,
                 peak,
@@ -173,7 +178,8 @@ impl Block {
 
         let n = trace.x.len() / geo.in_len();
         let transposed = geo.transposed();
-        let panels = wants_input.then(|| Weights::pack_transposed(self.weights(at.params), geo));
+        let turned =
+            wants_input.then(|| Weights::pack_transposed(self.weights(at.params), geo, at.arena));
         let mut input = at.arena.take(if wants_input {
             n * transposed.out_len()
         } else {
@@ -181,24 +187,24 @@ impl Block {
         });
         let [k0, k1, a] = &coefficients;
         let pulled_back =
-            |x: &[T], y: &[T], choice: &[u8], g: &[T], input: Option<&mut [T]>| -> Vec<T> {
+            |x: &[T], y: &[T], choice: &[u8], g: &[T], input: Option<&mut [T]>| -> Buffer<T> {
                 let mut map = at.arena.zeros(x.len() / geo.in_len() * geo.gradient_len());
-                let mut dw = vec![T::ZERO; n_sums(geo)];
+                let mut dw = at.arena.zeros(n_sums(geo));
                 let mut work = Work::new(at.arena, geo);
                 simd::dispatch(
                     #[inline(always)]
                     || {
                         self.spread_best(k0, [(y, k1)], [(g, a)], choice, &mut map);
                         weight_gradient(x, &map, &mut dw, geo, &mut work);
-                        if let (Some(input), Some(panels)) = (input, &panels) {
-                            convolve(&map, panels, input, &transposed, false, &mut work);
+                        if let (Some(input), Some(turned)) = (input, &turned) {
+                            convolve(&map, turned, input, &transposed, false, &mut work);
                         }
                     },
                 );
                 dw
             };
         let inputs = optional_groups_mut(&mut input, transposed.out_len(), n);
-        let dw: Vec<Vec<T>> = groups(&trace.x, geo.in_len())
+        let dw: Vec<Buffer<T>> = groups(&trace.x, geo.in_len())
             .zip(groups(&trace.y, geo.out_len()))
             .zip(groups(&trace.choice, n_windows).zip(groups(&g, n_windows)))
             .zip(inputs)
@@ -208,6 +214,7 @@ impl Block {
         trace.pulled = Some(Pulled {
             g,
             sums: [s1, s2],
+            turned,
             coefficients,
         });
         wants_input.then_some(input)
@@ -218,7 +225,7 @@ impl Block {
     }
 
     /// Adds the groups' weight gradients, in order.
-    fn add_weights<T: Real>(&self, groups: Vec<Vec<T>>, gradient: &mut [T]) {
+    fn add_weights<T: Real>(&self, groups: Vec<Buffer<T>>, gradient: &mut [T]) {
         let [sum] = add_in_order(groups.into_iter().map(|group| [group]).collect());
         add_in_torch_order(&sum, &mut gradient[self.weight.clone()], &self.geometry);
     }

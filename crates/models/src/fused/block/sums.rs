@@ -1,5 +1,7 @@
 //! Per-channel sums of a group of images, and their total in the order of the groups.
 
+use std::ops::DerefMut;
+
 use crate::Real;
 use crate::fused::norm::{Normalizer, TangentMeans};
 
@@ -68,14 +70,14 @@ pub(in crate::fused) fn gradient_tangent_sums<T: Real>(
 }
 
 /// Sums of groups, added in the order of the groups.
-pub(in crate::fused) fn add_in_order<T: Real, const K: usize>(
-    groups: Vec<[Vec<T>; K]>,
-) -> [Vec<T>; K] {
+pub(in crate::fused) fn add_in_order<T: Real, V: DerefMut<Target = [T]>, const K: usize>(
+    groups: Vec<[V; K]>,
+) -> [V; K] {
     let mut groups = groups.into_iter();
     let mut total = groups.next().expect("a batch has at least one image");
     for group in groups {
         for (total, group) in total.iter_mut().zip(&group) {
-            for (total, value) in total.iter_mut().zip(group) {
+            for (total, value) in total.iter_mut().zip(group.iter()) {
                 *total += *value;
             }
         }

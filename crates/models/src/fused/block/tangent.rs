@@ -32,10 +32,7 @@ impl Block {
     ) -> (TangentTrace<T>, Buffer<T>) {
         let (g, c) = (&self.geometry, self.geometry.c_out);
         let n = trace.x.len() / g.in_len();
-        let d_panels = Weights::pack(self.weights(v), g);
-        let panels = dx
-            .is_some()
-            .then(|| Weights::pack(self.weights(at.params), g));
+        let d_weights = Weights::pack(self.weights(v), g, at.arena);
         let mut dy = at.arena.take(n * g.out_len());
         let mean = &trace.normalizer.mean;
         let sums: Vec<[Vec<T>; 2]> = groups(&trace.x, g.in_len())
@@ -46,9 +43,9 @@ impl Block {
                 simd::dispatch(
                     #[inline(always)]
                     || {
-                        convolve(x, &d_panels, dy, g, false, &mut work);
-                        if let (Some(dx), Some(panels)) = (dx, &panels) {
-                            convolve(dx, panels, dy, g, true, &mut work);
+                        convolve(x, &d_weights, dy, g, false, &mut work);
+                        if let Some(dx) = dx {
+                            convolve(dx, &trace.weights, dy, g, true, &mut work);
                         }
                         tangent_sums(dy, y, mean)
                     },
@@ -167,19 +164,16 @@ impl Block {
 
         let n = trace.x.len() / geo.in_len();
         let transposed = geo.transposed();
-        let panels = wants_input.then(|| {
-            [
-                Weights::pack_transposed(self.weights(at.params), geo),
-                Weights::pack_transposed(self.weights(v), geo),
-            ]
-        });
+        let turned = pulled.turned.as_ref();
+        let d_turned =
+            wants_input.then(|| Weights::pack_transposed(self.weights(v), geo, at.arena));
         let mut input = at.arena.take(if wants_input {
             n * transposed.out_len()
         } else {
             0
         });
         let inputs = optional_groups_mut(&mut input, transposed.out_len(), n);
-        let dw: Vec<Vec<T>> = groups(&trace.x, geo.in_len())
+        let dw: Vec<Buffer<T>> = groups(&trace.x, geo.in_len())
             .zip(optional_groups(tangent.dx.as_deref(), geo.in_len(), n))
             .zip(groups(&trace.y, geo.out_len()).zip(groups(&tangent.dy, geo.out_len())))
             .zip(
@@ -189,7 +183,7 @@ impl Block {
             .zip(inputs)
             .map(|((((x, dx), (y, dy)), (choice, (g, dg))), input)| {
                 let mut map = at.arena.zeros(x.len() / geo.in_len() * geo.gradient_len());
-                let mut dw = vec![T::ZERO; n_sums(geo)];
+                let mut dw = at.arena.zeros(n_sums(geo));
                 let mut work = Work::new(at.arena, geo);
                 simd::dispatch(
                     #[inline(always)]
@@ -203,8 +197,8 @@ impl Block {
                             &mut map,
                         );
                         weight_gradient(x, &map, &mut dw, geo, &mut work);
-                        if let (Some(input), Some([panels, _])) = (input.as_deref_mut(), &panels) {
-                            convolve(&map, panels, input, &transposed, false, &mut work);
+                        if let (Some(input), Some(turned)) = (input.as_deref_mut(), turned) {
+                            convolve(&map, turned, input, &transposed, false, &mut work);
                         }
                         if dx.is_none() && input.is_none() {
                             return;
@@ -214,8 +208,8 @@ impl Block {
                         if let Some(dx) = dx {
                             weight_gradient(dx, &map, &mut dw, geo, &mut work);
                         }
-                        if let (Some(input), Some([_, d_panels])) = (input, &panels) {
-                            convolve(&map, d_panels, input, &transposed, true, &mut work);
+                        if let (Some(input), Some(d_turned)) = (input, &d_turned) {
+                            convolve(&map, d_turned, input, &transposed, true, &mut work);
                         }
                     },
                 );

@@ -1,8 +1,8 @@
-//! The 16 matrix products, between the transforms.
+//! The 36 matrix products, between the transforms.
 
 use super::filter::Filter;
 use super::transform::{of_gradient, of_input, to_output};
-use super::{PASS, PLACES, Tiles};
+use super::{PASS, PLACES, Tiles, WEIGHT_PASS};
 use crate::Real;
 use crate::fused::arena::{Arena, Buffer};
 use crate::fused::conv::{ROWS, multiply_add};
@@ -21,18 +21,18 @@ impl<T: Real> Scratch<T> {
         // The transposed convolution exchanges the channels.
         let channels = g.c_in.max(g.c_out);
         Self {
-            input: arena.take(PLACES * PASS * channels),
-            output: arena.take(PLACES * PASS * channels),
+            input: arena.take(PLACES * WEIGHT_PASS * channels),
+            output: arena.take(PLACES * WEIGHT_PASS * channels),
             nothing: arena.zeros(channels),
         }
     }
 
-    /// Input, output, and zeros that stand for pixels outside.
+    /// Input and output of `pass` tiles, and zeros that stand for pixels outside.
     #[inline(always)]
-    fn parts(&mut self, g: &Geometry) -> (&mut [T], &mut [T], &[T]) {
+    fn parts(&mut self, g: &Geometry, pass: usize) -> (&mut [T], &mut [T], &[T]) {
         (
-            &mut self.input[..PLACES * PASS * g.c_in],
-            &mut self.output[..PLACES * PASS * g.c_out],
+            &mut self.input[..PLACES * pass * g.c_in],
+            &mut self.output[..PLACES * pass * g.c_out],
             &self.nothing,
         )
     }
@@ -50,7 +50,7 @@ pub(in crate::fused) fn convolve<T: Real, const L: usize>(
 ) {
     let (c_in, c_out) = (g.c_in, g.c_out);
     let n_tiles = y.len() / g.out_len() * Tiles::of(g).len();
-    let (transformed, products, nothing) = scratch.parts(g);
+    let (transformed, products, nothing) = scratch.parts(g, PASS);
     for first in (0..n_tiles).step_by(PASS) {
         let n = PASS.min(n_tiles - first);
         of_input(x, g, (first, n), nothing, transformed);
@@ -83,7 +83,7 @@ pub(in crate::fused) fn convolve<T: Real, const L: usize>(
     }
 }
 
-/// `dU += sum over tiles (B^T d B) (outer) (A g A^T)`, `(16, c_in, c_out)`; maps as for
+/// `dU += sum over tiles (B^T d B) (outer) (A g A^T)`, `(36, c_in, c_out)`; maps as for
 /// [`crate::fused::conv_weight::weight_gradient`].
 #[inline(always)]
 pub(in crate::fused) fn weight_gradient<T: Real, const L: usize>(
@@ -95,14 +95,14 @@ pub(in crate::fused) fn weight_gradient<T: Real, const L: usize>(
 ) {
     let (c_in, c_out) = (g.c_in, g.c_out);
     let n_tiles = x.len() / g.in_len() * Tiles::of(g).len();
-    let (inputs, gradients, nothing) = scratch.parts(g);
-    for first in (0..n_tiles).step_by(PASS) {
-        let n = PASS.min(n_tiles - first);
+    let (inputs, gradients, nothing) = scratch.parts(g, WEIGHT_PASS);
+    for first in (0..n_tiles).step_by(WEIGHT_PASS) {
+        let n = WEIGHT_PASS.min(n_tiles - first);
         of_input(x, g, (first, n), nothing, inputs);
         of_gradient(gradient, g, (first, n), nothing, gradients);
         let places = inputs
-            .chunks_exact(PASS * c_in)
-            .zip(gradients.chunks_exact(PASS * c_out))
+            .chunks_exact(WEIGHT_PASS * c_in)
+            .zip(gradients.chunks_exact(WEIGHT_PASS * c_out))
             .zip(du.chunks_exact_mut(c_in * c_out));
         for ((input, output), du) in places {
             let product = Product {

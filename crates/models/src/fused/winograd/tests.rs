@@ -100,7 +100,7 @@ fn check<T: Real>(g: &Geometry, n: usize, tolerance: f64) {
     let w = values::<T>(g.n_weights(), 2);
     let gradient = padded::<T>(n, g.c_out, g, 3);
 
-    let filter = Filter::pack(&w, g);
+    let filter = Filter::pack(&w, g, &arena);
     let mut y = vec![T::ZERO; n * g.out_len()];
     let run = |y: &mut [T], accumulate, scratch: &mut Scratch<T>| {
         simd::dispatch(
@@ -135,7 +135,7 @@ fn check<T: Real>(g: &Geometry, n: usize, tolerance: f64) {
 
     // The gradient at the input is the convolution of the gradient map with the turned weights.
     let back = g.transposed();
-    let filter = Filter::pack_transposed(&w, g);
+    let filter = Filter::pack_transposed(&w, g, &arena);
     let mut dx = vec![T::ZERO; n * back.out_len()];
     simd::dispatch(
         #[inline(always)]
@@ -161,8 +161,8 @@ fn every_shape_equals_the_direct_sum() {
     for (height, width) in [(14, 14), (7, 7), (2, 2), (1, 1), (5, 8), (9, 3)] {
         for (c_in, c_out) in [(16, 16), (64, 64), (16, 48), (48, 32), (32, 16)] {
             let g = geometry(height, width, c_in, c_out);
-            check::<f64>(&g, 3, 1e-14);
-            check::<f32>(&g, 3, 2e-6);
+            check::<f64>(&g, 3, 1e-13);
+            check::<f32>(&g, 3, 1e-5);
         }
     }
 }
@@ -171,7 +171,7 @@ fn every_shape_equals_the_direct_sum() {
 fn it_is_taken_where_it_saves_multiplications() {
     assert!(pays(&geometry(14, 14, 64, 64)));
     assert!(pays(&geometry(7, 7, 64, 64)));
-    // Four tiles for 3x3 outputs save next to nothing.
+    // One tile for 3x3 outputs: more weights to transform than products saved.
     assert!(!pays(&geometry(3, 3, 64, 64)));
     assert!(!pays(&geometry(28, 28, 1, 64)));
     assert!(!pays(&geometry(14, 14, 64, 40)));
