@@ -129,7 +129,7 @@ fn report(folder: &StudyFolder, runs: &[Planned], places: &[Place]) -> Result<En
     if finished.is_empty() {
         eprintln!("no run is finished, so there is no report");
     } else {
-        crate::report::write(folder, &index, &finished, None)?;
+        crate::report::write(folder, &index, &finished, None, None)?;
     }
     let failed: Vec<(&Planned, &String)> = runs
         .iter()

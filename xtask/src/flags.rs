@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::figures::Format;
+
 /// The stability laboratory for meta-learning.
 #[derive(Debug, Parser)]
 #[command(
@@ -246,6 +248,9 @@ pub(crate) struct Report {
     /// Learner whose first run says which tasks are hard [default: the first without a head, by cosine if there is one]
     #[arg(long, value_name = "LEARNER")]
     pub(crate) reference: Option<String>,
+    /// Also write each figure as a file, with its numbers
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) figures: Option<Format>,
 }
 
 #[derive(Args, Debug)]
@@ -274,6 +279,9 @@ pub(crate) struct Analyze {
     /// Folder of the report [default: runs/analyze-NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Also write each figure as a file, with its numbers
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) figures: Option<Format>,
 }
 
 #[derive(Args, Debug)]

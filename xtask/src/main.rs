@@ -17,6 +17,7 @@ mod dataset;
 mod evaluate;
 mod experiment;
 mod fetch;
+mod figures;
 mod files;
 mod flags;
 mod list;

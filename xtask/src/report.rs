@@ -10,6 +10,7 @@ use crate::Ending;
 use crate::campaign::factors::{factor_table, is_one_thing};
 use crate::campaign::folder::Index;
 use crate::campaign::{Finished, StudyFolder};
+use crate::figures::{self, Format};
 use crate::files::write_whole;
 use crate::flags;
 use crate::probe;
@@ -36,7 +37,8 @@ pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
             flags.dir.display()
         );
     }
-    write(&folder, &index, &finished, flags.reference.as_deref())?;
+    let reference = flags.reference.as_deref();
+    write(&folder, &index, &finished, reference, flags.figures)?;
     if is_damaged {
         eprintln!("the command that runs the study makes damaged runs again");
         return Ok(Ending::Failed);
@@ -63,6 +65,7 @@ pub(crate) fn write(
     index: &Index,
     runs: &[Finished],
     reference: Option<&str>,
+    figures: Option<Format>,
 ) -> Result<()> {
     let out = folder.path();
     let (reference, said) = match reference {
@@ -100,7 +103,7 @@ pub(crate) fn write(
         factors,
         probes: runs.iter().filter_map(|run| answers(out, run)).collect(),
     };
-    publish(&tables, out, &options)
+    publish(&tables, out, &options, figures)
 }
 
 /// What the run's weights answered to `probe`.
@@ -108,8 +111,13 @@ fn answers(out: &Path, run: &Finished) -> Option<Probe> {
     probe::store::answers(out, &run.entry.label, &probe::checkpoint(run))
 }
 
-/// Analyzes tables, prints the card, and writes the report.
-pub(crate) fn publish(tables: &Tables, out: &Path, options: &Options) -> Result<()> {
+/// Analyzes tables, prints the card, and writes the report, the figures as files too if asked for.
+pub(crate) fn publish(
+    tables: &Tables,
+    out: &Path,
+    options: &Options,
+    figures: Option<Format>,
+) -> Result<()> {
     let analysis = analyze(tables, options).context("while analyzing the runs")?;
     let mut json = serde_json::to_string_pretty(&analysis)?;
     json.push('\n');
@@ -124,7 +132,10 @@ pub(crate) fn publish(tables: &Tables, out: &Path, options: &Options) -> Result<
         write_whole(&path, text.as_bytes())?;
         println!("{}", path.display());
     }
-    Ok(())
+    match figures {
+        Some(format) => figures::write(out, &report::figures(tables, &analysis), format),
+        None => Ok(()),
+    }
 }
 
 /// The command that makes these runs again, bit for bit.

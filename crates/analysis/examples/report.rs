@@ -17,9 +17,12 @@ const N_QUERY: usize = 15;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("usage: report PATH.html [RUNS]")?;
+    let path = arguments
+        .next()
+        .ok_or("usage: report PATH.html [RUNS [SETTINGS]]")?;
     let n_runs = arguments.next().map_or(Ok(3), |text| text.parse())?;
-    let study = simulated(n_runs);
+    let n_settings = arguments.next().map_or(Ok(1), |text| text.parse())?;
+    let study = simulated(n_runs, n_settings);
     let options = Options {
         reference: Some("protonet".to_owned()),
         ..Options::default()
@@ -84,18 +87,23 @@ const LEARNERS: [Learner; 4] = [
     },
 ];
 
-fn simulated(n_runs: u64) -> Study {
-    let mut tasks = Draws(7);
-    let difficulty: Vec<f64> = (0..N_TASKS).map(|_| 0.9 * tasks.normal()).collect();
+fn simulated(n_runs: u64, n_settings: u64) -> Study {
     let mut runs = Vec::new();
-    for (index, learner) in LEARNERS.iter().enumerate() {
-        for seed in 0..n_runs {
-            runs.push(run(
-                learner,
-                seed,
-                &difficulty,
-                &mut Draws(1000 * (index as u64 + 1) + seed),
-            ));
+    for setting in 0..n_settings {
+        let mut tasks = Draws(7 + setting);
+        // Each further setting is harder than the one before.
+        let draw = |_| 0.9 * tasks.normal() + 0.8 * setting as f64;
+        let difficulty: Vec<f64> = (0..N_TASKS).map(draw).collect();
+        for (index, learner) in LEARNERS.iter().enumerate() {
+            for seed in 0..n_runs {
+                let key = 1000 * (index as u64 + 1) + seed + 100_000 * setting;
+                let mut made = run(learner, seed, &difficulty, &mut Draws(key));
+                if setting > 0 {
+                    made.setting = format!("simulated, harder by {setting}");
+                    made.id = format!("{}-{setting}", made.id);
+                }
+                runs.push(made);
+            }
         }
     }
     Study {

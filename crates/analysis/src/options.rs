@@ -49,6 +49,8 @@ pub struct Options {
     pub n_confused_pairs: usize,
     /// Forests on resampled points, for the intervals of factor importances.
     pub n_refits: usize,
+    /// Thresholds of the card, by column: `seed_sd`, `tail` (CVaR10 less what query sampling alone gives), `failed`; fractions.
+    pub lights: BTreeMap<String, Light>,
     /// How far under its best the mean response may lie within the basin of a setting; in units of the response.
     pub basin_margin: f64,
 }
@@ -62,6 +64,15 @@ pub enum Threshold {
     /// `chance + share * (final - chance)`, with `final` the median over all runs of the setting of the last smoothed
     /// validation accuracy: one threshold for every learner of a setting, so that their steps compare.
     ShareOfFinal(f64),
+}
+
+/// Two thresholds of a figure. Low values are good if `good` is under `bad`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Light {
+    /// Steady from here on, if the interval excludes `bad`.
+    pub good: f64,
+    /// Unstable from here on, if the interval excludes `good`.
+    pub bad: f64,
 }
 
 /// What test episodes are drawn from.
@@ -98,6 +109,13 @@ impl Default for Options {
                 .map(str::to_owned)
                 .to_vec(),
             n_confused_pairs: 50,
+            lights: [
+                ("seed_sd", 0.005, 0.015),
+                ("tail", -0.02, -0.1),
+                ("failed", 0.05, 0.2),
+            ]
+            .map(|(column, good, bad)| (column.to_owned(), Light { good, bad }))
+            .into(),
             n_refits: 100,
             basin_margin: 0.01,
         }

@@ -43,6 +43,6 @@ pub(crate) fn command(flags: &flags::Analyze) -> Result<Ending> {
         ..Options::default()
     };
     make_folder(&out)?;
-    publish(&study, &out, &options)?;
+    publish(&study, &out, &options, flags.figures)?;
     Ok(Ending::Done)
 }

@@ -45,6 +45,7 @@ mod chapters;
 mod document;
 mod figures;
 mod group;
+mod light;
 mod page;
 mod plain;
 mod subject;
@@ -52,6 +53,9 @@ mod svg;
 
 pub use figures::FigureFile;
 
+use std::collections::BTreeMap;
+
+use crate::options::Light;
 use crate::outcome::StudyAnalysis;
 use crate::record::Study;
 use chapters::{SUBJECTS, factors};
@@ -82,11 +86,15 @@ pub fn figures(study: &Study, analysis: &StudyAnalysis) -> Vec<FigureFile> {
 /// to threshold. A study of factors has a table of its own, after it: the first factor of each side of the result.
 #[must_use]
 pub fn terminal_table(study: &Study, analysis: &StudyAnalysis) -> String {
+    // Their thresholds would have to be printed below, and a terminal is narrow.
+    let no_lights = BTreeMap::<String, Light>::new();
     let of_factors = factors::card(analysis).map(|table| plain::columns(&table));
     match of_factors {
         Some(table) if study.runs.is_empty() => table,
-        Some(table) => plain::columns(&card::table(&groups(study, analysis))) + "\n" + &table,
-        None => plain::columns(&card::table(&groups(study, analysis))),
+        Some(table) => {
+            plain::columns(&card::table(&groups(study, analysis), &no_lights)) + "\n" + &table
+        }
+        None => plain::columns(&card::table(&groups(study, analysis), &no_lights)),
     }
 }
 
@@ -114,7 +122,7 @@ fn document(study: &Study, analysis: &StudyAnalysis) -> Document {
         card: if study.runs.is_empty() {
             factors::card(analysis).unwrap_or_default()
         } else {
-            card::table(&groups)
+            card::table(&groups, &analysis.options.lights)
         },
         findings,
         chapters,

@@ -192,8 +192,17 @@ fn table(table: &Table, kind: &str) -> String {
     out + "</tbody>\n</table>\n</div>\n"
 }
 
-/// An interval or a null value in brackets goes to a line of its own, muted: the eye runs down the estimates.
+/// An interval or a null value in brackets goes to a line of its own, muted: the eye runs down the estimates. What follows a
+/// dot is the word of a light.
 fn cells(cell: &str) -> String {
+    if let Some((cell, word)) = cell.rsplit_once(" · ") {
+        let cell = cells(cell);
+        let cell = cell.strip_suffix("</span>").unwrap_or(&cell);
+        return format!(
+            "{cell} <span class=\"light {word}\">{word}</span></span>",
+            word = escape(word)
+        );
+    }
     match cell.find(" [").or_else(|| cell.find(" (")) {
         Some(i) => format!(
             "<span>{} <span class=\"range\">{}</span></span>",

@@ -271,3 +271,19 @@ fn refusals_name_the_field() {
         "runs in the study: 0 given, at least 1 needed"
     );
 }
+
+/// The guide to `report.json` names every result.
+#[test]
+fn the_guide_lists_every_metric() {
+    let guide = include_str!("../../../../docs/report.md");
+    let ids = (LEARNER_METRICS.iter().map(|m| m.id))
+        .chain(SETTING_METRICS.iter().map(|m| m.id))
+        .chain(STUDY_METRICS.iter().map(|m| m.id));
+    for id in ids {
+        assert!(
+            guide.contains(&format!("`{id}`")),
+            "docs/report.md does not name {id}"
+        );
+    }
+    assert!(guide.contains(metastable_analysis::outcome::SCHEMA));
+}

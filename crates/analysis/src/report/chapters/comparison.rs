@@ -108,7 +108,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         caveat: "Pairs share seeds and test tasks; the interval is for other seeds and other tasks of the same kind. No correction is \
                  made for the number of pairs. A difference in the mean is one question, how often a training of one beats a training \
                  of the other is another: the second needs about 29 seed bundles.".to_owned(),
-        figures: figure(&pairs).into_iter().collect(),
+        figures: [figure(&pairs), aggregates::figure(material)].into_iter().flatten().collect(),
         tables: [table(&pairs, &unpaired), aggregates::table(analysis)].into_iter().flatten().collect(),
         ..Chapter::default()
     })

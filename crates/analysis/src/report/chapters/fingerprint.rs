@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::fingerprint::Fingerprint;
 use crate::outcome::StudyAnalysis;
 use crate::report::document::{Chapter, Table, count, list};
 use crate::report::group::Group;
@@ -19,18 +20,20 @@ pub(crate) const SUBJECT: Subject = Subject {
 
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let Material {
-        study,
-        analysis,
-        groups,
+        study, analysis, ..
     } = *material;
-    let fields: BTreeSet<&str> = study
-        .runs
+    let made = made(material);
+    let fields: BTreeSet<&str> = made
         .iter()
-        .flat_map(|run| run.fingerprint.keys().map(String::as_str))
+        .flat_map(|(_, prints)| prints.iter().copied())
+        .flat_map(|print| print.keys().map(String::as_str))
         .collect();
     let (mut common, mut differing) = (Vec::new(), Vec::new());
     for field in &fields {
-        let each: Vec<String> = groups.iter().map(|group| value(group, field)).collect();
+        let each: Vec<String> = made
+            .iter()
+            .map(|(_, prints)| value(prints, field))
+            .collect();
         match each.first() {
             Some(first) if each.iter().all(|v| v == first) => {
                 common.push(vec![(*field).to_owned(), first.clone()])
@@ -44,6 +47,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     }
     let finding = if fields.is_empty() {
         "The records carry no fingerprint: nothing shows that these runs are comparable.".to_owned()
+    } else if made.len() == 1 {
+        format!("Every run carries {}.", count(common.len(), "setting"))
     } else {
         let names: Vec<&str> = differing.iter().map(|row| row[0].as_str()).collect();
         format!(
@@ -61,13 +66,14 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     if !differing.is_empty() {
         tables.push(Table {
             caption: "Settings that differ between learners. A value in parentheses stands for several within one learner.".to_owned(),
-            head: std::iter::once("setting".to_owned()).chain(groups.iter().map(|g| g.name.clone())).collect(),
+            head: std::iter::once("setting".to_owned()).chain(made.iter().map(|(name, _)| name.clone())).collect(),
             rows: differing,
         });
     }
     if !common.is_empty() {
         tables.push(Table {
-            caption: "Settings that all learners share.".to_owned(),
+            caption: "Settings that all runs share; a value in parentheses stands for several."
+                .to_owned(),
             head: ["setting", "value"].map(str::to_owned).to_vec(),
             rows: common,
         });
@@ -85,12 +91,27 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     })
 }
 
-/// The value of a field in all runs of a group; several values are listed in parentheses.
-fn value(group: &Group<'_>, field: &str) -> String {
-    let values: BTreeSet<&str> = group
-        .runs
+/// The fingerprints of each learner's runs, or of a study of factors.
+fn made<'m>(material: &Material<'m>) -> Vec<(String, Vec<&'m Fingerprint>)> {
+    let of_group = |group: &Group<'m>| {
+        let prints = group.runs.iter().map(|run| &run.fingerprint).collect();
+        (group.name.clone(), prints)
+    };
+    match &material.study.factors {
+        Some(table) if material.groups.is_empty() => {
+            let prints = table.runs.iter().map(|run| &run.fingerprint).collect();
+            vec![("all runs".to_owned(), prints)]
+        }
+        _ => material.groups.iter().map(of_group).collect(),
+    }
+}
+
+/// The value of a field in all fingerprints; several values are listed in parentheses.
+fn value(prints: &[&Fingerprint], field: &str) -> String {
+    let absent = || "absent";
+    let values: BTreeSet<&str> = prints
         .iter()
-        .map(|run| run.fingerprint.get(field).map_or("absent", String::as_str))
+        .map(|print| print.get(field).map_or_else(absent, String::as_str))
         .collect();
     let values: Vec<&str> = values.into_iter().collect();
     match values.as_slice() {
