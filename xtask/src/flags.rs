@@ -320,4 +320,7 @@ pub(crate) struct Bench {
     /// Measure one workload in this process
     #[arg(long, hide = true, value_name = "WORKLOAD")]
     pub(crate) alone: Option<String>,
+    /// With --alone: take so many steps and measure nothing, for tools that count instructions
+    #[arg(long, hide = true, requires = "alone", value_name = "N")]
+    pub(crate) steps: Option<usize>,
 }

@@ -7,8 +7,10 @@ use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use metastable_models::Backend;
+
 use super::workload::Workload;
-use crate::flags;
+use crate::{Ending, flags};
 
 /// Steps before the clock starts: caches, branch predictors and buffers are warm afterwards.
 const WARM_UP: usize = 2;
@@ -90,6 +92,18 @@ pub(super) fn measure(workload: &Workload, flags: &flags::Bench) -> Result<Measu
         sgemm_gflops: Some(sgemm_gflops),
         instruction_set: Some(metastable_models::fused::instruction_set().to_owned()),
     })
+}
+
+/// Takes steps on one thread, and nothing else.
+pub(super) fn take_steps(workload: &Workload, steps: usize) -> Result<Ending> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    let mut taken = 0;
+    let go_on = || {
+        taken += 1;
+        taken <= steps
+    };
+    black_box(pool.install(|| workload.run(Backend::Fused, go_on))?);
+    Ok(Ending::Done)
 }
 
 /// Median over half a second.

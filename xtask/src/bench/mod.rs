@@ -20,6 +20,9 @@ use crate::{Ending, flags};
 /// Runs the command.
 pub(crate) fn bench(flags: &flags::Bench) -> Result<Ending> {
     if let Some(name) = &flags.alone {
+        if let Some(steps) = flags.steps {
+            return measure::take_steps(Workload::named(name)?, steps);
+        }
         let measured = measure::measure(Workload::named(name)?, flags)?;
         println!("{}", serde_json::to_string(&measured)?);
         return Ok(Ending::Done);

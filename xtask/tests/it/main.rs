@@ -8,6 +8,7 @@ mod data;
 mod designs;
 mod endings;
 mod errors;
+mod instructions;
 mod lake_runs;
 mod processes;
 mod support;

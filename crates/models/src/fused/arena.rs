@@ -19,9 +19,12 @@ impl<E: Copy + Default> Arena<E> {
             .min_by_key(|&i| free[i].capacity());
         let mut values = best.map(|i| free.swap_remove(i)).unwrap_or_default();
         drop(free);
-        values.resize(len, E::default());
+        if values.len() < len {
+            values.resize(len, E::default());
+        }
         Buffer {
             values,
+            len,
             arena: Arc::clone(self),
         }
     }
@@ -37,7 +40,9 @@ impl<E: Copy + Default> Arena<E> {
 /// A vector that returns to its arena when it is dropped.
 #[derive(Debug)]
 pub(super) struct Buffer<E: Copy + Default> {
+    /// May be longer: what was cut off would have to be filled when it is wanted again.
     values: Vec<E>,
+    len: usize,
     arena: Arc<Arena<E>>,
 }
 
@@ -45,13 +50,13 @@ impl<E: Copy + Default> Deref for Buffer<E> {
     type Target = [E];
 
     fn deref(&self) -> &[E] {
-        &self.values
+        &self.values[..self.len]
     }
 }
 
 impl<E: Copy + Default> DerefMut for Buffer<E> {
     fn deref_mut(&mut self) -> &mut [E] {
-        &mut self.values
+        &mut self.values[..self.len]
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) fn n_sums(g: &Geometry) -> usize {
     }
 }
 
-/// Adds the weight gradient of a group of images to a sum in the algorithm's own order; see
+/// The weight gradient of a group of images, written or added to a sum in the algorithm's own order; see
 /// [`conv_weight::weight_gradient`].
 #[inline(always)]
 pub(super) fn weight_gradient<T: Real>(
@@ -90,13 +90,21 @@ pub(super) fn weight_gradient<T: Real>(
     gradient: &[T],
     sums: &mut [T],
     g: &Geometry,
+    accumulate: bool,
     work: &mut Work<T>,
 ) {
+    if !winograd::pays(g) && !accumulate {
+        sums.fill(T::ZERO);
+    }
     match (winograd::pays(g), simd::lanes::<T>(g.c_out)) {
         (false, 32) => conv_weight::weight_gradient::<T, 32>(x, gradient, sums, g),
         (false, _) => conv_weight::weight_gradient::<T, 16>(x, gradient, sums, g),
-        (true, 32) => winograd::weight_gradient::<T, 32>(x, gradient, sums, g, work.scratch()),
-        (true, _) => winograd::weight_gradient::<T, 16>(x, gradient, sums, g, work.scratch()),
+        (true, 32) => {
+            winograd::weight_gradient::<T, 32>(x, gradient, sums, g, accumulate, work.scratch())
+        }
+        (true, _) => {
+            winograd::weight_gradient::<T, 16>(x, gradient, sums, g, accumulate, work.scratch())
+        }
     }
 }
 

@@ -189,13 +189,13 @@ impl Block {
         let pulled_back =
             |x: &[T], y: &[T], choice: &[u8], g: &[T], input: Option<&mut [T]>| -> Buffer<T> {
                 let mut map = at.arena.zeros(x.len() / geo.in_len() * geo.gradient_len());
-                let mut dw = at.arena.zeros(n_sums(geo));
+                let mut dw = at.arena.take(n_sums(geo));
                 let mut work = Work::new(at.arena, geo);
                 simd::dispatch(
                     #[inline(always)]
                     || {
                         self.spread_best(k0, [(y, k1)], [(g, a)], choice, &mut map);
-                        weight_gradient(x, &map, &mut dw, geo, &mut work);
+                        weight_gradient(x, &map, &mut dw, geo, false, &mut work);
                         if let (Some(input), Some(turned)) = (input, &turned) {
                             convolve(&map, turned, input, &transposed, false, &mut work);
                         }

@@ -183,7 +183,7 @@ impl Block {
             .zip(inputs)
             .map(|((((x, dx), (y, dy)), (choice, (g, dg))), input)| {
                 let mut map = at.arena.zeros(x.len() / geo.in_len() * geo.gradient_len());
-                let mut dw = at.arena.zeros(n_sums(geo));
+                let mut dw = at.arena.take(n_sums(geo));
                 let mut work = Work::new(at.arena, geo);
                 simd::dispatch(
                     #[inline(always)]
@@ -196,7 +196,7 @@ impl Block {
                             choice,
                             &mut map,
                         );
-                        weight_gradient(x, &map, &mut dw, geo, &mut work);
+                        weight_gradient(x, &map, &mut dw, geo, false, &mut work);
                         if let (Some(input), Some(turned)) = (input.as_deref_mut(), turned) {
                             convolve(&map, turned, input, &transposed, false, &mut work);
                         }
@@ -206,7 +206,7 @@ impl Block {
                         // The gradient itself, made again: cheaper than keeping a map of the full size.
                         self.spread_best(k0, [(y, k1)], [(g, k2)], choice, &mut map);
                         if let Some(dx) = dx {
-                            weight_gradient(dx, &map, &mut dw, geo, &mut work);
+                            weight_gradient(dx, &map, &mut dw, geo, true, &mut work);
                         }
                         if let (Some(input), Some(d_turned)) = (input, &d_turned) {
                             convolve(&map, d_turned, input, &transposed, true, &mut work);

@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use super::lines::{WeightGradient, Weights, both_sides};
-use super::{LANES, PLACES, SIDE};
+use super::{LANES, PLACES, SIDE, plane_stride};
 use crate::Real;
 use crate::fused::arena::{Arena, Buffer};
 use crate::fused::geometry::Geometry;
 use crate::fused::simd;
+
+/// Input channels that are gathered before they are transformed: lanes read right after their values were written one at
+/// a time would wait for them.
+const AHEAD: usize = 16;
 
 /// `G w G^T`: for each place and each block of `lanes` output channels a panel of `(c_in, lanes)`.
 #[derive(Debug)]
@@ -47,7 +51,7 @@ impl<T: Real> Filter<T> {
         let lanes = simd::lanes::<T>(c_out);
         let n_blocks = c_out.div_ceil(lanes);
         // Lanes past the last channel are multiplied too.
-        let len = PLACES * n_blocks * c_in * lanes;
+        let len = PLACES * rows_of_place(n_blocks, c_in) * lanes;
         let mut values = if c_out.is_multiple_of(lanes) {
             arena.take(len)
         } else {
@@ -56,22 +60,24 @@ impl<T: Real> Filter<T> {
         simd::dispatch(
             #[inline(always)]
             || {
+                let mut w = [[[[T::ZERO; LANES]; 3]; 3]; AHEAD];
                 for first in (0..c_out).step_by(LANES) {
                     let (block, lane) = (first / lanes, first % lanes);
-                    for input in 0..c_in {
-                        let mut w = [[[T::ZERO; LANES]; 3]; 3];
-                        for (tap, w) in w.iter_mut().flatten().enumerate() {
-                            for (i, w) in w.iter_mut().enumerate() {
-                                *w = weight(tap, input, first + i);
+                    for ahead in (0..c_in).step_by(AHEAD) {
+                        for (input, w) in (ahead..c_in).zip(&mut w) {
+                            for (tap, w) in w.iter_mut().flatten().enumerate() {
+                                for (i, w) in w.iter_mut().enumerate() {
+                                    *w = weight(tap, input, first + i);
+                                }
                             }
                         }
-                        for (place, value) in both_sides::<Weights, T, 3, SIDE>(&w)
-                            .iter()
-                            .flatten()
-                            .enumerate()
-                        {
-                            let row = (place * n_blocks + block) * c_in + input;
-                            values[row * lanes + lane..][..LANES].copy_from_slice(value);
+                        for (input, w) in (ahead..c_in).zip(&w) {
+                            let places = both_sides::<Weights, T, 3, SIDE>(w);
+                            for (place, value) in places.iter().flatten().enumerate() {
+                                let row =
+                                    place * rows_of_place(n_blocks, c_in) + block * c_in + input;
+                                values[row * lanes + lane..][..LANES].copy_from_slice(value);
+                            }
                         }
                     }
                 }
@@ -93,14 +99,19 @@ impl<T: Real> Filter<T> {
     #[inline(always)]
     pub(super) fn panel<const L: usize>(&self, place: usize, block: usize) -> &[[T; L]] {
         debug_assert_eq!(self.lanes, L, "packed for another tile");
-        let first = (place * self.n_blocks + block) * self.c_in;
+        let first = place * rows_of_place(self.n_blocks, self.c_in) + block * self.c_in;
         &self.values.as_chunks::<L>().0[first..][..self.c_in]
     }
 }
 
-/// Adds `G^T dU G` to weights in PyTorch's order, where `sum` is `dU`, `(36, c_in, c_out)`.
+/// With one row between the places, for the reason given at [`super::plane_stride`].
+fn rows_of_place(n_blocks: usize, c_in: usize) -> usize {
+    n_blocks * c_in + 1
+}
+
+/// Adds `G^T dU G` to weights in PyTorch's order, where `sum` is `dU`, `(36, c_in, c_out)` with gaps.
 pub(in crate::fused) fn add_in_torch_order<T: Real>(sum: &[T], weights: &mut [T], g: &Geometry) {
-    let plane = g.c_in * g.c_out;
+    let plane = plane_stride(g.c_in, g.c_out);
     simd::dispatch(
         #[inline(always)]
         || {

@@ -2,7 +2,7 @@
 
 use super::filter::Filter;
 use super::transform::{of_gradient, of_input, to_output};
-use super::{PASS, PLACES, Tiles, WEIGHT_PASS};
+use super::{PASS, PLACES, Tiles, WEIGHT_PASS, plane_stride};
 use crate::Real;
 use crate::fused::arena::{Arena, Buffer};
 use crate::fused::conv::{ROWS, multiply_add};
@@ -21,8 +21,8 @@ impl<T: Real> Scratch<T> {
         // The transposed convolution exchanges the channels.
         let channels = g.c_in.max(g.c_out);
         Self {
-            input: arena.take(PLACES * WEIGHT_PASS * channels),
-            output: arena.take(PLACES * WEIGHT_PASS * channels),
+            input: arena.take(PLACES * plane_stride(WEIGHT_PASS, channels)),
+            output: arena.take(PLACES * plane_stride(WEIGHT_PASS, channels)),
             nothing: arena.zeros(channels),
         }
     }
@@ -31,8 +31,8 @@ impl<T: Real> Scratch<T> {
     #[inline(always)]
     fn parts(&mut self, g: &Geometry, pass: usize) -> (&mut [T], &mut [T], &[T]) {
         (
-            &mut self.input[..PLACES * pass * g.c_in],
-            &mut self.output[..PLACES * pass * g.c_out],
+            &mut self.input[..PLACES * plane_stride(pass, g.c_in)],
+            &mut self.output[..PLACES * plane_stride(pass, g.c_out)],
             &self.nothing,
         )
     }
@@ -55,8 +55,8 @@ pub(in crate::fused) fn convolve<T: Real, const L: usize>(
         let n = PASS.min(n_tiles - first);
         of_input(x, g, (first, n), nothing, transformed);
         let places = transformed
-            .chunks_exact(PASS * c_in)
-            .zip(products.chunks_exact_mut(PASS * c_out));
+            .chunks_exact(plane_stride(PASS, c_in))
+            .zip(products.chunks_exact_mut(plane_stride(PASS, c_out)));
         for (place, (input, output)) in places.enumerate() {
             for block in 0..c_out.div_ceil(L) {
                 let panel = filter.panel::<L>(place, block);
@@ -83,7 +83,7 @@ pub(in crate::fused) fn convolve<T: Real, const L: usize>(
     }
 }
 
-/// `dU += sum over tiles (B^T d B) (outer) (A g A^T)`, `(36, c_in, c_out)`; maps as for
+/// `dU = sum over tiles (B^T d B) (outer) (A g A^T)`, or `dU += ..`, `(36, c_in, c_out)`; maps as for
 /// [`crate::fused::conv_weight::weight_gradient`].
 #[inline(always)]
 pub(in crate::fused) fn weight_gradient<T: Real, const L: usize>(
@@ -91,6 +91,7 @@ pub(in crate::fused) fn weight_gradient<T: Real, const L: usize>(
     gradient: &[T],
     du: &mut [T],
     g: &Geometry,
+    accumulate: bool,
     scratch: &mut Scratch<T>,
 ) {
     let (c_in, c_out) = (g.c_in, g.c_out);
@@ -101,15 +102,16 @@ pub(in crate::fused) fn weight_gradient<T: Real, const L: usize>(
         of_input(x, g, (first, n), nothing, inputs);
         of_gradient(gradient, g, (first, n), nothing, gradients);
         let places = inputs
-            .chunks_exact(WEIGHT_PASS * c_in)
-            .zip(gradients.chunks_exact(WEIGHT_PASS * c_out))
-            .zip(du.chunks_exact_mut(c_in * c_out));
+            .chunks_exact(plane_stride(WEIGHT_PASS, c_in))
+            .zip(gradients.chunks_exact(plane_stride(WEIGHT_PASS, c_out)))
+            .zip(du.chunks_exact_mut(plane_stride(c_in, c_out)));
         for ((input, output), du) in places {
             let product = Product {
                 input: &input[..n * c_in],
                 output: &output[..n * c_out],
                 c_in,
                 c_out,
+                accumulate: accumulate || first > 0,
             };
             let mut k = 0;
             while k < c_in {
@@ -130,10 +132,11 @@ struct Product<'a, T> {
     output: &'a [T],
     c_in: usize,
     c_out: usize,
+    accumulate: bool,
 }
 
 impl<T: Real> Product<'_, T> {
-    /// Adds the rows `k .. k + R` of the product `input^T output`; returns `R`.
+    /// Writes or adds the rows `k .. k + R` of the product `input^T output`; returns `R`.
     #[inline(always)]
     fn add<const R: usize, const L: usize>(&self, k: usize, du: &mut [T]) -> usize {
         for first in (0..self.c_out).step_by(L) {
@@ -164,8 +167,12 @@ impl<T: Real> Product<'_, T> {
         }
         for (r, sums) in sums.iter().enumerate() {
             let du = &mut du[r * self.c_out + first..][..L];
-            for (du, sum) in du.iter_mut().zip(sums) {
-                *du += *sum;
+            if self.accumulate {
+                for (du, sum) in du.iter_mut().zip(sums) {
+                    *du += *sum;
+                }
+            } else {
+                du.copy_from_slice(sums);
             }
         }
     }

@@ -124,8 +124,8 @@ fn check<T: Real>(g: &Geometry, n: usize, tolerance: f64) {
     simd::dispatch(
         #[inline(always)]
         || match simd::lanes::<T>(g.c_out) {
-            32 => weight_gradient::<T, 32>(&x, &gradient, &mut sums, g, &mut scratch),
-            _ => weight_gradient::<T, 16>(&x, &gradient, &mut sums, g, &mut scratch),
+            32 => weight_gradient::<T, 32>(&x, &gradient, &mut sums, g, false, &mut scratch),
+            _ => weight_gradient::<T, 16>(&x, &gradient, &mut sums, g, false, &mut scratch),
         },
     );
     let mut dw = vec![T::ZERO; g.n_weights()];

@@ -1,12 +1,12 @@
 //! The transforms of maps: tiles of pixels to the places of [`super`], and back.
 
 use super::lines::{Gradient, Input, Lanes, Output, both_sides};
-use super::{LANES, PASS, PLACES, SIDE, TILE, Tiles};
+use super::{LANES, PASS, PLACES, SIDE, TILE, Tiles, plane_stride};
 use crate::Real;
 use crate::fused::geometry::Geometry;
 
 /// `B^T d B` of the tiles `first .. first + n` of a padded map `x`, `(images, padded height, padded width, c)`, into
-/// `planes`, `(36, PASS, c)`.
+/// `planes`, `(36, tiles, c)` with gaps.
 #[inline(always)]
 pub(super) fn of_input<T: Real>(
     x: &[T],
@@ -71,7 +71,7 @@ pub(super) fn to_output<T: Real>(
     accumulate: bool,
 ) {
     let (c, tiles) = (g.c_out, Tiles::of(g));
-    let plane = PASS * c;
+    let plane = plane_stride(PASS, c);
     for t in 0..n {
         let (image, row, column) = tiles.place(first + t);
         let y = &mut y[image * g.out_len()..][..g.out_len()];
