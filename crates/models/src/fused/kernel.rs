@@ -73,16 +73,7 @@ pub(super) fn convolve<T: Real>(
     }
 }
 
-/// Values of the sum that [`weight_gradient`] adds to.
-pub(super) fn n_sums(g: &Geometry) -> usize {
-    if winograd::pays(g) {
-        winograd::n_sums(g)
-    } else {
-        g.n_weights()
-    }
-}
-
-/// The weight gradient of a group of images, written or added to a sum in the algorithm's own order; see
+/// The weight gradient of a group of images, written or added to a sum in kernel order; see
 /// [`conv_weight::weight_gradient`].
 #[inline(always)]
 pub(super) fn weight_gradient<T: Real>(
@@ -105,14 +96,5 @@ pub(super) fn weight_gradient<T: Real>(
         (true, _) => {
             winograd::weight_gradient::<T, 16>(x, gradient, sums, g, accumulate, work.scratch())
         }
-    }
-}
-
-/// Adds such a sum to weights in PyTorch's order.
-pub(super) fn add_in_torch_order<T: Real>(sums: &[T], weights: &mut [T], g: &Geometry) {
-    if winograd::pays(g) {
-        winograd::add_in_torch_order(sums, weights, g);
-    } else {
-        conv_weight::add_in_torch_order(sums, weights, g);
     }
 }

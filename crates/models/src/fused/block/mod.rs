@@ -17,8 +17,9 @@ use self::sums::{add_in_order, gradient_sums};
 pub(super) use self::tangent::TangentTrace;
 use super::affine::Affine;
 use super::arena::Buffer;
+use super::conv_weight::add_in_torch_order;
 use super::geometry::Geometry;
-use super::kernel::{Weights, Work, add_in_torch_order, convolve, n_sums, weight_gradient};
+use super::kernel::{Weights, Work, convolve, weight_gradient};
 use super::norm::{Moments, Normalizer};
 use super::point::Point;
 use super::simd;
@@ -189,7 +190,7 @@ impl Block {
         let pulled_back =
             |x: &[T], y: &[T], choice: &[u8], g: &[T], input: Option<&mut [T]>| -> Buffer<T> {
                 let mut map = at.arena.zeros(x.len() / geo.in_len() * geo.gradient_len());
-                let mut dw = at.arena.take(n_sums(geo));
+                let mut dw = at.arena.take(geo.n_weights());
                 let mut work = Work::new(at.arena, geo);
                 simd::dispatch(
                     #[inline(always)]

@@ -7,7 +7,7 @@ use super::sums::{add_in_order, gradient_tangent_sums, tangent_sums};
 use super::{Block, Trace};
 use crate::Real;
 use crate::fused::arena::Buffer;
-use crate::fused::kernel::{Weights, Work, convolve, n_sums, weight_gradient};
+use crate::fused::kernel::{Weights, Work, convolve, weight_gradient};
 use crate::fused::norm::TangentMeans;
 use crate::fused::point::Point;
 use crate::fused::simd;
@@ -183,7 +183,7 @@ impl Block {
             .zip(inputs)
             .map(|((((x, dx), (y, dy)), (choice, (g, dg))), input)| {
                 let mut map = at.arena.zeros(x.len() / geo.in_len() * geo.gradient_len());
-                let mut dw = at.arena.take(n_sums(geo));
+                let mut dw = at.arena.take(geo.n_weights());
                 let mut work = Work::new(at.arena, geo);
                 simd::dispatch(
                     #[inline(always)]

@@ -109,27 +109,30 @@ fn rows_of_place(n_blocks: usize, c_in: usize) -> usize {
     n_blocks * c_in + 1
 }
 
-/// Adds `G^T dU G` to weights in PyTorch's order, where `sum` is `dU`, `(36, c_in, c_out)` with gaps.
-pub(in crate::fused) fn add_in_torch_order<T: Real>(sum: &[T], weights: &mut [T], g: &Geometry) {
-    let plane = plane_stride(g.c_in, g.c_out);
-    simd::dispatch(
-        #[inline(always)]
-        || {
-            for input in 0..g.c_in {
-                for first in (0..g.c_out).step_by(LANES) {
-                    let mut u = [[[T::ZERO; LANES]; SIDE]; SIDE];
-                    for (place, u) in u.iter_mut().flatten().enumerate() {
-                        let at = place * plane + input * g.c_out + first;
-                        u.copy_from_slice(&sum[at..][..LANES]);
-                    }
-                    let w = both_sides::<WeightGradient, T, SIDE, 3>(&u);
-                    for (tap, values) in w.iter().flatten().enumerate() {
-                        for (i, value) in values.iter().enumerate() {
-                            weights[((first + i) * g.c_in + input) * 9 + tap] += *value;
-                        }
-                    }
+/// `dw = G^T dU G`, or `dw += ..`, `(kernel row, kernel column, c_in, c_out)`, where `du` is `(36, c_in, c_out)` with gaps.
+#[inline(always)]
+pub(super) fn gradient_from_places<T: Real>(
+    du: &[T],
+    dw: &mut [T],
+    g: &Geometry,
+    accumulate: bool,
+) {
+    let (stride, len) = (plane_stride(g.c_in, g.c_out), g.c_in * g.c_out);
+    for at in (0..len).step_by(LANES) {
+        let mut u = [[[T::ZERO; LANES]; SIDE]; SIDE];
+        for (place, u) in u.iter_mut().flatten().enumerate() {
+            u.copy_from_slice(&du[place * stride + at..][..LANES]);
+        }
+        let w = both_sides::<WeightGradient, T, SIDE, 3>(&u);
+        for (tap, values) in w.iter().flatten().enumerate() {
+            let to = &mut dw[tap * len + at..][..LANES];
+            if accumulate {
+                for (to, value) in to.iter_mut().zip(values) {
+                    *to += *value;
                 }
+            } else {
+                to.copy_from_slice(values);
             }
-        },
-    );
+        }
+    }
 }

@@ -16,7 +16,7 @@ mod lines;
 mod product;
 mod transform;
 
-pub(super) use self::filter::{Filter, add_in_torch_order};
+pub(super) use self::filter::Filter;
 pub(super) use self::product::{Scratch, convolve, weight_gradient};
 use super::geometry::Geometry;
 
@@ -51,11 +51,6 @@ pub(super) fn pays(g: &Geometry) -> bool {
 /// tile's 36 places compete for the same few lines of the first-level cache.
 fn plane_stride(rows: usize, channels: usize) -> usize {
     rows * channels + LANES
-}
-
-/// Values of the sum of a weight gradient, `(36, c_in, c_out)` with gaps.
-pub(super) fn n_sums(g: &Geometry) -> usize {
-    PLACES * plane_stride(g.c_in, g.c_out)
 }
 
 /// The 4x4 tiles of an output map; at an edge they stick out, and what sticks out is zero.

@@ -1,6 +1,6 @@
 //! The 36 matrix products, between the transforms.
 
-use super::filter::Filter;
+use super::filter::{Filter, gradient_from_places};
 use super::transform::{of_gradient, of_input, to_output};
 use super::{PASS, PLACES, Tiles, WEIGHT_PASS, plane_stride};
 use crate::Real;
@@ -14,6 +14,7 @@ pub(in crate::fused) struct Scratch<T: Real> {
     input: Buffer<T>,
     output: Buffer<T>,
     nothing: Buffer<T>,
+    arena: Arc<Arena<T>>,
 }
 
 impl<T: Real> Scratch<T> {
@@ -24,6 +25,7 @@ impl<T: Real> Scratch<T> {
             input: arena.take(PLACES * plane_stride(WEIGHT_PASS, channels)),
             output: arena.take(PLACES * plane_stride(WEIGHT_PASS, channels)),
             nothing: arena.zeros(channels),
+            arena: Arc::clone(arena),
         }
     }
 
@@ -83,19 +85,20 @@ pub(in crate::fused) fn convolve<T: Real, const L: usize>(
     }
 }
 
-/// `dU = sum over tiles (B^T d B) (outer) (A g A^T)`, or `dU += ..`, `(36, c_in, c_out)`; maps as for
+/// `dw = G^T [sum over tiles (B^T d B) (outer) (A g A^T)] G`, or `dw += ..`; shapes and calling rules are those of
 /// [`crate::fused::conv_weight::weight_gradient`].
 #[inline(always)]
 pub(in crate::fused) fn weight_gradient<T: Real, const L: usize>(
     x: &[T],
     gradient: &[T],
-    du: &mut [T],
+    dw: &mut [T],
     g: &Geometry,
     accumulate: bool,
     scratch: &mut Scratch<T>,
 ) {
     let (c_in, c_out) = (g.c_in, g.c_out);
     let n_tiles = x.len() / g.in_len() * Tiles::of(g).len();
+    let mut du = scratch.arena.take(PLACES * plane_stride(c_in, c_out));
     let (inputs, gradients, nothing) = scratch.parts(g, WEIGHT_PASS);
     for first in (0..n_tiles).step_by(WEIGHT_PASS) {
         let n = WEIGHT_PASS.min(n_tiles - first);
@@ -111,7 +114,7 @@ pub(in crate::fused) fn weight_gradient<T: Real, const L: usize>(
                 output: &output[..n * c_out],
                 c_in,
                 c_out,
-                accumulate: accumulate || first > 0,
+                accumulate: first > 0,
             };
             let mut k = 0;
             while k < c_in {
@@ -124,6 +127,7 @@ pub(in crate::fused) fn weight_gradient<T: Real, const L: usize>(
             }
         }
     }
+    gradient_from_places(&du, dw, g, accumulate);
 }
 
 /// Two transformed maps at one place: `(tiles, c_in)` and `(tiles, c_out)`.

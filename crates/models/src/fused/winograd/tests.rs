@@ -120,7 +120,7 @@ fn check<T: Real>(g: &Geometry, n: usize, tolerance: f64) {
     let error = largest_error(&y, &twice);
     assert!(error < tolerance, "{g:?}, accumulated: {error:e}");
 
-    let mut sums = vec![T::ZERO; n_sums(g)];
+    let mut sums = vec![T::ZERO; g.n_weights()];
     simd::dispatch(
         #[inline(always)]
         || match simd::lanes::<T>(g.c_out) {
@@ -129,7 +129,7 @@ fn check<T: Real>(g: &Geometry, n: usize, tolerance: f64) {
         },
     );
     let mut dw = vec![T::ZERO; g.n_weights()];
-    add_in_torch_order(&sums, &mut dw, g);
+    crate::fused::conv_weight::add_in_torch_order(&sums, &mut dw, g);
     let error = largest_error(&dw, &direct_gradient(&x, &gradient, g));
     assert!(error < tolerance, "{g:?}, weights: {error:e}");
 
