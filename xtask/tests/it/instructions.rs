@@ -3,10 +3,10 @@
 use std::process::Command;
 
 /// Instructions of one outer step of MAML on one small task (conv-4, 64 filters, 5-way 1-shot, one query a class, one inner
-/// step) in the profile of the tests, by the AVX2 kernels, which are what valgrind's processor offers.
+/// step) in the profile of the tests, by the kernels that the processor which valgrind imitates gets (no AVX-512).
 ///
-/// Measured with rustc 1.95 and valgrind 3.19 on x86-64. A change that makes it fewer: put the new figure here.
-const EXPECTED: f64 = 0.0;
+/// Measured with rustc 1.95 and valgrind 3.19.0 on x86-64. A change that makes it fewer: put the new figure here.
+const EXPECTED: f64 = 9.953e8;
 /// Compilers and the C library differ by a few percent.
 const BAND: f64 = 0.1;
 
