@@ -11,8 +11,8 @@ pub(crate) struct Document {
     pub(crate) lead: Vec<String>,
     /// Remarks that a reader must not miss, before any number (missing runs, simulated data).
     pub(crate) warnings: Vec<String>,
-    /// One row per learner and setting.
-    pub(crate) card: Table,
+    /// One row per learner and setting, in as many tables as it takes to fit the columns.
+    pub(crate) card: Vec<Table>,
     /// The main results as sentences.
     pub(crate) findings: Vec<String>,
     /// The chapters with their subjects, in order.

@@ -53,9 +53,6 @@ mod svg;
 
 pub use figures::FigureFile;
 
-use std::collections::BTreeMap;
-
-use crate::options::Light;
 use crate::outcome::StudyAnalysis;
 use crate::record::Study;
 use chapters::{SUBJECTS, factors};
@@ -86,15 +83,13 @@ pub fn figures(study: &Study, analysis: &StudyAnalysis) -> Vec<FigureFile> {
 /// to threshold. A study of factors has a table of its own, after it: the first factor of each side of the result.
 #[must_use]
 pub fn terminal_table(study: &Study, analysis: &StudyAnalysis) -> String {
-    // Their thresholds would have to be printed below, and a terminal is narrow.
-    let no_lights = BTreeMap::<String, Light>::new();
     let of_factors = factors::card(analysis).map(|table| plain::columns(&table));
     match of_factors {
         Some(table) if study.runs.is_empty() => table,
         Some(table) => {
-            plain::columns(&card::table(&groups(study, analysis), &no_lights)) + "\n" + &table
+            plain::columns(&card::table(&groups(study, analysis), analysis)) + "\n" + &table
         }
-        None => plain::columns(&card::table(&groups(study, analysis), &no_lights)),
+        None => plain::columns(&card::table(&groups(study, analysis), analysis)),
     }
 }
 
@@ -120,9 +115,9 @@ fn document(study: &Study, analysis: &StudyAnalysis) -> Document {
         lead: lead(study, analysis, &groups),
         warnings: warnings(study, analysis, &groups),
         card: if study.runs.is_empty() {
-            factors::card(analysis).unwrap_or_default()
+            factors::card(analysis).into_iter().collect()
         } else {
-            card::table(&groups, &analysis.options.lights)
+            card::tables(&groups, analysis)
         },
         findings,
         chapters,

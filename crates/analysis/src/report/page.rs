@@ -32,7 +32,9 @@ pub(crate) fn render(document: &Document) -> String {
     out += "</header>\n";
     out += &navigation(document);
     out += "<main>\n<section id=\"card\">\n<h2>Card</h2>\n";
-    out += &table(&document.card, "cards");
+    for part in &document.card {
+        out += &table(part, "cards");
+    }
     out += "</section>\n<section id=\"findings\">\n<h2>Findings</h2>\n<ol class=\"findings\">\n";
     for finding in &document.findings {
         out += &format!("<li>{}</li>\n", escape(finding));

@@ -12,7 +12,9 @@ pub(crate) fn markdown(document: &Document) -> String {
         out += &format!("> **Note.** {}\n\n", prose(warning));
     }
     out += "## Card\n\n";
-    out += &table(&document.card);
+    for part in &document.card {
+        out += &table(part);
+    }
     out += "## Findings\n\n";
     for (i, finding) in document.findings.iter().enumerate() {
         out += &format!("{}. {}\n", i + 1, prose(finding));

@@ -1,0 +1,194 @@
+//! The card: one row per learner and setting, and one more where failed runs weigh on the first. It has parts, so that it fits a
+//! page: each has these rows, and columns of its own.
+
+mod outcome;
+mod probed;
+
+use std::collections::BTreeMap;
+
+use crate::estimate::Estimate;
+use crate::failure::Failures;
+use crate::metric::Measures;
+use crate::options::Light;
+use crate::outcome::StudyAnalysis;
+use crate::report::document::{Table, percent, percent_range};
+use crate::report::group::Group;
+use crate::report::light::judge;
+use crate::report::svg::text::number;
+use crate::spread::Spread;
+
+/// What one row is about.
+pub(crate) struct Row<'r> {
+    /// Name of the learner.
+    pub(crate) learner: &'r str,
+    /// Figures across the learners of the setting.
+    pub(crate) of_setting: Option<&'r Measures>,
+    /// Figures of the runs that the row counts.
+    pub(crate) measures: &'r Measures,
+    /// Failed runs of all, for the row of all runs.
+    pub(crate) failures: Option<&'r Failures>,
+}
+
+/// A column of the card.
+pub(crate) struct Column {
+    /// A quantity with its unit.
+    pub(crate) head: &'static str,
+    /// Its value; a column without one in any row is left out.
+    pub(crate) cell: fn(&Row<'_>) -> Option<String>,
+    /// What its light judges, and the name of its thresholds in the options.
+    pub(crate) light: Option<(&'static str, Judged)>,
+}
+
+/// An estimate that a light judges.
+type Judged = fn(&Row<'_>) -> Option<Estimate>;
+
+/// A part of the card.
+struct Part {
+    /// What its columns are about, and how to read them.
+    caption: &'static str,
+    columns: &'static [Column],
+}
+
+/// All parts, in order; one without a value is left out. The first is the card of a terminal.
+const PARTS: &[Part] = &[
+    Part {
+        caption: "Every tested run counts in a row unless it says otherwise. CI: interval for another set of seeds, at the level of the \
+                  analysis; null: what query sampling alone would give. Intervals rest on normal theory and are not cut at 0 or 100 %; a \
+                  limit beyond them says that the runs are too few.",
+        columns: outcome::COLUMNS,
+    },
+    Part {
+        caption: "One trained learner, asked again: other support sets, orders of the classes, batches, step sizes.",
+        columns: probed::ADAPTATION,
+    },
+    Part {
+        caption: "Curvature of the query loss after adaptation, kinship of the features of different seeds, and what is left under damage, \
+                  other data and wrong labels.",
+        columns: probed::GEOMETRY_AND_SHIFT,
+    },
+];
+
+/// The first part without lights: their thresholds would have to be printed below, and a terminal is narrow.
+pub(crate) fn table(groups: &[Group<'_>], analysis: &StudyAnalysis) -> Table {
+    part(&PARTS[0], groups, analysis, &BTreeMap::new())
+}
+
+/// All parts that have a value.
+pub(crate) fn tables(groups: &[Group<'_>], analysis: &StudyAnalysis) -> Vec<Table> {
+    let lights = &analysis.options.lights;
+    PARTS
+        .iter()
+        .map(|it| part(it, groups, analysis, lights))
+        .filter(|table| table.head.len() > 1)
+        .collect()
+}
+
+fn part(
+    part: &Part,
+    groups: &[Group<'_>],
+    analysis: &StudyAnalysis,
+    lights: &BTreeMap<String, Light>,
+) -> Table {
+    let columns = part.columns;
+    let mut rows: Vec<(String, Vec<Option<String>>)> = Vec::new();
+    let mut add = |name: String, row: &Row<'_>| {
+        let cell = |column: &Column| Some((column.cell)(row)? + &verdict(column, row, lights));
+        rows.push((name, columns.iter().map(cell).collect()));
+    };
+    for group in groups {
+        let Some(of_learner) = group.analysis else {
+            continue;
+        };
+        let setting = analysis.settings.iter();
+        let setting = setting.clone().find(|it| it.setting == group.setting);
+        let all = Row {
+            learner: group.learner,
+            of_setting: setting.map(|setting| &setting.all),
+            measures: &of_learner.all,
+            failures: Some(&of_learner.failures),
+        };
+        add(group.name.clone(), &all);
+        let sound = of_learner.without_failed.as_ref();
+        let n_sound = sound.and_then(|sound| Some(sound.get::<Spread>()?.n_runs));
+        // Untested runs never entered; only a tested failure makes the second row differ.
+        if let (Some(sound), Some(n)) = (sound, n_sound)
+            && of_learner.tested_seeds.len() > n
+        {
+            let sound = Row {
+                of_setting: setting.and_then(|setting| setting.without_failed.as_ref()),
+                measures: sound,
+                failures: None,
+                ..all
+            };
+            add(format!("{}, failed runs left out", group.name), &sound);
+        }
+    }
+    let is_known = |column: &usize| rows.iter().any(|(_, cells)| cells[*column].is_some());
+    let known: Vec<usize> = (0..columns.len()).filter(is_known).collect();
+    let cells = |(name, row): &(String, Vec<Option<String>>)| {
+        let cell = |column: &usize| row[*column].clone().unwrap_or_else(|| "none".to_owned());
+        std::iter::once(name.clone())
+            .chain(known.iter().map(cell))
+            .collect()
+    };
+    Table {
+        caption: format!("{} {}", part.caption, rule(columns, lights))
+            .trim_end()
+            .to_owned(),
+        head: std::iter::once("learner")
+            .chain(known.iter().map(|column| columns[*column].head))
+            .map(str::to_owned)
+            .collect(),
+        rows: rows.iter().map(cells).collect(),
+    }
+}
+
+/// The light of a cell as ` · steady`, if its column has one.
+fn verdict(column: &Column, row: &Row<'_>, lights: &BTreeMap<String, Light>) -> String {
+    let judged = column.light.as_ref().and_then(|(name, of)| {
+        let verdict = judge(&of(row)?, *lights.get(*name)?);
+        Some(format!(" · {}", verdict.word()))
+    });
+    judged.unwrap_or_default()
+}
+
+/// What the words of the lights mean.
+fn rule(columns: &[Column], lights: &BTreeMap<String, Light>) -> String {
+    let each: Vec<String> = columns
+        .iter()
+        .filter_map(|column| {
+            let (name, _) = column.light.as_ref()?;
+            let light = lights.get(*name)?;
+            let column = column.head.split(',').next()?;
+            let less = if *name == "tail" {
+                " less its null"
+            } else {
+                ""
+            };
+            Some(format!(
+                "{column}{less} {} and {}",
+                number(100.0 * light.good, 1),
+                number(100.0 * light.bad, 1)
+            ))
+        })
+        .collect();
+    if each.is_empty() {
+        return String::new();
+    }
+    format!(
+        "Steady: on the good side of the first threshold, and the interval excludes the second; unstable: the reverse; open: in \
+         between, or too few runs to say. Thresholds, in percentage points: {}.",
+        each.join("; ")
+    )
+}
+
+fn with_interval(estimate: &Estimate) -> String {
+    match &estimate.interval {
+        Some(interval) => format!(
+            "{} {}",
+            percent(estimate.value),
+            percent_range(interval.lower, interval.upper)
+        ),
+        None => percent(estimate.value),
+    }
+}
