@@ -19,6 +19,31 @@ use crate::support::{factor_table, run};
 
 const SETTING: &str = "glyphs 5-way 1-shot";
 
+/// What only `probe` can answer, which the studies here have not asked.
+const ASKED: &[&str] = &[
+    "support_sets",
+    "label_order",
+    "step_sizes",
+    "coupling",
+    "example_influence",
+    "curvature",
+    "surface",
+    "representation",
+    "task_map",
+    "mismatch",
+    "corruption",
+    "label_noise",
+    "confidence",
+    "kinship",
+];
+
+/// Sorted identifiers of the metrics that need no answers.
+fn unasked(ids: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    let mut ids: Vec<_> = ids.filter(|id| !ASKED.contains(id)).collect();
+    ids.sort_unstable();
+    ids
+}
+
 fn options() -> Options {
     Options {
         n_resamples: 500,
@@ -78,12 +103,17 @@ fn every_metric_of_a_sound_study() {
     let setting = &result.settings[0];
     let maml = &setting.learners[0];
     assert_eq!(
-        maml.all.ids().count(),
-        LEARNER_METRICS.len(),
-        "every learner metric is there"
+        maml.all.ids().collect::<Vec<_>>(),
+        unasked(LEARNER_METRICS.iter().map(|metric| metric.id))
     );
-    assert_eq!(setting.all.ids().count(), SETTING_METRICS.len());
-    assert_eq!(result.all.ids().count(), STUDY_METRICS.len());
+    assert_eq!(
+        setting.all.ids().collect::<Vec<_>>(),
+        unasked(SETTING_METRICS.iter().map(|metric| metric.id))
+    );
+    assert_eq!(
+        result.all.ids().collect::<Vec<_>>(),
+        unasked(STUDY_METRICS.iter().map(|metric| metric.id))
+    );
     assert!(maml.without_failed.is_none() && maml.failures.failed.is_empty());
 
     let spread = maml.all.get::<Spread>().unwrap();
