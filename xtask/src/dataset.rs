@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use metastable_data::{
     Cache, Dataset, GlyphsConfig, Ink, OpenOptions, SOURCES, Source, glyphs, omniglot,
 };
@@ -31,14 +31,7 @@ pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) 
     if data.set == GLYPHS.0 {
         return Ok(glyphs::generate(config)?);
     }
-    let known: Vec<&str> = forms()
-        .filter_map(|(form, _)| form.split([':', '[']).next())
-        .collect();
-    let kind = kind(&data.set);
-    if !known.contains(&kind) {
-        let names = crate::study::suggestion(kind, &known);
-        bail!("data.set = {:?}: {names}", data.set);
-    }
+    check_set(&data.set).map_err(|problem| anyhow!("data.set = {:?}: {problem}", data.set))?;
     if data.set == "omniglot" && !has_omniglot(data_dir) {
         eprintln!(
             "Omniglot is not in {}; fetching it (16 MB, once)",
@@ -56,6 +49,18 @@ pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) 
         ink: data.ink.parse()?,
     };
     Ok(metastable_data::open(&data.set, &options)?)
+}
+
+/// Whether there is a source of that name.
+pub(crate) fn check_set(set: &str) -> Result<()> {
+    let known: Vec<&str> = forms()
+        .filter_map(|(form, _)| form.split([':', '[']).next())
+        .collect();
+    let kind = kind(set);
+    if known.contains(&kind) {
+        return Ok(());
+    }
+    bail!("{}", crate::study::suggestion(kind, &known))
 }
 
 /// Whether `data.ink` is left alone where the data set knows its ink by itself.
@@ -77,7 +82,8 @@ fn kind(set: &str) -> &str {
     set.split(':').next().unwrap_or_default()
 }
 
-fn has_omniglot(data_dir: &Path) -> bool {
+/// Whether Omniglot's archives are there.
+pub(crate) fn has_omniglot(data_dir: &Path) -> bool {
     [data_dir.join("omniglot"), data_dir.to_owned()]
         .iter()
         .any(|folder| {

@@ -1,4 +1,4 @@
-//! `experiment`: all runs of a study, then its report.
+//! `experiment`: all runs of a study, what their learners are asked, then its report.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::Ending;
-use crate::campaign::folder::Entry;
-use crate::campaign::{Campaign, Place, StudyFolder};
+use crate::campaign::folder::{Entry, Index};
+use crate::campaign::{Campaign, Finished, Place, StudyFolder};
 use crate::dataset::data_dir;
 use crate::flags;
 use crate::plan::{Planned, plan};
 use crate::preview::preview;
+use crate::probe::Round;
 use crate::progress::Progress;
 use crate::run::config::{Compute, differences};
 use crate::schedule::Shares;
@@ -48,7 +49,7 @@ pub(crate) struct Task<'f> {
     pub(crate) plan: bool,
 }
 
-/// Runs a study, and reports.
+/// Runs a study, asks what it wants to know, and reports.
 pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
     let Task {
         out,
@@ -61,12 +62,13 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
     crate::reexec_for(compute.backend)?;
     let data_dir = data_dir(machine.data_dir.as_deref());
     let runs = plan(study, &data_dir, &compute, max_runs)?;
+    crate::probe::check(study, &runs, &data_dir)?;
     let shares = Shares::new(machine.jobs, machine.threads, runs.len())?;
 
     let folder = StudyFolder::new(out);
     let place = store.map_or_else(|| folder.store_beside(), Path::to_path_buf);
     if is_preview {
-        preview(&runs, &place, shares)?;
+        preview(&runs, study.probe.as_ref(), &place, shares)?;
         return Ok(Ending::Done);
     }
     let lease = Duration::from_secs(study.run.lease_seconds.into());
@@ -115,13 +117,46 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         );
         return Ok(Ending::Done);
     }
-    report(&folder, &runs, &places)
+    let index = folder.read()?;
+    let finished = folder.finished(&index, |_, _| {})?;
+    let asked = match &study.probe {
+        None => Ending::Done,
+        Some(settings) => Round {
+            folder: &folder,
+            settings,
+            data_dir: &data_dir,
+            threads: shares.jobs * shares.threads,
+            lease,
+            stop: &stop,
+        }
+        .ask(&finished)?,
+    };
+    if asked == Ending::Interrupted {
+        eprintln!(
+            "stopped with all runs finished and not all questions answered; the same command goes on where it stopped:\n  {}",
+            command_line()
+        );
+        return Ok(asked);
+    }
+    let ended = report(&folder, &index, &finished, &runs, &places)?;
+    if asked == Ending::Failed {
+        eprintln!(
+            "some questions were not answered; the same command asks them again:\n  {}",
+            command_line()
+        );
+        return Ok(asked);
+    }
+    Ok(ended)
 }
 
 /// Writes the report, and says at last how the runs ended.
-fn report(folder: &StudyFolder, runs: &[Planned], places: &[Place]) -> Result<Ending> {
-    let index = folder.read()?;
-    let finished = folder.finished(&index, |_, _| {})?;
+fn report(
+    folder: &StudyFolder,
+    index: &Index,
+    finished: &[Finished],
+    runs: &[Planned],
+    places: &[Place],
+) -> Result<Ending> {
     let n_diverged = finished
         .iter()
         .filter(|run| run.record.has_diverged())
@@ -129,7 +164,7 @@ fn report(folder: &StudyFolder, runs: &[Planned], places: &[Place]) -> Result<En
     if finished.is_empty() {
         eprintln!("no run is finished, so there is no report");
     } else {
-        crate::report::write(folder, &index, &finished, None, None)?;
+        crate::report::write(folder, index, finished, None, None)?;
     }
     let failed: Vec<(&Planned, &String)> = runs
         .iter()

@@ -219,15 +219,15 @@ pub(crate) struct Probe {
     /// The folder of a study, whose finished runs are asked; or one checkpoint, whose answers are printed
     #[arg(value_name = "DIR|CKPT")]
     pub(crate) target: PathBuf,
-    /// Families of questions [default: all]
+    /// Families of questions [default: those of the study, else all]
     #[arg(long, value_name = "FAMILY", value_delimiter = ',')]
     pub(crate) families: Vec<crate::probe::Family>,
-    /// Other data to be tested on, e.g. idx:PATH [default: glyphs, and omniglot if it is there]
+    /// Other data to be tested on, e.g. idx:PATH [default: those of the study, else glyphs, and omniglot if it is there]
     #[arg(long, value_name = "SET")]
     pub(crate) other: Vec<String>,
-    /// Test tasks of each question
-    #[arg(long, default_value_t = 40, value_name = "N")]
-    pub(crate) tasks: usize,
+    /// Test tasks of each question [default: as in the study, else 40]
+    #[arg(long, value_name = "N")]
+    pub(crate) tasks: Option<usize>,
     #[command(flatten)]
     pub(crate) machine: Machine,
 }

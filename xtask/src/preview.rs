@@ -13,6 +13,7 @@ use crate::run::cost::{Cost, disk_bytes, kind};
 use crate::run::{Run, RunConfig};
 use crate::schedule::Shares;
 use crate::store::{self, Stored};
+use crate::study::ProbeSettings;
 
 /// Runs that cost the same.
 struct Kind<'r> {
@@ -21,7 +22,12 @@ struct Kind<'r> {
 }
 
 /// Prints what the study would take.
-pub(crate) fn preview(runs: &[Planned], store: &Path, shares: Shares) -> Result<()> {
+pub(crate) fn preview(
+    runs: &[Planned],
+    probe: Option<&ProbeSettings>,
+    store: &Path,
+    shares: Shares,
+) -> Result<()> {
     let is_finished = |run: &&Planned| {
         let folder = store::folder(store, &run.identity);
         matches!(store::stored(&folder, &run.identity), Stored::Whole)
@@ -78,6 +84,15 @@ pub(crate) fn preview(runs: &[Planned], store: &Path, shares: Shares) -> Result<
         compare_shares(run)?;
     }
     println!("disk: about {} in {}", size(bytes), store.display());
+    if let Some(probe) = probe.filter(|probe| !probe.families.is_empty()) {
+        let families: Vec<String> = probe.families.iter().map(|it| it.code()).collect();
+        println!(
+            "then each of the {} trained learners is asked about {} on {} tasks; the time of that is not in the above",
+            runs.len(),
+            families.join(", "),
+            probe.tasks
+        );
+    }
     Ok(())
 }
 

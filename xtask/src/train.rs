@@ -27,8 +27,9 @@ pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
             flags.learner
         );
     }
-    // One run: neither settings, nor factors, nor streams.
+    // One run, which is tested: neither settings, nor factors, nor streams, nor questions.
     study.design = Default::default();
+    study.probe = None;
     study.head.seeds = 1;
     study.head.first_seed = flags.seed;
     study.head.name = format!("train-{}", flags.learner);

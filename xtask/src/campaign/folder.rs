@@ -20,8 +20,8 @@ use crate::files::{make_folder, read_text, remove_if_there, sha256, write_whole}
 use crate::plan::Planned;
 use crate::run::{Record, RunConfig, RunFolder};
 use crate::store::{self, Stored};
-use crate::study::Study;
 use crate::study::streams::name;
+use crate::study::{ProbeSettings, Study};
 
 /// The store beside a study's folder: the studies of one folder share it.
 const BESIDE: &str = "../.store";
@@ -39,6 +39,9 @@ pub(crate) struct Index {
     pub(crate) streams: Vec<String>,
     /// What the report is made with.
     pub(crate) analysis: Options,
+    /// What the trained learners are asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) probe: Option<ProbeSettings>,
     /// In the order of the report.
     pub(crate) runs: Vec<Entry>,
     /// Of `study.toml`.
@@ -155,6 +158,7 @@ impl StudyFolder {
                 .map(|it| name(*it))
                 .collect(),
             analysis: study.design.analysis.clone(),
+            probe: study.probe.clone(),
             runs: runs
                 .iter()
                 .map(|run| Entry {

@@ -225,7 +225,7 @@ impl Campaign<'_> {
 }
 
 /// A full disk or a lost file system concerns every run; anything else is the run's own.
-fn is_of_the_system(error: &anyhow::Error) -> bool {
+pub(crate) fn is_of_the_system(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.is::<std::io::Error>())
 }
 

@@ -3,41 +3,41 @@
 mod features;
 mod geometry;
 mod kinship;
+mod materials;
+mod round;
 mod sensitivity;
 mod shift;
 pub(crate) mod store;
 mod subject;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
+use clap::ValueEnum;
 use metastable_analysis::{Options, Outcome, Probe, Run, Study as Tables, analyze};
-use metastable_data::{GlyphsConfig, Ink};
 use serde::{Deserialize, Serialize};
 
-use self::kinship::Member;
-use self::shift::Other;
-use self::store::Answers;
+pub(crate) use self::round::Round;
+
+use self::materials::{Materials, Other};
+use self::round::timed;
 use self::subject::Subject;
 use crate::Ending;
-use crate::campaign::folder::Entry;
 use crate::campaign::{Finished, StudyFolder};
-use crate::dataset::data_dir;
+use crate::dataset::{data_dir, has_omniglot};
 use crate::flags;
+use crate::plan::Planned;
 use crate::run::checkpoint::Stored;
-use crate::run::{Material, RunConfig};
 use crate::schedule::Shares;
-use crate::study::DataSettings;
-
-/// Tasks over which a path between two runs is the mean: each point is another learner.
-const KINSHIP_TASKS: usize = 8;
+use crate::signal::Stop;
+use crate::study::{ProbeSettings, RunSettings, Study, suggestion};
 
 /// A family of questions.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
 )]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String", into = "String")]
 pub(crate) enum Family {
     /// Other support sets, label orders, step sizes, batches, one example exchanged
     #[value(name = "c")]
@@ -54,13 +54,20 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 4] = [
         Self::Sensitivity,
         Self::Geometry,
         Self::Kinship,
         Self::Shift,
     ];
 
+    /// As in a study and on the command line.
+    pub(crate) fn code(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// A word for it, which names its file of answers.
     fn name(self) -> &'static str {
         match self {
             Self::Sensitivity => "sensitivity",
@@ -81,19 +88,31 @@ impl Family {
     }
 }
 
+impl TryFrom<String> for Family {
+    type Error = String;
+
+    fn try_from(code: String) -> Result<Self, String> {
+        Self::from_str(&code, false).map_err(|_| {
+            let codes = Self::ALL.map(Self::code);
+            let codes = codes.each_ref().map(String::as_str);
+            format!("there is no family {code:?}; {}", suggestion(&code, &codes))
+        })
+    }
+}
+
+impl From<Family> for String {
+    fn from(family: Family) -> Self {
+        family.code()
+    }
+}
+
 /// Runs the command.
 pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
-    if flags.tasks < 2 {
-        bail!("--tasks {}: a question needs at least 2 tasks", flags.tasks);
-    }
-    let mut families = flags.families.clone();
-    if families.is_empty() {
-        families = Family::ALL.to_vec();
-    }
-    families.sort();
-    families.dedup();
+    let data_dir = data_dir(flags.machine.data_dir.as_deref());
+    // One question at a time, on all threads.
+    let threads = Shares::new(Some(1), flags.machine.threads, 1)?.threads;
     if flags.target.is_file() {
-        return of_checkpoint(flags, &families);
+        return of_checkpoint(flags, &data_dir, threads);
     }
     let folder = StudyFolder::new(&flags.target);
     let index = folder.read()?;
@@ -103,78 +122,76 @@ pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
             entry.label
         );
     })?;
-    if finished.is_empty() {
+    let Some(first) = finished.first() else {
         bail!(
             "no run of {} has ended; run its study first",
             flags.target.display()
         );
-    }
-    let mut asked = Vec::new();
-    for run in &finished {
-        let checkpoint = checkpoint(run);
-        if checkpoint.exists() {
-            asked.push((run, store::digest(&checkpoint)?, Stored::read(&checkpoint)?));
-        } else {
-            eprintln!("{} has no weights to ask, and is left out", run.entry.label);
-        }
-    }
-    let mut materials = Materials::default();
-    for (_, _, stored) in &asked {
-        materials.load(&stored.config, flags)?;
-    }
-    let others = others(
-        &families,
-        asked.first().map(|(_, _, stored)| &stored.config),
-        flags,
-    )?;
-    let mut runs = Vec::new();
-    for (run, checkpoint, stored) in asked {
-        let material = materials.of(&stored.config)?;
-        runs.push(Asked {
-            entry: &run.entry,
-            checkpoint,
-            step: stored.step,
-            subject: Subject::new(stored, material)?,
-        });
-    }
-    for (at, run) in runs.iter().enumerate() {
-        for family in &families {
-            let label = &run.entry.label;
-            let is_there = |a: Answers| a.checkpoint == run.checkpoint && a.n_tasks == flags.tasks;
-            // Kin may have joined since.
-            let is_closed = *family != Family::Kinship;
-            let stored = Answers::read(&flags.target, label, *family);
-            if is_closed && stored.is_ok_and(|stored| stored.is_some_and(is_there)) {
-                eprintln!("{label}: {} answers are there", family.name());
-                continue;
-            }
-            let question = || match family {
-                Family::Kinship => Ok(Probe {
-                    kinship: Some(kinship::ask(
-                        &members(&runs),
-                        at,
-                        flags.tasks.min(KINSHIP_TASKS),
-                    )?),
-                    ..Probe::default()
-                }),
-                _ => family.ask(&run.subject, &others, flags.tasks),
-            };
-            let probe = ask(label, *family, flags, question)?;
-            let answers = Answers::new(
-                *family,
-                run.checkpoint.clone(),
-                run.step,
-                flags.tasks,
-                probe,
-            );
-            println!("{}", answers.write(&flags.target, label)?.display());
-        }
-    }
+    };
+    crate::reexec_for(first.record.config.compute.backend)?;
+    let settings = settings(flags, index.probe.as_ref(), &data_dir)?;
+    let round = Round {
+        folder: &folder,
+        settings: &settings,
+        data_dir: &data_dir,
+        threads,
+        lease: Duration::from_secs(RunSettings::default().lease_seconds.into()),
+        stop: &Stop::default(),
+    };
+    let ending = round.ask(&finished)?;
     eprintln!(
         "`cargo xtask report {}` shows the answers",
         flags.target.display()
     );
-    Ok(Ending::Done)
+    Ok(ending)
+}
+
+/// What the command line says, else the study, else every family.
+fn settings(
+    flags: &flags::Probe,
+    of_study: Option<&ProbeSettings>,
+    data_dir: &Path,
+) -> Result<ProbeSettings> {
+    let mut settings = of_study.cloned().unwrap_or_else(|| {
+        let mut settings = ProbeSettings::default();
+        if has_omniglot(data_dir) {
+            settings.other.push(String::from("omniglot"));
+        }
+        settings
+    });
+    if !flags.families.is_empty() {
+        settings.families.clone_from(&flags.families);
+    }
+    if !flags.other.is_empty() {
+        settings.other.clone_from(&flags.other);
+    }
+    settings.tasks = flags.tasks.unwrap_or(settings.tasks);
+    settings.families.sort();
+    settings.families.dedup();
+    settings.check()?;
+    Ok(settings)
+}
+
+/// Whether what a study asks can be asked: its other data are there, and hold the episodes.
+pub(crate) fn check(study: &Study, runs: &[Planned], data_dir: &Path) -> Result<()> {
+    let Some(settings) = &study.probe else {
+        return Ok(());
+    };
+    if !settings.families.contains(&Family::Shift) {
+        return Ok(());
+    }
+    let place = |error: anyhow::Error| anyhow!("{}{error:#}", study.place(&["probe.other"]));
+    let mut materials = Materials::new(data_dir);
+    for run in runs {
+        let data = &run.config.data;
+        materials
+            .load_others(&settings.other, data)
+            .map_err(place)?;
+        for other in materials.others(data.size) {
+            shift::sampler_of(other, &run.config).map_err(place)?;
+        }
+    }
+    Ok(())
 }
 
 /// The weights that were tested.
@@ -187,60 +204,27 @@ pub(crate) fn checkpoint(run: &Finished) -> PathBuf {
     }
 }
 
-/// A run that is asked.
-struct Asked<'m> {
-    entry: &'m Entry,
-    checkpoint: String,
-    step: usize,
-    subject: Subject<'m>,
-}
-
-fn members<'s, 'm>(runs: &'s [Asked<'m>]) -> Vec<Member<'s, 'm>> {
-    let member = |run: &'s Asked<'m>| Member {
-        label: &run.entry.label,
-        learner: &run.entry.learner,
-        subject: &run.subject,
-    };
-    runs.iter().map(member).collect()
-}
-
-/// Asks on all threads: every question is many small ones, side by side.
-fn ask(
-    name: &str,
-    family: Family,
-    flags: &flags::Probe,
-    question: impl FnOnce() -> Result<Probe> + Send,
-) -> Result<Probe> {
-    let begun = Instant::now();
-    let shares = Shares::new(Some(1), flags.machine.threads, 1)?;
-    let probe = shares
-        .pool()?
-        .install(question)
-        .with_context(|| format!("while asking {name} about {}", family.name()))?;
-    eprintln!(
-        "{name}: {} answered in {:.0} s",
-        family.name(),
-        begun.elapsed().as_secs_f64()
-    );
-    Ok(probe)
-}
-
 /// Asks one checkpoint, and says on stdout what it answered; nothing is written.
-fn of_checkpoint(flags: &flags::Probe, families: &[Family]) -> Result<Ending> {
+fn of_checkpoint(flags: &flags::Probe, data_dir: &Path, threads: usize) -> Result<Ending> {
     let stored = Stored::read(&flags.target)?;
-    let mut materials = Materials::default();
-    materials.load(&stored.config, flags)?;
+    crate::reexec_for(stored.config.compute.backend)?;
+    let settings = settings(flags, None, data_dir)?;
+    let mut materials = Materials::new(data_dir);
+    materials.load(&stored.config)?;
+    if settings.families.contains(&Family::Shift) {
+        materials.load_others(&settings.other, &stored.config.data)?;
+    }
     let material = materials.of(&stored.config)?;
-    let others = others(families, Some(&stored.config), flags)?;
+    let others = materials.others(stored.config.data.size);
     let (learner, setting) = (stored.config.learner.name.clone(), stored.config.setting());
     let subject = Subject::new(stored, material)?;
     let mut probe = Probe {
         run: learner.clone(),
         ..Probe::default()
     };
-    for family in families {
-        let question = || family.ask(&subject, &others, flags.tasks);
-        probe.absorb(ask(&learner, *family, flags, question)?);
+    for family in settings.families {
+        let question = || family.ask(&subject, others, settings.tasks);
+        probe.absorb(timed(&learner, family, threads, question)?);
     }
     let run = Run {
         id: learner.clone(),
@@ -267,87 +251,4 @@ fn of_checkpoint(flags: &flags::Probe, families: &[Family]) -> Result<Ending> {
         }
     }
     Ok(Ending::Done)
-}
-
-/// Data sets with their splits, each loaded once.
-#[derive(Default)]
-struct Materials {
-    loaded: Vec<(String, Material)>,
-}
-
-impl Materials {
-    fn key(config: &RunConfig) -> Result<String> {
-        let parts = (&config.data, &config.glyphs, config.seeds.split);
-        Ok(serde_json::to_string(&parts)?)
-    }
-
-    fn load(&mut self, config: &RunConfig, flags: &flags::Probe) -> Result<()> {
-        let key = Self::key(config)?;
-        if self.loaded.iter().all(|(known, _)| *known != key) {
-            let material = load(config, flags.machine.data_dir.as_deref())?;
-            self.loaded.push((key, material));
-        }
-        Ok(())
-    }
-
-    fn of(&self, config: &RunConfig) -> Result<&Material> {
-        let key = Self::key(config)?;
-        let found = self.loaded.iter().find(|(known, _)| *known == key);
-        found
-            .map(|(_, material)| material)
-            .ok_or_else(|| anyhow!("no data were loaded for a run, which is a bug"))
-    }
-}
-
-/// The data sets that learners are tested on besides their own: those that the user names, else those that are at hand.
-fn others(
-    families: &[Family],
-    config: Option<&RunConfig>,
-    flags: &flags::Probe,
-) -> Result<Vec<Other>> {
-    let Some(config) = config.filter(|_| families.contains(&Family::Shift)) else {
-        return Ok(Vec::new());
-    };
-    let dir = data_dir(flags.machine.data_dir.as_deref());
-    let open = |set: &str| -> Result<Other> {
-        let data = DataSettings {
-            set: set.to_owned(),
-            ink: Ink::Auto.to_string(),
-            ..config.data.clone()
-        };
-        let glyphs = GlyphsConfig {
-            side: data.size,
-            ..GlyphsConfig::default()
-        };
-        let dataset = crate::dataset::load(&data, &glyphs, &dir)
-            .with_context(|| format!("while opening {set}"))?;
-        Ok(Other {
-            set: set.to_owned(),
-            dataset,
-        })
-    };
-    if flags.other.is_empty() {
-        // Omniglot is there or not; glyphs always are.
-        return Ok(["glyphs", "omniglot"]
-            .into_iter()
-            .filter_map(|set| open(set).ok())
-            .collect());
-    }
-    flags.other.iter().map(|set| open(set)).collect()
-}
-
-fn load(config: &RunConfig, dir: Option<&Path>) -> Result<Material> {
-    let glyphs = config.glyphs.clone().unwrap_or_else(|| GlyphsConfig {
-        side: config.data.size,
-        ..GlyphsConfig::default()
-    });
-    let material = Material::load(&config.data, &glyphs, &data_dir(dir), &config.seeds)?;
-    if material.dataset.digest != config.data_digest {
-        bail!(
-            "the data are not those of the training (digest {} there, {} here): answers would be about other classes",
-            config.data_digest,
-            material.dataset.digest
-        );
-    }
-    Ok(material)
 }

@@ -12,12 +12,10 @@ use metastable_data::{Episode, EpisodeShape, Stream};
 use metastable_models::{Params, Tape};
 use rayon::prelude::*;
 
-use super::subject::Subject;
+use super::subject::{FEW_QUERIES, Subject, small_shape};
 
 /// Support sets drawn for each task.
 const N_DRAWS: u64 = 20;
-/// Queries of a class where the question costs many passes.
-const FEW_QUERIES: usize = 5;
 /// Candidates of a class in the search for the worst support set.
 const MOST_CANDIDATES: usize = 10;
 /// Rounds of that search, as in the released code of its authors.
@@ -51,11 +49,7 @@ pub(super) fn each<T: Send>(
 
 /// The test shape with few queries.
 pub(super) fn small(subject: &Subject<'_>) -> EpisodeShape {
-    let shape = subject.test_shape();
-    EpisodeShape {
-        n_query: shape.n_query.min(FEW_QUERIES),
-        ..shape
-    }
+    small_shape(&subject.config)
 }
 
 fn support_sets(subject: &Subject<'_>, n_tasks: usize) -> Result<support_sets::Answers> {

@@ -3,14 +3,16 @@
 
 use anyhow::{Context, Result};
 use metastable_algorithms::Task;
-use metastable_analysis::Probe;
 use metastable_analysis::calibration::{Calibration, CalibrationOptions, calibration};
 use metastable_analysis::probe::{confidence, corruption, label_noise, mismatch};
+use metastable_analysis::{AnalysisError, Probe};
 use metastable_data::corruption::SEVERITIES;
 use metastable_data::{Corruption, Dataset, EpisodeShape, Sampler, Seeds, Stream};
 
+use super::materials::Other;
 use super::sensitivity::{each, small};
-use super::subject::Subject;
+use super::subject::{Subject, small_shape};
+use crate::run::RunConfig;
 
 /// Ways of the mismatch matrix, for learners that can change theirs.
 const WAYS: [usize; 3] = [5, 10, 20];
@@ -18,14 +20,10 @@ const WAYS: [usize; 3] = [5, 10, 20];
 const SHOTS: [usize; 4] = [1, 2, 5, 10];
 /// Shares of wrong support labels.
 const NOISE_SHARES: [f64; 7] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
+/// Bins of a reliability diagram, of which none may be empty.
+const MOST_BINS: usize = 15;
 /// Supports of a class for label noise: with one, a wrong label leaves nothing to be right.
 const NOISE_SHOTS: usize = 5;
-
-/// A data set to be tested on, under the name that the user gave.
-pub(super) struct Other {
-    pub(super) set: String,
-    pub(super) dataset: Dataset,
-}
 
 /// Every question of the family.
 pub(super) fn ask(subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<Probe> {
@@ -33,7 +31,7 @@ pub(super) fn ask(subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Re
         mismatch: Some(mismatch(subject, others, n_tasks)?),
         corruption: Some(corruption(subject, n_tasks)?),
         label_noise: label_noise(subject, n_tasks)?,
-        confidence: Some(confidence(subject, n_tasks)?),
+        confidence: confidence(subject, n_tasks)?,
         ..Probe::default()
     })
 }
@@ -88,20 +86,17 @@ fn mismatch(subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<m
             });
         }
     }
-    let rotations = subject.config.data.test_rotations.parse()?;
     let mut domains = Vec::new();
-    for Other { set, dataset } in others {
+    for other in others {
+        let dataset = &other.dataset;
         if dataset.digest == own_data.digest {
             continue;
         }
-        // Nothing was trained on it: every class is a test class.
-        let classes: Vec<u32> = (0..dataset.classes.len() as u32).collect();
-        let sampler = Sampler::new(dataset, &classes, small(subject), rotations, false)
-            .with_context(|| format!("while drawing episodes of {set}"))?;
+        let sampler = sampler_of(other, &subject.config)?;
         domains.push(mismatch::Domain {
-            set: set.clone(),
+            set: other.set.clone(),
             digest: dataset.digest.clone(),
-            n_classes: classes.len(),
+            n_classes: dataset.classes.len(),
             accuracy: accuracies(subject, dataset, &sampler, n_tasks)?,
         });
     }
@@ -113,6 +108,16 @@ fn mismatch(subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<m
         domains,
         own,
     })
+}
+
+/// Test episodes of other data, as small as those of the other questions. Nothing was trained on these data: every class is a
+/// test class.
+pub(super) fn sampler_of(other: &Other, config: &RunConfig) -> Result<Sampler> {
+    let classes: Vec<u32> = (0..other.dataset.classes.len() as u32).collect();
+    let rotations = config.data.test_rotations.parse()?;
+    let shape = small_shape(config);
+    Sampler::new(&other.dataset, &classes, shape, rotations, false)
+        .with_context(|| format!("while drawing episodes of {}", other.set))
 }
 
 fn corruption(subject: &Subject<'_>, n_tasks: usize) -> Result<corruption::Answers> {
@@ -233,7 +238,8 @@ fn label_noise(subject: &Subject<'_>, n_tasks: usize) -> Result<Option<label_noi
     }))
 }
 
-fn confidence(subject: &Subject<'_>, n_tasks: usize) -> Result<confidence::Answers> {
+/// None if its probabilities are not finite.
+fn confidence(subject: &Subject<'_>, n_tasks: usize) -> Result<Option<confidence::Answers>> {
     let calibration_of = |n_steps: Option<usize>| -> Result<Option<Calibration>> {
         let learner = subject.with_inner_steps(n_steps)?;
         let sampler = subject.sampler(subject.test_shape())?;
@@ -255,13 +261,17 @@ fn confidence(subject: &Subject<'_>, n_tasks: usize) -> Result<confidence::Answe
             ))
         })?;
         let (probabilities, labels): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+        let labels = labels.concat();
         let options = CalibrationOptions {
-            n_bins: 15,
+            n_bins: MOST_BINS.min(labels.len()),
             seed: 0,
             n_draws: 200,
         };
         let n_way = subject.test_shape().n_way;
-        Ok(calibration(&probabilities.concat(), n_way, &labels.concat(), options).ok())
+        match calibration(&probabilities.concat(), n_way, &labels, options) {
+            Err(AnalysisError::NotFinite { .. }) => Ok(None),
+            found => Ok(Some(found?)),
+        }
     };
     let mut steps = Vec::new();
     if subject.learner().inner_steps().is_some() {
@@ -280,6 +290,6 @@ fn confidence(subject: &Subject<'_>, n_tasks: usize) -> Result<confidence::Answe
             }
         }
     }
-    let calibration = calibration_of(None)?.context("its probabilities are not finite")?;
-    Ok(confidence::Answers { calibration, steps })
+    let found = calibration_of(None)?;
+    Ok(found.map(|calibration| confidence::Answers { calibration, steps }))
 }

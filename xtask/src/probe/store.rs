@@ -3,6 +3,7 @@
 //! They are beside the runs and not among their files: a stored run is whole and closed, and its answers may be asked for
 //! again, by a later version, with other sizes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +14,7 @@ use super::Family;
 use crate::files::{make_folder, read_text, sha256, write_whole};
 
 /// Raised when the meaning of the file changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What tells whether the rest of a file can be read.
 #[derive(Deserialize)]
@@ -21,10 +22,9 @@ struct Stamp {
     format: u32,
 }
 
-/// The answers of one run to one family of questions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Answers {
-    pub(super) format: u32,
+/// What was asked of whom: equal ones have equal answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct About {
     pub(super) family: Family,
     /// SHA-256 of the checkpoint that was asked.
     pub(super) checkpoint: String,
@@ -32,38 +32,39 @@ pub(super) struct Answers {
     pub(super) step: usize,
     /// Tasks of each question.
     pub(super) n_tasks: usize,
+    /// What else the answers rest on: the digest of each other data set, the checkpoint of each run that this one is held
+    /// against.
+    pub(super) with: BTreeMap<String, String>,
+}
+
+/// The answers of one run to one family of questions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Answers {
+    pub(super) format: u32,
+    #[serde(flatten)]
+    pub(super) about: About,
     pub(super) version: String,
     pub(super) probe: Probe,
 }
 
 impl Answers {
-    pub(super) fn new(
-        family: Family,
-        checkpoint: String,
-        step: usize,
-        n_tasks: usize,
-        probe: Probe,
-    ) -> Self {
+    pub(super) fn new(about: About, probe: Probe) -> Self {
         Self {
             format: FORMAT,
-            family,
-            checkpoint,
-            step,
-            n_tasks,
+            about,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             probe,
         }
     }
 
-    pub(super) fn write(&self, out: &Path, label: &str) -> Result<PathBuf> {
-        let path = path(out, label, self.family);
+    pub(super) fn write(&self, out: &Path, label: &str) -> Result<()> {
+        let path = path(out, label, self.about.family);
         if let Some(folder) = path.parent() {
             make_folder(folder)?;
         }
         let mut json = serde_json::to_string(self)?;
         json.push('\n');
-        write_whole(&path, json.as_bytes())?;
-        Ok(path)
+        write_whole(&path, json.as_bytes())
     }
 
     /// Reads answers; absent if there are none.
@@ -88,7 +89,17 @@ impl Answers {
 
 fn path(out: &Path, label: &str, family: Family) -> PathBuf {
     let name = format!("{}.json", family.name());
-    out.join("probes").join(label).join(name)
+    folder(out).join(label).join(name)
+}
+
+/// Folder of all answers of a study.
+pub(super) fn folder(out: &Path) -> PathBuf {
+    out.join("probes")
+}
+
+/// Folder of the claims on a question; there only while somebody is at it.
+pub(super) fn claims(out: &Path, label: &str, family: Family) -> PathBuf {
+    folder(out).join(label).join(family.name())
 }
 
 /// SHA-256 of a checkpoint file.
@@ -107,7 +118,7 @@ pub(crate) fn answers(out: &Path, label: &str, checkpoint: &Path) -> Option<Prob
             let Some(answers) = Answers::read(out, label, family)? else {
                 return Ok(None);
             };
-            if answers.checkpoint != digest(checkpoint)? {
+            if answers.about.checkpoint != digest(checkpoint)? {
                 bail!(
                     "its {} answers are those of other weights; `probe` asks again",
                     family.name()

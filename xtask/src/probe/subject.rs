@@ -8,6 +8,9 @@ use metastable_models::{Network, Params, Statistics};
 use crate::run::checkpoint::Stored;
 use crate::run::{Material, RunConfig};
 
+/// Queries of a class where the question costs many passes.
+pub(super) const FEW_QUERIES: usize = 5;
+
 /// What the questions are asked of.
 pub(super) struct Subject<'m> {
     pub(super) config: RunConfig,
@@ -71,12 +74,7 @@ impl<'m> Subject<'m> {
 
     /// Shape of the test episodes of the run.
     pub(super) fn test_shape(&self) -> EpisodeShape {
-        let test = &self.config.test;
-        EpisodeShape {
-            n_way: test.way,
-            k_shot: test.shot,
-            n_query: test.query,
-        }
+        test_shape(&self.config)
     }
 
     /// The seeds of the test list: what every run of a study is asked about.
@@ -124,5 +122,24 @@ impl<'m> Subject<'m> {
         let prediction = self.predict(task)?;
         let accuracy = prediction.accuracy(task.query_labels());
         Ok((accuracy, f64::from(prediction.query_loss)))
+    }
+}
+
+/// Shape of the test episodes of a run.
+fn test_shape(config: &RunConfig) -> EpisodeShape {
+    let test = &config.test;
+    EpisodeShape {
+        n_way: test.way,
+        k_shot: test.shot,
+        n_query: test.query,
+    }
+}
+
+/// The same with few queries, for questions that cost many passes.
+pub(super) fn small_shape(config: &RunConfig) -> EpisodeShape {
+    let shape = test_shape(config);
+    EpisodeShape {
+        n_query: shape.n_query.min(FEW_QUERIES),
+        ..shape
     }
 }

@@ -13,21 +13,19 @@
 
 pub(crate) mod attempt;
 pub(crate) mod claim;
+pub(crate) mod claimer;
 pub(crate) mod heart;
 pub(crate) mod host;
 pub(crate) mod manifest;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::files::make_folder;
 use attempt::Attempt;
-use claim::Watch;
-use heart::Heart;
-use host::Owner;
+use claimer::Claimer;
 use manifest::Manifest;
 
 /// Folder of unfinished runs.
@@ -43,11 +41,7 @@ const DIGITS: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Store {
     root: PathBuf,
-    owner: Owner,
-    /// Without a beat for this long, a claim may be taken over.
-    lease: Duration,
-    watch: Mutex<Watch>,
-    heart: Heart,
+    claimer: Claimer,
 }
 
 /// What there is of a run.
@@ -67,10 +61,7 @@ impl Store {
         make_folder(&root.join(WORK))?;
         Ok(Self {
             root: root.to_owned(),
-            owner: Owner::here(),
-            lease,
-            watch: Mutex::default(),
-            heart: Heart::start(lease / 6),
+            claimer: Claimer::start(lease),
         })
     }
 
@@ -100,13 +91,8 @@ impl Store {
 
     /// Claims a run for this process; nothing if another has it.
     pub(crate) fn claim(&self, identity: &str) -> Result<Option<Attempt<'_>>> {
-        let folder = self.work(identity);
-        let Some(lease) = claim::claim(&folder, &self.owner, self.lease, &self.watch)? else {
-            return Ok(None);
-        };
-        let lease = Arc::new(lease);
-        self.heart.add(&lease);
-        Ok(Some(Attempt::begin(self, identity, lease)))
+        let lease = self.claimer.claim(&self.work(identity))?;
+        Ok(lease.map(|lease| Attempt::begin(self, identity, lease)))
     }
 }
 

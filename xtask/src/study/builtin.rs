@@ -21,6 +21,10 @@ pub(crate) const STUDIES: &[BuiltIn] = &[
         text: include_str!("../../../docs/studies/stability.toml"),
     },
     BuiltIn {
+        name: "seeds",
+        text: include_str!("../../../docs/studies/seeds.toml"),
+    },
+    BuiltIn {
         name: "factors",
         text: include_str!("../../../docs/studies/factors.toml"),
     },

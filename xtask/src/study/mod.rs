@@ -31,12 +31,12 @@ use tree::{Entry, Item, Origin};
 pub(crate) use builtin::STUDIES;
 pub(crate) use section::suggestion;
 pub(crate) use settings::{
-    DataSettings, EpisodeSettings, Head, NetworkSettings, RunSettings, TestSettings,
+    DataSettings, EpisodeSettings, Head, NetworkSettings, ProbeSettings, RunSettings, TestSettings,
     TrainingSettings, ValidationSettings,
 };
 
 /// The tables of a study; every other key at the root is one of [`Head`].
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "data",
     "glyphs",
     "episode",
@@ -51,6 +51,7 @@ const TABLES: [&str; 14] = [
     "design",
     "streams",
     "analysis",
+    "probe",
 ];
 
 /// A study whose settings are all within their bounds.
@@ -68,6 +69,8 @@ pub(crate) struct Study {
     pub(crate) learners: Vec<StudyLearner>,
     /// What multiplies the runs.
     pub(crate) design: Design,
+    /// What the trained learners are asked.
+    pub(crate) probe: Option<ProbeSettings>,
     /// Where each setting was written, by dotted path.
     places: BTreeMap<String, Origin>,
 }
@@ -173,6 +176,15 @@ impl Study {
                 RunSettings::check,
             )?,
             learners: read_learners(of("learner"), of("learners"))?,
+            probe: match tables.get("probe") {
+                None => None,
+                Some(entries) => Some(read(
+                    entries,
+                    "probe",
+                    &ProbeSettings::default(),
+                    ProbeSettings::check,
+                )?),
+            },
             places,
         })
     }
@@ -244,6 +256,9 @@ impl Study {
         section("run", &self.run)?;
         for learner in &self.learners {
             section(&format!("learners.{}", learner.name), &learner.table()?)?;
+        }
+        if let Some(probe) = &self.probe {
+            section("probe", probe)?;
         }
         Ok(text)
     }

@@ -4,12 +4,14 @@
 
 use std::str::FromStr;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use metastable_algorithms::{OptimizerConfig, ScheduleConfig, TrainConfig};
 use metastable_data::{DataError, Ink, Rotations, SplitRule};
 use serde::{Deserialize, Serialize};
 
 use super::section::{require, suggestion};
+use crate::dataset::check_set;
+use crate::probe::Family;
 
 /// Keys before the first table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -448,5 +450,42 @@ impl RunSettings {
             self.lease_seconds,
             "has to be 1 to 86,400; 60 is usual",
         )
+    }
+}
+
+/// `[probe]`: what the trained learners of a study are asked after its runs; nothing, if it has no such table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ProbeSettings {
+    /// Families of questions: all of them if left out, none if the list is empty.
+    pub(crate) families: Vec<Family>,
+    /// Test tasks of each question.
+    pub(crate) tasks: usize,
+    /// Other data sets that the learners are tested on.
+    pub(crate) other: Vec<String>,
+}
+
+impl Default for ProbeSettings {
+    fn default() -> Self {
+        Self {
+            families: Family::ALL.to_vec(),
+            tasks: 40,
+            other: vec![String::from("glyphs")],
+        }
+    }
+}
+
+impl ProbeSettings {
+    pub(crate) fn check(&self) -> Result<()> {
+        require(
+            (2..=100_000).contains(&self.tasks),
+            "tasks",
+            self.tasks,
+            "has to be 2 to 100,000; 40 is usual",
+        )?;
+        for set in &self.other {
+            check_set(set).map_err(|problem| anyhow!("other = {set:?}: {problem}"))?;
+        }
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ mod endings;
 mod errors;
 mod instructions;
 mod lake_runs;
+mod probe;
 mod processes;
 mod support;
 mod whole;

@@ -1,0 +1,105 @@
+//! The data that learners are asked about: those of their training, and others; each set is loaded once.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use metastable_data::{Dataset, GlyphsConfig, Ink};
+
+use crate::run::{Material, RunConfig};
+use crate::study::DataSettings;
+
+/// A data set to be tested on, under the name that the user gave.
+pub(super) struct Other {
+    pub(super) set: String,
+    pub(super) dataset: Dataset,
+}
+
+/// Data sets with their splits, and other ones at each size of image.
+pub(super) struct Materials<'d> {
+    data_dir: &'d Path,
+    own: Vec<(String, Material)>,
+    others: Vec<(usize, Vec<Other>)>,
+}
+
+impl<'d> Materials<'d> {
+    pub(super) fn new(data_dir: &'d Path) -> Self {
+        Self {
+            data_dir,
+            own: Vec::new(),
+            others: Vec::new(),
+        }
+    }
+
+    /// Loads the data of a run, which have to be those of its training.
+    pub(super) fn load(&mut self, config: &RunConfig) -> Result<()> {
+        let key = key(config)?;
+        if self.own.iter().any(|(known, _)| *known == key) {
+            return Ok(());
+        }
+        let glyphs = config
+            .glyphs
+            .clone()
+            .unwrap_or_else(|| glyphs_of(&config.data));
+        let material = Material::load(&config.data, &glyphs, self.data_dir, &config.seeds)?;
+        if material.dataset.digest != config.data_digest {
+            bail!(
+                "the data are not those of the training (digest {} there, {} here): answers would be about other classes",
+                config.data_digest,
+                material.dataset.digest
+            );
+        }
+        self.own.push((key, material));
+        Ok(())
+    }
+
+    /// Loads other data sets, at the size of a run's images.
+    pub(super) fn load_others(&mut self, sets: &[String], data: &DataSettings) -> Result<()> {
+        if self.others.iter().any(|(size, _)| *size == data.size) {
+            return Ok(());
+        }
+        let open = |set: &String| -> Result<Other> {
+            let data = DataSettings {
+                set: set.clone(),
+                ink: Ink::Auto.to_string(),
+                ..data.clone()
+            };
+            let dataset = crate::dataset::load(&data, &glyphs_of(&data), self.data_dir)
+                .with_context(|| format!("while opening {set}"))?;
+            Ok(Other {
+                set: set.clone(),
+                dataset,
+            })
+        };
+        let others = sets.iter().map(open).collect::<Result<_>>()?;
+        self.others.push((data.size, others));
+        Ok(())
+    }
+
+    /// The data of a run that were loaded.
+    pub(super) fn of(&self, config: &RunConfig) -> Result<&Material> {
+        let key = key(config)?;
+        let found = self.own.iter().find(|(known, _)| *known == key);
+        found
+            .map(|(_, material)| material)
+            .ok_or_else(|| anyhow!("no data were loaded for a run, which is a bug"))
+    }
+
+    /// The other data sets that were loaded at this size.
+    pub(super) fn others(&self, size: usize) -> &[Other] {
+        let found = self.others.iter().find(|(known, _)| *known == size);
+        found.map_or(&[], |(_, others)| others)
+    }
+}
+
+fn key(config: &RunConfig) -> Result<String> {
+    let parts = (&config.data, &config.glyphs, config.seeds.split);
+    Ok(serde_json::to_string(&parts)?)
+}
+
+/// The usual glyphs, at the size of these images.
+fn glyphs_of(data: &DataSettings) -> GlyphsConfig {
+    GlyphsConfig {
+        side: data.size,
+        ..GlyphsConfig::default()
+    }
+}

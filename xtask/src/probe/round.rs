@@ -1,0 +1,258 @@
+//! A round of questions: every family to every finished run of a study. Processes that share the study's folder share the
+//! round, by claims as on runs: no question is asked twice, and what is answered already is not asked again.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use metastable_analysis::Probe;
+
+use super::kinship::{self, Member};
+use super::materials::Materials;
+use super::store::{self, About, Answers};
+use super::subject::Subject;
+use super::{Family, checkpoint};
+use crate::Ending;
+use crate::campaign::folder::Entry;
+use crate::campaign::work::is_of_the_system;
+use crate::campaign::{Finished, StudyFolder};
+use crate::files::remove_folder;
+use crate::run::checkpoint::Stored;
+use crate::schedule::Shares;
+use crate::signal::Stop;
+use crate::store::claimer::Claimer;
+use crate::study::ProbeSettings;
+
+/// Tasks over which a path between two runs is the mean: each point is another learner.
+const KINSHIP_TASKS: usize = 8;
+
+/// Pause between two looks at questions that other processes have.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Who asks what, of which study.
+pub(crate) struct Round<'a> {
+    pub(crate) folder: &'a StudyFolder,
+    pub(crate) settings: &'a ProbeSettings,
+    pub(crate) data_dir: &'a Path,
+    /// Threads of a question: each is many small ones, side by side.
+    pub(crate) threads: usize,
+    /// Silence after which another process takes a question over.
+    pub(crate) lease: Duration,
+    pub(crate) stop: &'a Stop,
+}
+
+/// A run that is asked.
+struct Asked<'m> {
+    entry: &'m Entry,
+    checkpoint: String,
+    step: usize,
+    subject: Subject<'m>,
+}
+
+/// One family to one run.
+#[derive(Clone, Copy)]
+struct Question {
+    run: usize,
+    family: Family,
+}
+
+impl Round<'_> {
+    /// Asks what has no answer yet, and waits for the answers to what other processes ask. A question that fails is named
+    /// and leaves the others alone.
+    pub(crate) fn ask(&self, finished: &[Finished]) -> Result<Ending> {
+        let mut weights = Vec::new();
+        for run in finished {
+            let path = checkpoint(run);
+            if path.exists() {
+                weights.push((&run.entry, store::digest(&path)?, Stored::read(&path)?));
+            } else {
+                eprintln!("{} has no weights to ask, and is left out", run.entry.label);
+            }
+        }
+        let mut materials = Materials::new(self.data_dir);
+        for (_, _, stored) in &weights {
+            materials.load(&stored.config)?;
+            if self.settings.families.contains(&Family::Shift) {
+                materials.load_others(&self.settings.other, &stored.config.data)?;
+            }
+        }
+        let mut runs = Vec::new();
+        for (entry, checkpoint, stored) in weights {
+            let material = materials.of(&stored.config)?;
+            runs.push(Asked {
+                entry,
+                checkpoint,
+                step: stored.step,
+                subject: Subject::new(stored, material)?,
+            });
+        }
+        self.work(&runs, &materials)
+    }
+
+    fn work(&self, runs: &[Asked<'_>], materials: &Materials<'_>) -> Result<Ending> {
+        let of_run = |run| {
+            let families = self.settings.families.iter();
+            families.map(move |family| Question {
+                run,
+                family: *family,
+            })
+        };
+        let mut open: Vec<Question> = (0..runs.len()).flat_map(of_run).collect();
+        let n_questions = open.len();
+        open.retain(|question| !self.is_answered(runs, materials, *question));
+        if open.len() < n_questions {
+            eprintln!(
+                "{} of {n_questions} questions have their answers in {}",
+                n_questions - open.len(),
+                store::folder(self.folder.path()).display()
+            );
+        }
+        let claimer = Claimer::start(self.lease);
+        let mut ending = Ending::Done;
+        while !open.is_empty() {
+            let n_before = open.len();
+            let mut elsewhere = Vec::new();
+            for question in open {
+                if self.stop.asked() {
+                    return Ok(Ending::Interrupted);
+                }
+                match self.take(runs, materials, question, &claimer) {
+                    Ok(true) => {}
+                    Ok(false) => elsewhere.push(question),
+                    Err(error) if is_of_the_system(&error) => return Err(error),
+                    Err(error) => {
+                        eprintln!("failed {error:#}");
+                        ending = Ending::Failed;
+                    }
+                }
+            }
+            open = elsewhere;
+            if open.len() == n_before {
+                thread::sleep(PAUSE);
+            }
+        }
+        Ok(ending)
+    }
+
+    /// Sees to the answers to one question; false if another process is at it.
+    fn take(
+        &self,
+        runs: &[Asked<'_>],
+        materials: &Materials<'_>,
+        question: Question,
+        claimer: &Claimer,
+    ) -> Result<bool> {
+        let Question { run, family } = question;
+        let label = &runs[run].entry.label;
+        let out = self.folder.path();
+        if self.is_answered(runs, materials, question) {
+            return Ok(true);
+        }
+        let claims = store::claims(out, label, family);
+        let Some(lease) = claimer.claim(&claims)? else {
+            return Ok(false);
+        };
+        // Only now nobody else writes: the answers may have come since they were last looked for.
+        if !self.is_answered(runs, materials, question) {
+            let others = materials.others(runs[run].subject.config.data.size);
+            let asked = timed(label, family, self.threads, || match family {
+                Family::Kinship => self.kinship(runs, run),
+                _ => family.ask(&runs[run].subject, others, self.settings.tasks),
+            });
+            let answers = asked.map(|probe| {
+                let about = self.about(runs, materials, question);
+                Answers::new(about, probe)
+            });
+            let written = answers.and_then(|answers| answers.write(out, label));
+            if written.is_err() {
+                remove_folder(&claims)?;
+            }
+            written?;
+        }
+        remove_folder(&claims)?;
+        drop(lease);
+        Ok(true)
+    }
+
+    fn kinship(&self, runs: &[Asked<'_>], run: usize) -> Result<Probe> {
+        let members: Vec<Member<'_, '_>> = runs
+            .iter()
+            .map(|run| Member {
+                label: &run.entry.label,
+                learner: &run.entry.learner,
+                subject: &run.subject,
+            })
+            .collect();
+        let answers = kinship::ask(&members, run, self.settings.tasks.min(KINSHIP_TASKS))?;
+        Ok(Probe {
+            kinship: Some(answers),
+            ..Probe::default()
+        })
+    }
+
+    fn is_answered(
+        &self,
+        runs: &[Asked<'_>],
+        materials: &Materials<'_>,
+        question: Question,
+    ) -> bool {
+        let label = &runs[question.run].entry.label;
+        let stored = Answers::read(self.folder.path(), label, question.family);
+        let about = || self.about(runs, materials, question);
+        stored.is_ok_and(|stored| stored.is_some_and(|stored| stored.about == about()))
+    }
+
+    /// What the answers to a question rest on.
+    fn about(
+        &self,
+        runs: &[Asked<'_>],
+        materials: &Materials<'_>,
+        Question { run, family }: Question,
+    ) -> About {
+        let asked = &runs[run];
+        let with: BTreeMap<String, String> = match family {
+            Family::Shift => {
+                let others = materials.others(asked.subject.config.data.size);
+                let named = others.iter();
+                named
+                    .map(|other| (other.set.clone(), other.dataset.digest.clone()))
+                    .collect()
+            }
+            Family::Kinship => runs[run + 1..]
+                .iter()
+                .map(|kin| (kin.entry.label.clone(), kin.checkpoint.clone()))
+                .collect(),
+            _ => BTreeMap::new(),
+        };
+        About {
+            family,
+            checkpoint: asked.checkpoint.clone(),
+            step: asked.step,
+            n_tasks: self.settings.tasks,
+            with,
+        }
+    }
+}
+
+/// Asks on so many threads, and says how long it took.
+pub(super) fn timed(
+    name: &str,
+    family: Family,
+    threads: usize,
+    question: impl FnOnce() -> Result<Probe> + Send,
+) -> Result<Probe> {
+    let begun = Instant::now();
+    let shares = Shares { jobs: 1, threads };
+    let probe = shares
+        .pool()?
+        .install(question)
+        .with_context(|| format!("while asking {name} about {}", family.name()))?;
+    eprintln!(
+        "{name}: {} answered in {:.0} s",
+        family.name(),
+        begun.elapsed().as_secs_f64()
+    );
+    Ok(probe)
+}
