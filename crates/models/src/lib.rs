@@ -77,6 +77,7 @@ pub mod objective;
 pub mod params;
 pub mod real;
 pub mod registry;
+pub mod vector;
 
 pub use architecture::Architecture;
 pub use checkpoint::Checkpoint;
@@ -89,3 +90,4 @@ pub use objective::{Loss, Metric, Objective};
 pub use params::{Entry, Layout, Params};
 pub use real::Real;
 pub use registry::{NETWORKS, NetworkEntry, build};
+pub use vector::Vector;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::Real;
+use crate::{Real, Vector};
 
 /// Name and shape of one tensor, and where it starts in the flat vector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,28 +139,19 @@ impl<T: Real> Params<T> {
     /// `self += alpha * other`.
     pub fn add(&mut self, alpha: T, other: &Self) {
         debug_assert_eq!(self.layout, other.layout, "layouts differ");
-        for (value, other) in self.values.iter_mut().zip(&other.values) {
-            // Not fused: outside of the dispatched kernels a fused multiply-add is a library call.
-            *value += alpha * *other;
-        }
+        T::add_scaled(&mut self.values, alpha, &other.values);
     }
 
     /// `self *= factor`.
     pub fn scale(&mut self, factor: T) {
-        for value in &mut self.values {
-            *value *= factor;
-        }
+        <T as Vector>::scale(&mut self.values, factor);
     }
 
     /// Inner product, summed in double precision in layout order.
     #[must_use]
     pub fn dot(&self, other: &Self) -> f64 {
         debug_assert_eq!(self.layout, other.layout, "layouts differ");
-        self.values
-            .iter()
-            .zip(&other.values)
-            .map(|(a, b)| a.wide() * b.wide())
-            .sum()
+        T::dot(&self.values, &other.values)
     }
 
     /// Euclidean norm over all values.
@@ -175,11 +166,7 @@ impl<T: Real> Params<T> {
         self.layout
             .entries()
             .iter()
-            .find(|entry| {
-                self.values[entry.offset..][..entry.len()]
-                    .iter()
-                    .any(|value| !value.is_finite())
-            })
+            .find(|entry| !T::all_finite(&self.values[entry.offset..][..entry.len()]))
             .map(|entry| entry.name.as_str())
     }
 

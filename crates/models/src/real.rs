@@ -9,6 +9,7 @@ use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssi
 /// [`candle_core::WithDType`] and [`safetensors`] conversions ride along, so that code above needs one bound.
 pub trait Real:
     crate::registry::Instantiated
+    + crate::Vector
     + candle_core::WithDType
     + Copy
     + Default

@@ -108,12 +108,21 @@ impl OptimizerConfig {
                 },
                 [first, second],
             ) => {
-                let step = AdamStep::new(t, lr, beta1, beta2, epsilon);
-                let moments = first.values_mut().iter_mut().zip(second.values_mut());
-                let values = theta.values_mut().iter_mut().zip(gradient.values());
-                for ((theta, g), (m, v)) in values.zip(moments) {
-                    step.apply(theta, *g, m, v);
-                }
+                // Past i32::MAX both powers have long been 0.
+                let power = i32::try_from(t).unwrap_or(i32::MAX);
+                // Scalars in double precision, as PyTorch computes them.
+                let of = T::of;
+                let (m, v, g) = (first.values_mut(), second.values_mut(), gradient.values());
+                T::average_in(m, of(1.0 - beta1), g);
+                T::average_squares_in(v, [of(beta2), of(1.0 - beta2)], g);
+                let step_size = of(lr / (1.0 - beta1.powi(power)));
+                let correction = of((1.0 - beta2.powi(power)).sqrt());
+                T::step_by_root(
+                    theta.values_mut(),
+                    m,
+                    v,
+                    [step_size, correction, of(epsilon)],
+                );
             }
             (Self::Sgd { momentum }, [accumulated]) => {
                 accumulated.scale(T::of(momentum));
@@ -125,38 +134,5 @@ impl OptimizerConfig {
                 moments.len()
             ),
         }
-    }
-}
-
-/// Adam's scalars of one step, computed in double precision as PyTorch does.
-struct AdamStep<T> {
-    one_minus_beta1: T,
-    beta2: T,
-    one_minus_beta2: T,
-    root_correction2: T,
-    epsilon: T,
-    step_size: T,
-}
-
-impl<T: Real> AdamStep<T> {
-    fn new(t: usize, lr: f64, beta1: f64, beta2: f64, epsilon: f64) -> Self {
-        // Past i32::MAX both powers have long been 0.
-        let t = i32::try_from(t).unwrap_or(i32::MAX);
-        Self {
-            one_minus_beta1: T::of(1.0 - beta1),
-            beta2: T::of(beta2),
-            one_minus_beta2: T::of(1.0 - beta2),
-            root_correction2: T::of((1.0 - beta2.powi(t)).sqrt()),
-            epsilon: T::of(epsilon),
-            step_size: T::of(lr / (1.0 - beta1.powi(t))),
-        }
-    }
-
-    #[inline(always)]
-    fn apply(&self, theta: &mut T, g: T, m: &mut T, v: &mut T) {
-        *m += self.one_minus_beta1 * (g - *m);
-        *v = *v * self.beta2 + self.one_minus_beta2 * g * g;
-        let denominator = v.sqrt() / self.root_correction2 + self.epsilon;
-        *theta -= self.step_size * *m / denominator;
     }
 }

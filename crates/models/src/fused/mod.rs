@@ -28,4 +28,5 @@ mod window;
 mod winograd;
 
 pub use network::FusedNetwork;
+pub(crate) use simd::dispatch;
 pub use simd::instruction_set;

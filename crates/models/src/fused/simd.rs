@@ -19,7 +19,7 @@ impl<R, F: FnOnce() -> R> NullaryFnOnce for Inlined<F> {
 
 /// Runs `f` compiled for the best instruction set of this CPU.
 #[inline(always)]
-pub(super) fn dispatch<R>(f: impl FnOnce() -> R) -> R {
+pub(crate) fn dispatch<R>(f: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(Inlined(f))
 }
 

@@ -59,6 +59,22 @@ impl Windows {
         (row + self.pad) * (self.pooled_width() + 2 * self.pad) + column + self.pad
     }
 
+    /// Makes the border of padded pooled images with `c` channels zero; the rest is for [`choose`] to write.
+    pub(super) fn clear_border<T: Real>(&self, out: &mut [T], c: usize) {
+        let row = (self.pooled_width() + 2 * self.pad) * c;
+        let (above, beside) = (self.pad * row, self.pad * c);
+        for image in out.chunks_exact_mut(self.padded_pixels() * c) {
+            let below = image.len() - above;
+            image[..above].fill(T::ZERO);
+            image[below..].fill(T::ZERO);
+            for row in image[above..below].chunks_exact_mut(row) {
+                let right = row.len() - beside;
+                row[..beside].fill(T::ZERO);
+                row[right..].fill(T::ZERO);
+            }
+        }
+    }
+
     /// Pixels of window `q`, in row-major order.
     #[inline(always)]
     pub(super) fn pixels<const W: usize>(&self, q: usize) -> [usize; W] {
@@ -82,7 +98,7 @@ impl Windows {
 
 /// Per-window results of a group of images, `(n, windows, c)` each, and the padded output.
 pub(super) struct Chosen<'a, T> {
-    /// `(n, padded pooled height, padded pooled width, c)`, its border zero already.
+    /// `(n, padded pooled height, padded pooled width, c)`; its border is left as it is, see [`Windows::clear_border`].
     pub(super) out: &'a mut [T],
     /// Which pixel of the window is the maximum.
     pub(super) choice: &'a mut [u8],

@@ -109,16 +109,12 @@ impl Block {
         let out_len = self.windows.padded_pixels() * c;
         let mut choice = at.choices.take(n * n_windows);
         let mut peak = at.arena.take(n * n_windows);
-        // The border of the output has to be zero; without one, every value is written.
-        let mut out = if out_len == n_windows {
-            at.arena.take(n * out_len)
-        } else {
-            at.arena.zeros(n * out_len)
-        };
+        let mut out = at.arena.take(n * out_len);
         groups(&y, g.out_len())
             .zip(groups_mut(&mut out, out_len))
             .zip(groups_mut(&mut choice, n_windows).zip(groups_mut(&mut peak, n_windows)))
             .for_each(|((y, out), (choice, peak))| {
+                self.windows.clear_border(out, c);
                 let chosen = Chosen { out, choice, peak };
                 simd::dispatch(
                     #[inline(always)]

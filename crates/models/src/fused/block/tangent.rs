@@ -61,15 +61,12 @@ impl Block {
         let n_windows = self.windows.len() * c;
         let out_len = self.windows.padded_pixels() * c;
         let mut d_peak = at.arena.take(n * n_windows);
-        let mut out = if out_len == n_windows {
-            at.arena.take(n * out_len)
-        } else {
-            at.arena.zeros(n * out_len)
-        };
+        let mut out = at.arena.take(n * out_len);
         groups(&dy, g.out_len())
             .zip(groups(&trace.choice, n_windows).zip(groups(&trace.peak, n_windows)))
             .zip(groups_mut(&mut d_peak, n_windows).zip(groups_mut(&mut out, out_len)))
             .for_each(|((dy, chosen), (d_peak, out))| {
+                self.windows.clear_border(out, c);
                 simd::dispatch(
                     #[inline(always)]
                     || match self.pool {

@@ -115,11 +115,12 @@ impl Stem {
         let out_len = self.windows.padded_pixels() * c;
         let mut choice = at.choices.take(n * n_windows);
         let mut peak = at.arena.take(n * n_windows);
-        let mut out = at.arena.zeros(n * out_len);
+        let mut out = at.arena.take(n * out_len);
         groups(&x, g.in_len())
             .zip(groups_mut(&mut out, out_len))
             .zip(groups_mut(&mut choice, n_windows).zip(groups_mut(&mut peak, n_windows)))
             .for_each(|((x, out), (choice, peak))| {
+                self.windows.clear_border(out, c);
                 let chosen = Chosen { out, choice, peak };
                 let (shape, affine) = ((g, &self.windows), [&scale[..], &shift]);
                 simd::dispatch(
@@ -214,11 +215,12 @@ impl Stem {
         let n_windows = self.windows.len() * c;
         let out_len = self.windows.padded_pixels() * c;
         let mut d_peak = at.arena.take(n * n_windows);
-        let mut out = at.arena.zeros(n * out_len);
+        let mut out = at.arena.take(n * out_len);
         groups(&trace.x, g.in_len())
             .zip(groups(&trace.choice, n_windows).zip(groups(&trace.peak, n_windows)))
             .zip(groups_mut(&mut d_peak, n_windows).zip(groups_mut(&mut out, out_len)))
             .for_each(|((x, chosen), (d_peak, out))| {
+                self.windows.clear_border(out, c);
                 let (shape, affine) = ((g, &self.windows), [&e0[..], e1, e2]);
                 simd::dispatch(
                     #[inline(always)]

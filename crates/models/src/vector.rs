@@ -1,0 +1,120 @@
+//! Loops over all values of a parameter vector.
+//!
+//! A generic loop is compiled by the crate that first calls it with a type, at that crate's optimisation level and for the
+//! oldest processor of its kind. These run serially between the parallel parts of a step, so they are compiled here, for
+//! the best instruction set of the processor at hand. Products and sums stay apart (no fused multiply-add), so every
+//! instruction set gives the same bits.
+
+use crate::fused::dispatch;
+
+/// What is done to parameter vectors of one precision. Slices of one call have the same length.
+pub trait Vector: Sized {
+    /// `to += alpha * other`.
+    fn add_scaled(to: &mut [Self], alpha: Self, other: &[Self]);
+    /// `values *= factor`.
+    fn scale(values: &mut [Self], factor: Self);
+    /// Inner product, summed in double precision in the order of the values.
+    fn dot(a: &[Self], b: &[Self]) -> f64;
+    /// Whether no value is infinite or NaN.
+    fn all_finite(values: &[Self]) -> bool;
+    /// A moving average: `average += share * (values - average)`.
+    fn average_in(average: &mut [Self], share: Self, values: &[Self]);
+    /// A moving average of squares: `average = average * keep + share * values * values`.
+    fn average_squares_in(average: &mut [Self], keep_share: [Self; 2], values: &[Self]);
+    /// A step along `direction`, each value divided by the root of its mean square:
+    /// `to -= step * direction / (sqrt(squares) / correction + epsilon)`.
+    fn step_by_root(
+        to: &mut [Self],
+        direction: &[Self],
+        squares: &[Self],
+        step_correction_epsilon: [Self; 3],
+    );
+}
+
+macro_rules! vector {
+    ($float:ty) => {
+        impl Vector for $float {
+            fn add_scaled(to: &mut [Self], alpha: Self, other: &[Self]) {
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        for (to, other) in to.iter_mut().zip(other) {
+                            *to += alpha * *other;
+                        }
+                    },
+                );
+            }
+
+            fn scale(values: &mut [Self], factor: Self) {
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        for value in values {
+                            *value *= factor;
+                        }
+                    },
+                );
+            }
+
+            fn dot(a: &[Self], b: &[Self]) -> f64 {
+                let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
+                products.sum()
+            }
+
+            fn all_finite(values: &[Self]) -> bool {
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        let mut all = true;
+                        for value in values {
+                            all &= value.is_finite();
+                        }
+                        all
+                    },
+                )
+            }
+
+            fn average_in(average: &mut [Self], share: Self, values: &[Self]) {
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        for (average, value) in average.iter_mut().zip(values) {
+                            *average += share * (*value - *average);
+                        }
+                    },
+                );
+            }
+
+            fn average_squares_in(average: &mut [Self], [keep, share]: [Self; 2], values: &[Self]) {
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        for (average, value) in average.iter_mut().zip(values) {
+                            *average = *average * keep + share * *value * *value;
+                        }
+                    },
+                );
+            }
+
+            fn step_by_root(
+                to: &mut [Self],
+                direction: &[Self],
+                squares: &[Self],
+                [step, correction, epsilon]: [Self; 3],
+            ) {
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        for ((to, direction), square) in to.iter_mut().zip(direction).zip(squares) {
+                            let root = square.sqrt() / correction + epsilon;
+                            *to -= step * *direction / root;
+                        }
+                    },
+                );
+            }
+        }
+    };
+}
+
+vector!(f32);
+vector!(f64);
