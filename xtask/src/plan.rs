@@ -13,7 +13,7 @@ use crate::dataset::{self, check_ink};
 use crate::run::config::Compute;
 use crate::run::numerics::Numerics;
 use crate::run::{Material, Run, RunConfig};
-use crate::study::{Study, StudyLearner};
+use crate::study::{Exchange, Study, StudyLearner};
 
 /// One run of a study.
 pub(crate) struct Planned {
@@ -59,7 +59,12 @@ pub(crate) fn plan(
         check_ink(&study.data).map_err(|error| place(study, &["data.ink"], &error))?;
         let point = variant
             .point
-            .map(|index| point_label(index, variants.len()));
+            .map(|index| point_label(index, variants.len()))
+            .or(variant.exchange.map(Exchange::label));
+        let pool = study
+            .episode
+            .pool()
+            .map_err(|error| place(study, &["episode.replaced", "episode.pool"], &error))?;
         for StudyLearner {
             name,
             learner,
@@ -78,11 +83,13 @@ pub(crate) fn plan(
                     data_digest: material.dataset.digest.clone(),
                     split_digest,
                     episode,
+                    pool,
                     test: study.test.clone(),
                     network: study.network(has_head.then_some(episode.n_way)),
                     learner: learner.clone(),
                     training: training.train(&study.validation)?,
                     seeds: bundle.seeds,
+                    repetition: variant.exchange.map_or(0, Exchange::repetition),
                     log_every: study.run.log_every,
                     compute: compute.clone(),
                     numerics: numerics.clone(),
@@ -203,6 +210,7 @@ fn check(study: &Study, learner: &str, config: &RunConfig, material: &Material) 
             .list(config, part)
             .map_err(|error| place(study, &test, &error))?;
     }
+    check_pool(study, learner, config)?;
     if let Some(n_way) = config.network.n_way
         && n_way != config.test.way
     {
@@ -213,6 +221,21 @@ fn check(study: &Study, learner: &str, config: &RunConfig, material: &Material) 
         );
     }
     Run::new(learner, config).map(drop)
+}
+
+/// Whether every member of a pool is seen, where members are exchanged: what is not seen changes nothing.
+fn check_pool(study: &Study, learner: &str, config: &RunConfig) -> Result<()> {
+    let training = &config.training;
+    let n_read = training.outer_steps * training.meta_batch;
+    match (study.design.replace.place(), config.pool) {
+        (Some(origin), Some(pool)) if n_read < pool.size() => bail!(
+            "{origin}: {learner} reads {n_read} tasks ({} outer steps of {}), and a pool has {}: exchanging one that is never read changes nothing; take smaller pools, or more outer_steps",
+            training.outer_steps,
+            training.meta_batch,
+            pool.size()
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn place(study: &Study, paths: &[&str], error: &anyhow::Error) -> anyhow::Error {

@@ -9,6 +9,7 @@ use metastable_models::Backend;
 use crate::Ending;
 use crate::campaign::factors::{factor_table, is_one_thing};
 use crate::campaign::folder::Index;
+use crate::campaign::replacements::replacements;
 use crate::campaign::{Finished, StudyFolder};
 use crate::figures::{self, Format};
 use crate::files::write_whole;
@@ -88,12 +89,18 @@ pub(crate) fn write(
         reference: reference.map(str::to_owned),
         ..index.analysis.clone()
     };
-    let reports = runs.iter().map(convert::table);
+    // A training in which a task was exchanged is no further seed of its learner.
+    let (runs, others): (Vec<&Finished>, Vec<&Finished>) = if is_one_thing(index) {
+        runs.iter().partition(|run| run.is_original())
+    } else {
+        (runs.iter().collect(), Vec::new())
+    };
+    let reports = runs.iter().map(|run| convert::table(run));
     let reports = reports.collect::<Result<Vec<_>>>()?;
-    let factors = factor_table(index, runs, &reports)?;
+    let factors = factor_table(index, &runs, &reports)?;
     let tables = Tables {
         name: index.study.clone(),
-        command: replication(out, runs),
+        command: replication(out, &runs),
         // At other points the same learner is another one: its runs are no seeds of one thing.
         runs: if is_one_thing(index) {
             reports
@@ -102,6 +109,7 @@ pub(crate) fn write(
         },
         factors,
         probes: runs.iter().filter_map(|run| answers(out, run)).collect(),
+        replacements: replacements(&runs, &others)?,
     };
     publish(&tables, out, &options, figures)
 }
@@ -139,7 +147,7 @@ pub(crate) fn publish(
 }
 
 /// The command that makes these runs again, bit for bit.
-fn replication(out: &Path, runs: &[Finished]) -> String {
+fn replication(out: &Path, runs: &[&Finished]) -> String {
     // With a store of its own: from the shared one, nothing would be run again.
     // By components, or a slash at the end would stay in the middle.
     let mut again = out.components().as_path().as_os_str().to_owned();

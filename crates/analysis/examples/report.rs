@@ -114,6 +114,7 @@ fn simulated(n_runs: u64, n_settings: u64) -> Study {
         runs,
         factors: Some(factor_study()),
         probes: Vec::new(),
+        replacements: Vec::new(),
     }
 }
 

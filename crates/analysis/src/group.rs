@@ -8,6 +8,7 @@ use crate::fingerprint::check_same;
 use crate::options::{Options, TestPool, Threshold};
 use crate::probe::Probe;
 use crate::record::{Run, Study, TaskScores, Test};
+use crate::replacement::Replacement;
 use crate::scores::ScoreMatrix;
 use crate::summary::median;
 use crate::threshold::{smoothed, validation_curve};
@@ -54,6 +55,8 @@ pub struct LearnerRuns<'a> {
     pub scored: Vec<&'a Run>,
     /// What its runs answered when they were asked, with the run, in order of seed.
     pub probes: Vec<(&'a Run, &'a Probe)>,
+    /// Trainings that differ from one of its runs in one task of the pool, or in nothing, with that run.
+    pub replacements: Vec<(&'a Run, &'a Replacement)>,
     /// Accuracy of each scored run on each task, `(scored, n_tasks)`; none if there is none.
     pub scores: Option<ScoreMatrix>,
     /// Queries behind each accuracy, if known.
@@ -88,6 +91,12 @@ impl<'a> LearnerRuns<'a> {
             tested,
             probes: self
                 .probes
+                .iter()
+                .copied()
+                .filter(|(run, _)| keep(run))
+                .collect(),
+            replacements: self
+                .replacements
                 .iter()
                 .copied()
                 .filter(|(run, _)| keep(run))
@@ -170,6 +179,7 @@ impl<'a> StudyRuns<'a> {
                     tested: Vec::new(),
                     scored: Vec::new(),
                     probes: Vec::new(),
+                    replacements: Vec::new(),
                     scores: None,
                     queries_per_task: None,
                     pool: None,
@@ -183,6 +193,12 @@ impl<'a> StudyRuns<'a> {
             complete(setting, options)?;
             for learner in &mut setting.learners {
                 learner.probes = probes_of(study, &learner.runs)?;
+                let own = |run: &&'a Run| {
+                    let run = *run;
+                    let with = study.replacements.iter().filter(|it| it.run == run.id);
+                    with.map(move |it| (run, it))
+                };
+                learner.replacements = learner.runs.iter().flat_map(own).collect();
             }
         }
         Ok(Self {

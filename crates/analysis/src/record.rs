@@ -8,6 +8,7 @@ use crate::error::{AnalysisError, check_len};
 use crate::factors::table::FactorTable;
 use crate::fingerprint::Fingerprint;
 use crate::probe::Probe;
+use crate::replacement::Replacement;
 
 /// All runs of one study.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct Study {
     /// What trained learners answered when they were asked after their runs; at most one entry a run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<Probe>,
+    /// Trainings that differ from one of the runs in one task of its pool, or in nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replacements: Vec<Replacement>,
 }
 
 /// One meta-training with its test.

@@ -3,7 +3,7 @@
 use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
 use crate::{
     aggregate, churn, comparison, components, confusion, curves, difficulty, factors, hardness,
-    probe, spread, tail, threshold, transfer,
+    probe, replacement, spread, tail, threshold, transfer,
 };
 
 /// Metrics of one learner in one setting, in the order of the report.
@@ -16,6 +16,7 @@ pub const LEARNER_METRICS: &[&LearnerMetric] = &[
     &churn::METRIC,
     &threshold::METRIC,
     &curves::METRIC,
+    &replacement::coefficient::METRIC,
     &probe::support_sets::METRIC,
     &probe::label_order::METRIC,
     &probe::step_sizes::METRIC,
@@ -42,6 +43,7 @@ pub const SETTING_METRICS: &[&SettingMetric] = &[
 /// Metrics across all settings.
 pub const STUDY_METRICS: &[&StudyMetric] = &[
     &aggregate::METRIC,
+    &replacement::slope::METRIC,
     &factors::sources::METRIC,
     &factors::key::METRIC,
 ];

@@ -20,6 +20,16 @@ pub struct Line {
     pub p_value: f64,
 }
 
+/// Least-squares slope of `y` on `x`, values of equal number; `None` with fewer than 2 values or a constant `x`.
+#[must_use]
+pub fn slope(x: &[f64], y: &[f64]) -> Option<f64> {
+    let (mean_x, mean_y) = (mean(x), mean(y));
+    let pairs = || x.iter().zip(y);
+    let squares: f64 = pairs().map(|(a, _)| (a - mean_x) * (a - mean_x)).sum();
+    let products: f64 = pairs().map(|(a, b)| (a - mean_x) * (b - mean_y)).sum();
+    (squares > 0.0).then(|| products / squares)
+}
+
 /// Ordinary least squares of `y` on `x`; `None` if `x` is constant or has fewer than 3 values.
 ///
 /// # Errors
@@ -39,10 +49,9 @@ pub fn line(x: &[f64], y: &[f64], level: f64) -> Result<Option<Line>, AnalysisEr
             .sum::<f64>()
     };
     let (xx, xy, yy) = (sum(&|a, _| a * a), sum(&|a, b| a * b), sum(&|_, b| b * b));
-    if xx <= 0.0 {
+    let Some(slope) = slope(x, y) else {
         return Ok(None);
-    }
-    let slope = xy / xx;
+    };
     let df = (x.len() - 2) as f64;
     let rest = (yy - slope * xy).max(0.0);
     let error = (rest / df / xx).sqrt();

@@ -41,6 +41,7 @@ pub mod split;
 
 pub mod corruption;
 pub mod episode;
+pub mod pool;
 pub mod rotation;
 pub mod sampler;
 
@@ -74,6 +75,7 @@ pub use glyphs::GlyphsConfig;
 pub use key::{Seeds, Stream};
 pub use lake_runs::lake_runs;
 pub use picture::Ink;
+pub use pool::TaskPool;
 pub use registry::{OpenOptions, SOURCES, Source, open};
 pub use rotation::{Intensity, Rotations};
 pub use sampler::Sampler;

@@ -23,7 +23,7 @@ pub(crate) fn is_one_thing(index: &Index) -> bool {
 /// several.
 pub(crate) fn factor_table(
     index: &Index,
-    finished: &[Finished],
+    finished: &[&Finished],
     runs: &[Run],
 ) -> Result<Option<FactorTable>> {
     if index.factors.is_empty() && index.streams.is_empty() {

@@ -287,6 +287,13 @@ pub(crate) struct Finished {
     pub(crate) record: Record,
 }
 
+impl Finished {
+    /// Whether it is a training by itself: no task of its pool exchanged, made for the first time.
+    pub(crate) fn is_original(&self) -> bool {
+        self.record.config == self.record.config.original()
+    }
+}
+
 impl StudyFolder {
     /// Every finished run, in order; what is not finished or damaged is handed to `missing` with the reason.
     pub(crate) fn finished(

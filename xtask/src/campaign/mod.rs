@@ -3,6 +3,7 @@
 pub(crate) mod factors;
 pub(crate) mod folder;
 pub(crate) mod queue;
+pub(crate) mod replacements;
 pub(crate) mod room;
 pub(crate) mod status;
 pub(crate) mod work;

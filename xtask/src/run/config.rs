@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use metastable_algorithms::{LearnerConfig, TrainConfig};
-use metastable_data::{EpisodeShape, GlyphsConfig, Seeds};
+use metastable_data::{EpisodeShape, GlyphsConfig, Seeds, TaskPool};
 use metastable_models::{Backend, DeviceSpec, NetworkConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,11 +28,18 @@ pub(crate) struct RunConfig {
     pub(crate) split_digest: String,
     /// Training episodes.
     pub(crate) episode: EpisodeShape,
+    /// The pool that they are drawn from; absent for endless ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pool: Option<TaskPool>,
     pub(crate) test: TestSettings,
     pub(crate) network: NetworkConfig,
     pub(crate) learner: LearnerConfig,
     pub(crate) training: TrainConfig,
     pub(crate) seeds: Seeds,
+    /// How often the same training was made before. Nothing reads it: it gives a training that is to be made again, and not
+    /// found in the store, an identity of its own.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub(crate) repetition: u32,
     /// Outer steps between two lines of the log: the lines are means since the last.
     pub(crate) log_every: usize,
     pub(crate) compute: Compute,
@@ -73,9 +80,26 @@ impl Compute {
     }
 }
 
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+fn is_first(repetition: &u32) -> bool {
+    *repetition == 0
+}
+
 impl RunConfig {
-    /// `glyphs 5-way 1-shot`: runs are comparable within a setting.
+    /// `glyphs 5-way 1-shot`, and `pool of 100` where there is one: runs are comparable within a setting.
     pub(crate) fn setting(&self) -> String {
+        let shape = self.setting_of_any_pool();
+        match self.pool {
+            None => shape,
+            Some(pool) => format!("{shape}, pool of {}", pool.size()),
+        }
+    }
+
+    /// The setting but for the pool.
+    pub(crate) fn setting_of_any_pool(&self) -> String {
         format!(
             "{} {}-way {}-shot",
             set_name(&self.data.set),
@@ -92,6 +116,15 @@ impl RunConfig {
             self.test.way,
             self.test.shot,
         )
+    }
+
+    /// The same training with no task of its pool exchanged, made for the first time.
+    pub(crate) fn original(&self) -> Self {
+        Self {
+            pool: self.pool.map(|pool| pool.whole()),
+            repetition: 0,
+            ..self.clone()
+        }
     }
 
     /// SHA-256 over everything that determines the run: its identity, in any study.

@@ -47,7 +47,14 @@ pub(crate) fn kind(config: &RunConfig) -> Result<String> {
     config.training.validate_every = 0;
     let mut tree = serde_json::to_value(&config)?;
     if let Value::Object(map) = &mut tree {
-        for key in ["seeds", "data_digest", "split_digest", "glyphs"] {
+        for key in [
+            "seeds",
+            "data_digest",
+            "split_digest",
+            "glyphs",
+            "pool",
+            "repetition",
+        ] {
             map.remove(key);
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use metastable_algorithms::{AlgorithmError, Task};
 use metastable_data::{
-    Dataset, EpisodeShape, GlyphsConfig, MetaSplit, Rotations, Sampler, Seeds, Split, SplitRule,
-    list_digest,
+    Dataset, Episode, EpisodeShape, GlyphsConfig, MetaSplit, Rotations, Sampler, Seeds, Split,
+    SplitRule, TaskPool, list_digest,
 };
 
 use super::RunConfig;
@@ -43,13 +43,17 @@ impl Material {
     /// A source of training episodes.
     pub(crate) fn training(&self, config: &RunConfig) -> Result<Episodes<'_>> {
         let rotations = config.data.rotations.parse()?;
-        self.episodes(
+        let endless = self.episodes(
             config,
             MetaSplit::Train,
             config.episode,
             rotations,
             config.seeds,
-        )
+        )?;
+        Ok(Episodes {
+            pool: config.pool,
+            ..endless
+        })
     }
 
     /// The list of validation or test episodes: the same for every run of a study.
@@ -79,6 +83,7 @@ impl Material {
             dataset: &self.dataset,
             sampler,
             seeds,
+            pool: None,
         })
     }
 
@@ -113,26 +118,33 @@ pub(crate) struct Episodes<'m> {
     dataset: &'m Dataset,
     sampler: Sampler,
     seeds: Seeds,
+    /// Which of the sampler's episodes stand at which index; absent if each stands at its own.
+    pool: Option<TaskPool>,
 }
 
 impl Episodes<'_> {
+    /// The episode at `index`.
+    pub(crate) fn episode(&self, index: u64) -> Episode {
+        let key = self
+            .pool
+            .map_or(index, |pool| pool.episode(&self.seeds, index));
+        self.sampler.episode(&self.seeds, key)
+    }
+
     /// The episode at `index`, gathered.
     pub(crate) fn task(&self, index: u64) -> Result<Task<f32>, AlgorithmError> {
-        let mut images = Vec::new();
-        let episode = self.sampler.episode(&self.seeds, index);
-        episode.gather(self.dataset, &mut images);
-        Task::new(episode.shape, images)
+        Task::gather(self.dataset, &self.episode(index))
     }
 
     /// SHA-256 of the first `n` episodes.
     pub(crate) fn digest(&self, n: usize) -> String {
-        list_digest((0..n as u64).map(|index| self.sampler.episode(&self.seeds, index)))
+        list_digest((0..n as u64).map(|index| self.episode(index)))
     }
 
     /// The class behind each label of the first `n` episodes, `(n, n_way)`.
     pub(crate) fn classes(&self, n: usize) -> Vec<u32> {
         (0..n as u64)
-            .flat_map(|index| self.sampler.episode(&self.seeds, index).classes)
+            .flat_map(|index| self.episode(index).classes)
             .map(|class| class.class_idx)
             .collect()
     }

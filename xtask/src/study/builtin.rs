@@ -28,4 +28,8 @@ pub(crate) const STUDIES: &[BuiltIn] = &[
         name: "factors",
         text: include_str!("../../../docs/studies/factors.toml"),
     },
+    BuiltIn {
+        name: "replace",
+        text: include_str!("../../../docs/studies/replace.toml"),
+    },
 ];

@@ -1,4 +1,4 @@
-//! What multiplies the runs of a study: settings (data and episodes), points of factors, seeds of streams.
+//! What multiplies the runs of a study: settings (data and episodes), points of factors, exchanged tasks, seeds of streams.
 
 use anyhow::{Result, bail};
 use metastable_analysis::Options;
@@ -6,13 +6,16 @@ use metastable_data::Seeds;
 use serde_json::Value;
 
 use super::factors::{DesignSettings, Factor};
+use super::replace::{Exchange, Replace};
 use super::section::{join, table, unknown};
 use super::streams::{Bundle, Streams};
 use super::tree::{self, Entry, Origin};
 use super::{Study, factors, section};
 
 /// The tables that are read here.
-pub(super) const TABLES: [&str; 5] = ["settings", "factors", "design", "streams", "analysis"];
+pub(super) const TABLES: [&str; 6] = [
+    "settings", "factors", "design", "replace", "streams", "analysis",
+];
 
 /// Keys of `[settings.NAME]`, and the settings they stand for.
 const SETTING_KEYS: [(&str, &[&str]); 9] = [
@@ -33,6 +36,7 @@ pub(crate) struct Design {
     settings: Vec<Setting>,
     pub(crate) factors: Vec<Factor>,
     points: DesignSettings,
+    pub(crate) replace: Replace,
     pub(crate) streams: Streams,
     /// What the report is to be made with.
     pub(crate) analysis: Options,
@@ -46,12 +50,14 @@ struct Setting {
     entries: Vec<Entry>,
 }
 
-/// The study at one setting and one point.
+/// The study at one setting and one point, with one of its exchanges.
 #[derive(Clone, Debug)]
 pub(crate) struct Variant {
     pub(crate) study: Study,
     /// Number of the point; absent without factors.
     pub(crate) point: Option<usize>,
+    /// Absent without `[replace]`.
+    pub(crate) exchange: Option<Exchange>,
     /// Value of each factor.
     pub(crate) levels: Vec<Value>,
 }
@@ -77,11 +83,22 @@ impl Design {
                 entry.origin
             );
         }
+        let replace = Replace::read(of("replace")?)?;
+        let streams = Streams::read(of("streams")?)?;
+        if let (Some(place), true) = (
+            replace.place(),
+            !factors.is_empty() || !streams.names.is_empty(),
+        ) {
+            bail!(
+                "{place}: [replace] compares trainings that differ in one task alone; give [factors] and [streams] a study of their own"
+            );
+        }
         Ok(Self {
             settings: read_settings(of("settings")?)?,
             factors,
             points,
-            streams: Streams::read(of("streams")?)?,
+            replace,
+            streams,
             analysis: section::read(
                 of("analysis")?,
                 "analysis",
@@ -130,6 +147,7 @@ impl Study {
             settings,
             factors,
             points,
+            replace,
             ..
         } = &self.design;
         let points = if factors.is_empty() {
@@ -147,9 +165,21 @@ impl Study {
         } else {
             settings
         };
+        let exchanges = match replace.place() {
+            None => vec![None],
+            Some(place) => {
+                let each = replace.exchanges().into_iter();
+                each.map(|exchange| Some((exchange, place))).collect()
+            }
+        };
         let mut variants = Vec::new();
         for setting in settings {
-            for (index, levels) in points.iter().enumerate() {
+            // Of points and exchanges a study has one or the other.
+            for ((index, levels), exchange) in points
+                .iter()
+                .enumerate()
+                .flat_map(|point| exchanges.iter().map(move |exchange| (point, *exchange)))
+            {
                 let mut tree = plain.clone();
                 for entry in &setting.entries {
                     let paths = SETTING_KEYS.iter().find(|(key, _)| *key == entry.key);
@@ -160,7 +190,10 @@ impl Study {
                 for (factor, level) in factors.iter().zip(levels) {
                     tree::put_item(&mut tree, &factor.path, level.item.clone(), &factor.origin);
                 }
-                let is_same = setting.entries.is_empty() && levels.is_empty();
+                if let Some((exchange, place)) = exchange {
+                    exchange.put(&mut tree, place);
+                }
+                let is_same = setting.entries.is_empty() && levels.is_empty() && exchange.is_none();
                 variants.push(Variant {
                     study: if is_same {
                         self.clone()
@@ -168,6 +201,7 @@ impl Study {
                         self.other(&tree)?
                     },
                     point: (!factors.is_empty()).then_some(index),
+                    exchange: exchange.map(|(exchange, _)| exchange),
                     levels: levels.iter().map(|level| level.value.clone()).collect(),
                 });
             }

@@ -3,6 +3,7 @@
 mod builtin;
 mod design;
 pub(crate) mod factors;
+mod replace;
 mod section;
 mod settings;
 pub(crate) mod streams;
@@ -29,6 +30,7 @@ use section::{fill, join, read, table, unknown};
 use tree::{Entry, Item, Origin};
 
 pub(crate) use builtin::STUDIES;
+pub(crate) use replace::Exchange;
 pub(crate) use section::suggestion;
 pub(crate) use settings::{
     DataSettings, EpisodeSettings, Head, NetworkSettings, ProbeSettings, RunSettings, TestSettings,
@@ -36,7 +38,7 @@ pub(crate) use settings::{
 };
 
 /// The tables of a study; every other key at the root is one of [`Head`].
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "data",
     "glyphs",
     "episode",
@@ -49,6 +51,7 @@ const TABLES: [&str; 15] = [
     "settings",
     "factors",
     "design",
+    "replace",
     "streams",
     "analysis",
     "probe",

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, anyhow, bail};
 use metastable_algorithms::{OptimizerConfig, ScheduleConfig, TrainConfig};
-use metastable_data::{DataError, Ink, Rotations, SplitRule};
+use metastable_data::{DataError, Ink, Rotations, SplitRule, TaskPool};
 use serde::{Deserialize, Serialize};
 
 use super::section::{require, suggestion};
@@ -131,6 +131,10 @@ pub(crate) struct EpisodeSettings {
     pub(crate) shot: usize,
     /// Queries of each class, Q.
     pub(crate) query: usize,
+    /// Tasks that training goes through again and again; 0 for new ones without end.
+    pub(crate) pool: usize,
+    /// Member of the pool, from 0, that is exchanged for a task that is in no pool.
+    pub(crate) replaced: Option<usize>,
 }
 
 impl Default for EpisodeSettings {
@@ -139,6 +143,8 @@ impl Default for EpisodeSettings {
             way: 5,
             shot: 1,
             query: 15,
+            pool: 0,
+            replaced: None,
         }
     }
 }
@@ -146,6 +152,17 @@ impl Default for EpisodeSettings {
 impl EpisodeSettings {
     pub(crate) fn check(&self) -> Result<()> {
         check_shape(self.way, self.shot, self.query)
+    }
+
+    /// The pool of training tasks; none for endless ones.
+    pub(crate) fn pool(&self) -> Result<Option<TaskPool>> {
+        match (self.pool, self.replaced) {
+            (0, None) => Ok(None),
+            (0, Some(member)) => bail!(
+                "episode.replaced = {member}: endless tasks have no member to exchange; say how many there are with episode.pool"
+            ),
+            (size, replaced) => Ok(Some(TaskPool::new(size, replaced)?)),
+        }
     }
 }
 

@@ -12,5 +12,6 @@ mod instructions;
 mod lake_runs;
 mod probe;
 mod processes;
+mod replace;
 mod support;
 mod whole;

@@ -32,6 +32,7 @@
 //!     runs: vec![run(0, vec![0, 1, 0, 0]), run(1, vec![0, 1, 0, 1])],
 //!     factors: None,
 //!     probes: Vec::new(),
+//!     replacements: Vec::new(),
 //! };
 //! let analysis = analyze(&study, &Options::default())?;
 //! let page = report::html(&study, &analysis);

@@ -93,6 +93,7 @@ fn sentences_say_what_leads_and_what_is_refused() {
         runs: Vec::new(),
         factors: Some(table),
         probes: Vec::new(),
+        replacements: Vec::new(),
     };
     let result = analyze(&study, &options()).unwrap();
     let texts: Vec<&str> = result.findings.iter().map(|f| f.text.as_str()).collect();
@@ -133,6 +134,7 @@ fn noise_has_no_key_factor() {
     let study = Study {
         factors: Some(table),
         probes: Vec::new(),
+        replacements: Vec::new(),
         ..Study::default()
     };
     let result = analyze(&study, &options()).unwrap();
@@ -219,6 +221,7 @@ fn a_crossed_plan_has_components() {
     let study = Study {
         factors: Some(streams_table(rows)),
         probes: Vec::new(),
+        replacements: Vec::new(),
         ..Study::default()
     };
     let result = analyze(&study, &options()).unwrap();
@@ -291,6 +294,7 @@ fn key_factors_have_a_chapter() {
     let alone = Study {
         factors: Some(small_factor_study()),
         probes: Vec::new(),
+        replacements: Vec::new(),
         ..Study::default()
     };
     let analysis = analyze(&alone, &options()).unwrap();
@@ -315,6 +319,7 @@ fn key_factors_have_a_chapter() {
     let both = Study {
         factors: Some(small_factor_study()),
         probes: Vec::new(),
+        replacements: Vec::new(),
         ..Study {
             name: "both".to_owned(),
             runs: vec![run("maml", "toy", 0, 0.9), run("maml", "toy", 1, 0.92)],

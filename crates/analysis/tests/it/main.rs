@@ -11,6 +11,7 @@ mod hardness;
 mod invariance;
 mod key;
 mod published;
+mod replacement;
 mod simulation;
 mod study;
 mod support;

@@ -19,7 +19,7 @@ use crate::support::{factor_table, run};
 
 const SETTING: &str = "glyphs 5-way 1-shot";
 
-/// What only `probe` can answer, which the studies here have not asked.
+/// What only `probe` can answer, which the studies here have not asked, and what exchanged tasks tell, of which they have none.
 const ASKED: &[&str] = &[
     "support_sets",
     "label_order",
@@ -35,6 +35,8 @@ const ASKED: &[&str] = &[
     "label_noise",
     "confidence",
     "kinship",
+    "replace_one_task",
+    "replace_slopes",
 ];
 
 /// Sorted identifiers of the metrics that need no answers.
@@ -60,6 +62,7 @@ fn study(runs: Vec<Run>) -> Study {
         runs,
         factors: None,
         probes: Vec::new(),
+        replacements: Vec::new(),
     }
 }
 
@@ -97,6 +100,7 @@ fn every_metric_of_a_sound_study() {
     let with_factors = Study {
         factors: Some(factor_table(30, 2, 1)),
         probes: Vec::new(),
+        replacements: Vec::new(),
         ..study(all)
     };
     let result = analyze(&with_factors, &options).unwrap();

@@ -139,6 +139,7 @@ fn small_study() -> Study {
         runs,
         factors: None,
         probes: Vec::new(),
+        replacements: Vec::new(),
     }
 }
 
@@ -418,6 +419,7 @@ fn what_is_missing_is_said_in_words() {
         runs: vec![],
         factors: None,
         probes: Vec::new(),
+        replacements: Vec::new(),
     };
     let page = report::html(&nothing, &empty_analysis(&nothing));
     check(&page);

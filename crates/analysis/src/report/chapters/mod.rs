@@ -26,6 +26,7 @@ mod label_order;
 mod marginals;
 mod mismatch;
 mod outcome;
+mod replacement;
 mod representation;
 mod seeds;
 mod sources;
@@ -49,6 +50,7 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &label_order::SUBJECT,
     &step_sizes::SUBJECT,
     &coupling::SUBJECT,
+    &replacement::SUBJECT,
     &example_influence::SUBJECT,
     &curvature::SUBJECT,
     &surface::SUBJECT,
