@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::dataset::{self, check_ink};
 use crate::run::config::Compute;
+use crate::run::log::MOST_LINES;
 use crate::run::numerics::Numerics;
 use crate::run::{Material, Run, RunConfig};
 use crate::study::{Exchange, Study, StudyLearner};
@@ -90,7 +91,10 @@ pub(crate) fn plan(
                     training: training.train(&study.validation)?,
                     seeds: bundle.seeds,
                     repetition: variant.exchange.map_or(0, Exchange::repetition),
-                    log_every: study.run.log_every,
+                    log_every: study
+                        .run
+                        .log_every
+                        .max(training.outer_steps.div_ceil(MOST_LINES)),
                     compute: compute.clone(),
                     numerics: numerics.clone(),
                 };

@@ -86,7 +86,11 @@ impl<'a, T: Real> InnerLoop<'a, T> {
     }
 
     /// `L_S` at `phi_k`.
-    fn support(&self, phi: &Params<T>, k: usize) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError> {
+    pub(crate) fn support(
+        &self,
+        phi: &Params<T>,
+        k: usize,
+    ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError> {
         let objective = self.objective(self.task.support_labels());
         let images = self.task.support_images();
         Ok(self.network.record(phi, images, self.pass(k), objective)?)
@@ -142,7 +146,9 @@ impl<'a, T: Real> InnerLoop<'a, T> {
             // phi_{k+1} = phi_k - alpha grad L_S(phi_k)
             let mut tape = self.support(&phi, k)?;
             if non_finite.is_none() && !tape.loss().is_finite() {
-                non_finite = Some(NonFinite::SupportLoss { inner_step: k });
+                // A weight that is not finite was there before the loss that it spoils.
+                let loss = NonFinite::SupportLoss { inner_step: k };
+                non_finite = Some(first_bad_weight(&phi, k).unwrap_or(loss));
             }
             let next = phi.plus(-self.inner_lr, &tape.gradient()?);
             match &mut kept {
@@ -154,9 +160,7 @@ impl<'a, T: Real> InnerLoop<'a, T> {
             phi = next;
         }
         if non_finite.is_none() {
-            non_finite = phi.first_non_finite().map(|tensor| NonFinite::FastWeights {
-                tensor: tensor.to_owned(),
-            });
+            non_finite = first_bad_weight(&phi, self.n_steps);
         }
         Ok(Descent {
             phi,
@@ -249,6 +253,14 @@ impl<'a, T: Real> InnerLoop<'a, T> {
         }
         Ok(curve)
     }
+}
+
+/// The first tensor of the fast weights that is not finite, `inner_step` steps into the inner loop.
+fn first_bad_weight<T: Real>(phi: &Params<T>, inner_step: usize) -> Option<NonFinite> {
+    phi.first_non_finite().map(|tensor| NonFinite::FastWeights {
+        tensor: tensor.to_owned(),
+        inner_step,
+    })
 }
 
 /// Distance of the checkpoints of a descent of `n_steps`.

@@ -91,6 +91,18 @@ pub trait Learner<T: Real>: Send + Sync {
         labels: &[usize],
     ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError>;
 
+    /// The directions that MAML and its relatives differ in, on one task with the settings of training; none for a learner
+    /// without an inner loop.
+    ///
+    /// # Errors
+    /// As for [`Learner::meta_gradient`].
+    fn anatomy(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        task: &Task<T>,
+    ) -> Result<Option<Anatomy<T>>, AlgorithmError>;
+
     /// Class probabilities of the queries as in [`Learner::predict`], but each query in a pass of its own, with the
     /// supports and without the other queries: what batch statistics take from other queries is not there (inductive, as
     /// in the code of Nichol et al. 2018).
@@ -123,18 +135,35 @@ pub struct MetaGradient<T> {
     pub non_finite: Option<NonFinite>,
 }
 
+/// The ways from theta that one task knows, for a learner with an inner loop.
+#[derive(Clone, Debug)]
+pub struct Anatomy<T> {
+    /// Gradient of the support loss at theta.
+    pub support: Params<T>,
+    /// Gradient of the query loss at theta, before any adaptation.
+    pub query: Params<T>,
+    /// `phi_K - theta`.
+    pub displacement: Params<T>,
+    /// `grad L_Q(phi_K)`: the meta-gradient of first-order MAML.
+    pub first_order: Params<T>,
+    /// `d L_Q(phi_K) / d theta`: that of MAML.
+    pub exact: Params<T>,
+}
+
 /// A value of one task that was NaN or infinite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NonFinite {
-    /// The support loss after that many inner steps.
+    /// The support loss after that many inner steps; the fast weights at which it was taken are finite.
     SupportLoss {
         /// Inner steps made.
         inner_step: usize,
     },
-    /// A tensor of the fast weights, after all inner steps.
+    /// A tensor of the fast weights after that many inner steps.
     FastWeights {
         /// Name of the tensor.
         tensor: String,
+        /// Inner steps made.
+        inner_step: usize,
     },
     /// The query loss.
     QueryLoss,

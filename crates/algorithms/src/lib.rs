@@ -69,10 +69,11 @@ pub mod task;
 pub use error::AlgorithmError;
 pub use evaluate::{Curves, Evaluation, curves, evaluate};
 pub use inner::Trajectory;
-pub use learner::{Curve, Learner, MetaGradient, NonFinite, Prediction};
+pub use learner::{Anatomy, Curve, Learner, MetaGradient, NonFinite, Prediction};
 pub use outer::{
-    BestWeights, Divergence, OptimizerConfig, Outcome, ScheduleConfig, StepReport, TrainConfig,
-    TrainState, Trainer, Validation, Weights,
+    BestWeights, BlockState, Divergence, FirstOrderBias, InnerObservation, Inspection, MeanCurve,
+    NormDrift, Observation, OptimizerConfig, Outcome, ScheduleConfig, Signal, StepReport,
+    TrainConfig, TrainState, Trainer, Validation, Weights,
 };
 pub use registry::{AnyLearner, CheckedLearner, Head, LEARNERS, LearnerConfig, LearnerEntry};
 pub use task::{Task, TaskSource};

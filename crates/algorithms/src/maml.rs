@@ -14,7 +14,7 @@ use crate::inner::InnerLoop;
 use crate::learner::{n_correct, predict_each};
 use crate::registry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 use crate::{
-    AlgorithmError, Curve, Learner, MetaGradient, NonFinite, Prediction, Task, Trajectory,
+    AlgorithmError, Anatomy, Curve, Learner, MetaGradient, NonFinite, Prediction, Task, Trajectory,
 };
 
 /// The registry's line.
@@ -209,6 +209,25 @@ impl<T: Real> Learner<T> for Maml {
             inner_step: self.test_inner_steps,
         };
         judged.record(network, phi, statistics, task)
+    }
+
+    fn anatomy(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        task: &Task<T>,
+    ) -> Result<Option<Anatomy<T>>, AlgorithmError> {
+        let inner = self.inner_loop(network, Statistics::Batch, task, self.inner_steps)?;
+        let descent = inner.adapt_for_adjoint(theta, self.trajectory)?;
+        let displacement = descent.phi.plus(T::of(-1.0), theta);
+        let first_order = inner.query(&descent.phi, self.inner_steps)?.gradient()?;
+        Ok(Some(Anatomy {
+            support: inner.support(theta, 0)?.gradient()?,
+            query: inner.query(theta, 0)?.gradient()?,
+            displacement,
+            exact: inner.pull_back(descent, first_order.clone())?,
+            first_order,
+        }))
     }
 
     fn predict_alone(

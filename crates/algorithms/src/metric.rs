@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::require;
 use crate::learner::{n_correct, predict_each};
-use crate::{AlgorithmError, Curve, Learner, MetaGradient, NonFinite, Prediction, Task};
+use crate::{AlgorithmError, Anatomy, Curve, Learner, MetaGradient, NonFinite, Prediction, Task};
 
 /// Default temperature of cosine similarities. They lie in `[-1, 1]`, so at temperature 1 the softmax over classes can
 /// hardly leave the uniform: at 5-way its largest probability is below 0.65 however good the embedding is.
@@ -180,6 +180,15 @@ impl<T: Real> Learner<T> for MetricLearner {
         labels: &[usize],
     ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError> {
         self.record(network, phi, statistics, task.images(), (task, labels))
+    }
+
+    fn anatomy(
+        &self,
+        _: &dyn Network<T>,
+        _: &Params<T>,
+        _: &Task<T>,
+    ) -> Result<Option<Anatomy<T>>, AlgorithmError> {
+        Ok(None)
     }
 
     fn predict_alone(

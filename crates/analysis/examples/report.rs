@@ -256,6 +256,8 @@ fn run(learner: &Learner, seed: u64, difficulty: &[f64], draws: &mut Draws) -> R
             .inner_steps
             .filter(|_| !diverged)
             .map(|steps| adaptation(skill, steps, difficulty, draws)),
+        training: None,
+        selection: None,
         fingerprint: setting,
     }
 }

@@ -437,6 +437,12 @@ fn check_run(run: &Run) -> Result<(), AnalysisError> {
             ));
         }
     }
+    if let Some(training) = &run.training {
+        training.check(&of("training log"))?;
+    }
+    if let Some(selection) = &run.selection {
+        selection.check(&of("selection"))?;
+    }
     if let Some(test) = &run.test {
         test.check(&of("test"))?;
     }

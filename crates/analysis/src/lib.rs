@@ -39,6 +39,7 @@
 mod error;
 
 pub mod record;
+pub mod training;
 
 pub mod aggregate;
 pub mod churn;

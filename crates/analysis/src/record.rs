@@ -9,6 +9,7 @@ use crate::factors::table::FactorTable;
 use crate::fingerprint::Fingerprint;
 use crate::probe::Probe;
 use crate::replacement::Replacement;
+use crate::training::{Selection, TrainingLog};
 
 /// All runs of one study.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -54,6 +55,12 @@ pub struct Run {
     pub scores: Option<TaskScores>,
     /// Test episodes after 0, 1, 2, ... inner steps; absent for learners without an inner loop.
     pub adaptation: Option<Adaptation>,
+    /// Gradients, angles and the network from within along the training; absent where only a curve is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<TrainingLog>,
+    /// The test of the best and of the last weights; absent where one alone was tested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selection>,
     /// How it was made.
     pub fingerprint: Fingerprint,
 }

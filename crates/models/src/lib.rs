@@ -85,7 +85,7 @@ pub use cost::Cost;
 pub use device::{Backend, DeviceSpec};
 pub use elementary::elementary_digest;
 pub use error::ModelError;
-pub use network::{ImageShape, Network, NetworkConfig, Norm, Pass, Statistics, Tape};
+pub use network::{ImageShape, Network, NetworkConfig, Norm, Pass, Statistics, Tape, Units};
 pub use objective::{Loss, Metric, Objective};
 pub use params::{Entry, Layout, Params};
 pub use real::Real;

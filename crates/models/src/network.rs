@@ -116,6 +116,15 @@ pub trait Tape<T: Real>: Send {
     /// but for [`Norm::Running`], zeros where stored statistics normalised.
     fn statistics(&self) -> Params<T>;
 
+    /// What the hidden units of each block did in this pass, first block to last; empty for a network without blocks, or
+    /// one that does not tell.
+    ///
+    /// # Errors
+    /// [`ModelError`] of the portable path.
+    fn units(&self) -> Result<Vec<Units<T>>, ModelError> {
+        Ok(Vec::new())
+    }
+
     /// `dL/dtheta`.
     ///
     /// # Errors
@@ -127,6 +136,17 @@ pub trait Tape<T: Real>: Send {
     /// # Errors
     /// [`ModelError::SecondOrderUnavailable`] on the portable path when candle detaches gradients.
     fn hessian_product(&mut self, v: &Params<T>) -> Result<Params<T>, ModelError>;
+}
+
+/// The hidden units (filters) of one block in one pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Units<T> {
+    /// Whether the block's output is above zero at any place of any image, `(width)`; a NaN counts as that.
+    pub active: Vec<bool>,
+    /// Mean over images and places of what was normalised by the statistics of this batch, `(width)`; empty if nothing was.
+    pub mean: Vec<T>,
+    /// Its unbiased variance, `(width)`; empty likewise.
+    pub variance: Vec<T>,
 }
 
 /// Size of the images a network takes.

@@ -3,6 +3,7 @@
 //! Nothing here is a variable that a layer owns. A network is a function of (parameters, images), so fast weights are
 //! simply another [`Params`] with the same [`Layout`]. Shapes and names are PyTorch's.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::{Real, Vector};
@@ -65,11 +66,31 @@ impl Layout {
         self.n_values
     }
 
+    /// The layers in order, each with the range of its values: neighbours whose names begin alike, by all parts but the
+    /// last and at most two (`blocks.0` of `blocks.0.conv.weight`, `head` of `head.bias`).
+    #[must_use]
+    pub fn layers(&self) -> Vec<(&str, Range<usize>)> {
+        let mut layers: Vec<(&str, Range<usize>)> = Vec::new();
+        for entry in &self.entries {
+            let end = entry.offset + entry.len();
+            match layers.last_mut() {
+                Some((name, range)) if *name == layer(&entry.name) => range.end = end,
+                _ => layers.push((layer(&entry.name), entry.offset..end)),
+            }
+        }
+        layers
+    }
+
     /// The tensor of that name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.name == name)
     }
+}
+
+fn layer(tensor: &str) -> &str {
+    let end = tensor.match_indices('.').map(|(at, _)| at).take(2).last();
+    &tensor[..end.unwrap_or(tensor.len())]
 }
 
 /// Values for every tensor of a [`Layout`].
@@ -147,7 +168,7 @@ impl<T: Real> Params<T> {
         <T as Vector>::scale(&mut self.values, factor);
     }
 
-    /// Inner product, summed in double precision in layout order.
+    /// Inner product, summed in double precision (see [`Vector::dot`]).
     #[must_use]
     pub fn dot(&self, other: &Self) -> f64 {
         debug_assert_eq!(self.layout, other.layout, "layouts differ");
@@ -181,5 +202,32 @@ impl<T: Real> Params<T> {
                 .map(|value| U::of(value.wide()))
                 .collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tensors_of_a_layer_are_neighbours_with_one_beginning() {
+        let mut layout = Layout::default();
+        for (name, n_values) in [
+            ("blocks.0.conv.weight", 3),
+            ("blocks.0.norm.bias", 2),
+            ("blocks.1.conv.weight", 4),
+            ("head.weight", 5),
+            ("head.bias", 1),
+            ("theta", 7),
+        ] {
+            layout.push(name, &[n_values]);
+        }
+        let expected = [
+            ("blocks.0", 0..5),
+            ("blocks.1", 5..9),
+            ("head", 9..15),
+            ("theta", 15..22),
+        ];
+        assert_eq!(layout.layers(), expected);
     }
 }

@@ -13,8 +13,10 @@ pub trait Vector: Sized {
     fn add_scaled(to: &mut [Self], alpha: Self, other: &[Self]);
     /// `values *= factor`.
     fn scale(values: &mut [Self], factor: Self);
-    /// Inner product, summed in double precision in the order of the values.
+    /// Inner product `sum a b` in double precision, in a fixed order.
     fn dot(a: &[Self], b: &[Self]) -> f64;
+    /// `sum (a - b)^2`, likewise.
+    fn squared_distance(a: &[Self], b: &[Self]) -> f64;
     /// Whether no value is infinite or NaN.
     fn all_finite(values: &[Self]) -> bool;
     /// A moving average: `average += share * (values - average)`.
@@ -29,6 +31,25 @@ pub trait Vector: Sized {
         squares: &[Self],
         step_correction_epsilon: [Self; 3],
     );
+}
+
+/// Sums that go side by side: a single one would wait for itself at every addition. As many on every processor, for the bits.
+const LANES: usize = 16;
+
+#[inline(always)]
+fn sum_in_lanes<T: Copy>(a: &[T], b: &[T], term: impl Fn(T, T) -> f64) -> f64 {
+    let (whole_a, whole_b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = whole_a.remainder().iter().zip(whole_b.remainder());
+    let mut sums = [0.0; LANES];
+    for (sum, (a, b)) in sums.iter_mut().zip(rest) {
+        *sum += term(*a, *b);
+    }
+    for (a, b) in whole_a.zip(whole_b) {
+        for lane in 0..LANES {
+            sums[lane] += term(a[lane], b[lane]);
+        }
+    }
+    sums.iter().sum()
 }
 
 macro_rules! vector {
@@ -57,8 +78,31 @@ macro_rules! vector {
             }
 
             fn dot(a: &[Self], b: &[Self]) -> f64 {
-                let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
-                products.sum()
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        sum_in_lanes(
+                            a,
+                            b,
+                            #[inline(always)]
+                            |a, b| f64::from(a) * f64::from(b),
+                        )
+                    },
+                )
+            }
+
+            fn squared_distance(a: &[Self], b: &[Self]) -> f64 {
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        sum_in_lanes(
+                            a,
+                            b,
+                            #[inline(always)]
+                            |a, b| (f64::from(a) - f64::from(b)) * (f64::from(a) - f64::from(b)),
+                        )
+                    },
+                )
             }
 
             fn all_finite(values: &[Self]) -> bool {
@@ -118,3 +162,20 @@ macro_rules! vector {
 
 vector!(f32);
 vector!(f64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[allow(clippy::float_cmp, reason = "sums of small whole numbers are exact")]
+    fn sums_take_every_value_once() {
+        for n in 0..40_u16 {
+            let a: Vec<f32> = (0..n).map(f32::from).collect();
+            let b = vec![2.0; a.len()];
+            let expected: f64 = (0..n).map(|a| (f64::from(a) - 2.0).powi(2)).sum();
+            assert_eq!(f32::dot(&a, &b), f64::from(n) * (f64::from(n) - 1.0));
+            assert_eq!(f32::squared_distance(&a, &b), expected);
+        }
+    }
+}

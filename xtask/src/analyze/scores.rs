@@ -182,6 +182,8 @@ fn run<'t>(table: &Table, group: &Group<'t>, at: usize) -> Result<Read<'t>> {
             test: None,
             scores,
             adaptation: None,
+            training: None,
+            selection: None,
             fingerprint: (table.columns.fingerprint.iter())
                 .map(|column| (column.clone(), first.text(column).to_owned()))
                 .collect(),

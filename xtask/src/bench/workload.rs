@@ -198,6 +198,8 @@ impl Workload {
             outer_steps: usize::MAX,
             meta_batch: self.meta_batch,
             validate_every: 0,
+            // The peers look at nothing either.
+            observe_every: 0,
             ..TrainConfig::default()
         };
         let state = TrainState::new(network, &config.optimizer, theta);

@@ -237,6 +237,8 @@ fn of_checkpoint(flags: &flags::Probe, data_dir: &Path, threads: usize) -> Resul
         test: None,
         scores: None,
         adaptation: None,
+        training: None,
+        selection: None,
         fingerprint: std::collections::BTreeMap::new(),
     };
     let tables = Tables {

@@ -1,9 +1,15 @@
 //! From the files of a run to the plain table that the analysis takes.
 
 use anyhow::{Result, anyhow};
-use metastable_analysis::{Progress, Run};
+use metastable_algorithms as algorithms;
+use metastable_analysis::training::{
+    Angles, BlockState, FirstOrderBias, InnerAngles, Inside, LogLine, MeanCurve, Selection,
+    TrainingLog,
+};
+use metastable_analysis::{Progress, Run, Test};
 
-use super::{log, results};
+use super::record::RunResult;
+use super::{Record, log, results};
 use crate::campaign::Finished;
 
 /// The table of a finished run of a study.
@@ -17,8 +23,9 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
         .result
         .as_ref()
         .ok_or_else(|| anyhow!("run {} has not ended", entry.label))?;
-    let history = log::read(&folder.log())?
-        .into_iter()
+    let lines = log::read(&folder.log())?;
+    let history = lines
+        .iter()
         .map(|line| Progress {
             step: line.step,
             train_loss: line.train_loss,
@@ -26,11 +33,12 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
             validation_accuracy: line.validation_accuracy,
         })
         .collect();
-    let (test, adaptation) = match &result.test {
-        None => (None, None),
+    let (test, adaptation, selection) = match &result.test {
+        None => (None, None, None),
         Some(_) => {
-            let (test, adaptation) = results::read(&folder.test(), &record.identity)?;
-            (Some(test), adaptation)
+            let stored = results::read(&folder.test(), &record.identity)?;
+            let selection = selection(record, result, &stored.test, stored.other);
+            (Some(stored.test), stored.adaptation, selection)
         }
     };
     Ok(Run {
@@ -44,6 +52,87 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
         test,
         scores: None,
         adaptation,
+        training: Some(TrainingLog {
+            n_tasks: record.config.training.meta_batch,
+            layers: record.layers.clone(),
+            lines: lines.into_iter().map(line).collect(),
+        }),
+        selection,
         fingerprint: record.fingerprint()?,
     })
+}
+
+/// Accuracies of the best and of the last weights; one and the same where both are of one step.
+fn selection(
+    record: &Record,
+    result: &RunResult,
+    test: &Test,
+    other: Option<Vec<f64>>,
+) -> Option<Selection> {
+    let chosen = test.task_accuracies();
+    let step = result.test.as_ref()?.step;
+    let (other, other_step) = match (other, &result.other_test) {
+        (Some(accuracies), Some(test)) => (accuracies, test.step),
+        _ => (chosen.clone(), step),
+    };
+    let [best, last] = match record.config.test.weights.as_str() {
+        "best" => [(chosen, step), (other, other_step)],
+        _ => [(other, other_step), (chosen, step)],
+    };
+    Some(Selection {
+        best_step: best.1,
+        last_step: last.1,
+        best: best.0,
+        last: last.0,
+    })
+}
+
+fn line(line: log::LogLine) -> LogLine {
+    let [mean_square, sum_of_squares] = line.gradient_squares;
+    LogLine {
+        step: line.step,
+        losses: line.losses,
+        layer_norms: line.layer_norms,
+        n_clipped: line.n_clipped,
+        update_ratio: line.update_ratio,
+        mean_square,
+        sum_of_squares,
+        angles: line.observation.map(angles),
+        inside: line.inspection.map(inside),
+    }
+}
+
+fn angles(observed: algorithms::Observation) -> Angles {
+    let bias = |bias: algorithms::FirstOrderBias| FirstOrderBias {
+        cosine: bias.cosine,
+        difference: bias.difference,
+    };
+    Angles {
+        gradients: observed.cosines,
+        inner: observed.inner.map(|inner| InnerAngles {
+            within_task: inner.within_task,
+            trajectories: inner.coherence,
+            bias: inner.bias.map(bias),
+            layers: inner.layers.into_iter().map(|it| it.map(bias)).collect(),
+        }),
+    }
+}
+
+fn inside(inspected: algorithms::Inspection) -> Inside {
+    Inside {
+        curve: inspected.curve.map(|curve| MeanCurve {
+            query_accuracy: curve.query_accuracy,
+            support_loss: curve.support_loss,
+            query_loss: curve.query_loss,
+            support_rose: curve.support_rose,
+        }),
+        blocks: inspected
+            .blocks
+            .into_iter()
+            .map(|block| BlockState {
+                dead: block.dead,
+                drift: block.drift.map(|drift| [drift.mean, drift.scale]),
+            })
+            .collect(),
+    }
 }

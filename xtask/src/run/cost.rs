@@ -31,7 +31,8 @@ impl Cost {
     pub(crate) fn of_run(&self, config: &RunConfig) -> f64 {
         let training = &config.training;
         let validations = training.outer_steps.div_ceil(training.validate_every);
-        let tasks = validations * training.validation_tasks + config.test.episodes;
+        // The last weights are tested too.
+        let tasks = validations * training.validation_tasks + 2 * config.test.episodes;
         let n_curves = config.test.curves.min(config.test.episodes);
         training.outer_steps as f64 * self.step
             + tasks as f64 * self.task
@@ -75,9 +76,10 @@ impl Run<'_> {
     /// Measures the parts of the run, on the threads of the current pool.
     pub(crate) fn cost(&self, material: &Material) -> Result<Cost> {
         let mut config = self.config().clone();
-        // Nothing but steps: neither validations nor an end.
+        // Nothing but steps: neither validations nor observations nor an end.
         config.training.outer_steps = usize::MAX / 2;
         config.training.validate_every = usize::MAX / 2;
+        config.training.observe_every = 0;
         let training = material.training(&config)?;
         let validation = material.list(&config, MetaSplit::Validation)?;
         let state = self.initial_state()?;
@@ -124,11 +126,11 @@ pub(crate) fn disk_bytes(config: &RunConfig, n_parameters: usize) -> usize {
     let test = &config.test;
     // Weights twice; lists of classes, record and manifest; see `results` for the meta-test and `log` for a line.
     let weights = 2 * 4 * n_parameters;
-    let per_task = 8 + 4 * test.way + test.way * test.query * (1 + 4);
-    let lines = config.training.outer_steps / config.log_every
-        + config
-            .training
-            .outer_steps
-            .div_ceil(config.training.validate_every);
-    weights + test.episodes * per_task + lines * 180 + 12_000
+    let per_task = 2 * 8 + 4 * test.way + test.way * test.query * (1 + 4);
+    let training = &config.training;
+    let lines = training.outer_steps / config.log_every
+        + training.outer_steps.div_ceil(training.validate_every);
+    // A loss a step, a row of norms for at most 4,000 of them.
+    let steps = training.outer_steps * 8 + training.outer_steps.min(4000) * 35;
+    weights + test.episodes * per_task + lines * 350 + steps + 12_000
 }

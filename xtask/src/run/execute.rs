@@ -4,18 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use metastable_algorithms::{
-    CheckedLearner, Evaluation, Learner, Outcome, TaskSource, TrainState, Trainer, Weights, curves,
-    evaluate,
-};
+use metastable_algorithms::{CheckedLearner, Learner, Outcome, TrainState, Trainer, Weights};
 use metastable_data::{MetaSplit, Stream};
 use metastable_models::{Architecture, Network};
 
 use super::growing::{Growing, Mark};
-use super::log::Pending;
-use super::record::{Record, RecordParts, RunResult, TestResult};
+use super::log::{LogLine, Pending};
+use super::record::{Record, RecordParts, RunResult};
 use super::state::State;
-use super::{Material, RunConfig, checkpoint, results};
+use super::{Material, RunConfig, checkpoint};
 use crate::campaign::room::Seat;
 use crate::progress::{Line, Progress};
 use crate::signal::Stop;
@@ -160,6 +157,13 @@ impl<'a> Run<'a> {
             classes: shop.material.class_lists(),
             test_list_digest: test.digest(self.config.test.episodes),
             n_parameters: self.network.layout().n_values(),
+            layers: self
+                .network
+                .layout()
+                .layers()
+                .into_iter()
+                .map(|(name, _)| name.to_owned())
+                .collect(),
         };
         let mut record = Record::new(self.config, parts)?;
         let (state, outcome) = match self.train(shop, folder, attempt, start)? {
@@ -179,16 +183,13 @@ impl<'a> Run<'a> {
             train_seconds: state.train_seconds,
             best_validation: train.best.as_ref().map(|best| (best.step, best.accuracy)),
             test: None,
+            other_test: None,
         };
         if outcome == Outcome::Completed {
             if shop.stop.asked() {
                 return Ok(Ended::Interrupted);
             }
-            let (weights, step) = match (&train.best, self.config.test.weights.as_str()) {
-                (Some(best), "best") => (&best.weights, best.step),
-                _ => (&train.weights, train.step),
-            };
-            result.test = Some(self.test(shop, folder, weights, step)?);
+            (result.test, result.other_test) = self.test(shop, folder, train)?;
         }
         record.result = Some(result);
         record.write(&folder.record())?;
@@ -271,14 +272,15 @@ impl<'a> Run<'a> {
         let mut accuracy = None;
         while let Some(report) = trainer.step()? {
             shop.seat.warm();
-            pending.add(&report);
+            pending.add(&report, config.training.outer_steps);
             let is_last = report.step == config.training.outer_steps;
             if report.step.is_multiple_of(config.log_every)
                 || report.validation.is_some()
+                || report.observation.is_some()
                 || is_last
             {
                 accuracy = report.validation.map(|v| v.accuracy).or(accuracy);
-                log.append(pending.line(&report).text()?.as_bytes())?;
+                note(&mut log, pending.line(Some(&report)))?;
             }
             line.step(report.step, accuracy);
             let stopping = shop.stop.asked();
@@ -301,6 +303,8 @@ impl<'a> Run<'a> {
                 return Ok(Trained::Cut(Ended::Interrupted));
             }
         }
+        // The steps before a divergence have no line yet, and are the ones to look at.
+        note(&mut log, pending.line(None))?;
         let outcome = trainer
             .outcome()
             .ok_or_else(|| anyhow!("the training stopped without an outcome, which is a bug"))?;
@@ -323,51 +327,13 @@ impl<'a> Run<'a> {
         let optimizer = &self.config.training.optimizer;
         Ok(TrainState::new(&*self.network, optimizer, theta))
     }
+}
 
-    /// The meta-test, written to its file.
-    fn test(
-        &self,
-        shop: &Workshop<'_>,
-        folder: &RunFolder,
-        weights: &Weights<f32>,
-        step: usize,
-    ) -> Result<TestResult> {
-        let begun = Instant::now();
-        let settings = &self.config.test;
-        let episodes = shop.material.list(self.config, MetaSplit::Test)?;
-        let tasks = |index| episodes.task(index);
-        let evaluation = self.evaluate(weights, &tasks, settings.episodes)?;
-        let n_curves = settings.curves.min(settings.episodes);
-        let curves = match n_curves {
-            0 => None,
-            n => curves(&*self.network, self.learner.single(), weights, &tasks, n)?,
-        };
-        let classes = episodes.classes(settings.episodes);
-        let path = folder.test();
-        results::write(
-            &path,
-            &self.identity,
-            &evaluation,
-            &classes,
-            curves.as_ref(),
-        )?;
-        Ok(TestResult {
-            step,
-            accuracy: evaluation.accuracy(),
-            nll: Some(evaluation.nll()).filter(|nll| nll.is_finite()),
-            seconds: begun.elapsed().as_secs_f64(),
-        })
-    }
-
-    /// Predictions of given weights on the first `n_tasks` tasks of a list.
-    pub(crate) fn evaluate(
-        &self,
-        weights: &Weights<f32>,
-        tasks: &TaskSource<'_, f32>,
-        n_tasks: usize,
-    ) -> Result<Evaluation> {
-        let (network, learner) = (&*self.network, self.learner.single());
-        Ok(evaluate(network, learner, weights, tasks, n_tasks)?)
+/// Appends a line, if there is one.
+fn note(log: &mut Growing, line: Option<LogLine>) -> Result<()> {
+    match line {
+        Some(line) => log.append(line.text()?.as_bytes()),
+        None => Ok(()),
     }
 }
 

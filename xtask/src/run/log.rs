@@ -3,10 +3,15 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use metastable_algorithms::StepReport;
-use serde::{Deserialize, Serialize};
+use metastable_algorithms::{Inspection, Observation, StepReport};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::files::read_text;
+
+/// A log has about so many lines at the most, and so many rows of norms: longer trainings are told in longer steps.
+pub(crate) const MOST_LINES: usize = 1000;
+const MOST_NORMS: usize = 4000;
 
 /// One line. Means are over the outer steps since the line before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,46 +34,93 @@ pub(crate) struct LogLine {
     /// In nats; absent too if the adaptation to some episode blew up.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) validation_loss: Option<f64>,
+    /// Mean of `|theta' - theta| / |theta|`.
+    #[serde(default, serialize_with = "short")]
+    pub(crate) update_ratio: f64,
+    /// Mean of `|gbar|^2`, and of `sum_t |g_t|^2` over the tasks of a meta-batch.
+    #[serde(default, serialize_with = "short")]
+    pub(crate) gradient_squares: [f64; 2],
+    /// Mean query loss of each outer step, in order.
+    #[serde(default, serialize_with = "short")]
+    pub(crate) losses: Vec<f64>,
+    /// Norm of the meta-gradient in each layer, of every step (of every few in long trainings).
+    #[serde(default, serialize_with = "short")]
+    pub(crate) layer_norms: Vec<Vec<f64>>,
+    /// At the steps that observe.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        serialize_with = "short"
+    )]
+    pub(crate) observation: Option<Observation>,
+    /// At the lines that validate.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        serialize_with = "short"
+    )]
+    pub(crate) inspection: Option<Inspection>,
 }
 
-/// Sums since the last line; part of the state, or a resumed run would log other means.
+/// What has gathered since the last line; part of the state, or a resumed run would log something else.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Pending {
-    n: usize,
-    loss: f64,
+    step: usize,
+    outer_lr: f64,
     accuracy: f64,
     gradient_norm: f64,
     n_clipped: usize,
+    update_ratio: f64,
+    gradient_squares: [f64; 2],
+    losses: Vec<f64>,
+    layer_norms: Vec<Vec<f64>>,
 }
 
 impl Pending {
-    /// Adds one outer step.
-    pub(crate) fn add(&mut self, report: &StepReport) {
-        self.n += 1;
-        self.loss += report.loss;
+    /// Adds one outer step of a training of `outer_steps`.
+    pub(crate) fn add(&mut self, report: &StepReport, outer_steps: usize) {
+        self.step = report.step;
+        self.outer_lr = report.outer_lr;
         self.accuracy += report.accuracy;
         self.gradient_norm += report.gradient_norm;
         self.n_clipped += usize::from(report.clipped);
+        let signal = &report.signal;
+        self.update_ratio += signal.update_ratio;
+        self.gradient_squares[0] += signal.mean_square;
+        self.gradient_squares[1] += signal.sum_of_squares;
+        self.losses.push(report.loss);
+        if report.step.is_multiple_of(outer_steps.div_ceil(MOST_NORMS)) {
+            self.layer_norms.push(signal.layer_norms.clone());
+        }
     }
 
-    /// The line that ends at `report`; starts the sums again.
-    pub(crate) fn line(&mut self, report: &StepReport) -> LogLine {
-        #[allow(clippy::cast_precision_loss, reason = "steps are far below 2^52")]
-        let n = self.n.max(1) as f64;
+    /// The line that ends at the last step added, with what was seen there; starts again. None if no step waits for one.
+    pub(crate) fn line(&mut self, seen: Option<&StepReport>) -> Option<LogLine> {
         let sums = std::mem::take(self);
-        LogLine {
-            step: report.step,
-            train_loss: sums.loss / n,
+        if sums.losses.is_empty() {
+            return None;
+        }
+        #[allow(clippy::cast_precision_loss, reason = "steps are far below 2^52")]
+        let n = sums.losses.len() as f64;
+        let validation = seen.and_then(|report| report.validation);
+        Some(LogLine {
+            step: sums.step,
+            train_loss: sums.losses.iter().sum::<f64>() / n,
             train_accuracy: sums.accuracy / n,
             gradient_norm: sums.gradient_norm / n,
             n_clipped: sums.n_clipped,
-            outer_lr: report.outer_lr,
-            validation_accuracy: report.validation.map(|validation| validation.accuracy),
-            validation_loss: report
-                .validation
+            outer_lr: sums.outer_lr,
+            validation_accuracy: validation.map(|validation| validation.accuracy),
+            validation_loss: validation
                 .map(|validation| validation.loss)
                 .filter(|loss| loss.is_finite()),
-        }
+            update_ratio: sums.update_ratio / n,
+            gradient_squares: sums.gradient_squares.map(|sum| sum / n),
+            losses: sums.losses,
+            layer_norms: sums.layer_norms,
+            observation: seen.and_then(|report| report.observation.clone()),
+            inspection: seen.and_then(|report| report.inspection.clone()),
+        })
     }
 }
 
@@ -91,4 +143,27 @@ pub(crate) fn read(path: &Path) -> Result<Vec<LogLine>> {
                 .with_context(|| format!("while reading line {} of {}", index + 1, path.display()))
         })
         .collect()
+}
+
+/// Writes every number with a point in five digits: there is one for each step and layer.
+fn short<V: Serialize, S: Serializer>(value: &V, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut tree = serde_json::to_value(value).map_err(serde::ser::Error::custom)?;
+    shorten(&mut tree);
+    tree.serialize(serializer)
+}
+
+fn shorten(tree: &mut Value) {
+    match tree {
+        Value::Array(items) => items.iter_mut().for_each(shorten),
+        Value::Object(map) => map.values_mut().for_each(shorten),
+        Value::Number(number) if number.is_f64() => {
+            let short = number
+                .as_f64()
+                .and_then(|number| format!("{number:.4e}").parse::<f64>().ok());
+            if let Some(short) = short.and_then(serde_json::Number::from_f64) {
+                *number = short;
+            }
+        }
+        _ => {}
+    }
 }

@@ -13,6 +13,7 @@ pub(crate) mod record;
 pub(crate) mod results;
 pub(crate) mod state;
 pub(crate) mod tensors;
+mod test;
 
 pub(crate) use config::RunConfig;
 pub(crate) use execute::{Ended, Run, RunFolder, Workshop};

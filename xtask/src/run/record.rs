@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
+use metastable_algorithms::Evaluation;
 use metastable_analysis::Outcome;
 use metastable_analysis::group::{FIELD_CLASSES, FIELD_EPISODES, FIELD_EXAMPLES, FIELD_SHOT};
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,9 @@ pub(crate) struct Record {
     /// SHA-256 of the list of test episodes.
     pub(crate) test_list_digest: String,
     pub(crate) n_parameters: usize,
+    /// Names of the network's layers, in the order of the log's norms.
+    #[serde(default)]
+    pub(crate) layers: Vec<String>,
     pub(crate) environment: Environment,
     /// Absent while the run has not ended.
     pub(crate) result: Option<RunResult>,
@@ -59,6 +64,9 @@ pub(crate) struct RunResult {
     pub(crate) best_validation: Option<(usize, f64)>,
     /// Absent if the training diverged.
     pub(crate) test: Option<TestResult>,
+    /// The same test of the weights that `test.weights` did not choose, `last` or `best`; absent if they are the same.
+    #[serde(default)]
+    pub(crate) other_test: Option<TestResult>,
 }
 
 /// The meta-test in short; all predictions are in `test.safetensors`.
@@ -71,6 +79,18 @@ pub(crate) struct TestResult {
     /// Mean over tasks, in nats; absent if the adaptation to some task blew up.
     pub(crate) nll: Option<f64>,
     pub(crate) seconds: f64,
+}
+
+impl TestResult {
+    /// Of the weights after so many outer steps; the clock has run since `begun`.
+    pub(super) fn new(step: usize, evaluation: &Evaluation, begun: Instant) -> Self {
+        Self {
+            step,
+            accuracy: evaluation.accuracy(),
+            nll: Some(evaluation.nll()).filter(|nll| nll.is_finite()),
+            seconds: begun.elapsed().as_secs_f64(),
+        }
+    }
 }
 
 /// What the numbers came out of.
@@ -125,6 +145,7 @@ impl Record {
             classes: parts.classes,
             test_list_digest: parts.test_list_digest,
             n_parameters: parts.n_parameters,
+            layers: parts.layers,
             environment: Environment::here(),
             result: None,
         })
@@ -193,6 +214,7 @@ pub(crate) struct RecordParts {
     pub(crate) classes: ClassLists,
     pub(crate) test_list_digest: String,
     pub(crate) n_parameters: usize,
+    pub(crate) layers: Vec<String>,
 }
 
 #[cfg(test)]

@@ -8,14 +8,24 @@ use metastable_analysis::{Adaptation, Test};
 
 use super::tensors::TensorFile;
 
+/// What a meta-test found.
+pub(crate) struct Tested<'a> {
+    pub(crate) evaluation: &'a Evaluation,
+    /// Of the weights that were not chosen, if they are others.
+    pub(crate) other: Option<&'a Evaluation>,
+    /// The class behind each label of each task.
+    pub(crate) classes: &'a [u32],
+    pub(crate) curves: Option<&'a Curves>,
+}
+
 /// Writes predictions and curves.
-pub(crate) fn write(
-    path: &Path,
-    identity: &str,
-    evaluation: &Evaluation,
-    classes: &[u32],
-    curves: Option<&Curves>,
-) -> Result<()> {
+pub(crate) fn write(path: &Path, identity: &str, tested: &Tested<'_>) -> Result<()> {
+    let Tested {
+        evaluation,
+        other,
+        classes,
+        curves,
+    } = *tested;
     let (n_tasks, shape) = (evaluation.n_tasks, evaluation.shape);
     let mut file = TensorFile::default();
     let mut note = |key: &str, value: String| file.metadata.insert(key.to_owned(), value);
@@ -25,6 +35,10 @@ pub(crate) fn write(
         note("trained_steps", curves.trained_steps.to_string());
     }
     file.push("task_nll", &[n_tasks], &evaluation.task_nll);
+    if let Some(other) = other {
+        let accuracies: Vec<f64> = other.task_accuracies().collect();
+        file.push("other.task_accuracy", &[n_tasks], &accuracies);
+    }
     if let Some(curves) = curves {
         let curve_shape = [curves.tasks.len(), curves.n_steps + 1];
         let mut push = |name: &str, of: fn(&metastable_algorithms::Curve) -> &Vec<f64>| {
@@ -51,12 +65,20 @@ pub(crate) fn write(
     file.write(path)
 }
 
-/// Reads what [`write()`] wrote.
-pub(crate) fn read(path: &Path, identity: &str) -> Result<(Test, Option<Adaptation>)> {
+/// What [`write()`] wrote.
+pub(crate) struct Stored {
+    pub(crate) test: Test,
+    pub(crate) adaptation: Option<Adaptation>,
+    /// Accuracy on each task of the weights that were not chosen, if they are others.
+    pub(crate) other: Option<Vec<f64>>,
+}
+
+/// Reads it.
+pub(crate) fn read(path: &Path, identity: &str) -> Result<Stored> {
     parse(path, identity).with_context(|| format!("{} does not fit its run", path.display()))
 }
 
-fn parse(path: &Path, identity: &str) -> Result<(Test, Option<Adaptation>)> {
+fn parse(path: &Path, identity: &str) -> Result<Stored> {
     let file = TensorFile::read(path)?;
     ensure!(
         file.text("identity")? == identity,
@@ -76,15 +98,21 @@ fn parse(path: &Path, identity: &str) -> Result<(Test, Option<Adaptation>)> {
             .map(|(_, odds)| odds.into_iter().map(f64::from).collect()),
         classes: Some(classes),
     };
-    let Some((shape, query_accuracy)) = file.get::<f64>("curves.query_accuracy")? else {
-        return Ok((test, None));
+    let adaptation = match file.get::<f64>("curves.query_accuracy")? {
+        None => None,
+        Some((shape, query_accuracy)) => Some(Adaptation {
+            n_tasks: shape[0],
+            trained_steps: file.text("trained_steps")?.parse()?,
+            query_accuracy,
+            support_loss: file.need::<f64>("curves.support_loss")?.1,
+            query_loss: file.need::<f64>("curves.query_loss")?.1,
+        }),
     };
-    let adaptation = Adaptation {
-        n_tasks: shape[0],
-        trained_steps: file.text("trained_steps")?.parse()?,
-        query_accuracy,
-        support_loss: file.need::<f64>("curves.support_loss")?.1,
-        query_loss: file.need::<f64>("curves.query_loss")?.1,
-    };
-    Ok((test, Some(adaptation)))
+    Ok(Stored {
+        test,
+        adaptation,
+        other: file
+            .get::<f64>("other.task_accuracy")?
+            .map(|(_, accuracies)| accuracies),
+    })
 }

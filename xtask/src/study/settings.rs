@@ -237,6 +237,8 @@ pub(crate) struct ValidationSettings {
     pub(crate) episodes: usize,
     /// Validations of a training, spread evenly; the last one is after the last step.
     pub(crate) times: usize,
+    /// Episodes of each validation that are looked at from within: inner-loop curves, hidden units, batch statistics.
+    pub(crate) inspected: usize,
 }
 
 impl Default for ValidationSettings {
@@ -244,6 +246,7 @@ impl Default for ValidationSettings {
         Self {
             episodes: 100,
             times: 10,
+            inspected: 20,
         }
     }
 }
@@ -339,6 +342,8 @@ pub(crate) struct TrainingSettings {
     pub(crate) step_factor: f64,
     /// Largest Euclidean norm of the meta-gradient; absent for no clipping.
     pub(crate) clip_norm: Option<f64>,
+    /// Outer steps between two close looks at the gradients of the tasks; 0 for none.
+    pub(crate) observe_every: usize,
     /// Weight of a new batch in running statistics (norm `running` only).
     pub(crate) running_momentum: f64,
     /// Classes of a training episode, if other than `[episode]` says.
@@ -361,6 +366,7 @@ impl Default for TrainingSettings {
             step_every: 2000,
             step_factor: 0.5,
             clip_norm: None,
+            observe_every: 100,
             running_momentum: 0.1,
             way: None,
             shot: None,
@@ -420,6 +426,8 @@ impl TrainingSettings {
             clip_norm: self.clip_norm,
             validate_every: self.outer_steps.div_ceil(validation.times),
             validation_tasks: validation.episodes,
+            inspected_tasks: validation.inspected,
+            observe_every: self.observe_every,
             running_momentum: self.running_momentum,
         })
     }

@@ -150,6 +150,9 @@ fn divergence_is_a_result() {
     let record = json(&bench.path("out/runs/maml-glyphs-3w1s-s0/run.json"));
     assert_eq!(record["result"]["outcome"]["kind"], "diverged");
     assert_eq!(record["result"]["outcome"]["step"], 1);
+    // What, after how many inner steps, of which task.
+    let cause = record["result"]["outcome"]["cause"].as_str().unwrap();
+    assert!(cause.ends_with("inner steps of task 0"), "{cause}");
     assert!(record["result"]["test"].is_null());
     assert!(stderr(&output).contains("diverged at step 1"));
     assert!(stdout(&output).contains("protonet"));

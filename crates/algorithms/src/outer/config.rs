@@ -26,6 +26,11 @@ pub struct TrainConfig {
     pub validate_every: usize,
     /// Tasks of the fixed validation list.
     pub validation_tasks: usize,
+    /// Validation tasks that are looked at from within at each validation ([`super::Inspection`]), at most
+    /// `validation_tasks`; 0 for none.
+    pub inspected_tasks: usize,
+    /// Tasks of the outer steps `1, n, 2 n, ...` and of the last are looked at closely ([`super::Observation`]); 0 for never.
+    pub observe_every: usize,
     /// Weight of a new batch in running statistics, task by task (PyTorch's `momentum`); only for networks that have
     /// them.
     pub running_momentum: f64,
@@ -42,6 +47,8 @@ impl Default for TrainConfig {
             clip_norm: None,
             validate_every: 100,
             validation_tasks: 50,
+            inspected_tasks: 20,
+            observe_every: 100,
             running_momentum: 0.1,
         }
     }
@@ -107,5 +114,12 @@ impl TrainPlan {
     pub fn validates_after(&self, step: usize) -> bool {
         let every = self.0.validate_every;
         every != 0 && (step.is_multiple_of(every) || step == self.0.outer_steps)
+    }
+
+    /// Whether the tasks of that step (counted from 1) are observed.
+    #[must_use]
+    pub fn observes_at(&self, step: usize) -> bool {
+        let every = self.0.observe_every;
+        every != 0 && (step == 1 || step.is_multiple_of(every) || step == self.0.outer_steps)
     }
 }

@@ -32,6 +32,9 @@ pub enum Divergence {
     Gradient {
         /// Name of the first tensor.
         tensor: String,
+        /// Position in the meta-batch of the first task whose own meta-gradient is not finite; none if all are, and their
+        /// sum is not.
+        task_idx: Option<usize>,
     },
     /// The parameters after the update.
     Parameter {
@@ -49,7 +52,14 @@ impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Task { task_idx, what } => write!(f, "{what} of task {task_idx}"),
-            Self::Gradient { tensor } => write!(f, "meta-gradient of {tensor}"),
+            Self::Gradient {
+                tensor,
+                task_idx: Some(task_idx),
+            } => write!(f, "meta-gradient of {tensor} of task {task_idx}"),
+            Self::Gradient {
+                tensor,
+                task_idx: None,
+            } => write!(f, "meta-gradient of {tensor}"),
             Self::Parameter { tensor } => write!(f, "{tensor} after the update"),
             Self::RunningStatistics { tensor } => write!(f, "running statistics {tensor}"),
         }
@@ -62,7 +72,9 @@ impl fmt::Display for NonFinite {
             Self::SupportLoss { inner_step } => {
                 write!(f, "support loss after {inner_step} inner steps")
             }
-            Self::FastWeights { tensor } => write!(f, "fast weights {tensor}"),
+            Self::FastWeights { tensor, inner_step } => {
+                write!(f, "fast weights {tensor} after {inner_step} inner steps")
+            }
             Self::QueryLoss => write!(f, "query loss"),
         }
     }

@@ -3,7 +3,9 @@
 use metastable_models::{Network, Params, Real};
 use rayon::prelude::*;
 
-use super::{BestWeights, Divergence, Outcome, TrainPlan, TrainState};
+use super::{
+    BestWeights, Divergence, Inspection, Observation, Outcome, Signal, TrainPlan, TrainState,
+};
 use crate::{AlgorithmError, Learner, MetaGradient, TaskSource, evaluate};
 
 /// Added to the norm that clipping divides by, as in PyTorch's `clip_grad_norm_`.
@@ -35,8 +37,14 @@ pub struct StepReport {
     pub clipped: bool,
     /// Step size of the update.
     pub outer_lr: f64,
+    /// Sizes of the gradients and of the update.
+    pub signal: Signal,
+    /// A closer look at the tasks before the update, at the steps that observe.
+    pub observation: Option<Observation>,
     /// The validation after the update, at the steps that validate.
     pub validation: Option<Validation>,
+    /// What its first tasks show from within, at the steps that validate.
+    pub inspection: Option<Inspection>,
 }
 
 /// A validation on the fixed list.
@@ -131,7 +139,7 @@ impl<'a, T: Real> Trainer<'a, T> {
             return Ok(None);
         }
         let tasks = self.meta_gradients()?;
-        let attempt = self.attempt(tasks);
+        let attempt = self.attempt(&tasks);
         let (mut report, next) = match attempt {
             Ok(made) => made,
             Err(cause) => {
@@ -139,10 +147,23 @@ impl<'a, T: Real> Trainer<'a, T> {
                 return Ok(None);
             }
         };
+        if self.plan.observes_at(next.step) {
+            report.observation = Observation::make(
+                self.network,
+                self.learner,
+                &self.state.weights.theta,
+                self.train,
+                self.first_task(),
+                &tasks,
+            )?;
+        }
         let previous = std::mem::replace(&mut self.state, next);
         if self.plan.validates_after(self.state.step) {
-            match self.validate() {
-                Ok(validation) => report.validation = Some(validation),
+            match self.validate().and_then(|made| Ok((made, self.inspect()?))) {
+                Ok((validation, inspection)) => {
+                    report.validation = Some(validation);
+                    report.inspection = inspection;
+                }
                 Err(error) => {
                     self.state = previous;
                     return Err(error);
@@ -152,11 +173,15 @@ impl<'a, T: Real> Trainer<'a, T> {
         Ok(Some(report))
     }
 
+    /// Index of the first task of the next outer step.
+    fn first_task(&self) -> u64 {
+        (self.state.step * self.plan.config().meta_batch) as u64
+    }
+
     /// One meta-gradient a task, in the order of the tasks.
     fn meta_gradients(&self) -> Result<Vec<MetaGradient<T>>, AlgorithmError> {
-        let meta_batch = self.plan.config().meta_batch;
-        let first = (self.state.step * meta_batch) as u64;
-        (first..first + meta_batch as u64)
+        let first = self.first_task();
+        (first..first + self.plan.config().meta_batch as u64)
             .into_par_iter()
             .map(|index| {
                 let task = (self.train)(index)?;
@@ -169,16 +194,17 @@ impl<'a, T: Real> Trainer<'a, T> {
     /// The state after the update, or the value that was first not finite.
     fn attempt(
         &self,
-        tasks: Vec<MetaGradient<T>>,
+        tasks: &[MetaGradient<T>],
     ) -> Result<(StepReport, TrainState<T>), Divergence> {
         let config = self.plan.config();
-        let batch = Batch::average(&self.state.weights.theta, &tasks)?;
-        let mut gradient = batch.gradient;
-        let gradient_norm = gradient.norm();
-        let clipped = config.clip_norm.is_some_and(|limit| limit < gradient_norm);
-        if let (true, Some(limit)) = (clipped, config.clip_norm) {
+        let batch = Batch::average(&self.state.weights.theta, tasks)?;
+        let gradient_norm = batch.gradient.norm();
+        let clipped = config.clip_norm.filter(|limit| *limit < gradient_norm);
+        let shortened = clipped.map(|limit| {
+            let mut gradient = batch.gradient.clone();
             gradient.scale(T::of(limit / (gradient_norm + CLIP_EPSILON)));
-        }
+            gradient
+        });
 
         let mut next = self.state.clone();
         let outer_lr = config
@@ -186,16 +212,20 @@ impl<'a, T: Real> Trainer<'a, T> {
             .lr(config.outer_lr, self.state.step, config.outer_steps);
         next.step += 1;
         let (theta, moments) = (&mut next.weights.theta, &mut next.moments);
-        config
-            .optimizer
-            .update(next.step, outer_lr, theta, moments, &gradient);
+        config.optimizer.update(
+            next.step,
+            outer_lr,
+            theta,
+            moments,
+            shortened.as_ref().unwrap_or(&batch.gradient),
+        );
         if let Some(tensor) = theta.first_non_finite() {
             let tensor = tensor.to_owned();
             return Err(Divergence::Parameter { tensor });
         }
         // running <- (1 - momentum) running + momentum batch, task by task
         let buffers = &mut next.weights.buffers;
-        for task in &tasks {
+        for task in tasks {
             buffers.scale(T::of(1.0 - config.running_momentum));
             buffers.add(T::of(config.running_momentum), &task.statistics);
         }
@@ -208,9 +238,17 @@ impl<'a, T: Real> Trainer<'a, T> {
             loss: batch.loss,
             accuracy: batch.accuracy,
             gradient_norm,
-            clipped,
+            clipped: clipped.is_some(),
             outer_lr,
+            signal: Signal::of(
+                tasks,
+                &batch.gradient,
+                &self.state.weights.theta,
+                &next.weights.theta,
+            ),
+            observation: None,
             validation: None,
+            inspection: None,
         };
         Ok((report, next))
     }
@@ -238,6 +276,21 @@ impl<'a, T: Real> Trainer<'a, T> {
             loss: evaluation.nll(),
             is_best,
         })
+    }
+
+    fn inspect(&self) -> Result<Option<Inspection>, AlgorithmError> {
+        let config = self.plan.config();
+        match config.inspected_tasks.min(config.validation_tasks) {
+            0 => Ok(None),
+            n_tasks => Inspection::make(
+                self.network,
+                self.learner,
+                &self.state.weights,
+                self.validation,
+                n_tasks,
+            )
+            .map(Some),
+        }
     }
 }
 
@@ -268,9 +321,19 @@ impl<T: Real> Batch<T> {
         batch.accuracy /= n_tasks;
         batch.gradient.scale(T::of(1.0 / n_tasks));
         match batch.gradient.first_non_finite() {
-            Some(tensor) => Err(Divergence::Gradient {
-                tensor: tensor.to_owned(),
-            }),
+            Some(tensor) => {
+                // The first bad tensor of the first bad task, if it is not the sum alone.
+                let of_task = |(task_idx, task): (usize, &MetaGradient<T>)| {
+                    Some((task_idx, task.gradient.first_non_finite()?.to_owned()))
+                };
+                let of_task = tasks.iter().enumerate().find_map(of_task);
+                let of_sum = tensor.to_owned();
+                let (task_idx, tensor) = of_task.unzip();
+                Err(Divergence::Gradient {
+                    tensor: tensor.unwrap_or(of_sum),
+                    task_idx,
+                })
+            }
             None => Ok(batch),
         }
     }

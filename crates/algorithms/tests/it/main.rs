@@ -10,6 +10,7 @@ mod closed_form;
 mod config;
 mod memory;
 mod networks;
+mod observing;
 mod optimizer;
 mod quadratic;
 mod second_order;

@@ -1,8 +1,8 @@
 //! Every learner of the registry on the networks that it is for.
 
 use metastable_algorithms::{
-    AlgorithmError, Evaluation, Head, LEARNERS, LearnerConfig, LearnerEntry, Task, TrainConfig,
-    TrainState, Trainer, Weights, evaluate,
+    AlgorithmError, Evaluation, Head, LEARNERS, LearnerConfig, LearnerEntry, StepReport, Task,
+    TrainConfig, TrainState, Trainer, Weights, evaluate,
 };
 use metastable_data::{EpisodeShape, Seeds, Stream};
 use metastable_models::{
@@ -223,7 +223,7 @@ fn every_learner_gives_the_same_bits_at_any_thread_count() {
 }
 
 /// Three steps with validation, in single precision, on the default backend.
-fn trained_single(entry: &LearnerEntry) -> (TrainState<f32>, Evaluation) {
+fn trained_single(entry: &LearnerEntry) -> (TrainState<f32>, Vec<StepReport>, Evaluation) {
     let config = network_config("conv4", Norm::Running, entry.head);
     let network = build::<f32>(&config, Backend::default(), DeviceSpec::Cpu).unwrap();
     let architecture = Architecture::new(&config).unwrap();
@@ -244,10 +244,11 @@ fn trained_single(entry: &LearnerEntry) -> (TrainState<f32>, Evaluation) {
     let plan = config.validate().unwrap();
     let learner = checked.single();
     let mut trainer = Trainer::new(&*network, learner, &tasks, &tasks, plan, state).unwrap();
-    while trainer.step().unwrap().is_some() {}
+    let reports: Vec<StepReport> = std::iter::from_fn(|| trainer.step().unwrap()).collect();
+    assert!(reports.iter().any(|report| report.inspection.is_some()));
     let state = trainer.into_state();
     let evaluation = evaluate(&*network, learner, &state.weights, &tasks, 7).unwrap();
-    (state, evaluation)
+    (state, reports, evaluation)
 }
 
 #[test]

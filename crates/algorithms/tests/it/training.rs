@@ -22,6 +22,7 @@ fn config(outer_steps: usize) -> TrainConfig {
         schedule: ScheduleConfig::Cosine { final_lr: 1e-3 },
         validate_every: 2,
         validation_tasks: 7,
+        observe_every: 3,
         ..TrainConfig::default()
     }
 }

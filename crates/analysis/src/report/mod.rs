@@ -24,6 +24,8 @@
 //!     test: Some(Test { n_tasks: 2, n_way: 2, n_query: 1, predictions, task_nll: vec![0.1, 0.7], query_log_odds: None, classes: None }),
 //!     scores: None,
 //!     adaptation: None,
+//!     training: None,
+//!     selection: None,
 //!     fingerprint: Default::default(),
 //! };
 //! let study = Study {

@@ -73,6 +73,8 @@ pub(crate) fn run(learner: &str, setting: &str, seed: u64, accuracy: f64) -> Run
         }),
         scores: None,
         adaptation: None,
+        training: None,
+        selection: None,
         fingerprint: [
             ("seed", seed.to_string()),
             ("seed.task", seed.to_string()),

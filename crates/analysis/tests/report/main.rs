@@ -97,6 +97,8 @@ fn run(learner: &str, seed: u64, wrong: impl Fn(usize) -> usize) -> Run {
         test: Some(test_with(wrong, 20)),
         scores: None,
         adaptation: None,
+        training: None,
+        selection: None,
         fingerprint: BTreeMap::from([
             ("data".to_owned(), "toy".to_owned()),
             ("learner".to_owned(), learner.to_owned()),

@@ -15,7 +15,7 @@ mod subjects;
 use rand::Rng;
 
 use crate::architecture::signed_unit;
-use crate::{ModelError, Network, Objective, Params, Pass};
+use crate::{ModelError, Network, Objective, Params, Pass, Units};
 
 pub use subjects::{Subject, subjects};
 
@@ -135,8 +135,8 @@ pub fn convergence_order(
     Ok((error(h)? / error(h / 2.0)?).log2())
 }
 
-/// Largest relative difference between two networks in one case: loss, outputs, log-probabilities, statistics, gradient
-/// and the Hessian's product with a random direction over all tensors.
+/// Largest relative difference between two networks in one case: loss, outputs, log-probabilities, statistics, hidden
+/// units, gradient and the Hessian's product with a random direction over all tensors.
 ///
 /// # Errors
 /// What the networks return; [`ModelError::Length`] if their layouts differ.
@@ -160,6 +160,7 @@ pub fn disagreement(
         vector_difference(a.outputs(), b.outputs()),
         vector_difference(a.log_probabilities(), b.log_probabilities()),
         vector_difference(a.statistics().values(), b.statistics().values()),
+        units_difference(&a.units()?, &b.units()?),
         params_difference(&a.gradient()?, &b.gradient()?),
         params_difference(&a.hessian_product(&v)?, &b.hessian_product(&v)?),
     ];
@@ -246,6 +247,24 @@ fn vector_difference(a: &[f64], b: &[f64]) -> f64 {
     }
     let difference: Vec<_> = a.iter().zip(b).map(|(a, b)| a - b).collect();
     norm(&difference) / norm(b).max(f64::MIN_POSITIVE)
+}
+
+/// Infinite where units are active in one network alone.
+fn units_difference(a: &[Units<f64>], b: &[Units<f64>]) -> f64 {
+    let active = |units: &[Units<f64>]| -> Vec<Vec<bool>> {
+        units.iter().map(|block| block.active.clone()).collect()
+    };
+    let moments = |units: &[Units<f64>]| -> Vec<f64> {
+        let blocks = units
+            .iter()
+            .flat_map(|block| [&block.mean, &block.variance]);
+        blocks.flatten().copied().collect()
+    };
+    if active(a) == active(b) {
+        vector_difference(&moments(a), &moments(b))
+    } else {
+        f64::INFINITY
+    }
 }
 
 fn norm(values: &[f64]) -> f64 {

@@ -7,10 +7,10 @@ use super::geometry::Geometry;
 use super::point::Point;
 use super::spatial::Spatial;
 use super::stem::{self, Stem};
-use super::window::Windows;
+use super::window::{Windows, active};
 use crate::architecture::{self, Architecture};
 use crate::registry::{BlockKind, Readout};
-use crate::{Norm, Real};
+use crate::{Norm, Real, Units};
 
 /// One layer.
 #[derive(Clone, Debug)]
@@ -51,6 +51,25 @@ impl Layer {
             }
             Self::Spatial(spatial) => (LayerTrace::Spatial, spatial.forward(at, &x)),
         }
+    }
+
+    /// The hidden units of a layer that has some.
+    pub(super) fn units<T: Real>(&self, trace: &LayerTrace<T>) -> Option<Units<T>> {
+        let (choice, c, statistics) = match (self, trace) {
+            (Self::Stem(stem), LayerTrace::Stem(trace)) => {
+                (&trace.choice, stem.geometry.c_out, &trace.statistics)
+            }
+            (Self::Block(block), LayerTrace::Block(trace)) if block.rectify => {
+                (&trace.choice, block.geometry.c_out, &trace.statistics)
+            }
+            _ => return None,
+        };
+        let [mean, variance] = statistics.clone().unwrap_or_default();
+        Some(Units {
+            active: active(choice, c),
+            mean,
+            variance,
+        })
     }
 
     /// See [`Block::backward`].

@@ -9,7 +9,7 @@ use super::loss::{LossTrace, judge};
 use super::point::Point;
 use crate::{
     Architecture, Layout, ModelError, Network, NetworkConfig, Objective, Params, Pass, Real,
-    Statistics, Tape,
+    Statistics, Tape, Units,
 };
 
 /// A network on the fused CPU path.
@@ -210,6 +210,13 @@ impl<T: Real> Tape<T> for FusedTape<'_, T> {
         }
         // The layout holds mean, then variance, block by block.
         Params::from_values(layout, blocks.flatten().flatten().copied().collect())
+    }
+
+    fn units(&self) -> Result<Vec<Units<T>>, ModelError> {
+        let layers = self.network.layers.iter().zip(&self.traces);
+        Ok(layers
+            .filter_map(|(layer, trace)| layer.units(trace))
+            .collect())
     }
 
     fn gradient(&mut self) -> Result<Params<T>, ModelError> {

@@ -190,6 +190,17 @@ pub(super) fn choose_lanes<T: Real, const W: usize, const L: usize>(
     L
 }
 
+/// Whether a channel's ReLU is on in any window.
+pub(super) fn active(choice: &[u8], c: usize) -> Vec<bool> {
+    let mut active = vec![false; c];
+    for window in choice.chunks_exact(c) {
+        for (active, choice) in active.iter_mut().zip(window) {
+            *active |= *choice != DEAD;
+        }
+    }
+    active
+}
+
 /// `g = 0` where the ReLU is off.
 #[inline(always)]
 pub(super) fn mask<T: Real>(choice: &[u8], g: &mut [T]) {

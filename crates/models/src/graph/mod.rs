@@ -47,8 +47,16 @@ pub struct GraphNetwork {
 struct Forward {
     /// `(n_images, n_outputs)`.
     outputs: Tensor,
-    /// Mean and biased variance at every running normalisation by the batch, and over how many values.
-    moments: Vec<(Tensor, Tensor, usize)>,
+    /// Every block.
+    blocks: Vec<BlockForward>,
+}
+
+/// What a block leaves behind, constants for the derivatives.
+struct BlockForward {
+    /// After ReLU and pooling.
+    output: Tensor,
+    /// Mean and biased variance where the batch normalised itself, and over how many values.
+    moments: Option<(Tensor, Tensor, usize)>,
 }
 
 impl GraphNetwork {
@@ -91,10 +99,11 @@ impl GraphNetwork {
         pass: Pass<'_, T>,
     ) -> candle_core::Result<Forward> {
         let architecture = &self.architecture;
-        let mut moments = Vec::new();
+        let mut blocks = Vec::new();
         let mut x = images.clone();
         for block in architecture.blocks() {
             let hidden = op(block, theta, &x)?;
+            let mut moments = None;
             let normalised = match &block.norm {
                 None => hidden,
                 Some(slots) => {
@@ -104,12 +113,10 @@ impl GraphNetwork {
                             self.upload(&stored.values()[mean.clone()])?,
                             self.upload(&stored.values()[variance.clone()])?,
                         ),
-                        (_, running) => {
+                        _ => {
                             let (mean, variance) = layers::moments(&hidden)?;
-                            if running.is_some() {
-                                let n_values = hidden.elem_count() / mean.elem_count();
-                                moments.push((mean.detach(), variance.detach(), n_values));
-                            }
+                            let n_values = hidden.elem_count() / mean.elem_count();
+                            moments = Some((mean.detach(), variance.detach(), n_values));
                             (mean, variance)
                         }
                     };
@@ -126,6 +133,10 @@ impl GraphNetwork {
             if block.kind == BlockKind::ConvPool {
                 x = layers::max_pool(&x)?;
             }
+            blocks.push(BlockForward {
+                output: x.detach(),
+                moments,
+            });
         }
         let features = match architecture.readout() {
             Readout::Flatten => x.flatten_from(1)?,
@@ -139,7 +150,7 @@ impl GraphNetwork {
                 layers::linear(&features, &weight, Some(&layers::slice(theta, &head.bias)?))?
             }
         };
-        Ok(Forward { outputs, moments })
+        Ok(Forward { outputs, blocks })
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 
-use super::{During, Forward};
-use crate::{Layout, ModelError, Params, Real, Tape};
+use super::{BlockForward, During, Forward};
+use crate::{Layout, ModelError, Params, Real, Tape, Units};
 
 thread_local! {
     /// What the canary found on this thread. candle reads its environment variable once per thread, so once is enough.
@@ -36,7 +36,6 @@ fn canary() -> candle_core::Result<bool> {
 }
 
 /// A pass as a candle graph from one flat variable to the loss.
-#[derive(Debug)]
 pub(super) struct GraphTape<T> {
     layout: Arc<Layout>,
     theta: Var,
@@ -46,6 +45,7 @@ pub(super) struct GraphTape<T> {
     loss_value: T,
     log_probabilities: Vec<T>,
     outputs: Vec<T>,
+    blocks: Vec<BlockForward>,
     statistics: Params<T>,
 }
 
@@ -59,13 +59,12 @@ impl<T: Real> GraphTape<T> {
         loss: Tensor,
     ) -> candle_core::Result<Self> {
         let mut values = Vec::with_capacity(buffers.n_values());
-        for (mean, variance, n_values) in &forward.moments {
-            values.extend(mean.to_vec1::<T>()?);
-            // Unbiased, as PyTorch stores it; a single value has no spread to correct.
-            let bessel = *n_values as f64 / (*n_values as f64 - 1.0).max(1.0);
-            values.extend((variance * bessel)?.to_vec1::<T>()?);
+        if buffers.n_values() > 0 {
+            for block in &forward.blocks {
+                values.extend(block.moments::<T>()?.into_iter().flatten());
+            }
         }
-        let statistics = match forward.moments.is_empty() {
+        let statistics = match values.is_empty() {
             true => Params::zeros(buffers),
             false => Params::from_values(buffers, values),
         };
@@ -76,6 +75,7 @@ impl<T: Real> GraphTape<T> {
             loss_value: loss.to_scalar()?,
             log_probabilities: log_probabilities.flatten_all()?.to_vec1()?,
             outputs: forward.outputs.flatten_all()?.to_vec1()?,
+            blocks: forward.blocks,
             statistics,
             loss,
         })
@@ -96,6 +96,30 @@ impl<T: Real> GraphTape<T> {
     fn download(&self, tensor: &Tensor, during: &'static str) -> Result<Params<T>, ModelError> {
         let values = tensor.to_vec1().during(during)?;
         Ok(Params::from_values(&self.layout, values))
+    }
+}
+
+impl BlockForward {
+    /// Mean and unbiased variance; both empty where the batch did not normalise itself.
+    fn moments<T: Real>(&self) -> candle_core::Result<[Vec<T>; 2]> {
+        let Some((mean, variance, n_values)) = &self.moments else {
+            return Ok([Vec::new(), Vec::new()]);
+        };
+        // Unbiased, as PyTorch stores it; a single value has no spread to correct.
+        let bessel = *n_values as f64 / (*n_values as f64 - 1.0).max(1.0);
+        Ok([mean.to_vec1()?, (variance * bessel)?.to_vec1()?])
+    }
+
+    fn units<T: Real>(&self) -> candle_core::Result<Units<T>> {
+        let by_unit = self.output.transpose(0, 1)?.flatten_from(1)?;
+        // Off is at or below zero, which a NaN is not.
+        let off = by_unit.le(0.0)?.to_dtype(DType::F32)?.min(1)?;
+        let [mean, variance] = self.moments()?;
+        Ok(Units {
+            active: off.to_vec1::<f32>()?.iter().map(|off| *off < 0.5).collect(),
+            mean,
+            variance,
+        })
     }
 }
 
@@ -122,6 +146,13 @@ impl<T: Real> Tape<T> for GraphTape<T> {
 
     fn statistics(&self) -> Params<T> {
         self.statistics.clone()
+    }
+
+    fn units(&self) -> Result<Vec<Units<T>>, ModelError> {
+        let units = self.blocks.iter().map(BlockForward::units);
+        units
+            .collect::<candle_core::Result<_>>()
+            .during("a look at the hidden units")
     }
 
     fn gradient(&mut self) -> Result<Params<T>, ModelError> {

@@ -48,6 +48,42 @@ fn fused_and_graph_agree_to_rounding() {
     }
 }
 
+/// A shift far below zero switches a unit off, and off units are what both backends count.
+#[test]
+fn a_unit_far_below_zero_is_never_active() {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    let mut n_tested = 0;
+    for subject in &check::subjects(&mut rng).unwrap() {
+        let Some(shifts) = subject.params.layout().find("blocks.0.norm.bias").cloned() else {
+            continue;
+        };
+        let mut params = subject.params.clone();
+        let width = subject.config.width;
+        for row in params.values_mut()[shifts.offset..][..shifts.len()].chunks_exact_mut(width) {
+            row[1] = -1e4;
+        }
+        let case = check::Case {
+            params: &params,
+            ..subject.case()
+        };
+        for backend in [Backend::Fused, Backend::Graph] {
+            let network = network(subject, backend);
+            let tape = network
+                .record(case.params, case.images, case.pass, case.objective)
+                .unwrap();
+            let units = tape.units().unwrap();
+            assert_eq!(units.len(), subject.config.n_blocks, "{}", subject.title());
+            let off = units[0].active.iter().filter(|active| !**active).count();
+            assert!(!units[0].active[1] && off < width, "{}", subject.title());
+            // Of a batch that does not normalise itself there are no statistics.
+            let expected = if subject.stored.is_some() { 0 } else { width };
+            assert_eq!(units[0].variance.len(), expected, "{}", subject.title());
+        }
+        n_tested += 1;
+    }
+    assert!(n_tested > 20, "{n_tested}");
+}
+
 #[test]
 fn differences_converge_at_second_order() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);

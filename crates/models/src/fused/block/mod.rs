@@ -45,7 +45,7 @@ pub(super) struct Trace<T: Real> {
     /// For the forward pass and its tangent.
     weights: Weights<T>,
     y: Buffer<T>,
-    choice: Buffer<u8>,
+    pub(super) choice: Buffer<u8>,
     peak: Buffer<T>,
     normalizer: Normalizer<T>,
     /// Mean and unbiased variance of the batch, if it was normalised by its own.

@@ -50,7 +50,7 @@ pub(super) struct Stem {
 /// What `forward` leaves for the other three methods; `backward` adds its part.
 pub(super) struct Trace<T: Real> {
     x: Buffer<T>,
-    choice: Buffer<u8>,
+    pub(super) choice: Buffer<u8>,
     peak: Buffer<T>,
     moments: Moments,
     normalizer: Normalizer<T>,

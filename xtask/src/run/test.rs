@@ -1,0 +1,78 @@
+//! The meta-test of a trained run: of the weights that the study chooses, and of the others, so that the choice itself
+//! can be judged.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use metastable_algorithms::{Evaluation, TaskSource, TrainState, Weights, curves, evaluate};
+use metastable_data::MetaSplit;
+
+use super::execute::{RunFolder, Workshop};
+use super::record::TestResult;
+use super::{Run, results};
+
+impl Run<'_> {
+    /// Tests the weights that `test.weights` names and then, if they are others, the last or the best ones; written to
+    /// the file of the test.
+    pub(super) fn test(
+        &self,
+        shop: &Workshop<'_>,
+        folder: &RunFolder,
+        train: &TrainState<f32>,
+    ) -> Result<(Option<TestResult>, Option<TestResult>)> {
+        let settings = &self.config().test;
+        let last = (&train.weights, train.step);
+        let best = train.best.as_ref();
+        let best = best.map_or(last, |best| (&best.weights, best.step));
+        let [chosen, other] = match settings.weights.as_str() {
+            "best" => [best, last],
+            _ => [last, best],
+        };
+
+        let begun = Instant::now();
+        let episodes = shop.material.list(self.config(), MetaSplit::Test)?;
+        let tasks = |index| episodes.task(index);
+        let (weights, step) = chosen;
+        let evaluation = self.evaluate(weights, &tasks, settings.episodes)?;
+        let curves = match settings.curves.min(settings.episodes) {
+            0 => None,
+            n => curves(self.network(), self.learner(), weights, &tasks, n)?,
+        };
+        let result = TestResult::new(step, &evaluation, begun);
+
+        let begun = Instant::now();
+        // Of one step there is one set of weights.
+        let other = match Some(other).filter(|other| other.1 != step) {
+            Some((weights, step)) => {
+                let evaluation = self.evaluate(weights, &tasks, settings.episodes)?;
+                Some((TestResult::new(step, &evaluation, begun), evaluation))
+            }
+            None => None,
+        };
+        let (other_result, other) = other.unzip();
+        let tested = results::Tested {
+            evaluation: &evaluation,
+            other: other.as_ref(),
+            classes: &episodes.classes(settings.episodes),
+            curves: curves.as_ref(),
+        };
+        results::write(&folder.test(), &self.config().identity()?, &tested)?;
+        Ok((Some(result), other_result))
+    }
+
+    /// Predictions of given weights on the first `n_tasks` tasks of a list.
+    pub(crate) fn evaluate(
+        &self,
+        weights: &Weights<f32>,
+        tasks: &TaskSource<'_, f32>,
+        n_tasks: usize,
+    ) -> Result<Evaluation> {
+        Ok(evaluate(
+            self.network(),
+            self.learner(),
+            weights,
+            tasks,
+            n_tasks,
+        )?)
+    }
+}
