@@ -86,6 +86,8 @@ fn any_run() -> impl Strategy<Value = Run> {
                 test,
                 scores: None,
                 adaptation,
+                training: None,
+                selection: None,
                 fingerprint: BTreeMap::new(),
             },
         )
