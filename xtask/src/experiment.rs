@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::Ending;
 use crate::campaign::folder::{Entry, Index};
 use crate::campaign::{Campaign, Finished, Place, StudyFolder};
 use crate::dataset::data_dir;
-use crate::flags;
+use crate::flags::{self, Launcher};
+use crate::launcher;
 use crate::plan::{Planned, plan};
 use crate::preview::preview;
 use crate::probe::Round;
@@ -24,6 +25,11 @@ use crate::study::Study;
 
 /// Runs the command.
 pub(crate) fn experiment(flags: &flags::Experiment) -> Result<Ending> {
+    let slurm = match (flags.slurm.launcher, flags.slurm.stray()) {
+        (Launcher::Slurm, _) => Some(&flags.slurm),
+        (Launcher::Local, None) => None,
+        (Launcher::Local, Some(flag)) => bail!("{flag} is for --launcher slurm, which is missing"),
+    };
     let study = Study::load(&flags.study, &flags.set, &flags.shorthands())?;
     let out = match &flags.out {
         Some(out) => out.clone(),
@@ -35,6 +41,25 @@ pub(crate) fn experiment(flags: &flags::Experiment) -> Result<Ending> {
         machine: &flags.machine,
         max_runs: flags.max_runs,
         plan: flags.plan,
+        slurm,
+    };
+    if flags.resume {
+        return resume(&task);
+    }
+    run_study(&study, &task)
+}
+
+/// Goes on with the study in a folder, on the cluster if it was launched there.
+fn resume(task: &Task<'_>) -> Result<Ending> {
+    let folder = StudyFolder::new(task.out);
+    let index = folder.read()?;
+    if let Some(ending) = launcher::resume(task.out)? {
+        return Ok(ending);
+    }
+    let study = Study::load(&folder.study().to_string_lossy(), &[], &[])?;
+    let task = Task {
+        store: folder.other_store(&index),
+        ..*task
     };
     run_study(&study, &task)
 }
@@ -47,6 +72,8 @@ pub(crate) struct Task<'f> {
     pub(crate) max_runs: usize,
     /// Say what it would take, and run nothing.
     pub(crate) plan: bool,
+    /// How to submit it to a cluster; absent to run it here.
+    pub(crate) slurm: Option<&'f flags::Slurm>,
 }
 
 /// Runs a study, asks what it wants to know, and reports.
@@ -57,6 +84,7 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         machine,
         max_runs,
         plan: is_preview,
+        slurm,
     } = *task;
     let compute = Compute::new(machine.device.as_deref(), machine.backend.map(Into::into))?;
     crate::reexec_for(compute.backend)?;
@@ -71,11 +99,24 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         preview(&runs, study.probe.as_ref(), &place, shares)?;
         return Ok(Ending::Done);
     }
+    if let Some(slurm) = slurm {
+        let checked = launcher::Checked {
+            study,
+            runs: &runs,
+            out,
+            store,
+            compute: &compute,
+            machine,
+            data_dir: &data_dir,
+        };
+        return launcher::launch(&checked, slurm);
+    }
     let lease = Duration::from_secs(study.run.lease_seconds.into());
     let shop = Store::open(&place, lease)?;
     say_what_changed(&folder, &runs);
     let text = study.to_toml()?;
-    let index = folder.write(study, &text, store, &runs)?;
+    let index = folder.index(study, &text, store, &runs)?;
+    folder.write(&index, &text)?;
     let stop = Stop::listen()?;
     let progress = Progress::new(&study.head.name, runs.len());
     progress.say(&format!(
@@ -94,6 +135,7 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         settings: &study.run,
         stop: &stop,
         progress: &progress,
+        task: None,
     };
     let places = campaign.work(shares);
     progress.finish();
@@ -128,6 +170,7 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
             threads: shares.jobs * shares.threads,
             lease,
             stop: &stop,
+            leaves: false,
         }
         .ask(&finished)?,
     };
@@ -138,7 +181,15 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         );
         return Ok(asked);
     }
-    let ended = report(&folder, &index, &finished, &runs, &places)?;
+    let failed = runs
+        .iter()
+        .zip(places)
+        .filter_map(|(run, place)| match place {
+            Place::Failed(why) => Some((run.label.clone(), why)),
+            _ => None,
+        });
+    let failed: Vec<(String, String)> = failed.collect();
+    let ended = report(&folder, &index, &finished, &failed)?;
     if asked == Ending::Failed {
         eprintln!(
             "some questions were not answered; the same command asks them again:\n  {}",
@@ -149,13 +200,12 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
     Ok(ended)
 }
 
-/// Writes the report, and says at last how the runs ended.
-fn report(
+/// Writes the report, and says at last how the runs ended; of those that failed, their labels and why.
+pub(crate) fn report(
     folder: &StudyFolder,
     index: &Index,
     finished: &[Finished],
-    runs: &[Planned],
-    places: &[Place],
+    failed: &[(String, String)],
 ) -> Result<Ending> {
     let n_diverged = finished
         .iter()
@@ -166,20 +216,12 @@ fn report(
     } else {
         crate::report::write(folder, index, finished, None, None)?;
     }
-    let failed: Vec<(&Planned, &String)> = runs
-        .iter()
-        .zip(places)
-        .filter_map(|(run, place)| match place {
-            Place::Failed(why) => Some((run, why)),
-            _ => None,
-        })
-        .collect();
-    for (run, why) in &failed {
-        eprintln!("{}: failed: {why}", run.label);
+    for (label, why) in failed {
+        eprintln!("{label}: failed: {why}");
     }
     eprintln!(
         "{} runs: {} finished, {n_diverged} of them diverged; {} failed",
-        runs.len(),
+        index.runs.len(),
         finished.len(),
         failed.len()
     );

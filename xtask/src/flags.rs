@@ -23,6 +23,9 @@ pub(crate) struct Flags {
 pub(crate) enum Command {
     /// Run a study (default: quick) and write its report
     Experiment(Experiment),
+    /// Work on a launched study as one of its tasks; its script calls this
+    #[command(hide = true)]
+    Work(Work),
     /// Train one learner, and test it
     Train(Train),
     /// Test a saved checkpoint
@@ -143,6 +146,74 @@ pub(crate) struct Experiment {
     /// Refuse a study of more runs
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub(crate) max_runs: usize,
+    /// Go on with the study as its folder has it, and as it was launched
+    #[arg(long, conflicts_with_all = ["set", "seeds", "dataset", "split", "store", "plan", "launcher"])]
+    pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+    #[command(flatten)]
+    pub(crate) slurm: Slurm,
+}
+
+/// Who makes the runs of a study.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Launcher {
+    /// This process
+    Local,
+    /// Tasks of a job array on a Slurm cluster; see docs/cluster.md
+    Slurm,
+}
+
+/// How a study is submitted to a cluster.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Clusters")]
+pub(crate) struct Slurm {
+    /// Who makes the runs
+    #[arg(long, default_value = "local")]
+    pub(crate) launcher: Launcher,
+    /// Partition [default: the cluster's, as is the time limit]
+    #[arg(long)]
+    pub(crate) partition: Option<String>,
+    /// Time limit of a task, as sbatch takes it, e.g. 90 (minutes), 4:00:00 or 1-12
+    #[arg(long)]
+    pub(crate) time: Option<String>,
+    /// Cores of a task, which makes a run on each [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) cpus: Option<usize>,
+    /// Most tasks of an array at work at the same time [default: all that the cluster lets]
+    #[arg(long, value_name = "N")]
+    pub(crate) array_limit: Option<usize>,
+    /// Any other option of sbatch, e.g. account=physics or mem-per-cpu=2G
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    pub(crate) sbatch: Vec<String>,
+    /// Print the script for sbatch; write and submit nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+impl Slurm {
+    /// The first of the flags that is given and means nothing without a cluster.
+    pub(crate) fn stray(&self) -> Option<&'static str> {
+        [
+            ("--partition", self.partition.is_some()),
+            ("--time", self.time.is_some()),
+            ("--cpus", self.cpus.is_some()),
+            ("--array-limit", self.array_limit.is_some()),
+            ("--sbatch", !self.sbatch.is_empty()),
+            ("--dry-run", self.dry_run),
+        ]
+        .into_iter()
+        .find_map(|(flag, is_given)| is_given.then_some(flag))
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Work {
+    /// The folder of the study
+    pub(crate) dir: PathBuf,
+    /// Number among the tasks, which says where it begins
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) task: usize,
     #[command(flatten)]
     pub(crate) machine: Machine,
 }

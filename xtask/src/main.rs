@@ -20,6 +20,7 @@ mod fetch;
 mod figures;
 mod files;
 mod flags;
+mod launcher;
 mod list;
 mod plan;
 mod preview;
@@ -28,6 +29,7 @@ mod progress;
 mod report;
 mod run;
 mod schedule;
+mod sealed;
 mod shell;
 mod signal;
 mod store;
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
 fn dispatch() -> Result<Ending> {
     match flags::Flags::parse().command {
         flags::Command::Experiment(flags) => experiment::experiment(&flags),
+        flags::Command::Work(flags) => launcher::task::work(&flags),
         flags::Command::Train(flags) => train::train(&flags),
         flags::Command::Evaluate(flags) => evaluate::evaluate(&flags),
         flags::Command::Probe(flags) => probe::command(&flags),

@@ -20,12 +20,22 @@ impl Shares {
     /// What the user asked for; what is left open uses all cores. One thread for each run is the fastest share:
     /// two runs on a core each beat one run on two cores.
     pub(crate) fn new(jobs: Option<usize>, threads: Option<usize>, n_runs: usize) -> Result<Self> {
+        let n_cores = thread::available_parallelism().map_or(1, NonZero::get);
+        Self::of(n_cores, jobs, threads, n_runs)
+    }
+
+    /// The same on another machine, which has so many cores for the process.
+    pub(crate) fn of(
+        n_cores: usize,
+        jobs: Option<usize>,
+        threads: Option<usize>,
+        n_runs: usize,
+    ) -> Result<Self> {
         for (flag, value) in [("--jobs", jobs), ("--threads", threads)] {
             if value == Some(0) {
                 bail!("{flag} 0: has to be at least 1");
             }
         }
-        let n_cores = thread::available_parallelism().map_or(1, NonZero::get);
         let most = n_runs.max(1);
         let jobs = match (jobs, threads) {
             (Some(jobs), _) => jobs.min(most),

@@ -1,4 +1,5 @@
-//! Ctrl-C: the first asks every run to stop after its present step, the second ends the process at once.
+//! Ctrl-C: the first asks every run to stop after its present step, the second ends the process at once. A batch system says
+//! the same with SIGTERM, perhaps several times, before it kills.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,16 +23,30 @@ impl Stop {
 
     /// Listens to Ctrl-C (and SIGTERM, SIGHUP where they exist).
     pub(crate) fn listen() -> Result<Self> {
-        let stop = Self::default();
-        let flag = Arc::clone(&stop.0);
-        ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::Relaxed) {
+        Self::handle(|is_first| {
+            if !is_first {
                 // The state on disk is whole at any time, so nothing has to be waited for.
                 std::process::exit(130);
             }
             eprintln!("stopping after the present step; Ctrl-C again ends at once");
         })
-        .context("while installing the Ctrl-C handler")?;
+    }
+
+    /// Listens to the same in a task of a batch system, which may send a signal to a process, to its group and to its job:
+    /// that is no impatience, and a task that has to end at once is killed.
+    pub(crate) fn listen_as_a_task() -> Result<Self> {
+        Self::handle(|is_first| {
+            if is_first {
+                eprintln!("told to end: stopping after the present step");
+            }
+        })
+    }
+
+    fn handle(react: impl Fn(bool) + Send + 'static) -> Result<Self> {
+        let stop = Self::default();
+        let flag = Arc::clone(&stop.0);
+        ctrlc::set_handler(move || react(!flag.swap(true, Ordering::Relaxed)))
+            .context("while installing the Ctrl-C handler")?;
         Ok(stop)
     }
 }

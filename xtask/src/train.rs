@@ -43,6 +43,7 @@ pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
         machine: &flags.machine,
         max_runs: 1,
         plan: false,
+        slurm: None,
     };
     run_study(&study, &task)
 }

@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::files::{make_folder, read_text, remove_if_there, sha256, write_whole};
 use crate::plan::Planned;
 use crate::run::{Record, RunConfig, RunFolder};
+use crate::sealed::Sealed;
 use crate::store::{self, Stored};
 use crate::study::streams::name;
 use crate::study::{ProbeSettings, Study};
@@ -46,35 +47,6 @@ pub(crate) struct Index {
     pub(crate) runs: Vec<Entry>,
     /// Of `study.toml`.
     study_sha256: String,
-    /// Of this file with an empty text here.
-    sha256: String,
-}
-
-impl Index {
-    /// Over the file with an empty checksum in it.
-    fn checksum(&self) -> Result<String> {
-        let unsealed = Self {
-            sha256: String::new(),
-            ..self.clone()
-        };
-        Ok(sha256(&unsealed.to_bytes()?))
-    }
-
-    fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut json = serde_json::to_string_pretty(self)?;
-        json.push('\n');
-        Ok(json.into_bytes())
-    }
-
-    /// Any changed byte is an error.
-    fn parse(bytes: &[u8]) -> Result<Self> {
-        let index: Self = serde_json::from_slice(bytes)?;
-        ensure!(
-            index.sha256 == index.checksum()? && index.to_bytes()? == bytes,
-            "it does not have its own checksum"
-        );
-        Ok(index)
-    }
 }
 
 /// One run of a study.
@@ -123,22 +95,21 @@ impl StudyFolder {
         }
     }
 
-    /// Writes what the study is. `store` is absent for the one beside it.
-    pub(crate) fn write(
+    /// What `runs.json` will say of a study whose file has that text. `store` is absent for the one beside it.
+    pub(crate) fn index(
         &self,
         study: &Study,
         text: &str,
         store: Option<&Path>,
         runs: &[Planned],
     ) -> Result<Index> {
-        make_folder(&self.out.join("runs"))?;
         let store = match store {
             None => PathBuf::from(BESIDE),
             Some(store) => store
                 .canonicalize()
                 .with_context(|| format!("while looking for {}", store.display()))?,
         };
-        let mut index = Index {
+        Ok(Index {
             study: study.head.name.clone(),
             store,
             factors: study
@@ -171,13 +142,16 @@ impl StudyFolder {
                 })
                 .collect(),
             study_sha256: sha256(text.as_bytes()),
-            sha256: String::new(),
-        };
-        index.sha256 = index.checksum()?;
+        })
+    }
+
+    /// Writes what the study is: its file, and the list of its runs.
+    pub(crate) fn write(&self, index: &Index, text: &str) -> Result<()> {
+        make_folder(&self.out.join("runs"))?;
         write_whole(&self.study(), text.as_bytes())?;
-        write_whole(&self.out.join("runs.json"), &index.to_bytes()?)?;
-        self.unlink_strangers(&index)?;
-        Ok(index)
+        let sealed = Sealed::new(index.clone())?;
+        write_whole(&self.out.join("runs.json"), &sealed.to_bytes()?)?;
+        self.unlink_strangers(index)
     }
 
     /// Reads what the study is, and checks both files.
@@ -189,7 +163,7 @@ impl StudyFolder {
                 self.out.display()
             )
         })?;
-        let index = Index::parse(&bytes).with_context(|| {
+        let index = Sealed::<Index>::open(&bytes).with_context(|| {
             format!(
                 "{} is damaged; the command that runs the study writes it again",
                 path.display()
@@ -210,6 +184,11 @@ impl StudyFolder {
         } else {
             index.store.clone()
         }
+    }
+
+    /// The same as the user would give it; absent for the store beside the folder.
+    pub(crate) fn other_store<'i>(&self, index: &'i Index) -> Option<&'i Path> {
+        (index.store != Path::new(BESIDE)).then_some(index.store.as_path())
     }
 
     fn link(&self, label: &str) -> PathBuf {

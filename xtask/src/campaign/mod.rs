@@ -1,6 +1,7 @@
 //! A campaign: all runs of a study, worked off by as many processes as share its store.
 
 pub(crate) mod factors;
+pub(crate) mod far;
 pub(crate) mod folder;
 pub(crate) mod queue;
 pub(crate) mod replacements;

@@ -1,6 +1,7 @@
 //! The runs of a study that are still to do, as one process sees them. Its workers take turns at the list; what other
 //! processes have claimed is looked at again until it is finished, or free.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub(crate) enum Place {
 #[derive(Debug)]
 pub(crate) struct Queue {
     places: Mutex<Vec<Place>>,
+    /// The run that is tried first of those that are open.
+    first: AtomicUsize,
     changed: Condvar,
     /// Pause between two looks at a run that another process has.
     pause: Duration,
@@ -44,8 +47,20 @@ impl Queue {
     pub(crate) fn new(n: usize, pause: Duration) -> Self {
         Self {
             places: Mutex::new(vec![Place::Open; n]),
+            first: AtomicUsize::new(0),
             changed: Condvar::new(),
             pause,
+        }
+    }
+
+    /// Begins at the `n`-th of the runs that are open now, counted around.
+    pub(crate) fn begin_at(&self, n: usize) {
+        let places = self.lock();
+        let open: Vec<usize> = (0..places.len())
+            .filter(|index| places[*index] == Place::Open)
+            .collect();
+        if !open.is_empty() {
+            self.first.store(open[n % open.len()], Ordering::Relaxed);
         }
     }
 
@@ -58,7 +73,9 @@ impl Queue {
             Place::Elsewhere(when) => *when <= now,
             _ => false,
         };
-        let open = places.iter().position(|place| *place == Place::Open);
+        let first = self.first.load(Ordering::Relaxed);
+        let mut around = (first..places.len()).chain(0..first);
+        let open = around.find(|index| places[*index] == Place::Open);
         if let Some(index) = open.or_else(|| places.iter().position(is_due)) {
             places[index] = Place::InHand;
             return Next::Try(index);
@@ -124,5 +141,19 @@ mod tests {
         assert_eq!(queue.next(), Next::Nothing);
         queue.put(0, Place::Finished);
         assert_eq!(queue.count(|place| *place == Place::Finished), 2);
+    }
+
+    #[test]
+    fn tasks_begin_at_different_runs_and_come_around() {
+        let queue = Queue::new(5, Duration::ZERO);
+        queue.put(1, Place::Finished);
+        // Open are 0, 2, 3, 4: the seventh, counted around, is 3.
+        queue.begin_at(6);
+        let order: Vec<Next> = (0..5).map(|_| queue.next()).collect();
+        let tried = [3, 4, 0, 2].map(Next::Try);
+        assert_eq!(order[..4], tried);
+        assert_eq!(order[4], Next::Nothing);
+        // Nothing is open: nowhere to begin.
+        queue.begin_at(1);
     }
 }

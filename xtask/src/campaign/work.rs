@@ -31,6 +31,9 @@ pub(crate) struct Campaign<'a> {
     pub(crate) settings: &'a RunSettings,
     pub(crate) stop: &'a Stop,
     pub(crate) progress: &'a Progress,
+    /// Number of this process among the tasks of a launcher. Such a process begins where its neighbours do not, tries nothing
+    /// again that failed, and ends when every run that is left is in the hands of one that lives.
+    pub(crate) task: Option<usize>,
 }
 
 /// What `failed.json` says of a run that could not be finished.
@@ -57,7 +60,10 @@ impl Campaign<'_> {
         let earlier: Vec<Option<Failure>> = self
             .runs
             .iter()
-            .map(|run| Failure::read(&self.store.failure(&run.identity)))
+            .map(|run| match self.task {
+                None => Failure::read(&self.store.failure(&run.identity)),
+                Some(_) => None,
+            })
             .collect();
         self.progress.expect(
             self.runs
@@ -65,13 +71,17 @@ impl Campaign<'_> {
                 .map(|run| run.config.training.outer_steps)
                 .sum(),
         );
-        self.look_around(&queue)?;
+        match self.task {
+            None => self.look_around(&queue)?,
+            Some(task) => self.find_a_place(&queue, task * shares.jobs),
+        }
         let is_told = AtomicBool::new(false);
         let room = Room::default();
         shares.work(|| {
             while let Some(seat) = room.enter(|| self.stop.asked()) {
                 match queue.next() {
                     Next::Nothing => return Ok(()),
+                    Next::Wait if self.task.is_some() && self.others_live(&queue) => return Ok(()),
                     Next::Wait => {
                         if !is_told.swap(true, Ordering::Relaxed) {
                             self.tell_who_has_the_rest(&queue);
@@ -127,6 +137,24 @@ impl Campaign<'_> {
             ));
         }
         Ok(())
+    }
+
+    /// Notes what is in the store, without reading it again, and begins among the rest at the `first`.
+    fn find_a_place(&self, queue: &Queue, first: usize) {
+        for (index, run) in self.runs.iter().enumerate() {
+            if self.store.is_finished(&run.identity) {
+                self.progress.run_ended(run.config.training.outer_steps);
+                queue.put(index, Place::Finished);
+            }
+        }
+        queue.begin_at(first);
+    }
+
+    /// Whether every run that others have is in the hands of a process that was seen to live.
+    fn others_live(&self, queue: &Queue) -> bool {
+        self.runs.iter().zip(queue.places()).all(|(run, place)| {
+            !matches!(place, Place::Elsewhere(_)) || self.store.sees_life(&run.identity)
+        })
     }
 
     fn tell_who_has_the_rest(&self, queue: &Queue) {

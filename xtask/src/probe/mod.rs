@@ -137,6 +137,7 @@ pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
         threads,
         lease: Duration::from_secs(RunSettings::default().lease_seconds.into()),
         stop: &Stop::default(),
+        leaves: false,
     };
     let ending = round.ask(&finished)?;
     eprintln!(

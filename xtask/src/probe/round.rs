@@ -41,6 +41,8 @@ pub(crate) struct Round<'a> {
     /// Silence after which another process takes a question over.
     pub(crate) lease: Duration,
     pub(crate) stop: &'a Stop,
+    /// Whether to leave alone what other processes ask, as a task of a launcher does, instead of waiting for their answers.
+    pub(crate) leaves: bool,
 }
 
 /// A run that is asked.
@@ -62,6 +64,25 @@ impl Round<'_> {
     /// Asks what has no answer yet, and waits for the answers to what other processes ask. A question that fails is named
     /// and leaves the others alone.
     pub(crate) fn ask(&self, finished: &[Finished]) -> Result<Ending> {
+        self.with_subjects(finished, |runs, materials| self.work(runs, materials))
+    }
+
+    /// Asks nothing, and lets `watch` count the questions that have no answer yet.
+    pub(crate) fn watch<T>(
+        &self,
+        finished: &[Finished],
+        watch: impl FnOnce(&dyn Fn() -> usize) -> Result<T>,
+    ) -> Result<T> {
+        self.with_subjects(finished, |runs, materials| {
+            watch(&|| self.open(runs, materials).len())
+        })
+    }
+
+    fn with_subjects<T>(
+        &self,
+        finished: &[Finished],
+        then: impl FnOnce(&[Asked<'_>], &Materials<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut weights = Vec::new();
         // What one exchanged task changes is told by the tests of those runs; the report has chapters on the others.
         for run in finished.iter().filter(|run| run.is_original()) {
@@ -89,10 +110,11 @@ impl Round<'_> {
                 subject: Subject::new(stored, material)?,
             });
         }
-        self.work(&runs, &materials)
+        then(&runs, &materials)
     }
 
-    fn work(&self, runs: &[Asked<'_>], materials: &Materials<'_>) -> Result<Ending> {
+    /// Questions that have no answer yet.
+    fn open(&self, runs: &[Asked<'_>], materials: &Materials<'_>) -> Vec<Question> {
         let of_run = |run| {
             let families = self.settings.families.iter();
             families.map(move |family| Question {
@@ -100,9 +122,14 @@ impl Round<'_> {
                 family: *family,
             })
         };
-        let mut open: Vec<Question> = (0..runs.len()).flat_map(of_run).collect();
-        let n_questions = open.len();
-        open.retain(|question| !self.is_answered(runs, materials, *question));
+        let all = (0..runs.len()).flat_map(of_run);
+        all.filter(|question| !self.is_answered(runs, materials, *question))
+            .collect()
+    }
+
+    fn work(&self, runs: &[Asked<'_>], materials: &Materials<'_>) -> Result<Ending> {
+        let n_questions = runs.len() * self.settings.families.len();
+        let mut open = self.open(runs, materials);
         if open.len() < n_questions {
             eprintln!(
                 "{} of {n_questions} questions have their answers in {}",
@@ -130,6 +157,13 @@ impl Round<'_> {
                 }
             }
             open = elsewhere;
+            let sees_life = |question: &Question| {
+                let label = &runs[question.run].entry.label;
+                claimer.sees_life(&store::claims(self.folder.path(), label, question.family))
+            };
+            if self.leaves && open.iter().all(sees_life) {
+                return Ok(ending);
+            }
             if open.len() == n_before {
                 thread::sleep(PAUSE);
             }

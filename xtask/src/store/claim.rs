@@ -57,22 +57,44 @@ pub(crate) struct Lease {
     file: Mutex<(File, Claim)>,
 }
 
-/// What an earlier look at claims of others showed, and when.
+/// What earlier looks at claims of others showed, and when.
 #[derive(Debug, Default)]
-pub(crate) struct Watch(BTreeMap<PathBuf, (Vec<u8>, Instant)>);
+pub(crate) struct Watch(BTreeMap<PathBuf, Seen>);
+
+/// A claim's file.
+#[derive(Debug)]
+struct Seen {
+    content: Vec<u8>,
+    /// When it was first seen as it is.
+    since: Instant,
+    /// Whether it was seen to change.
+    beats: bool,
+}
 
 impl Watch {
     /// How long the file has been as it is now, as far as this process has seen.
     fn unchanged_for(&mut self, path: &Path, content: &[u8]) -> Duration {
         let now = Instant::now();
-        let seen = self
-            .0
-            .entry(path.to_owned())
-            .or_insert_with(|| (content.to_vec(), now));
-        if seen.0 != content {
-            *seen = (content.to_vec(), now);
+        let seen = self.0.entry(path.to_owned()).or_insert_with(|| Seen {
+            content: content.to_vec(),
+            since: now,
+            beats: false,
+        });
+        if seen.content != content {
+            *seen = Seen {
+                content: content.to_vec(),
+                since: now,
+                beats: true,
+            };
         }
-        now - seen.1
+        now - seen.since
+    }
+
+    /// Whether the holder of a run was seen to live, and not to be silent since for the time of a lease.
+    pub(crate) fn sees_life(&self, folder: &Path, lease: Duration) -> bool {
+        let highest = highest(folder).unwrap_or_default();
+        let seen = self.0.get(&path_of(folder, highest));
+        seen.is_some_and(|seen| seen.beats && seen.since.elapsed() < lease)
     }
 }
 
@@ -337,7 +359,15 @@ mod tests {
         std::thread::sleep(Duration::from_millis(700));
         sleeper.beat().unwrap();
         // The beat starts the wait again.
+        let sees_life = || {
+            watch
+                .lock()
+                .unwrap()
+                .sees_life(folder.path(), Duration::from_secs(1))
+        };
+        assert!(!sees_life());
         assert!(take(folder.path(), &b, 1, &watch).is_none());
+        assert!(sees_life());
         let taken = loop {
             if let Some(lease) = take(folder.path(), &b, 1, &watch) {
                 break lease;
@@ -345,6 +375,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(20));
         };
         assert!(begun.elapsed() >= Duration::from_millis(1700));
+        assert!(!sees_life());
         assert!(!sleeper.is_held());
         assert!(taken.is_held());
         drop(sleeper);

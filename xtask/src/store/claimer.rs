@@ -1,7 +1,7 @@
 //! One process among those that share files: it claims what it works on, and its claims beat.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -39,5 +39,11 @@ impl Claimer {
         let lease = Arc::new(lease);
         self.heart.add(&lease);
         Ok(Some(lease))
+    }
+
+    /// Whether the process that has it was seen to live, by this one, of late.
+    pub(crate) fn sees_life(&self, folder: &Path) -> bool {
+        let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.sees_life(folder, self.lease)
     }
 }

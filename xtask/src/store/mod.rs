@@ -6,6 +6,7 @@
 //!   work/3f0c.../          an unfinished one
 //!     1.claim, 2.claim     who works on it, and who did before
 //!     attempt-.../         its files so far
+//!     damaged-.../         what it was before, if that was damaged
 //!     failed.json          why it could not be finished
 //! ```
 //!
@@ -18,12 +19,13 @@ pub(crate) mod heart;
 pub(crate) mod host;
 pub(crate) mod manifest;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
-use crate::files::make_folder;
+use crate::files::{make_folder, process_token};
 use attempt::Attempt;
 use claimer::Claimer;
 use manifest::Manifest;
@@ -32,7 +34,7 @@ use manifest::Manifest;
 const WORK: &str = "work";
 
 /// The note on why a run could not be finished.
-pub(crate) const FAILURE: &str = "failed.json";
+const FAILURE: &str = "failed.json";
 
 /// Digits of an identity that name a folder: 128 bits.
 const DIGITS: usize = 32;
@@ -58,7 +60,7 @@ pub(crate) enum Stored {
 impl Store {
     /// Opens a store, and makes its folder.
     pub(crate) fn open(root: &Path, lease: Duration) -> Result<Self> {
-        make_folder(&root.join(WORK))?;
+        make(root)?;
         Ok(Self {
             root: root.to_owned(),
             claimer: Claimer::start(lease),
@@ -81,7 +83,7 @@ impl Store {
 
     /// The note on why a run could not be finished.
     pub(crate) fn failure(&self, identity: &str) -> PathBuf {
-        self.work(identity).join(FAILURE)
+        failure(&self.root, identity)
     }
 
     /// What there is of a run; reads all of its files.
@@ -94,6 +96,22 @@ impl Store {
         let lease = self.claimer.claim(&self.work(identity))?;
         Ok(lease.map(|lease| Attempt::begin(self, identity, lease)))
     }
+
+    /// Whether the process that has a run was seen to live, by this one, of late.
+    pub(crate) fn sees_life(&self, identity: &str) -> bool {
+        self.claimer.sees_life(&self.work(identity))
+    }
+
+    /// Whether a run is finished, by its manifest alone: its files are not read.
+    pub(crate) fn is_finished(&self, identity: &str) -> bool {
+        let manifest = Manifest::read(&self.folder(identity));
+        manifest.is_ok_and(|manifest| manifest.is_some_and(|it| it.identity == identity))
+    }
+}
+
+/// Makes the folder of a store.
+pub(crate) fn make(root: &Path) -> Result<()> {
+    make_folder(&root.join(WORK))
 }
 
 /// Folder of a finished run.
@@ -104,6 +122,23 @@ pub(crate) fn folder(root: &Path, identity: &str) -> PathBuf {
 /// Folder of an unfinished run.
 pub(crate) fn work(root: &Path, identity: &str) -> PathBuf {
     root.join(WORK).join(short(identity))
+}
+
+/// The note on why a run could not be finished.
+pub(crate) fn failure(root: &Path, identity: &str) -> PathBuf {
+    work(root, identity).join(FAILURE)
+}
+
+/// Makes place for a run whose stored files are damaged; they go when it is finished again.
+pub(crate) fn set_aside(root: &Path, identity: &str) -> Result<()> {
+    let work = work(root, identity);
+    make_folder(&work)?;
+    let folder = folder(root, identity);
+    match fs::rename(&folder, work.join(format!("damaged-{}", process_token()))) {
+        // Another process was faster.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        moved => moved.with_context(|| format!("while moving {} away", folder.display())),
+    }
 }
 
 fn short(identity: &str) -> &str {

@@ -13,5 +13,6 @@ mod lake_runs;
 mod probe;
 mod processes;
 mod replace;
+mod slurm;
 mod support;
 mod whole;

@@ -100,7 +100,9 @@ impl Bench {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.args(arguments);
         if let Some(at) = arguments.iter().position(|it| *it == "--out")
-            && !arguments.contains(&"--store")
+            && !["--store", "--resume"]
+                .iter()
+                .any(|it| arguments.contains(it))
             && arguments[0] != "analyze"
         {
             command.args(["--store", &format!("{}.store", arguments[at + 1])]);
