@@ -1,6 +1,7 @@
 //! Room for one more run: how many of a process go on side by side is bounded by memory as well as by cores.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -93,17 +94,25 @@ fn used() -> Option<u64> {
     line_of(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS:")
 }
 
-/// Bytes that are left: of the machine, or of the group that this process is confined to.
+/// Bytes that are left: of the machine, or of a group that this process is confined to, such as a job of a cluster.
 fn available() -> Option<u64> {
     let machine = line_of(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
-    let number = |name: &str| -> Option<u64> {
-        let text = fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?;
-        text.trim().parse().ok()
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let left = |group: PathBuf| -> Option<u64> {
+        let number = |name: &str| -> Option<u64> {
+            let text = fs::read_to_string(group.join(name)).ok()?;
+            text.trim().parse().ok()
+        };
+        Some(number("memory.max")?.saturating_sub(number("memory.current")?))
     };
-    let group = number("memory.max")
-        .zip(number("memory.current"))
-        .map(|(most, now)| most.saturating_sub(now));
-    Some(group.map_or(machine, |group| group.min(machine)))
+    Some(groups(&own).filter_map(left).fold(machine, u64::min))
+}
+
+/// Folders of control groups (version 2), from a process's own to the root, by what the system says of the process.
+fn groups(text: &str) -> impl Iterator<Item = PathBuf> {
+    let own = text.lines().find_map(|line| line.strip_prefix("0::/"));
+    let ancestors = Path::new(own.unwrap_or_default()).ancestors();
+    ancestors.map(|group| Path::new("/sys/fs/cgroup").join(group))
 }
 
 /// `VmRSS:   1234 kB` in bytes.
@@ -134,6 +143,20 @@ mod tests {
         drop(second);
         let taken = room.lock();
         assert_eq!((taken.seats, taken.warm), (0, 0));
+    }
+
+    #[test]
+    fn a_job_is_in_all_groups_above_its_own() {
+        let text = "1:name=systemd:/x\n0::/system.slice/job_12\n";
+        let found: Vec<PathBuf> = groups(text).collect();
+        let root = Path::new("/sys/fs/cgroup");
+        let expected = [
+            root.join("system.slice/job_12"),
+            root.join("system.slice"),
+            root.join(""),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(groups("").count(), 1);
     }
 
     #[test]
