@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::Ending;
+use crate::campaign::events::Events;
 use crate::campaign::folder::{Entry, Index};
 use crate::campaign::{Campaign, Finished, Place, StudyFolder};
 use crate::dataset::data_dir;
@@ -136,6 +137,7 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         stop: &stop,
         progress: &progress,
         task: None,
+        events: Events::new(folder.events()),
     };
     let places = campaign.work(shares);
     progress.finish();

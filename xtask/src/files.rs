@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,25 +15,71 @@ pub(crate) const BESIDE: &str = ".tmp";
 
 /// Writes the file such that a crash at any moment leaves the old content or the new one.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let beside = beside(path);
-    let written = File::create(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| fs::rename(&beside, path));
-    if placed.is_err() {
-        // On a full disk it takes the place that something smaller could still use.
-        let _ = fs::remove_file(&beside);
+    let mut file = WholeFile::create(path)?;
+    file.write_all(bytes).with_context(|| while_writing(path))?;
+    file.place()
+}
+
+/// A file that is written piece by piece, and takes its name when it is whole: until then, and after a crash, there is what
+/// was there before.
+pub(crate) struct WholeFile {
+    path: PathBuf,
+    beside: PathBuf,
+    file: BufWriter<File>,
+    is_placed: bool,
+}
+
+impl WholeFile {
+    /// Starts a file; nothing of that name changes yet.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        let beside = beside(path);
+        let file = File::create(&beside).with_context(|| while_writing(path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            beside,
+            file: BufWriter::new(file),
+            is_placed: false,
+        })
     }
-    placed
-        .with_context(|| {
-            format!(
-                "while writing {}; is the disk full or the folder read-only? Free it, or choose another with --out",
-                path.display()
-            )
-        })?;
-    sync_folder(path);
-    Ok(())
+
+    /// Flushes it to the disk, and gives it its name.
+    pub(crate) fn place(mut self) -> Result<()> {
+        let mut place = || -> std::io::Result<()> {
+            self.file.flush()?;
+            self.file.get_ref().sync_all()?;
+            fs::rename(&self.beside, &self.path)
+        };
+        place().with_context(|| while_writing(&self.path))?;
+        self.is_placed = true;
+        sync_folder(&self.path);
+        Ok(())
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for WholeFile {
+    fn drop(&mut self) {
+        if !self.is_placed {
+            // On a full disk it takes the place that something smaller could still use.
+            let _ = fs::remove_file(&self.beside);
+        }
+    }
+}
+
+fn while_writing(path: &Path) -> String {
+    format!(
+        "while writing {}; is the disk full or the folder read-only? Free it, or choose another with --out",
+        path.display()
+    )
 }
 
 /// Where a file is written before it takes its name: nowhere that another process or thread writes.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::export;
 use crate::figures::Format;
 
 /// The stability laboratory for meta-learning.
@@ -36,8 +37,12 @@ pub(crate) enum Command {
     Status(Status),
     /// Make the report of a run directory again
     Report(Report),
+    /// Write a study's results as tables, or its logs for TensorBoard
+    Export(Export),
     /// Report on a table of scores that was made elsewhere
     Analyze(Analyze),
+    /// Say what no study needs any more, and remove it if asked to
+    Clean(Clean),
     /// List data sets, networks, learners, metrics and studies
     List,
     /// Bring data sets and weights, verified
@@ -322,6 +327,31 @@ pub(crate) struct Report {
     /// Also write each figure as a file, with its numbers
     #[arg(long, value_name = "FORMAT")]
     pub(crate) figures: Option<Format>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    /// The folder of a study, e.g. runs/quick
+    pub(crate) dir: PathBuf,
+    /// What to write
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: export::Format,
+    /// Folder of the files [default: export in DIR, tensorboard in DIR for that format]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Clean {
+    /// The folder that holds the studies
+    #[arg(default_value = "runs")]
+    pub(crate) dir: PathBuf,
+    /// Folder of the runs themselves [default: .store in DIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Remove what is listed; without it, nothing is removed
+    #[arg(long)]
+    pub(crate) remove: bool,
 }
 
 #[derive(Args, Debug)]

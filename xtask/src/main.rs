@@ -13,9 +13,11 @@ mod analyze;
 mod bench;
 mod campaign;
 mod check;
+mod clean;
 mod dataset;
 mod evaluate;
 mod experiment;
+mod export;
 mod fetch;
 mod figures;
 mod files;
@@ -32,8 +34,10 @@ mod schedule;
 mod sealed;
 mod shell;
 mod signal;
+mod signals;
 mod store;
 mod study;
+mod tensorboard;
 mod train;
 
 use std::process::{Command, ExitCode};
@@ -74,7 +78,9 @@ fn dispatch() -> Result<Ending> {
         flags::Command::Probe(flags) => probe::command(&flags),
         flags::Command::Status(flags) => campaign::status::command(&flags),
         flags::Command::Report(flags) => report::command(&flags),
+        flags::Command::Export(flags) => export::command(&flags),
         flags::Command::Analyze(flags) => analyze::command(&flags),
+        flags::Command::Clean(flags) => clean::command(&flags),
         flags::Command::List => list::list(),
         flags::Command::Fetch(flags) => fetch::fetch(&flags),
         flags::Command::Bench(flags) => bench::bench(&flags),

@@ -9,6 +9,7 @@ use metastable_models::Backend;
 use crate::Ending;
 use crate::campaign::factors::{factor_table, is_one_thing};
 use crate::campaign::folder::Index;
+use crate::campaign::left_out::LeftOut;
 use crate::campaign::replacements::replacements;
 use crate::campaign::{Finished, StudyFolder};
 use crate::figures::{self, Format};
@@ -17,21 +18,14 @@ use crate::flags;
 use crate::probe;
 use crate::run::convert;
 use crate::shell::quote_path;
-use crate::store::Stored;
 use crate::study::suggestion;
 
 /// Runs the command.
 pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
     let folder = StudyFolder::new(&flags.dir);
     let index = folder.read()?;
-    let mut is_damaged = false;
-    let finished = folder.finished(&index, |entry, stored| match stored {
-        Stored::Damaged(error) => {
-            is_damaged = true;
-            eprintln!("{}: {error:#}; it is left out", entry.label);
-        }
-        _ => eprintln!("{} has not ended and is left out", entry.label),
-    })?;
+    let mut left_out = LeftOut::default();
+    let finished = folder.finished(&index, |entry, stored| left_out.note(entry, stored))?;
     if finished.is_empty() {
         bail!(
             "no run of {} has ended; run its study first",
@@ -40,11 +34,7 @@ pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
     }
     let reference = flags.reference.as_deref();
     write(&folder, &index, &finished, reference, flags.figures)?;
-    if is_damaged {
-        eprintln!("the command that runs the study makes damaged runs again");
-        return Ok(Ending::Failed);
-    }
-    Ok(Ending::Done)
+    Ok(left_out.ending())
 }
 
 /// The learner whose first run says how hard tasks are: one that compares embeddings and does not adapt, by cosine if

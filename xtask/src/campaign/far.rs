@@ -8,6 +8,7 @@ use super::folder::{Entry, Index, StudyFolder};
 use super::work::Failure;
 use crate::progress::clock;
 use crate::run::{Record, RunFolder, log};
+use crate::store::host::Owner;
 use crate::store::{self, Stored, claim};
 
 /// How far one run is.
@@ -68,7 +69,7 @@ pub(crate) fn far(folder: &StudyFolder, index: &Index, store: &Path, entry: &Ent
     }
     let work = store::work(store, &entry.identity);
     let step = step(&work);
-    if let Some(claim) = claim::holder(&work) {
+    if let Some(claim) = claim::living(&work, &Owner::here()) {
         let age = |time: SystemTime| SystemTime::now().duration_since(time).ok();
         let silent = claim::last_beat(&work).and_then(age);
         return Far::Running {

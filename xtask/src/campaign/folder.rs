@@ -20,7 +20,7 @@ use crate::files::{make_folder, read_text, remove_if_there, sha256, write_whole}
 use crate::plan::Planned;
 use crate::run::{Record, RunConfig, RunFolder};
 use crate::sealed::Sealed;
-use crate::store::{self, Stored};
+use crate::store::{self, Stored, studies};
 use crate::study::streams::name;
 use crate::study::{ProbeSettings, Study};
 
@@ -148,6 +148,9 @@ impl StudyFolder {
     /// Writes what the study is: its file, and the list of its runs.
     pub(crate) fn write(&self, index: &Index, text: &str) -> Result<()> {
         make_folder(&self.out.join("runs"))?;
+        if let Some(store) = self.other_store(index) {
+            studies::note(store, &self.out)?;
+        }
         write_whole(&self.study(), text.as_bytes())?;
         let sealed = Sealed::new(index.clone())?;
         write_whole(&self.out.join("runs.json"), &sealed.to_bytes()?)?;
@@ -189,6 +192,11 @@ impl StudyFolder {
     /// The same as the user would give it; absent for the store beside the folder.
     pub(crate) fn other_store<'i>(&self, index: &'i Index) -> Option<&'i Path> {
         (index.store != Path::new(BESIDE)).then_some(index.store.as_path())
+    }
+
+    /// Folder of the event files for TensorBoard.
+    pub(crate) fn events(&self) -> PathBuf {
+        self.out.join("tensorboard")
     }
 
     fn link(&self, label: &str) -> PathBuf {
@@ -278,24 +286,31 @@ impl StudyFolder {
     pub(crate) fn finished(
         &self,
         index: &Index,
-        mut missing: impl FnMut(&Entry, &Stored),
+        missing: impl FnMut(&Entry, &Stored),
     ) -> Result<Vec<Finished>> {
-        let mut finished = Vec::new();
-        for entry in &index.runs {
+        self.each_finished(index, missing).collect()
+    }
+
+    /// The same one by one: records of many runs with many classes are large.
+    pub(crate) fn each_finished(
+        &self,
+        index: &Index,
+        mut missing: impl FnMut(&Entry, &Stored),
+    ) -> impl Iterator<Item = Result<Finished>> {
+        index.runs.iter().filter_map(move |entry| {
             let (path, stored) = self.run(index, entry);
             if !matches!(stored, Stored::Whole) {
                 missing(entry, &stored);
-                continue;
+                return None;
             }
             let folder = RunFolder::new(path);
-            let record = Record::read(&folder.record())?;
-            finished.push(Finished {
+            let record = Record::read(&folder.record());
+            Some(record.map(|record| Finished {
                 entry: entry.clone(),
                 folder,
                 record,
-            });
-        }
-        Ok(finished)
+            }))
+        })
     }
 }
 

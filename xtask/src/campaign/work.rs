@@ -4,12 +4,15 @@ use std::any::Any;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use metastable_analysis::Outcome;
 use serde::{Deserialize, Serialize};
 
+use super::events::Events;
 use super::folder::{Entry, Index, StudyFolder};
 use super::queue::{Next, Place, Queue};
 use super::room::{Room, Seat};
@@ -34,6 +37,8 @@ pub(crate) struct Campaign<'a> {
     /// Number of this process among the tasks of a launcher. Such a process begins where its neighbours do not, tries nothing
     /// again that failed, and ends when every run that is left is in the hands of one that lives.
     pub(crate) task: Option<usize>,
+    /// For TensorBoard.
+    pub(crate) events: Events,
 }
 
 /// What `failed.json` says of a run that could not be finished.
@@ -75,16 +80,28 @@ impl Campaign<'_> {
             None => self.look_around(&queue)?,
             Some(task) => self.find_a_place(&queue, task * shares.jobs),
         }
+        thread::scope(|scope| {
+            // Dropped when the work ends, however it ends.
+            let (_at_work, ended) = channel::<()>();
+            let queue = &queue;
+            scope.spawn(move || self.follow_logs(queue, &ended));
+            self.work_off(queue, &earlier, shares)
+        })?;
+        Ok(queue.places())
+    }
+
+    /// The workers take turns at the list until nothing is left for them.
+    fn work_off(&self, queue: &Queue, earlier: &[Option<Failure>], shares: Shares) -> Result<()> {
         let is_told = AtomicBool::new(false);
         let room = Room::default();
         shares.work(|| {
             while let Some(seat) = room.enter(|| self.stop.asked()) {
                 match queue.next() {
                     Next::Nothing => return Ok(()),
-                    Next::Wait if self.task.is_some() && self.others_live(&queue) => return Ok(()),
+                    Next::Wait if self.task.is_some() && self.others_live(queue) => return Ok(()),
                     Next::Wait => {
                         if !is_told.swap(true, Ordering::Relaxed) {
-                            self.tell_who_has_the_rest(&queue);
+                            self.tell_who_has_the_rest(queue);
                         }
                         drop(seat);
                         queue.wait();
@@ -103,8 +120,7 @@ impl Campaign<'_> {
                 }
             }
             Ok(())
-        })?;
-        Ok(queue.places())
+        })
     }
 
     /// Notes what is in the store already, so that the display starts with it.
@@ -123,6 +139,7 @@ impl Campaign<'_> {
                         attempt.clear();
                     }
                     self.folder.put_link(self.index, self.entry(index))?;
+                    self.finish_events(&run.label, self.store.folder(&run.identity));
                     self.progress.run_ended(run.config.training.outer_steps);
                     queue.put(index, Place::Finished);
                 }
@@ -226,8 +243,10 @@ impl Campaign<'_> {
     }
 
     fn finished(&self, index: usize, record: &Record) -> Result<Place> {
+        let run = &self.runs[index];
         self.folder.put_link(self.index, self.entry(index))?;
-        self.progress.say(&summary(&self.runs[index].label, record));
+        self.finish_events(&run.label, self.store.folder(&run.identity));
+        self.progress.say(&summary(&run.label, record));
         self.progress.run_ended(0);
         Ok(Place::Finished)
     }

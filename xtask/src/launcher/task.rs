@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use super::record::{Folder, Launch};
 use crate::Ending;
+use crate::campaign::events::Events;
 use crate::campaign::folder::{Entry, Index};
 use crate::campaign::{Campaign, Place, StudyFolder};
 use crate::flags;
@@ -50,6 +51,7 @@ pub(crate) fn work(flags: &flags::Work) -> Result<Ending> {
         stop: &stop,
         progress: &progress,
         task: Some(flags.task),
+        events: Events::new(folder.events()),
     };
     let places = campaign.work(shares)?;
     let count = |which: fn(&Place) -> bool| places.iter().filter(|place| which(place)).count();

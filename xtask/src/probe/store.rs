@@ -93,13 +93,28 @@ fn path(out: &Path, label: &str, family: Family) -> PathBuf {
 }
 
 /// Folder of all answers of a study.
-pub(super) fn folder(out: &Path) -> PathBuf {
+pub(crate) fn folder(out: &Path) -> PathBuf {
     out.join("probes")
 }
 
 /// Folder of the claims on a question; there only while somebody is at it.
 pub(super) fn claims(out: &Path, label: &str, family: Family) -> PathBuf {
     folder(out).join(label).join(family.name())
+}
+
+/// Files with answers of other weights than those of this checkpoint; what cannot be read, or is being asked again, is
+/// none of them.
+pub(crate) fn outdated(out: &Path, label: &str, checkpoint: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for family in Family::ALL {
+        if let Ok(Some(answers)) = Answers::read(out, label, family)
+            && answers.about.checkpoint != digest(checkpoint)?
+            && !claims(out, label, family).exists()
+        {
+            paths.push(path(out, label, family));
+        }
+    }
+    Ok(paths)
 }
 
 /// SHA-256 of a checkpoint file.

@@ -15,6 +15,12 @@ use crate::files::{make_folder, process_token, remove_folder, remove_if_there, s
 /// First letters of an attempt's folder, inside the working folder of its run.
 const PREFIX: &str = "attempt-";
 
+/// Where this process writes an attempt at a run.
+pub(crate) fn own_folder(store: &Store, identity: &str) -> PathBuf {
+    let name = format!("{PREFIX}{}", process_token());
+    store.work(identity).join(name)
+}
+
 /// An attempt under way.
 #[derive(Debug)]
 pub(crate) struct Attempt<'s> {
@@ -27,12 +33,11 @@ pub(crate) struct Attempt<'s> {
 impl<'s> Attempt<'s> {
     /// The attempt of this process; nothing is made yet.
     pub(super) fn begin(store: &'s Store, identity: &str, lease: Arc<Lease>) -> Self {
-        let name = format!("{PREFIX}{}", process_token());
         Self {
             store,
             identity: identity.to_owned(),
             lease,
-            folder: store.work(identity).join(name),
+            folder: own_folder(store, identity),
         }
     }
 

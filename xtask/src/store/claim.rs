@@ -137,6 +137,14 @@ pub(crate) fn holder(folder: &Path) -> Option<Claim> {
     (!claim.released).then_some(claim)
 }
 
+/// The holder of a run, unless it is known to be gone: on another machine, only its successor can tell.
+pub(crate) fn living(folder: &Path, here: &Owner) -> Option<Claim> {
+    let claim = holder(folder)?;
+    let path = path_of(folder, highest(folder).ok()?);
+    let is_gone = here.is_of_this_machine(&claim.owner) && is_unlocked(&path);
+    (!is_gone).then_some(claim)
+}
+
 /// When the holder of a run last showed that it lives, by the clock of the file system.
 pub(crate) fn last_beat(folder: &Path) -> Option<SystemTime> {
     let number = highest(folder).ok().filter(|number| *number > 0)?;

@@ -3,6 +3,8 @@
 //! ```text
 //! .store/
 //!   3f0c.../               a finished run, with its manifest.json; nothing in it changes any more
+//!   in-use                 locked by whoever works here
+//!   studies/               which studies that are elsewhere use it
 //!   work/3f0c.../          an unfinished one
 //!     1.claim, 2.claim     who works on it, and who did before
 //!     attempt-.../         its files so far
@@ -18,8 +20,10 @@ pub(crate) mod claimer;
 pub(crate) mod heart;
 pub(crate) mod host;
 pub(crate) mod manifest;
+pub(crate) mod studies;
 
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -27,7 +31,9 @@ use anyhow::{Context, Result};
 
 use crate::files::{make_folder, process_token};
 use attempt::Attempt;
+use claim::Claim;
 use claimer::Claimer;
+use host::Owner;
 use manifest::Manifest;
 
 /// Folder of unfinished runs.
@@ -35,6 +41,9 @@ const WORK: &str = "work";
 
 /// The note on why a run could not be finished.
 const FAILURE: &str = "failed.json";
+
+/// Whoever works in a store shares a lock on this file; whoever cleans it has the lock alone.
+const IN_USE: &str = "in-use";
 
 /// Digits of an identity that name a folder: 128 bits.
 const DIGITS: usize = 32;
@@ -44,6 +53,8 @@ const DIGITS: usize = 32;
 pub(crate) struct Store {
     root: PathBuf,
     claimer: Claimer,
+    /// Keeps the lock.
+    _in_use: File,
 }
 
 /// What there is of a run.
@@ -61,10 +72,36 @@ impl Store {
     /// Opens a store, and makes its folder.
     pub(crate) fn open(root: &Path, lease: Duration) -> Result<Self> {
         make(root)?;
+        let in_use = in_use(root)?;
+        // Waits until a cleaner has ended. Where there are no locks, claims alone keep cleaners away.
+        let _ = in_use.lock_shared();
         Ok(Self {
             root: root.to_owned(),
             claimer: Claimer::start(lease),
+            _in_use: in_use,
         })
+    }
+
+    /// Keeps others from working in a store as long as the file lives; nothing if somebody works there.
+    pub(crate) fn lock_alone(root: &Path) -> Result<Option<File>> {
+        let file = in_use(root)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                Ok(Some(file))
+            }
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("while locking {}", root.display()))
+            }
+        }
+    }
+
+    /// A run of a store that somebody may be working on, and who.
+    pub(crate) fn living_claim(root: &Path) -> Result<Option<(PathBuf, Claim)>> {
+        let owner = Owner::here();
+        let mut unfinished = unfinished_in(root)?.into_iter();
+        Ok(unfinished.find_map(|work| Some((work.clone(), claim::living(&work, &owner)?))))
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -139,6 +176,43 @@ pub(crate) fn set_aside(root: &Path, identity: &str) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         moved => moved.with_context(|| format!("while moving {} away", folder.display())),
     }
+}
+
+/// Every finished run of a store, damaged ones too.
+pub(crate) fn finished_in(root: &Path) -> Result<Vec<PathBuf>> {
+    runs_in(root)
+}
+
+/// Every working folder of a store.
+pub(crate) fn unfinished_in(root: &Path) -> Result<Vec<PathBuf>> {
+    runs_in(&root.join(WORK))
+}
+
+/// Folders that are named like a run, in order.
+fn runs_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("while reading {}", folder.display()))?;
+    let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let mut runs = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        if name.len() == DIGITS && name.iter().copied().all(is_digit) && entry.path().is_dir() {
+            runs.push(entry.path());
+        }
+    }
+    runs.sort();
+    Ok(runs)
+}
+
+fn in_use(root: &Path) -> Result<File> {
+    let path = root.join(IN_USE);
+    // Network file systems lock for themselves only what is open for writing, and share only what is open for reading.
+    let mut how = OpenOptions::new();
+    let how = how.create(true).truncate(false).read(true).write(true);
+    how.open(&path)
+        .with_context(|| format!("while opening {}", path.display()))
 }
 
 fn short(identity: &str) -> &str {

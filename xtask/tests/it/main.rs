@@ -4,10 +4,12 @@
 
 mod analyze;
 mod bits;
+mod clean;
 mod data;
 mod designs;
 mod endings;
 mod errors;
+mod export;
 mod instructions;
 mod lake_runs;
 mod probe;
@@ -15,4 +17,5 @@ mod processes;
 mod replace;
 mod slurm;
 mod support;
+mod tensorboard;
 mod whole;

@@ -103,7 +103,7 @@ impl Bench {
             && !["--store", "--resume"]
                 .iter()
                 .any(|it| arguments.contains(it))
-            && arguments[0] != "analyze"
+            && !["analyze", "export"].contains(&arguments[0])
         {
             command.args(["--store", &format!("{}.store", arguments[at + 1])]);
         }

@@ -1,0 +1,34 @@
+//! Runs that a command on a study's results cannot use.
+
+use super::folder::Entry;
+use crate::Ending;
+use crate::store::Stored;
+
+/// Names them on stderr, and remembers whether any was damaged.
+#[derive(Debug, Default)]
+pub(crate) struct LeftOut {
+    is_damaged: bool,
+}
+
+impl LeftOut {
+    /// This run is left out.
+    pub(crate) fn note(&mut self, entry: &Entry, stored: &Stored) {
+        match stored {
+            Stored::Damaged(error) => {
+                self.is_damaged = true;
+                eprintln!("{}: {error:#}; it is left out", entry.label);
+            }
+            _ => eprintln!("{} has not ended and is left out", entry.label),
+        }
+    }
+
+    /// How a command ends that did all it could.
+    pub(crate) fn ending(&self) -> Ending {
+        if self.is_damaged {
+            eprintln!("the command that runs the study makes damaged runs again");
+            Ending::Failed
+        } else {
+            Ending::Done
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The formats of tables. All are written row by row, beside their place, and take their names when they are whole.
+
+mod csv;
+mod jsonl;
+mod parquet;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use super::column::Value;
+use super::tables::Table;
+use crate::files::WholeFile;
+
+/// What `--format` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Tables as comma-separated values
+    Csv,
+    /// Tables as Parquet
+    Parquet,
+    /// Tables as one JSON object a line
+    Jsonl,
+    /// The training logs as TensorBoard's event files
+    Tensorboard,
+}
+
+/// A table being written.
+pub(crate) struct Sheet {
+    path: PathBuf,
+    writer: Box<dyn Writer>,
+}
+
+/// A format at work.
+trait Writer {
+    /// Writes one row.
+    fn row(&mut self, values: &[Value<'_>]) -> Result<()>;
+
+    /// Writes what is still in memory, and hands the file on.
+    fn end(self: Box<Self>) -> Result<WholeFile>;
+}
+
+impl Sheet {
+    /// Starts a file with the columns of a table.
+    pub(super) fn csv(folder: &Path, table: &'static Table) -> Result<Self> {
+        Self::open(folder, table, "csv", |file| {
+            Ok(Box::new(csv::Csv::new(file, table.columns)?))
+        })
+    }
+
+    /// See [`Sheet::csv`].
+    pub(super) fn jsonl(folder: &Path, table: &'static Table) -> Result<Self> {
+        Self::open(folder, table, "jsonl", |file| {
+            Ok(Box::new(jsonl::Jsonl::new(file, table.columns)))
+        })
+    }
+
+    /// See [`Sheet::csv`].
+    pub(super) fn parquet(folder: &Path, table: &'static Table) -> Result<Self> {
+        Self::open(folder, table, "parquet", |file| {
+            Ok(Box::new(parquet::Parquet::new(file, table)?))
+        })
+    }
+
+    fn open(
+        folder: &Path,
+        table: &Table,
+        extension: &str,
+        writer: impl FnOnce(WholeFile) -> Result<Box<dyn Writer>>,
+    ) -> Result<Self> {
+        let path = folder.join(table.name).with_extension(extension);
+        Ok(Self {
+            writer: writer(WholeFile::create(&path)?)?,
+            path,
+        })
+    }
+
+    /// Writes one row.
+    pub(super) fn row(&mut self, values: &[Value<'_>]) -> Result<()> {
+        let written = self.writer.row(values);
+        written.with_context(|| format!("while writing {}; is the disk full?", self.path.display()))
+    }
+
+    /// The file takes its name, which is handed on.
+    pub(super) fn place(self) -> Result<PathBuf> {
+        let ended = self.writer.end();
+        ended
+            .with_context(|| format!("while writing {}; is the disk full?", self.path.display()))?
+            .place()?;
+        Ok(self.path)
+    }
+}

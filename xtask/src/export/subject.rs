@@ -1,0 +1,116 @@
+//! One run as the tables ask for it.
+
+use anyhow::{Result, anyhow};
+use metastable_analysis::{Adaptation, Test};
+
+use crate::campaign::Finished;
+use crate::campaign::folder::Index;
+use crate::run::log::{self, LogLine};
+use crate::run::record::{Record, RunResult};
+use crate::run::results;
+use crate::signals::{self, Signal};
+
+/// A finished run of a study, all of it read.
+pub(crate) struct Subject {
+    /// Name of the study.
+    pub(crate) study: String,
+    pub(crate) run: Finished,
+    pub(crate) result: RunResult,
+    pub(crate) log: Vec<LogLine>,
+    /// Numbers of the log that stand in lists or groups, with the step of their line.
+    pub(crate) signals: Vec<(usize, Signal)>,
+    /// Absent if the training diverged.
+    pub(crate) test: Option<Test>,
+    /// Accuracy on each test task, 0 to 1; empty without a test.
+    pub(crate) accuracies: Vec<f64>,
+    /// The same of the weights that were not chosen, if they are others.
+    pub(crate) other: Option<Vec<f64>>,
+    pub(crate) adaptation: Option<Adaptation>,
+    /// Everything that was chosen for the run.
+    pub(crate) settings: Vec<Setting>,
+}
+
+/// Something that was chosen.
+pub(crate) struct Setting {
+    /// What kind of choice it is.
+    pub(crate) role: &'static str,
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+impl Subject {
+    /// Reads the files of a run.
+    pub(crate) fn read(index: &Index, run: Finished) -> Result<Self> {
+        let result = run
+            .record
+            .result
+            .clone()
+            .ok_or_else(|| anyhow!("run {} has not ended", run.entry.label))?;
+        let (test, adaptation, other) = match &result.test {
+            None => (None, None, None),
+            Some(_) => {
+                let stored = results::read(&run.folder.test(), &run.record.identity)?;
+                (Some(stored.test), stored.adaptation, stored.other)
+            }
+        };
+        let log = log::read(&run.folder.log())?;
+        Ok(Self {
+            study: index.study.clone(),
+            signals: deep(&log)?,
+            log,
+            accuracies: test.as_ref().map_or_else(Vec::new, Test::task_accuracies),
+            settings: settings(index, &run)?,
+            result,
+            test,
+            other,
+            adaptation,
+            run,
+        })
+    }
+
+    pub(crate) fn label(&self) -> &str {
+        &self.run.entry.label
+    }
+
+    pub(crate) fn record(&self) -> &Record {
+        &self.run.record
+    }
+}
+
+/// Numbers of a log that are no columns of its lines.
+fn deep(log: &[LogLine]) -> Result<Vec<(usize, Signal)>> {
+    let mut deep = Vec::new();
+    for line in log {
+        let signals = signals::of(line)?.into_iter();
+        let signals = signals.filter(|it| !it.places.is_empty() || it.name.contains('.'));
+        deep.extend(signals.map(|signal| (line.step, signal)));
+    }
+    Ok(deep)
+}
+
+/// Factors and streams of the study, then the whole configuration.
+fn settings(index: &Index, run: &Finished) -> Result<Vec<Setting>> {
+    let entry = &run.entry;
+    let factors = index.factors.iter().zip(&entry.levels);
+    let factors = factors.map(|(factor, level)| Setting {
+        role: "factor",
+        name: factor.name.clone(),
+        // Text without its quotes.
+        value: level
+            .as_str()
+            .map_or_else(|| level.to_string(), str::to_owned),
+    });
+    let streams = index.streams.iter().zip(&entry.streams);
+    let streams = streams.map(|(stream, which)| Setting {
+        role: "stream",
+        name: stream.clone(),
+        value: which.to_string(),
+    });
+    let configuration = run.record.config.flat()?.into_iter();
+    let configuration = configuration.map(|(name, value)| Setting {
+        role: "configuration",
+        name,
+        value,
+    });
+    Ok(factors.chain(streams).chain(configuration).collect())
+}

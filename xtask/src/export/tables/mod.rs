@@ -1,0 +1,66 @@
+//! The tables. One file holds one table; a column is a line in its list, and docs/export.md is held to these lists.
+
+mod curves;
+mod hits;
+mod runs;
+mod settings;
+mod signals;
+mod steps;
+mod tasks;
+
+#[cfg(test)]
+mod tests;
+
+use anyhow::Result;
+
+use super::column::{Column, Row, Value};
+use super::subject::Subject;
+
+/// Every table, in the order of the documentation.
+pub(crate) const TABLES: &[&Table] = &[
+    &runs::TABLE,
+    &settings::TABLE,
+    &steps::TABLE,
+    &signals::TABLE,
+    &tasks::TABLE,
+    &hits::TABLE,
+    &curves::TABLE,
+];
+
+/// One table.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// Name of its file, without the format.
+    pub(crate) name: &'static str,
+    /// What one row is.
+    pub(crate) row: &'static str,
+    pub(crate) columns: &'static [Column],
+    /// Rows that a run has: a grid, named row by row.
+    pub(crate) shape: fn(&Subject) -> Row,
+}
+
+impl Table {
+    /// Hands on each row that a run has.
+    pub(crate) fn rows(
+        &self,
+        subject: &Subject,
+        mut put: impl FnMut(&[Value<'_>]) -> Result<()>,
+    ) -> Result<()> {
+        let [n_first, n_second] = (self.shape)(subject);
+        let mut values = Vec::with_capacity(self.columns.len());
+        for first in 0..n_first {
+            for second in 0..n_second {
+                values.clear();
+                let cells = self.columns.iter();
+                values.extend(cells.map(|column| (column.cell)(subject, [first, second])));
+                put(&values)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first column of every table: what joins them.
+const RUN: Column = Column::text("run", "name of the run in its study", |run, _| {
+    run.label().into()
+});
