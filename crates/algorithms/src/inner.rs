@@ -80,7 +80,7 @@ impl<'a, T: Real> InnerLoop<'a, T> {
         Objective {
             loss: Loss::CrossEntropy,
             n_way: self.task.shape().n_way,
-            k_shot: self.task.shape().k_shot,
+            supports: self.task.support_labels(),
             labels,
         }
     }

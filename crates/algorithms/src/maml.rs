@@ -272,7 +272,7 @@ impl<T: Real> Judged<'_, T> {
         let objective = Objective {
             loss: Loss::CrossEntropy,
             n_way: task.shape().n_way,
-            k_shot: task.shape().k_shot,
+            supports: task.support_labels(),
             labels: self.labels,
         };
         let pass = Pass {

@@ -77,7 +77,7 @@ impl MetricLearner {
         let objective = Objective {
             loss: self.loss,
             n_way: task.shape().n_way,
-            k_shot: task.shape().k_shot,
+            supports: task.support_labels(),
             labels,
         };
         let pass = Pass {

@@ -88,6 +88,29 @@ impl<T: Real> Task<T> {
         Self::new(self.shape, images)
     }
 
+    /// The same task without one of its supports; its shape stays that of the episode it came from.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::Setting`] if there is no such support, or if it is the only one of its class.
+    pub fn without_support(&self, row: usize) -> Result<Self, AlgorithmError> {
+        let label = self.support_labels.get(row).copied();
+        let of_class = self
+            .support_labels
+            .iter()
+            .filter(|other| Some(**other) == label);
+        crate::error::require(
+            of_class.count() > 1,
+            "support",
+            row,
+            "it has to be one of several of its class: without any, nothing says what the class is",
+        )?;
+        let n_pixels = self.support_images().len() / self.support_labels.len();
+        let mut task = self.clone();
+        task.images.drain(row * n_pixels..(row + 1) * n_pixels);
+        task.support_labels.remove(row);
+        Ok(task)
+    }
+
     /// Size of the episode.
     #[must_use]
     pub fn shape(&self) -> EpisodeShape {
@@ -112,7 +135,7 @@ impl<T: Real> Task<T> {
         &self.images[self.query_start()..]
     }
 
-    /// Label of each support: `row / k_shot`.
+    /// Label of each support: `row / k_shot`, unless one was left out.
     #[must_use]
     pub fn support_labels(&self) -> &[usize] {
         &self.support_labels
@@ -125,8 +148,8 @@ impl<T: Real> Task<T> {
     }
 
     fn query_start(&self) -> usize {
-        let n_support = self.shape.n_support();
-        self.images.len() / (n_support + self.shape.n_queries()) * n_support
+        let (n_support, n_query) = (self.support_labels.len(), self.query_labels.len());
+        self.images.len() / (n_support + n_query) * n_support
     }
 }
 
@@ -156,6 +179,18 @@ mod tests {
         assert_eq!(swapped.images(), [1.0, 0.0, 4.0, 5.0, 2.0, 3.0]);
         assert_eq!(swapped.relabeled(&[1, 0]).unwrap(), task);
         assert!(task.relabeled(&[0, 0]).is_err());
+    }
+
+    #[test]
+    fn a_support_is_left_out_with_its_label() {
+        let shape = EpisodeShape { k_shot: 2, ..SHAPE };
+        let task = Task::new(shape, (0..8).map(f64::from).collect()).unwrap();
+        let rest = task.without_support(1).unwrap();
+        assert_eq!(rest.support_images(), [0.0, 2.0, 3.0]);
+        assert_eq!(rest.support_labels(), [0, 1, 1]);
+        assert_eq!(rest.query_images(), task.query_images());
+        assert!(rest.without_support(0).is_err(), "the last of its class");
+        assert!(task.without_support(4).is_err());
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl Case {
         Objective {
             loss: Loss::CrossEntropy,
             n_way: 5,
-            k_shot: 1,
+            supports: &[],
             labels: &self.labels,
         }
     }

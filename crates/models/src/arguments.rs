@@ -88,9 +88,17 @@ impl Architecture {
                         "must be finite and greater than 0",
                     );
                 }
-                if objective.n_support() == 0 {
-                    let got = format!("{}-way {}-shot", objective.n_way, objective.k_shot);
-                    return refuse("objective.k_shot", got, "metric losses need supports");
+                let supports = objective.supports;
+                let is_beyond = supports.iter().any(|label| *label >= objective.n_way);
+                if !supports.is_sorted()
+                    || is_beyond
+                    || objective.classes().any(|class| class.is_empty())
+                {
+                    return refuse(
+                        "objective.supports",
+                        format!("{supports:?} for {} classes", objective.n_way),
+                        "metric losses need supports of every class, class by class",
+                    );
                 }
             }
             Loss::CrossEntropy => {}
@@ -112,5 +120,46 @@ impl Architecture {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ImageShape, Metric, NetworkConfig};
+
+    #[test]
+    fn supports_of_a_metric_loss_are_of_every_class_and_class_by_class() {
+        let config = NetworkConfig {
+            name: "mlp".to_owned(),
+            image: ImageShape {
+                height: 1,
+                width: 2,
+                channels: 1,
+            },
+            n_blocks: 1,
+            width: 3,
+            norm: Norm::None,
+            n_way: None,
+        };
+        let architecture = Architecture::new(&config).unwrap();
+        let check = |supports: &[usize]| {
+            let objective = Objective {
+                loss: Loss::Prototype {
+                    metric: Metric::Euclidean,
+                    temperature: 1.0,
+                },
+                n_way: 3,
+                supports,
+                labels: &[0],
+            };
+            architecture.check_objective(&objective, supports.len() + 1)
+        };
+        assert!(check(&[0, 1, 2]).is_ok() && check(&[0, 0, 0, 1, 2, 2]).is_ok());
+        for refused in [&[][..], &[0, 0, 2], &[0, 2, 1], &[0, 1, 2, 3]] {
+            let message = check(refused).unwrap_err().to_string();
+            assert!(message.contains("objective.supports"), "{message}");
+            assert!(message.contains("every class"), "{message}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The arithmetic is in `fused/` and `graph/`; here is what both of them compute.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 /// How alike two embeddings are.
@@ -22,7 +24,7 @@ pub enum Loss {
     #[serde(rename = "cross-entropy")]
     CrossEntropy,
     /// Softmax over `similarity(query, prototype) / temperature`, a prototype being the mean of a class's supports
-    /// (Snell et al. 2017, eq. 1-2). The first `n_way * k_shot` rows are supports; the rest is judged.
+    /// (Snell et al. 2017, eq. 1-2). The first rows are supports; the rest is judged.
     Prototype {
         /// Similarity of a query and a prototype.
         metric: Metric,
@@ -46,8 +48,9 @@ pub struct Objective<'a> {
     pub loss: Loss,
     /// Number of classes, N.
     pub n_way: usize,
-    /// Supports of each class, K; class by class at the front of the batch. Not used by [`Loss::CrossEntropy`].
-    pub k_shot: usize,
+    /// Label of each support, at the front of the batch: class by class, each class at least once, as often as it has
+    /// supports. Not used by [`Loss::CrossEntropy`].
+    pub supports: &'a [usize],
     /// Label of each judged row, each less than `n_way`.
     pub labels: &'a [usize],
 }
@@ -58,8 +61,14 @@ impl Objective<'_> {
     pub fn n_support(&self) -> usize {
         match self.loss {
             Loss::CrossEntropy => 0,
-            Loss::Prototype { .. } | Loss::Matching { .. } => self.n_way * self.k_shot,
+            Loss::Prototype { .. } | Loss::Matching { .. } => self.supports.len(),
         }
+    }
+
+    /// Rows of the supports of each class.
+    pub(crate) fn classes(&self) -> impl Iterator<Item = Range<usize>> {
+        let start = |class| self.supports.partition_point(move |label| *label < class);
+        (0..self.n_way).map(move |class| start(class)..start(class + 1))
     }
 
     /// Rows of the batch that this objective takes: supports and judged rows.

@@ -1,6 +1,8 @@
 //! `probe`: questions to trained learners after their runs. The answers lie beside the runs, and the report reads them.
 
+mod examples;
 mod features;
+mod generalization;
 mod geometry;
 mod kinship;
 mod materials;
@@ -39,9 +41,12 @@ use crate::study::{ProbeSettings, RunSettings, Study, suggestion};
 )]
 #[serde(try_from = "String", into = "String")]
 pub(crate) enum Family {
-    /// Other support sets, label orders, step sizes, batches, one example exchanged
+    /// Other support sets, label orders, step sizes, batches; more supports, one exchanged or left out
     #[value(name = "c")]
     Sensitivity,
+    /// Seen tasks, new tasks, new classes; one task of one training step exchanged
+    #[value(name = "d")]
+    Generalization,
     /// Curvature, loss surfaces, features, task embeddings
     #[value(name = "f")]
     Geometry,
@@ -54,8 +59,9 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Sensitivity,
+        Self::Generalization,
         Self::Geometry,
         Self::Kinship,
         Self::Shift,
@@ -71,6 +77,7 @@ impl Family {
     fn name(self) -> &'static str {
         match self {
             Self::Sensitivity => "sensitivity",
+            Self::Generalization => "generalization",
             Self::Geometry => "geometry",
             Self::Kinship => "kinship",
             Self::Shift => "shift",
@@ -80,6 +87,7 @@ impl Family {
     fn ask(self, subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<Probe> {
         match self {
             Self::Sensitivity => sensitivity::ask(subject, n_tasks),
+            Self::Generalization => generalization::ask(subject, n_tasks),
             Self::Geometry => geometry::ask(subject, n_tasks),
             // A run by itself has no kin; see `kinship`.
             Self::Kinship => Ok(Probe::default()),

@@ -88,7 +88,7 @@ impl Round<'_> {
         for run in finished.iter().filter(|run| run.is_original()) {
             let path = checkpoint(run);
             if path.exists() {
-                weights.push((&run.entry, store::digest(&path)?, Stored::read(&path)?));
+                weights.push((run, store::digest(&path)?, Stored::read(&path)?));
             } else {
                 eprintln!("{} has no weights to ask, and is left out", run.entry.label);
             }
@@ -101,13 +101,14 @@ impl Round<'_> {
             }
         }
         let mut runs = Vec::new();
-        for (entry, checkpoint, stored) in weights {
+        for (run, checkpoint, stored) in weights {
             let material = materials.of(&stored.config)?;
+            let last = Stored::read(&run.folder.last())?;
             runs.push(Asked {
-                entry,
+                entry: &run.entry,
                 checkpoint,
                 step: stored.step,
-                subject: Subject::new(stored, material)?,
+                subject: Subject::new(stored, material)?.with_last(last),
             });
         }
         then(&runs, &materials)

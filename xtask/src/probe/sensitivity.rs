@@ -3,15 +3,14 @@
 use anyhow::Result;
 use metastable_algorithms::{Curve, Task};
 use metastable_analysis::Probe;
-use metastable_analysis::probe::{
-    coupling, example_influence, label_order, step_sizes, support_sets,
-};
+use metastable_analysis::probe::{coupling, label_order, step_sizes, support_sets};
 use metastable_analysis::spectrum::lanczos;
 use metastable_analysis::support_search::{Goal, greedy};
 use metastable_data::{Episode, EpisodeShape, Stream};
 use metastable_models::{Params, Tape};
 use rayon::prelude::*;
 
+use super::examples;
 use super::subject::{FEW_QUERIES, Subject, small_shape};
 
 /// Support sets drawn for each task.
@@ -34,7 +33,9 @@ pub(super) fn ask(subject: &Subject<'_>, n_tasks: usize) -> Result<Probe> {
         label_order: Some(label_order(subject, n_tasks)?),
         step_sizes: step_sizes(subject, n_tasks)?,
         coupling: Some(coupling(subject, n_tasks)?),
-        example_influence: Some(example_influence(subject, n_tasks)?),
+        example_influence: Some(examples::exchanged(subject, n_tasks)?),
+        left_out: examples::left_out(subject, n_tasks)?,
+        shots: Some(examples::shots(subject, n_tasks)?),
         ..Probe::default()
     })
 }
@@ -125,7 +126,7 @@ fn extremes(subject: &Subject<'_>, n_tasks: usize) -> Result<Option<support_sets
 }
 
 /// The episode of chosen candidates, and of the first half of the queries (or the second, the fresh ones).
-fn narrowed(
+pub(super) fn narrowed(
     wide: &Episode,
     choice: &[usize],
     k_shot: usize,
@@ -309,57 +310,5 @@ fn coupling(subject: &Subject<'_>, n_tasks: usize) -> Result<coupling::Answers> 
         n_tasks,
         together,
         alone,
-    })
-}
-
-fn example_influence(subject: &Subject<'_>, n_tasks: usize) -> Result<example_influence::Answers> {
-    let shape = small(subject);
-    // One more support of each class: what its examples are exchanged for.
-    let sampler = subject.sampler(EpisodeShape {
-        k_shot: shape.k_shot + 1,
-        ..shape
-    })?;
-    let seeds = subject.seeds();
-    let n_examples = shape.n_support();
-    let answers = each(n_tasks, |index| {
-        let wide = sampler.episode(&seeds, index);
-        let judge = |exchanged: Option<usize>| {
-            let choice: Vec<usize> = (0..n_examples)
-                .map(|slot| {
-                    if exchanged == Some(slot) {
-                        shape.k_shot
-                    } else {
-                        slot % shape.k_shot
-                    }
-                })
-                .collect();
-            let task = subject.gather(&narrowed(
-                &wide,
-                &choice,
-                shape.k_shot,
-                shape.n_query,
-                false,
-            ))?;
-            subject.judge(&task)
-        };
-        let whole = judge(None)?;
-        let others = (0..n_examples)
-            .map(|slot| judge(Some(slot)))
-            .collect::<Result<Vec<_>>>()?;
-        Ok((whole, others))
-    })?;
-    let is_finite = |(whole, others): &&((f64, f64), Vec<(f64, f64)>)| {
-        whole.1.is_finite() && others.iter().all(|other| other.1.is_finite())
-    };
-    let finite: Vec<_> = answers.iter().filter(is_finite).collect();
-    let exchanged =
-        |of: fn(&(f64, f64)) -> f64| finite.iter().flat_map(|a| a.1.iter().map(of)).collect();
-    Ok(example_influence::Answers {
-        n_tasks: finite.len(),
-        n_examples,
-        loss: finite.iter().map(|a| a.0.1).collect(),
-        exchanged_loss: exchanged(|other| other.1),
-        accuracy: finite.iter().map(|a| a.0.0).collect(),
-        exchanged_accuracy: exchanged(|other| other.0),
     })
 }

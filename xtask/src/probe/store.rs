@@ -14,7 +14,7 @@ use super::Family;
 use crate::files::{make_folder, read_text, sha256, write_whole};
 
 /// Raised when the meaning of the file changes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// What tells whether the rest of a file can be read.
 #[derive(Deserialize)]

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, anyhow};
 use metastable_algorithms::{CheckedLearner, Learner, Prediction, Task, Weights};
-use metastable_data::{Episode, EpisodeShape, MetaSplit, Sampler, Seeds};
+use metastable_data::{Episode, EpisodeShape, MetaSplit, Rotations, Sampler, Seeds};
 use metastable_models::{Network, Params, Statistics};
 
 use crate::run::checkpoint::Stored;
@@ -15,6 +15,10 @@ pub(super) const FEW_QUERIES: usize = 5;
 pub(super) struct Subject<'m> {
     pub(super) config: RunConfig,
     pub(super) weights: Weights<f32>,
+    /// Outer steps of the weights.
+    pub(super) step: usize,
+    /// Those after the last step, with its number, where they are known.
+    pub(super) last: Option<(usize, Weights<f32>)>,
     pub(super) network: Box<dyn Network<f32>>,
     pub(super) material: &'m Material,
     learner: CheckedLearner,
@@ -29,9 +33,19 @@ impl<'m> Subject<'m> {
             network: metastable_models::build(&config.network, compute.backend, device)?,
             learner: config.learner.validate()?,
             weights: stored.weights,
+            step: stored.step,
+            last: None,
             material,
             config,
         })
+    }
+
+    /// The same with the weights after the last step of its training.
+    pub(super) fn with_last(self, last: Stored) -> Self {
+        Self {
+            last: Some((last.step, last.weights)),
+            ..self
+        }
     }
 
     pub(super) fn learner(&self) -> &dyn Learner<f32> {
@@ -84,17 +98,20 @@ impl<'m> Subject<'m> {
 
     /// A sampler of test episodes of another shape.
     pub(super) fn sampler(&self, shape: EpisodeShape) -> Result<Sampler> {
-        let data = &self.config.data;
+        let rotations = self.config.data.test_rotations.parse()?;
+        self.sampler_of(MetaSplit::Test, shape, rotations)
+    }
+
+    /// A sampler of episodes of a part of the classes.
+    pub(super) fn sampler_of(
+        &self,
+        part: MetaSplit,
+        shape: EpisodeShape,
+        rotations: Rotations,
+    ) -> Result<Sampler> {
         let (dataset, split) = (&self.material.dataset, &self.material.split);
-        let classes = split.classes(MetaSplit::Test);
-        Sampler::new(
-            dataset,
-            classes,
-            shape,
-            data.test_rotations.parse()?,
-            data.within_alphabet,
-        )
-        .with_context(|| {
+        let within = self.config.data.within_alphabet;
+        Sampler::new(dataset, split.classes(part), shape, rotations, within).with_context(|| {
             format!(
                 "while asking for {}-way {}-shot episodes with {} queries a class",
                 shape.n_way, shape.k_shot, shape.n_query
@@ -104,7 +121,7 @@ impl<'m> Subject<'m> {
 
     /// Images of the smallest test class.
     pub(super) fn fewest_images(&self) -> usize {
-        self.material.class_lists().fewest_test_images
+        self.material.fewest_images(MetaSplit::Test)
     }
 
     /// The episode's images.
@@ -119,7 +136,15 @@ impl<'m> Subject<'m> {
 
     /// Accuracy and mean loss on the task's own queries.
     pub(super) fn judge(&self, task: &Task<f32>) -> Result<(f64, f64)> {
-        let prediction = self.predict(task)?;
+        self.judge_at(&self.weights, task)
+    }
+
+    /// The same of other weights of the same training.
+    pub(super) fn judge_at(&self, weights: &Weights<f32>, task: &Task<f32>) -> Result<(f64, f64)> {
+        let (network, theta) = (&*self.network, &weights.theta);
+        let prediction = self
+            .learner()
+            .predict(network, theta, weights.statistics(), task)?;
         let accuracy = prediction.accuracy(task.query_labels());
         Ok((accuracy, f64::from(prediction.query_loss)))
     }

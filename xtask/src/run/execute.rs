@@ -320,7 +320,7 @@ impl<'a> Run<'a> {
     }
 
     /// The state before the first step: initial weights are a function of the `init` stream alone.
-    pub(super) fn initial_state(&self) -> Result<TrainState<f32>> {
+    pub(crate) fn initial_state(&self) -> Result<TrainState<f32>> {
         let architecture = Architecture::new(&self.config.network)?;
         let mut rng = self.config.seeds.rng(Stream::Init, 0);
         let theta = architecture.initial_params(&mut rng);

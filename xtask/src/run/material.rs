@@ -102,14 +102,15 @@ impl Material {
             train: names(MetaSplit::Train),
             validation: names(MetaSplit::Validation),
             test: names(MetaSplit::Test),
-            fewest_test_images: self
-                .split
-                .test
-                .iter()
-                .map(|&class_idx| self.dataset.classes[class_idx as usize].n_images)
-                .min()
-                .unwrap_or(0),
+            fewest_test_images: self.fewest_images(MetaSplit::Test),
         }
+    }
+
+    /// Images of the smallest class of a part.
+    pub(crate) fn fewest_images(&self, part: MetaSplit) -> usize {
+        let classes = self.split.classes(part).iter();
+        let n_images = classes.map(|class| self.dataset.classes[*class as usize].n_images);
+        n_images.min().unwrap_or(0)
     }
 }
 
@@ -123,17 +124,30 @@ pub(crate) struct Episodes<'m> {
 }
 
 impl Episodes<'_> {
+    /// Number of the sampler's episode that stands at `index`.
+    pub(crate) fn number(&self, index: u64) -> u64 {
+        self.pool
+            .map_or(index, |pool| pool.episode(&self.seeds, index))
+    }
+
+    /// The sampler's episode of a number.
+    pub(crate) fn numbered(&self, number: u64) -> Episode {
+        self.sampler.episode(&self.seeds, number)
+    }
+
     /// The episode at `index`.
     pub(crate) fn episode(&self, index: u64) -> Episode {
-        let key = self
-            .pool
-            .map_or(index, |pool| pool.episode(&self.seeds, index));
-        self.sampler.episode(&self.seeds, key)
+        self.numbered(self.number(index))
     }
 
     /// The episode at `index`, gathered.
     pub(crate) fn task(&self, index: u64) -> Result<Task<f32>, AlgorithmError> {
-        Task::gather(self.dataset, &self.episode(index))
+        self.gather(&self.episode(index))
+    }
+
+    /// The images of an episode.
+    pub(crate) fn gather(&self, episode: &Episode) -> Result<Task<f32>, AlgorithmError> {
+        Task::gather(self.dataset, episode)
     }
 
     /// SHA-256 of the first `n` episodes.

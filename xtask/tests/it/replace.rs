@@ -93,6 +93,58 @@ fn exchanging_a_task_changes_the_learner_and_training_again_does_not() {
     assert!(said.contains("12 of 12 runs are in the store"), "{said}");
 }
 
+/// Family `d` is asked of whole pools alone; with nothing exchanged, two trainings stay equal at every step.
+#[test]
+fn gaps_and_parting_trainings_are_asked_of_whole_pools() {
+    let bench = bench();
+    let text = fs::read_to_string(bench.path("tiny.toml")).unwrap();
+    let probe = "[probe]\nfamilies = [\"c\", \"d\"]\ntasks = 4\n";
+    fs::write(bench.path("tiny.toml"), text + probe).unwrap();
+    let arguments = ["--out", "out", "--set", "replace.members=1"];
+    bench.experiment(&arguments);
+    assert_eq!(fs::read_dir(bench.path("out/probes")).unwrap().count(), 4);
+    let report = json(&bench.path("out/report.json"));
+    let settings = report["settings"].as_array().unwrap();
+    for learner in settings
+        .iter()
+        .flat_map(|it| it["learners"].as_array().unwrap())
+    {
+        let found = &learner["all"];
+        let gaps = &found["gaps"];
+        assert_eq!(gaps["shape"], serde_json::json!([3, 1, 2]));
+        assert_eq!(gaps["n_tasks"], 4);
+        for level in ["fresh_queries", "new_tasks", "new_classes"] {
+            assert!(
+                gaps["tested"][level]["loss"]["value"].is_f64(),
+                "{level}: {gaps}"
+            );
+        }
+        assert!(
+            gaps["last"].is_null(),
+            "the last weights are tested: {gaps}"
+        );
+        let parting = &found["trajectory"];
+        assert_eq!(
+            (&parting["start"], &parting["n_steps"]),
+            (&2.into(), &10.into())
+        );
+        assert_eq!(parting["floor"], 0.0);
+        assert!(
+            parting["last"]["value"].as_f64().unwrap() > 0.0,
+            "{parting}"
+        );
+        // Six images of a class, two of them queries.
+        assert_eq!(found["left_out"]["k_shot"], 4);
+        assert_eq!(found["shots"]["curve"].as_array().unwrap().len(), 4);
+    }
+    // The same answers on other numbers of threads.
+    let path = bench.path("out/probes/maml-glyphs-3w1s-n6-s0/generalization.json");
+    let before = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    bench.experiment(&[&arguments[..], &["--threads", "3"]].concat());
+    assert_eq!(before, fs::read(&path).unwrap());
+}
+
 #[test]
 fn pools_that_cannot_be_are_named() {
     let refused = |table: &str, expected: &[&str]| {

@@ -86,6 +86,41 @@ fn without_batch_statistics_queries_are_judged_the_same_alone_and_with_them_they
     }
 }
 
+/// Two supports of a class that are the same image: its mean is that image, with one or two of them; and it has twice the
+/// attention of one.
+#[test]
+fn leaving_out_one_of_two_equal_supports() {
+    let shape = crate::networks::SHAPE;
+    assert_eq!(shape.k_shot, 2);
+    let n_pixels = task(5).images().len() / (shape.n_support() + shape.n_queries());
+    let mut images = task(5).images().to_vec();
+    let (first, second) = images.split_at_mut(n_pixels);
+    second[..n_pixels].copy_from_slice(first);
+    let twice = metastable_algorithms::Task::new(shape, images).unwrap();
+    let once = twice.without_support(1).unwrap();
+    for (name, weight) in [("protonet", 1.0), ("matching", 2.0_f64)] {
+        let entry = LEARNERS.iter().find(|entry| entry.name == name).unwrap();
+        let (network, theta) = network("conv4", Norm::None, entry.head);
+        let learner = LearnerConfig::named(name).validate().unwrap();
+        let predict = |task| {
+            let learner: &dyn Learner<f64> = learner.double();
+            let prediction = learner.predict(&*network, &theta, Statistics::Batch, task);
+            prediction.unwrap().log_probabilities
+        };
+        let (twice, once) = (predict(&twice), predict(&once));
+        for (twice, once) in twice.chunks_exact(3).zip(once.chunks_exact(3)) {
+            // p_0 of two is w p_0 / (w p_0 + p_1 + p_2) of one.
+            let total = once.iter().map(|p| p.exp()).sum::<f64>() + (weight - 1.0) * once[0].exp();
+            let expected = (weight * once[0].exp() / total).ln();
+            assert!(
+                (twice[0] - expected).abs() < 1e-9,
+                "{name} {} {expected}",
+                twice[0]
+            );
+        }
+    }
+}
+
 /// The order of the classes is nothing to a metric learner, and something to a head.
 #[test]
 fn only_a_head_sees_the_order_of_the_classes() {

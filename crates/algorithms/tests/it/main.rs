@@ -8,6 +8,7 @@
 mod asking;
 mod closed_form;
 mod config;
+mod exchange;
 mod memory;
 mod networks;
 mod observing;

@@ -1,4 +1,4 @@
-//! D2: how much one support example decides: each is exchanged for another of its class.
+//! D2: how much one support example decides: each is exchanged for another of its class. (Left out: [`super::left_out`].)
 
 use serde::{Deserialize, Serialize};
 
@@ -12,30 +12,32 @@ use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::summary::mean;
 
-/// Query losses of one run with one support example exchanged.
+/// Query losses of one run with one support example exchanged, or left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Answers {
     /// Tasks whose losses were all finite.
     pub n_tasks: usize,
+    /// Supports of each class, K.
+    pub k_shot: usize,
     /// Support examples of each task, N K.
     pub n_examples: usize,
     /// Query loss in nats with the support set as it is, `(n_tasks)`.
     pub loss: Vec<f64>,
-    /// With example `j` exchanged, `(n_tasks, n_examples)`.
-    pub exchanged_loss: Vec<f64>,
+    /// With example `j` changed, `(n_tasks, n_examples)`.
+    pub changed_loss: Vec<f64>,
     /// Accuracy as it is, `(n_tasks)`.
     pub accuracy: Vec<f64>,
-    /// With example `j` exchanged, `(n_tasks, n_examples)`.
-    pub exchanged_accuracy: Vec<f64>,
+    /// With example `j` changed, `(n_tasks, n_examples)`.
+    pub changed_accuracy: Vec<f64>,
 }
 
 impl Answers {
     pub(super) fn check(&self, what: &str) -> Result<(), AnalysisError> {
         for (table, width) in [
             (&self.loss, 1),
-            (&self.exchanged_loss, self.n_examples),
+            (&self.changed_loss, self.n_examples),
             (&self.accuracy, 1),
-            (&self.exchanged_accuracy, self.n_examples),
+            (&self.changed_accuracy, self.n_examples),
         ] {
             check_table(what, table, self.n_tasks, width)?;
         }
@@ -45,9 +47,9 @@ impl Answers {
     /// `of` the changes of each task.
     fn changes(&self, loss: bool, of: fn(&[f64]) -> f64) -> Vec<f64> {
         let (whole, exchanged) = if loss {
-            (&self.loss, &self.exchanged_loss)
+            (&self.loss, &self.changed_loss)
         } else {
-            (&self.accuracy, &self.exchanged_accuracy)
+            (&self.accuracy, &self.changed_accuracy)
         };
         let tasks = whole.iter().zip(exchanged.chunks_exact(self.n_examples));
         tasks
@@ -68,6 +70,8 @@ pub struct ExampleInfluence {
     pub n_runs: usize,
     /// Tasks of each.
     pub n_tasks: usize,
+    /// Supports of each class.
+    pub k_shot: usize,
     /// Support examples of each task.
     pub n_examples: usize,
     /// `gamma`: mean over tasks of the largest `|L_Q(phi) - L_Q(phi^(j))|`, in nats.
@@ -76,6 +80,8 @@ pub struct ExampleInfluence {
     pub mean_loss_change: Estimate,
     /// Mean over tasks of the largest change of accuracy.
     pub largest_accuracy_change: Estimate,
+    /// Mean change of accuracy, over tasks and examples.
+    pub mean_accuracy_change: Estimate,
 }
 
 impl Measure for ExampleInfluence {
@@ -88,26 +94,38 @@ pub(crate) const METRIC: LearnerMetric = LearnerMetric {
     measure,
 };
 
-fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
-    let asked: Vec<&Answers> = group.answers(|probe| {
-        let answers = probe.example_influence.as_ref();
-        answers.filter(|answers| answers.n_tasks > 0)
-    });
+/// What one example decides, over runs; `None` without answers.
+pub(super) fn influence(
+    asked: &[&Answers],
+    options: &Options,
+) -> Result<Option<ExampleInfluence>, AnalysisError> {
     let Some(first) = asked.first() else {
-        return Ok(Measured::absent());
+        return Ok(None);
     };
     let largest = |changes: &[f64]| changes.iter().copied().fold(0.0, f64::max);
     let over = |loss: bool, of: fn(&[f64]) -> f64| {
         let runs: Vec<Vec<f64>> = asked.iter().map(|run| run.changes(loss, of)).collect();
         some(over_runs(&runs, options.level))
     };
-    let result = ExampleInfluence {
+    Ok(Some(ExampleInfluence {
         n_runs: asked.len(),
         n_tasks: first.n_tasks,
+        k_shot: first.k_shot,
         n_examples: first.n_examples,
         largest_loss_change: over(true, largest)?,
         mean_loss_change: over(true, mean)?,
         largest_accuracy_change: over(false, largest)?,
+        mean_accuracy_change: over(false, mean)?,
+    }))
+}
+
+fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
+    let asked: Vec<&Answers> = group.answers(|probe| {
+        let answers = probe.example_influence.as_ref();
+        answers.filter(|answers| answers.n_tasks > 0)
+    });
+    let Some(result) = influence(&asked, options)? else {
+        return Ok(Measured::absent());
     };
     let text = format!(
         "Exchanging the one support example that matters most changes the accuracy of {} on its task by {} (mean over {} \
@@ -130,11 +148,12 @@ mod tests {
     fn changes_by_hand() {
         let answers = Answers {
             n_tasks: 1,
+            k_shot: 1,
             n_examples: 2,
             loss: vec![1.0],
-            exchanged_loss: vec![1.5, 0.0],
+            changed_loss: vec![1.5, 0.0],
             accuracy: vec![0.8],
-            exchanged_accuracy: vec![0.8, 0.9],
+            changed_accuracy: vec![0.8, 0.9],
         };
         assert!((answers.changes(true, mean)[0] - 0.75).abs() < 1e-12);
         answers.check("").unwrap();

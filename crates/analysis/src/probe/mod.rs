@@ -9,16 +9,20 @@ pub mod corruption;
 pub mod coupling;
 pub mod curvature;
 pub mod example_influence;
+pub mod gaps;
 pub mod kinship;
 pub mod label_noise;
 pub mod label_order;
+pub mod left_out;
 pub mod mismatch;
 mod pool;
 pub mod representation;
+pub mod shots;
 pub mod step_sizes;
 pub mod support_sets;
 pub mod surface;
 pub mod task_map;
+pub mod trajectory;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +49,18 @@ pub struct Probe {
     /// D2: one support example exchanged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub example_influence: Option<example_influence::Answers>,
+    /// D3: seen tasks, new tasks, new classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gaps: Option<gaps::Answers>,
+    /// D1: one task of one training step exchanged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trajectory: Option<trajectory::Answers>,
+    /// C7 and D2: one support example left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<example_influence::Answers>,
+    /// C7: ever more supports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shots: Option<shots::Answers>,
     /// F1 to F3: curvature and sharpness of the losses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub curvature: Option<curvature::Answers>,
@@ -84,6 +100,10 @@ impl Probe {
             step_sizes,
             coupling,
             example_influence,
+            gaps,
+            trajectory,
+            left_out,
+            shots,
             curvature,
             surface,
             representation,
@@ -99,6 +119,10 @@ impl Probe {
         take(&mut self.step_sizes, step_sizes);
         take(&mut self.coupling, coupling);
         take(&mut self.example_influence, example_influence);
+        take(&mut self.gaps, gaps);
+        take(&mut self.trajectory, trajectory);
+        take(&mut self.left_out, left_out);
+        take(&mut self.shots, shots);
         take(&mut self.curvature, curvature);
         take(&mut self.surface, surface);
         take(&mut self.representation, representation);
@@ -130,6 +154,18 @@ impl Probe {
         }
         if let Some(answers) = &self.example_influence {
             answers.check(&of("exchanged examples"))?;
+        }
+        if let Some(answers) = &self.gaps {
+            answers.check(&of("gaps"))?;
+        }
+        if let Some(answers) = &self.trajectory {
+            answers.check(&of("trainings in lockstep"))?;
+        }
+        if let Some(answers) = &self.left_out {
+            answers.check(&of("examples left out"))?;
+        }
+        if let Some(answers) = &self.shots {
+            answers.check(&of("numbers of supports"))?;
         }
         if let Some(answers) = &self.curvature {
             answers.check(&of("curvature"))?;

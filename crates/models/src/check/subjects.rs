@@ -19,8 +19,8 @@ pub struct Subject {
     pub loss: Loss,
     /// Classes of the objective.
     pub n_way: usize,
-    /// Supports of each class.
-    pub k_shot: usize,
+    /// Label of each support, of unequal number: what holds for them holds for equal ones.
+    pub supports: Vec<usize>,
     /// Labels of the judged rows.
     pub labels: Vec<usize>,
     /// Inner steps taken.
@@ -50,7 +50,7 @@ impl Subject {
             objective: Objective {
                 loss: self.loss,
                 n_way: self.n_way,
-                k_shot: self.k_shot,
+                supports: &self.supports,
                 labels: &self.labels,
             },
         }
@@ -94,7 +94,7 @@ impl Subject {
             Loss::CrossEntropy => architecture.n_outputs(),
             Loss::Prototype { .. } | Loss::Matching { .. } => 3,
         };
-        let k_shot = 2;
+        let supports = vec![0, 0, 0, 1, 2, 2];
         let mut params = architecture.initial_params::<f64>(rng);
         for entry in architecture.layout().entries() {
             // Shifts go up on average: a small network with most of its units off has next to no derivative to test.
@@ -115,7 +115,7 @@ impl Subject {
         let n_images = Objective {
             loss,
             n_way,
-            k_shot,
+            supports: &supports,
             labels: &labels,
         }
         .n_rows();
@@ -131,7 +131,7 @@ impl Subject {
             config,
             loss,
             n_way,
-            k_shot,
+            supports,
             labels,
             inner_step,
             stored: use_stored.then_some(stored),

@@ -5,6 +5,8 @@
 //! class. A prototype is a reference that is alone in its class. Each piece has a value, a pull-back, a tangent, and a
 //! tangent of the pull-back, and the composition follows the same order.
 
+use std::ops::Range;
+
 use super::loss::Judged;
 use super::softmax::{log_softmax, log_sum_exp, softmax_tangent};
 use super::unit_rows::UnitRows;
@@ -16,8 +18,8 @@ pub(super) struct MetricLoss<T> {
     temperature: T,
     /// Whether supports are averaged by class.
     averages: bool,
-    n_way: usize,
-    k_shot: usize,
+    /// Rows of the supports of each class.
+    classes: Vec<Range<usize>>,
     width: usize,
     labels: Vec<usize>,
     /// References and queries as they are compared, `(n, width)` each.
@@ -43,7 +45,7 @@ struct Sides<T> {
 }
 
 impl<T: Real> MetricLoss<T> {
-    /// Judges `outputs`, `(n_way * k_shot + n_queries, width)`; returns the trace and the gradient at the outputs.
+    /// Judges `outputs`, `(n_support + n_queries, width)`; returns the trace and the gradient at the outputs.
     pub(super) fn forward(
         objective: &Objective<'_>,
         metric: Metric,
@@ -52,10 +54,10 @@ impl<T: Real> MetricLoss<T> {
         outputs: &[T],
         width: usize,
     ) -> (Self, Vec<T>) {
-        let (n_way, k_shot) = (objective.n_way, objective.k_shot);
-        let (support, query) = outputs.split_at(n_way * k_shot * width);
+        let classes: Vec<Range<usize>> = objective.classes().collect();
+        let (support, query) = outputs.split_at(objective.n_support() * width);
         let references = if averages {
-            class_means(support, k_shot, width)
+            class_means(support, &classes, width)
         } else {
             support.to_vec()
         };
@@ -63,8 +65,7 @@ impl<T: Real> MetricLoss<T> {
             metric,
             temperature: T::of(temperature),
             averages,
-            n_way,
-            k_shot,
+            classes,
             width,
             labels: objective.labels.to_vec(),
             references: Rows::new(metric, references, width),
@@ -93,9 +94,9 @@ impl<T: Real> MetricLoss<T> {
 
     /// Tangent of the gradient at the outputs, where the outputs have the tangent `d_outputs`.
     pub(super) fn gradient_tangent(&self, d_outputs: &[T]) -> Vec<T> {
-        let (d_support, d_query) = d_outputs.split_at(self.n_way * self.k_shot * self.width);
+        let (d_support, d_query) = d_outputs.split_at(self.n_support() * self.width);
         let d_references = if self.averages {
-            class_means(d_support, self.k_shot, self.width)
+            class_means(d_support, &self.classes, self.width)
         } else {
             d_support.to_vec()
         };
@@ -120,33 +121,44 @@ impl<T: Real> MetricLoss<T> {
         })
     }
 
-    /// References of one class.
-    fn per_class(&self) -> usize {
-        if self.averages { 1 } else { self.k_shot }
+    fn n_support(&self) -> usize {
+        self.classes.last().map_or(0, |class| class.end)
     }
 
     fn n_references(&self) -> usize {
-        self.n_way * self.per_class()
+        self.references.values().len() / self.width
+    }
+
+    /// The references of each class.
+    fn of_classes(&self) -> Vec<Range<usize>> {
+        if self.averages {
+            (0..self.classes.len())
+                .map(|class| class..class + 1)
+                .collect()
+        } else {
+            self.classes.clone()
+        }
     }
 
     /// Scores, attention, and what is judged.
     fn attend(&mut self) {
-        let (width, per_class, n_references) = (self.width, self.per_class(), self.n_references());
+        let (width, n_references) = (self.width, self.n_references());
+        let classes = self.of_classes();
         let (references, queries) = (self.references.values(), self.queries.values());
-        let mut log_probabilities = Vec::with_capacity(self.labels.len() * self.n_way);
+        let mut log_probabilities = Vec::with_capacity(self.labels.len() * classes.len());
         for (query, label) in queries.chunks_exact(width).zip(&self.labels) {
             let mut scores: Vec<T> = references
                 .chunks_exact(width)
                 .map(|reference| similarity(self.metric, query, reference) / self.temperature)
                 .collect();
             log_softmax(&mut scores);
-            let by_class = scores
-                .chunks_exact(per_class)
-                .map(|class| log_sum_exp(class.iter().copied()));
+            let by_class = classes
+                .iter()
+                .map(|class| log_sum_exp(scores[class.clone()].iter().copied()));
             let first = log_probabilities.len();
             log_probabilities.extend(by_class);
             let own = log_probabilities[first + label];
-            let own_range = label * per_class..(label + 1) * per_class;
+            let own_range = &classes[*label];
             self.own_attention.extend((0..n_references).map(|r| {
                 if own_range.contains(&r) {
                     (scores[r] - own).exp()
@@ -157,7 +169,7 @@ impl<T: Real> MetricLoss<T> {
             self.attention
                 .extend(scores.iter().map(|score| score.exp()));
         }
-        self.judged = Judged::new(log_probabilities, self.n_way, &self.labels);
+        self.judged = Judged::new(log_probabilities, classes.len(), &self.labels);
     }
 
     fn share(&self) -> T {
@@ -253,14 +265,12 @@ impl<T: Real> MetricLoss<T> {
 
     /// From references and queries to all output rows.
     fn pull_references(&self, sides: Sides<T>) -> Vec<T> {
-        let mut rows =
-            Vec::with_capacity(self.n_way * self.k_shot * self.width + sides.queries.len());
+        let mut rows = Vec::with_capacity(self.n_support() * self.width + sides.queries.len());
         if self.averages {
-            #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-            let share = T::of(1.0 / self.k_shot as f64);
-            for class in sides.references.chunks_exact(self.width) {
-                for _ in 0..self.k_shot {
-                    rows.extend(class.iter().map(|value| *value * share));
+            let prototypes = sides.references.chunks_exact(self.width);
+            for (prototype, class) in prototypes.zip(&self.classes) {
+                for _ in class.clone() {
+                    rows.extend(prototype.iter().map(|value| *value * share(class)));
                 }
             }
         } else {
@@ -361,15 +371,24 @@ fn slope<T: Real>(metric: Metric, query: T, reference: T) -> (T, T) {
     }
 }
 
-/// Mean row of each class, `(n_way * k_shot, width)` to `(n_way, width)`.
-fn class_means<T: Real>(support: &[T], k_shot: usize, width: usize) -> Vec<T> {
-    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-    let share = T::of(1.0 / k_shot as f64);
-    let mut means = Vec::with_capacity(support.len() / k_shot);
-    for class in support.chunks_exact(k_shot * width) {
+/// Mean row of each class, `(n_support, width)` to `(n_way, width)`.
+fn class_means<T: Real>(support: &[T], classes: &[Range<usize>], width: usize) -> Vec<T> {
+    let mut means = Vec::with_capacity(classes.len() * width);
+    for class in classes {
+        let (rows, share) = (
+            &support[class.start * width..class.end * width],
+            share(class),
+        );
         means.extend(
-            (0..width).map(|j| class.iter().skip(j).step_by(width).copied().sum::<T>() * share),
+            (0..width).map(|j| rows.iter().skip(j).step_by(width).copied().sum::<T>() * share),
         );
     }
     means
+}
+
+/// What each support adds to the prototype of its class.
+fn share<T: Real>(class: &Range<usize>) -> T {
+    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let n = class.len() as f64;
+    T::of(1.0 / n)
 }

@@ -1,5 +1,7 @@
 //! The losses of [`crate::objective`], in twice differentiable candle operations.
 
+use std::ops::Range;
+
 use candle_core::{D, Result, Tensor};
 
 use crate::{Loss, Metric, Objective};
@@ -9,7 +11,6 @@ const COSINE_EPS: f64 = 1e-8;
 
 /// Natural log-probabilities of the judged rows, `(n_judged, n_way)`.
 pub(super) fn log_probabilities(outputs: &Tensor, objective: &Objective<'_>) -> Result<Tensor> {
-    let (n_way, k_shot) = (objective.n_way, objective.k_shot);
     let n_support = objective.n_support();
     let n_judged = objective.labels.len();
     let supports = || outputs.narrow(0, 0, n_support);
@@ -20,7 +21,9 @@ pub(super) fn log_probabilities(outputs: &Tensor, objective: &Objective<'_>) -> 
             metric,
             temperature,
         } => {
-            let prototypes = supports()?.reshape((n_way, k_shot, ()))?.mean(1)?;
+            let mean = |class: Range<usize>| outputs.narrow(0, class.start, class.len())?.mean(0);
+            let prototypes = objective.classes().map(mean).collect::<Result<Vec<_>>>()?;
+            let prototypes = Tensor::stack(&prototypes, 0)?;
             similarity(metric, &queries()?, &prototypes)?.affine(1.0 / temperature, 0.0)?
         }
         Loss::Matching {
@@ -28,10 +31,16 @@ pub(super) fn log_probabilities(outputs: &Tensor, objective: &Objective<'_>) -> 
             temperature,
         } => {
             // log of the attention summed by class: its logarithm first, so that nothing underflows to log 0.
-            let attention = similarity(metric, &queries()?, &supports()?)?
-                .affine(1.0 / temperature, 0.0)?
-                .reshape((n_judged, n_way, k_shot))?;
-            log_sum_exp(&attention)?.squeeze(D::Minus1)?
+            let attention =
+                similarity(metric, &queries()?, &supports()?)?.affine(1.0 / temperature, 0.0)?;
+            let of_class = |class: Range<usize>| {
+                log_sum_exp(&attention.narrow(1, class.start, class.len())?)
+            };
+            let classes = objective
+                .classes()
+                .map(of_class)
+                .collect::<Result<Vec<_>>>()?;
+            Tensor::cat(&classes, 1)?
         }
     };
     logits.broadcast_sub(&log_sum_exp(&logits)?)

@@ -110,10 +110,13 @@ fn agrees_with_pytorch(name: &str, backend: Backend) {
                 .as_ref()
                 .map_or(Statistics::Batch, Statistics::Stored),
         };
+        let supports: Vec<usize> = (0..spec.n_way)
+            .flat_map(|class| vec![class; spec.k_shot])
+            .collect();
         let objective = Objective {
             loss: spec.loss,
             n_way: spec.n_way,
-            k_shot: spec.k_shot,
+            supports: &supports,
             labels,
         };
         let at = params(file, "params", network.layout());

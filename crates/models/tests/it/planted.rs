@@ -220,7 +220,7 @@ fn errors_with(mistake: Mistake) -> check::Errors {
         objective: Objective {
             loss: Loss::CrossEntropy,
             n_way: 2,
-            k_shot: 0,
+            supports: &[],
             labels: &[0, 1, 1, 0],
         },
     };

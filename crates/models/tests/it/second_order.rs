@@ -48,7 +48,7 @@ fn with_the_switch_off_the_graph_backend_refuses() {
     let objective = Objective {
         loss: Loss::CrossEntropy,
         n_way: 2,
-        k_shot: 0,
+        supports: &[],
         labels: &[0, 1],
     };
     let derivatives = |backend| {

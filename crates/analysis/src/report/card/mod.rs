@@ -62,6 +62,11 @@ const PARTS: &[Part] = &[
         columns: probed::ADAPTATION,
     },
     Part {
+        caption: "One task of the training pool exchanged, one task of one training step exchanged (doublings of the distance), and what is \
+                  lost against the tasks of training.",
+        columns: probed::GENERALIZATION,
+    },
+    Part {
         caption: "Curvature of the query loss after adaptation, kinship of the features of different seeds, and what is left under damage, \
                   other data and wrong labels.",
         columns: probed::GEOMETRY_AND_SHIFT,

@@ -7,12 +7,15 @@ use crate::probe::corruption::{CorruptionDrop, Place};
 use crate::probe::coupling::Coupling;
 use crate::probe::curvature::Curvature;
 use crate::probe::example_influence::ExampleInfluence;
+use crate::probe::gaps::Gaps;
 use crate::probe::kinship::Kinship;
 use crate::probe::label_noise::LabelNoise;
 use crate::probe::label_order::LabelOrder;
 use crate::probe::mismatch::Mismatch;
 use crate::probe::step_sizes::StepSizes;
 use crate::probe::support_sets::SupportSets;
+use crate::probe::trajectory::Trajectory;
+use crate::replacement::coefficient::ReplaceOneTask;
 use crate::report::document::{decimal, percent};
 
 /// Whether one trained learner gives one answer.
@@ -46,6 +49,39 @@ pub(super) const ADAPTATION: &[Column] = &[
             decimal(margin.median, 2),
             percent(margin.below_one)
         ))
+    }),
+];
+
+/// Whether another task changes the learner, and what is left on other tasks.
+pub(super) const GENERALIZATION: &[Column] = &[
+    plain("one task exchanged, nats [CI] (noise floor)", |row| {
+        let found: ReplaceOneTask = row.measures.get()?;
+        let floor = match found.floor {
+            None => "not measured".to_owned(),
+            Some(floor) if floor.is_exactly_zero() => "exactly 0".to_owned(),
+            Some(floor) => format!("{:.1e}", floor.loss),
+        };
+        Some(format!("{} ({floor})", raw(&found.beta, 4)))
+    }),
+    plain("its parameters, %", |row| {
+        let found: ReplaceOneTask = row.measures.get()?;
+        Some(percent(found.distance.value))
+    }),
+    plain("doublings in 100 steps [CI]", |row| {
+        Some(raw(&row.measures.get::<Trajectory>()?.growth, 2))
+    }),
+    plain("gap to fresh queries, pp [CI]", |row| {
+        let gaps: Gaps = row.measures.get()?;
+        Some(with_interval(&gaps.tested.fresh_queries?.accuracy))
+    }),
+    plain("gap to new tasks, pp [CI]", |row| {
+        Some(with_interval(
+            &row.measures.get::<Gaps>()?.tested.new_tasks.accuracy,
+        ))
+    }),
+    plain("gap to new classes, pp [CI]", |row| {
+        let gaps: Gaps = row.measures.get()?;
+        Some(with_interval(&gaps.tested.new_classes?.accuracy))
     }),
 ];
 

@@ -18,6 +18,7 @@ pub(crate) mod factors;
 mod failures;
 mod fan;
 mod fingerprint;
+mod gaps;
 mod hardness;
 mod intervals;
 mod kinship;
@@ -29,12 +30,14 @@ mod outcome;
 mod replacement;
 mod representation;
 mod seeds;
+mod shots;
 mod sources;
 mod step_sizes;
 mod support_sets;
 mod surface;
 pub(crate) mod tail;
 mod task_map;
+mod trajectory;
 mod waterfall;
 
 /// All chapters; within a family they stand in this order.
@@ -50,7 +53,10 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &label_order::SUBJECT,
     &step_sizes::SUBJECT,
     &coupling::SUBJECT,
+    &shots::SUBJECT,
     &replacement::SUBJECT,
+    &trajectory::SUBJECT,
+    &gaps::SUBJECT,
     &example_influence::SUBJECT,
     &curvature::SUBJECT,
     &surface::SUBJECT,
