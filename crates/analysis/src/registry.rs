@@ -3,7 +3,7 @@
 use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
 use crate::{
     aggregate, churn, comparison, components, confusion, curves, difficulty, factors, hardness,
-    probe, replacement, spread, tail, threshold, transfer,
+    probe, replacement, spread, tail, threshold, training, transfer,
 };
 
 /// Metrics of one learner in one setting, in the order of the report.
@@ -15,6 +15,14 @@ pub const LEARNER_METRICS: &[&LearnerMetric] = &[
     &confusion::METRIC,
     &churn::METRIC,
     &threshold::METRIC,
+    &training::reliability::METRIC,
+    &training::spikes::METRIC,
+    &training::signal::METRIC,
+    &training::alignment::METRIC,
+    &training::first_order::METRIC,
+    &training::inside::INNER,
+    &training::inside::UNITS,
+    &training::selection::METRIC,
     &curves::METRIC,
     &replacement::coefficient::METRIC,
     &probe::support_sets::METRIC,

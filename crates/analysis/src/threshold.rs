@@ -21,6 +21,12 @@ pub struct StepsToThreshold {
     pub n_reached: usize,
     /// Kaplan-Meier median of the steps; absent if fewer than half of the runs are estimated to reach it.
     pub median: Option<f64>,
+    /// Steps after which a quarter and three quarters of the runs have reached it; absent as for the median.
+    #[serde(default)]
+    pub quartiles: [Option<f64>; 2],
+    /// Training tasks seen at the median; absent without it, and where the size of a meta-batch is not known.
+    #[serde(default)]
+    pub tasks: Option<f64>,
     /// Share of runs that have not reached it after a step, by Kaplan and Meier.
     pub survival: Vec<SurvivalPoint>,
 }
@@ -125,10 +131,16 @@ pub fn kaplan_meier(times: &[f64], happened: &[bool]) -> Result<Vec<SurvivalPoin
 /// First time at which at most half are left; `None` if more than half are left at the end.
 #[must_use]
 pub fn median_survival(survival: &[SurvivalPoint]) -> Option<f64> {
-    // The products of Kaplan and Meier meet 1/2 only up to rounding.
+    survival_time(survival, 0.5)
+}
+
+/// First time at which at most the share `left` is left; `None` if more are left at the end.
+#[must_use]
+pub fn survival_time(survival: &[SurvivalPoint], left: f64) -> Option<f64> {
+    // The products of Kaplan and Meier meet a share only up to rounding.
     survival
         .iter()
-        .find(|point| point.share <= 0.5 + 1e-12)
+        .find(|point| point.share <= left + 1e-12)
         .map(|point| point.time)
 }
 
@@ -155,15 +167,26 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         .collect();
     let happened: Vec<bool> = runs.iter().map(|run| run.step.is_some()).collect();
     let survival = kaplan_meier(&times, &happened)?;
+    let median = median_survival(&survival);
+    let log = group.runs.iter().find_map(|run| run.training.as_ref());
     let result = StepsToThreshold {
         threshold,
+        quartiles: [0.75, 0.25].map(|left| survival_time(&survival, left)),
+        tasks: median
+            .zip(log)
+            .map(|(steps, log)| steps * log.n_tasks as f64),
         n_reached: happened.iter().filter(|yes| **yes).count(),
-        median: median_survival(&survival),
+        median,
         survival,
         runs,
     };
     let when = match result.median {
-        Some(median) => format!("at a median of {median:.0} steps"),
+        Some(median) => {
+            let tasks = result
+                .tasks
+                .map_or_else(String::new, |n| format!(", {n:.0} tasks"));
+            format!("at a median of {median:.0} steps{tasks}")
+        }
         None => "too few to give a median".to_owned(),
     };
     let text = format!(
@@ -236,6 +259,9 @@ mod tests {
             );
         }
         assert_eq!(median_survival(&survival), Some(23.0));
+        // The quarter of Kaplan and Meier: S falls to 0.7529 at week 10 and under three quarters at week 13.
+        assert_eq!(survival_time(&survival, 0.75), Some(13.0));
+        assert_eq!(survival_time(&survival, 0.25), None);
         assert!(median_survival(&survival[..6]).is_none());
     }
 }

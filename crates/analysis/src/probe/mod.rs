@@ -15,7 +15,7 @@ pub mod label_noise;
 pub mod label_order;
 pub mod left_out;
 pub mod mismatch;
-mod pool;
+pub(crate) mod pool;
 pub mod representation;
 pub mod shots;
 pub mod step_sizes;

@@ -7,7 +7,7 @@ use crate::summary::{mean, standard_deviation};
 
 /// Mean over runs of the mean over tasks, with Student's interval over the runs; with one run, over its tasks (another
 /// training may then lie elsewhere, as the method says). `None` without values.
-pub(super) fn over_runs(runs: &[Vec<f64>], level: f64) -> Option<Estimate> {
+pub(crate) fn over_runs(runs: &[Vec<f64>], level: f64) -> Option<Estimate> {
     let runs: Vec<&Vec<f64>> = runs.iter().filter(|run| !run.is_empty()).collect();
     let means: Vec<f64> = runs.iter().map(|run| mean(run)).collect();
     let (values, method) = match runs.as_slice() {

@@ -1,9 +1,18 @@
 //! What a training leaves behind besides its curve, as plain tables: gradients step by step, angles between the gradients of
 //! tasks, and the network from within. The input of family E; a log from another laboratory serves as well.
 
+pub mod alignment;
+pub mod first_order;
+pub mod inside;
+pub mod reliability;
+pub mod selection;
+pub mod signal;
+pub mod spikes;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AnalysisError, check_finite, check_len};
+use crate::group::LearnerRuns;
 
 /// The log of one training.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -150,6 +159,21 @@ impl TrainingLog {
             if let Some(angles) = &line.angles {
                 check_finite(&of("cosine"), &angles.gradients)?;
             }
+            let curve = line
+                .inside
+                .as_ref()
+                .and_then(|inside| inside.curve.as_ref());
+            if let Some(curve) = curve {
+                let n_points = curve.query_accuracy.len();
+                for column in [
+                    &curve.query_accuracy,
+                    &curve.support_loss,
+                    &curve.query_loss,
+                ] {
+                    check_len(&of("inner-loop curve"), n_points, column.len())?;
+                    check_finite(&of("inner-loop curve"), column)?;
+                }
+            }
         }
         Ok(())
     }
@@ -168,4 +192,11 @@ impl Selection {
         check_finite(what, &self.best)?;
         check_finite(what, &self.last)
     }
+}
+
+/// Logs of the runs that have one with steps, in order of seed.
+pub(crate) fn logs<'a>(group: &LearnerRuns<'a>) -> Vec<&'a TrainingLog> {
+    let logs = group.runs.iter().filter_map(|run| run.training.as_ref());
+    logs.filter(|log| log.lines.iter().any(|line| !line.losses.is_empty()))
+        .collect()
 }

@@ -4,6 +4,7 @@
     reason = "helpers of tests; a panic is how they fail"
 )]
 
+mod dynamics;
 mod estimators;
 mod factors;
 mod golden;

@@ -10,6 +10,7 @@ use metastable_analysis::registry::{LEARNER_METRICS, SETTING_METRICS, STUDY_METR
 use metastable_analysis::spread::Spread;
 use metastable_analysis::tail::Tail;
 use metastable_analysis::threshold::StepsToThreshold;
+use metastable_analysis::training::Selection;
 use metastable_analysis::transfer::Transfer;
 use metastable_analysis::{
     Adaptation, Certainty, Finding, Options, Outcome, Run, Study, StudyAnalysis, TestPool, analyze,
@@ -89,6 +90,13 @@ fn every_metric_of_a_sound_study() {
             query_accuracy: vec![0.2, 0.9, 0.2, 0.8],
             support_loss: vec![1.6, 0.1, 1.6, 0.2],
             query_loss: vec![1.6, 0.3, 1.6, 0.4],
+        });
+        run.training = Some(crate::dynamics::log(0.0));
+        run.selection = Some(Selection {
+            best_step: 1,
+            last_step: 2,
+            best: vec![0.9],
+            last: vec![0.8],
         });
     }
     let log_odds = (0..40 * 75).map(|query| f64::from(query % 40)).collect();

@@ -389,7 +389,8 @@ fn scores_alone_have_a_report() {
     let analysis = analyze(&study, &options()).unwrap();
     let learner = &analysis.settings[0].learners[0];
     let there: Vec<&str> = learner.all.ids().collect();
-    assert_eq!(there, ["components", "spread", "tail", "threshold"]);
+    let expected = ["components", "reliability", "spread", "tail", "threshold"];
+    assert_eq!(there, expected);
     assert!(learner.failures.failed.is_empty());
     let page = report::html(&study, &analysis);
     check(&page);

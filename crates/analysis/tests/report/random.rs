@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use metastable_analysis::training::{
+    Angles, BlockState, FirstOrderBias, InnerAngles, Inside, LogLine, MeanCurve, Selection,
+    TrainingLog,
+};
 use metastable_analysis::{Adaptation, Outcome, Progress, Run, Study, Test, analyze, report};
 use proptest::prelude::*;
 
@@ -17,6 +21,9 @@ fn any_history() -> impl Strategy<Value = Vec<Progress>> {
         0..6,
     )
     .prop_map(|lines| {
+        let mut lines = lines;
+        lines.sort_by_key(|line| line.0);
+        lines.dedup_by_key(|line| line.0);
         lines
             .into_iter()
             .map(|(step, train_loss, validation_accuracy)| Progress {
@@ -60,6 +67,96 @@ fn any_adaptation() -> impl Strategy<Value = Adaptation> {
     })
 }
 
+fn any_angles() -> impl Strategy<Value = Angles> {
+    let cosines = || prop::collection::vec(-1.0..1.0f64, 0..4);
+    let bias = || prop::option::of((-1.0..1.0f64, 0.0..9.0f64));
+    let inner = (cosines(), cosines(), bias(), bias()).prop_map(
+        |(within_task, trajectories, bias, layer)| {
+            let [bias, layer] = [bias, layer]
+                .map(|it| it.map(|(cosine, difference)| FirstOrderBias { cosine, difference }));
+            InnerAngles {
+                within_task,
+                trajectories,
+                bias,
+                layers: vec![layer],
+            }
+        },
+    );
+    (cosines(), prop::option::of(inner)).prop_map(|(gradients, inner)| Angles { gradients, inner })
+}
+
+fn any_inside() -> impl Strategy<Value = Inside> {
+    let column = || prop::collection::vec(0.0..1.0f64, 3);
+    let curve =
+        (column(), column(), column()).prop_map(|(query_accuracy, support_loss, query_loss)| {
+            MeanCurve {
+                query_accuracy,
+                support_loss,
+                query_loss,
+                support_rose: 0.25,
+            }
+        });
+    let block =
+        (0.0..1.0f64, prop::option::of((0.0..2.0f64, 0.0..2.0f64))).prop_map(|(dead, drift)| {
+            BlockState {
+                dead,
+                drift: drift.map(|(mean, scale)| [mean, scale]),
+            }
+        });
+    (prop::option::of(curve), prop::collection::vec(block, 0..3))
+        .prop_map(|(curve, blocks)| Inside { curve, blocks })
+}
+
+fn any_training() -> impl Strategy<Value = TrainingLog> {
+    let line = (
+        prop::collection::vec(any_value(), 0..30),
+        0.0..5.0f64,
+        0.0..2.0f64,
+        prop::option::of(any_angles()),
+        prop::option::of(any_inside()),
+    );
+    (1usize..4, prop::collection::vec(line, 0..6)).prop_map(|(n_tasks, lines)| {
+        let mut step = 0;
+        let lines = lines
+            .into_iter()
+            .map(|(losses, norm, extra, angles, inside)| {
+                step += losses.len().max(1);
+                LogLine {
+                    step,
+                    layer_norms: vec![vec![norm]; losses.len()],
+                    losses,
+                    n_clipped: 0,
+                    update_ratio: extra,
+                    mean_square: norm * norm,
+                    sum_of_squares: n_tasks as f64 * norm * norm + extra,
+                    angles,
+                    inside,
+                }
+            });
+        TrainingLog {
+            n_tasks,
+            layers: vec!["blocks.0".into()],
+            lines: lines.collect(),
+        }
+    })
+}
+
+fn any_selection() -> impl Strategy<Value = Selection> {
+    (
+        prop::collection::vec((0.0..1.0f64, 0.0..1.0f64), 0..4),
+        0usize..9,
+    )
+        .prop_map(|(tasks, best_step)| {
+            let (best, last) = tasks.into_iter().unzip();
+            Selection {
+                best_step,
+                last_step: 8,
+                best,
+                last,
+            }
+        })
+}
+
 fn any_run() -> impl Strategy<Value = Run> {
     let outcome = prop_oneof![
         3 => Just(Outcome::Completed),
@@ -73,9 +170,20 @@ fn any_run() -> impl Strategy<Value = Run> {
         prop::option::of(any_test()),
         prop::option::of(any_adaptation()),
         any_value(),
+        prop::option::of(any_training()),
+        prop::option::of(any_selection()),
     )
         .prop_map(
-            |((learner, setting, seed), outcome, history, test, adaptation, train_seconds)| Run {
+            |(
+                (learner, setting, seed),
+                outcome,
+                history,
+                test,
+                adaptation,
+                train_seconds,
+                training,
+                selection,
+            )| Run {
                 id: format!("{learner}{setting}{seed}"),
                 learner,
                 setting,
@@ -86,8 +194,8 @@ fn any_run() -> impl Strategy<Value = Run> {
                 test,
                 scores: None,
                 adaptation,
-                training: None,
-                selection: None,
+                training,
+                selection,
                 fingerprint: BTreeMap::new(),
             },
         )

@@ -1,6 +1,7 @@
 //! The card: one row per learner and setting, and one more where failed runs weigh on the first. It has parts, so that it fits a
 //! page: each has these rows, and columns of its own.
 
+mod dynamics;
 mod outcome;
 mod probed;
 
@@ -56,6 +57,11 @@ const PARTS: &[Part] = &[
                   analysis; null: what query sampling alone would give. Intervals rest on normal theory and are not cut at 0 or 100 %; a \
                   limit beyond them says that the runs are too few.",
         columns: outcome::COLUMNS,
+    },
+    Part {
+        caption: "The trainings. Threshold: the validation accuracy of the column of that name; a quarter, half and three quarters of the \
+                  runs have reached it. Signal to noise: of the meta-gradient, 1 would be noise alone.",
+        columns: dynamics::COLUMNS,
     },
     Part {
         caption: "One trained learner, asked again: other support sets, orders of the classes, batches, step sizes.",

@@ -138,7 +138,7 @@ const fn plain(head: &'static str, cell: fn(&Row<'_>) -> Option<String>) -> Colu
 }
 
 /// A value with its interval, in units of its own.
-fn raw(estimate: &Estimate, decimals: usize) -> String {
+pub(super) fn raw(estimate: &Estimate, decimals: usize) -> String {
     let value = decimal(estimate.value, decimals);
     match &estimate.interval {
         Some(i) => format!(

@@ -18,8 +18,11 @@ pub(crate) mod factors;
 mod failures;
 mod fan;
 mod fingerprint;
+mod first_order;
 mod gaps;
+mod gradients;
 mod hardness;
+mod inside;
 mod intervals;
 mod kinship;
 mod label_noise;
@@ -30,13 +33,16 @@ mod outcome;
 mod replacement;
 mod representation;
 mod seeds;
+mod selection;
 mod shots;
 mod sources;
 mod step_sizes;
+mod strip;
 mod support_sets;
 mod surface;
 pub(crate) mod tail;
 mod task_map;
+mod training_course;
 mod trajectory;
 mod waterfall;
 
@@ -58,6 +64,12 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &trajectory::SUBJECT,
     &gaps::SUBJECT,
     &example_influence::SUBJECT,
+    &selection::SUBJECT,
+    &training_course::SUBJECT,
+    &gradients::SUBJECT,
+    &first_order::SUBJECT,
+    &inside::INNER,
+    &inside::UNITS,
     &curvature::SUBJECT,
     &surface::SUBJECT,
     &representation::SUBJECT,

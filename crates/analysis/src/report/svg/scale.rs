@@ -149,7 +149,8 @@ impl Scale {
     fn decades(&self, most: usize) -> Vec<(f64, String)> {
         let first = self.lo.log10().ceil() as i32;
         let last = self.hi.log10().floor() as i32;
-        let stride = ((last - first) as usize / most + 1) as i32;
+        // Within one decade there is no power of ten, and `last` is below `first`.
+        let stride = ((last - first).max(0) as usize / most + 1) as i32;
         let mut ticks: Vec<f64> = (first..=last)
             .step_by(stride as usize)
             .map(|k| 10f64.powi(k))
@@ -219,6 +220,10 @@ mod tests {
         let scale = Scale::logarithmic(Extent::of([1.0, 100.0]).unwrap(), 0.0, 2.0);
         assert!((scale.at(10.0) - 1.0).abs() < 1e-12);
         assert_eq!(scale.ticks(5).len(), 3);
+        let within = Scale::logarithmic(Extent::of([2.0, 8.0]).unwrap(), 0.0, 2.0);
+        for most in 2..9 {
+            assert!(within.ticks(most).len() <= most + 1);
+        }
     }
 
     #[test]

@@ -1,0 +1,193 @@
+//! What the inner loop and the hidden units do as training goes on.
+
+use super::intervals::{measured, written};
+use super::strip::{Course, figure, rests_on};
+use crate::report::document::{Chapter, Table, decimal, extremes};
+use crate::report::group::Group;
+use crate::report::subject::{Family, Material, Subject};
+use crate::training::MeanCurve;
+use crate::training::inside::{HiddenUnits, InnerCourse, first_gain};
+
+/// The subject of the inner loop.
+pub(crate) const INNER: Subject = Subject {
+    id: "inner-course",
+    family: Family::Dynamics,
+    title: "Inner loop over training",
+    question: "When does adaptation start to work, and does it stay stable?",
+    metrics: &["inner_course"],
+    write: inner_chapter,
+};
+
+/// The subject of the units.
+pub(crate) const UNITS: Subject = Subject {
+    id: "hidden-units",
+    family: Family::Dynamics,
+    title: "Hidden units",
+    question: "Do units die, and how far does adaptation move the statistics of batch normalisation?",
+    metrics: &["hidden_units"],
+    write: units_chapter,
+};
+
+fn inner_chapter(material: &Material<'_>) -> Option<Chapter> {
+    let found: Vec<(&Group<'_>, InnerCourse)> = measured(material.groups);
+    let gains: Vec<(&Group<'_>, f64)> = found
+        .iter()
+        .map(|(group, it)| (*group, it.first_gain.value))
+        .collect();
+    let (_, (most, gain)) = extremes(&gains)?;
+    let own = &found.iter().find(|(group, _)| group.name == most.name)?.1;
+    let course = |title, of: fn(&MeanCurve) -> f64| Course {
+        title,
+        logarithmic: false,
+        level: None,
+        lines: found
+            .iter()
+            .map(|(group, it)| {
+                let points = it.course.iter();
+                (
+                    *group,
+                    points.map(|(step, curve)| (*step, of(curve))).collect(),
+                )
+            })
+            .collect(),
+    };
+    let row = |(group, it): &(&Group<'_>, InnerCourse)| {
+        vec![
+            group.name.clone(),
+            written(&it.before, 100.0, 2),
+            written(&it.first_gain, 100.0, 2),
+            written(&it.overshoot, 100.0, 2),
+            written(&it.support_rose, 100.0, 1),
+        ]
+    };
+    Some(Chapter {
+        number: Some((
+            format!("{} pp", decimal(100.0 * gain, 1)),
+            format!("gain of the first inner step of {}, at the end of training", most.name),
+        )),
+        finding: format!(
+            "At the end of training the first inner step of {} brings {} pp, and its support loss rises at some step on {} % of tasks, \
+             from {}.",
+            most.name,
+            written(&own.first_gain, 100.0, 2),
+            written(&own.support_rose, 100.0, 1),
+            rests_on(own.n_runs)
+        ),
+        caveat: "Means over the inspected validation tasks, a few dozen and always the same: small changes between validations may be \
+                 theirs alone."
+            .to_owned(),
+        figures: figure(
+            "inner-course-plot",
+            "At each validation, means over runs: accuracy before adaptation, gain of the first inner step, accuracy at the end of the \
+             curve (four times the trained steps), and share of tasks whose support loss rises at some step.",
+            vec![
+                course("accuracy before adaptation", |curve| {
+                    curve.query_accuracy.first().copied().unwrap_or(f64::NAN)
+                }),
+                course("gain of the first inner step", first_gain),
+                course("accuracy at the end of the curve", |curve| {
+                    curve.query_accuracy.last().copied().unwrap_or(f64::NAN)
+                }),
+                course("tasks with rising support loss", |curve| curve.support_rose),
+            ],
+        )
+        .into_iter()
+        .collect(),
+        tables: vec![Table {
+            caption: "At the last validation; in % and pp, intervals over runs.".to_owned(),
+            head: [
+                "learner",
+                "before adaptation",
+                "gain of the first step",
+                "lost by going on",
+                "tasks with rising support loss",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            rows: found.iter().map(row).collect(),
+        }],
+        ..Chapter::default()
+    })
+}
+
+fn units_chapter(material: &Material<'_>) -> Option<Chapter> {
+    let found: Vec<(&Group<'_>, HiddenUnits)> = measured(material.groups);
+    let shares: Vec<(&Group<'_>, f64)> = found
+        .iter()
+        .map(|(group, it)| (*group, it.dead.value))
+        .collect();
+    let ((_, lo), (most, hi)) = extremes(&shares)?;
+    let own = &found.iter().find(|(group, _)| group.name == most.name)?.1;
+    let finding = if *hi > 0.0 {
+        format!(
+            "At the end of training {} has the most units that are never active: {} %, from {}.",
+            most.name,
+            written(&own.dead, 100.0, 2),
+            rests_on(own.n_runs)
+        )
+    } else {
+        format!(
+            "At the end of training every unit of every learner is active on some inspected task, from {}.",
+            rests_on(own.n_runs)
+        )
+    };
+    let lines = found
+        .iter()
+        .map(|(group, it)| {
+            let points = it.course.iter();
+            let share = |dead: &Vec<f64>| dead.iter().sum::<f64>() / dead.len().max(1) as f64;
+            (
+                *group,
+                points.map(|(step, dead)| (*step, share(dead))).collect(),
+            )
+        })
+        .collect();
+    let rows = found.iter().flat_map(|(group, it)| {
+        let blocks = it.blocks.iter().enumerate();
+        blocks.map(move |(at, block)| {
+            let drift = |which: usize| {
+                let value = block.drift.map(|drift| drift[which]);
+                value.map_or_else(|| "none".to_owned(), |value| decimal(value, 3))
+            };
+            vec![
+                group.name.clone(),
+                (at + 1).to_string(),
+                decimal(100.0 * block.dead, 2),
+                drift(0),
+                drift(1),
+            ]
+        })
+    });
+    Some(Chapter {
+        number: Some((
+            format!("{} to {} %", decimal(100.0 * lo, 1), decimal(100.0 * hi, 1)),
+            "units that are never active on the inspected tasks".to_owned(),
+        )),
+        finding,
+        caveat: "A unit is a filter of a block; it counts as dead if its output is not above zero at any place of any query of the \
+                 inspected validation tasks. Other tasks may wake it."
+            .to_owned(),
+        figures: figure(
+            "hidden-units-plot",
+            "Share of units, over all blocks, that are never active on the inspected validation tasks; means over runs.",
+            vec![Course {
+                title: "share of dead units",
+                logarithmic: false,
+                level: None,
+                lines,
+            }],
+        )
+        .into_iter()
+        .collect(),
+        tables: vec![Table {
+            caption: "By block at the last validation, means over runs. Drift: what the inner loop does to the batch statistics of the \
+                      supports, from theta to the adapted parameters."
+                .to_owned(),
+            head: ["learner", "block", "dead units, %", "drift of the mean, SD", "drift of the SD, log"]
+                .map(str::to_owned)
+                .to_vec(),
+            rows: rows.collect(),
+        }],
+        ..Chapter::default()
+    })
+}

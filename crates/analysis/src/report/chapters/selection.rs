@@ -1,0 +1,86 @@
+//! What choosing the best weights on validation is worth.
+
+use super::intervals::{Look, Quantity, figure, measured, written};
+use crate::report::document::{Chapter, Table, decimal, extremes, percent, range};
+use crate::report::group::Group;
+use crate::report::subject::{Family, Material, Subject};
+use crate::training::selection::SelectionGap;
+
+/// The subject.
+pub(crate) const SUBJECT: Subject = Subject {
+    id: "selection",
+    family: Family::Generalization,
+    title: "Selection gap",
+    question: "What is choosing the best weights on validation worth at test?",
+    metrics: &["selection"],
+    write: chapter,
+};
+
+fn chapter(material: &Material<'_>) -> Option<Chapter> {
+    let found: Vec<(&Group<'_>, SelectionGap)> = measured(material.groups);
+    let gaps: Vec<(&str, f64)> = found
+        .iter()
+        .map(|(group, it)| (group.name.as_str(), it.gap.value))
+        .collect();
+    let ((_, lo), (most, hi)) = extremes(&gaps)?;
+    let own = &found.iter().find(|(group, _)| group.name == *most)?.1;
+    let zero = own.gap.interval.as_ref().is_none_or(|i| i.contains(0.0));
+    let look = Look {
+        id: "selection-plot",
+        axis: "best less last weights, pp",
+        factor: 100.0,
+        decimals: 2,
+        reference: Some(0.0),
+    };
+    let quantities: Vec<Quantity<'_, '_>> = found
+        .iter()
+        .map(|(group, it)| Quantity {
+            group,
+            name: "",
+            estimate: it.gap.clone(),
+        })
+        .collect();
+    let row = |(group, it): &(&Group<'_>, SelectionGap)| {
+        vec![
+            group.name.clone(),
+            written(&it.gap, 100.0, 2),
+            it.sd.map_or_else(|| "needs two runs".to_owned(), percent),
+            format!("{} of {}", it.n_same, it.n_runs),
+            decimal(
+                100.0 * it.runs.iter().map(|run| run.1).sum::<f64>() / it.n_runs as f64,
+                0,
+            ),
+            format!("{} × {}", it.n_runs, it.n_tasks),
+        ]
+    };
+    Some(Chapter {
+        number: Some((
+            range(*lo, *hi, "pp"),
+            "test accuracy of the best weights on validation less that of the last ones".to_owned(),
+        )),
+        finding: format!(
+            "The choice on validation is worth most for {most}: {} pp at test{}.",
+            written(&own.gap, 100.0, 2),
+            if zero { ", which is not distinguishable from nothing" } else { "" }
+        ),
+        caveat: "Both weights are tested on the same episodes. Where the best validation is the last one, the gap is zero by \
+                 definition."
+            .to_owned(),
+        figures: figure(
+            look,
+            "Test accuracy of the weights with the best validation less that of the last weights, and its interval over runs (over the \
+             tasks, where there is one run).",
+            &quantities,
+        )
+        .into_iter()
+        .collect(),
+        tables: vec![Table {
+            caption: "Gap in pp; when the best weights were found, as a share of the training.".to_owned(),
+            head: ["learner", "gap", "SD over runs", "same weights", "best at, % of steps", "runs × tasks"]
+                .map(str::to_owned)
+                .to_vec(),
+            rows: found.iter().map(row).collect(),
+        }],
+        ..Chapter::default()
+    })
+}

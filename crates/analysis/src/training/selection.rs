@@ -1,0 +1,97 @@
+//! D4: what choosing the best weights on validation is worth at test.
+
+use serde::{Deserialize, Serialize};
+
+use super::Selection;
+use crate::error::AnalysisError;
+use crate::estimate::Estimate;
+use crate::findings::{Certainty, Finding, points};
+use crate::group::LearnerRuns;
+use crate::metric::{LearnerMetric, Measure, Measured};
+use crate::options::Options;
+use crate::probe::pool::over_runs;
+use crate::summary::standard_deviation;
+
+/// Best against last weights of one learner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SelectionGap {
+    /// Runs with both tests.
+    pub n_runs: usize,
+    /// Tasks of each test.
+    pub n_tasks: usize,
+    /// `A_test(best) - A_test(last)`.
+    pub gap: Estimate,
+    /// Standard deviation of the gap over runs; absent for one.
+    pub sd: Option<f64>,
+    /// Runs whose last weights are the best ones: their gap is 0 by definition.
+    pub n_same: usize,
+    /// Each run, in order of seed: step of the best weights over that of the last ones, and the gap.
+    pub runs: Vec<(u64, f64, f64)>,
+}
+
+impl Measure for SelectionGap {
+    const ID: &'static str = "selection";
+}
+
+pub(crate) const METRIC: LearnerMetric = LearnerMetric {
+    id: SelectionGap::ID,
+    title: "Selection gap: best less last weights (D4)",
+    measure,
+};
+
+fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
+    let found: Vec<(u64, &Selection)> = group
+        .runs
+        .iter()
+        .filter_map(|run| Some((run.seed, run.selection.as_ref()?)))
+        .collect();
+    let differences: Vec<Vec<f64>> = found
+        .iter()
+        .map(|(_, it)| it.best.iter().zip(&it.last).map(|(b, l)| b - l).collect())
+        .collect();
+    let Some(gap) = over_runs(&differences, options.level) else {
+        return Ok(Measured::absent());
+    };
+    let runs: Vec<(u64, f64, f64)> = found
+        .iter()
+        .zip(&differences)
+        .map(|((seed, it), differences)| {
+            let share = it.best_step as f64 / it.last_step.max(1) as f64;
+            (*seed, share, crate::summary::mean(differences))
+        })
+        .collect();
+    let gaps: Vec<f64> = runs.iter().map(|run| run.2).collect();
+    let result = SelectionGap {
+        n_runs: runs.len(),
+        n_tasks: found[0].1.best.len(),
+        gap,
+        sd: (gaps.len() > 1).then(|| standard_deviation(&gaps)),
+        n_same: found
+            .iter()
+            .filter(|(_, it)| it.best_step == it.last_step)
+            .count(),
+        runs,
+    };
+    let zero = result.gap.interval.as_ref().is_none_or(|i| i.contains(0.0));
+    let (certainty, verdict) = if zero {
+        (
+            Certainty::NotDistinguishable,
+            "which is not distinguishable from nothing",
+        )
+    } else {
+        (Certainty::Distinguishable, "and the interval excludes none")
+    };
+    let limits = result.gap.interval.as_ref().map_or_else(String::new, |i| {
+        format!(" ({} to {})", points(i.lower), points(i.upper))
+    });
+    let text = format!(
+        "Testing the best weights on validation instead of the last ones changes the accuracy of {} by {}{limits}, {verdict}; in {} of \
+         {} runs they are the same weights.",
+        group.learner,
+        points(result.gap.value),
+        result.n_same,
+        result.n_runs
+    );
+    let finding = Finding::of_learner(group, SelectionGap::ID, certainty, text);
+    Measured::new(&result, vec![finding])
+}
