@@ -194,7 +194,7 @@ fn a_dead_unit_is_counted_and_an_inner_loop_that_stands_still_drifts_nowhere() {
                     curve
                         .query_loss
                         .iter()
-                        .all(|loss| *loss == curve.query_loss[0])
+                        .all(|loss| loss.to_bits() == curve.query_loss[0].to_bits())
                 );
                 assert!(curve.support_rose == 0.0);
             }
