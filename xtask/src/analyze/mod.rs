@@ -43,6 +43,5 @@ pub(crate) fn command(flags: &flags::Analyze) -> Result<Ending> {
         ..Options::default()
     };
     make_folder(&out)?;
-    publish(&study, &out, &options, flags.figures)?;
-    Ok(Ending::Done)
+    publish(&study, &out, &options, flags.figures)
 }

@@ -5,6 +5,8 @@ use super::subject::Subject;
 
 mod adaptation;
 mod aggregates;
+mod alphabets;
+mod certificate;
 mod churn;
 mod comparison;
 mod confidence;
@@ -80,5 +82,6 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &label_noise::SUBJECT,
     &confidence::SUBJECT,
     &comparison::SUBJECT,
+    &certificate::SUBJECT,
     &fingerprint::SUBJECT,
 ];
