@@ -53,7 +53,6 @@
 //! One file with a `LearnerEntry` (name, citation, settings with `deny_unknown_fields`, how to build it) and one line in
 //! [`LEARNERS`]. The batteries in `tests/it` then run on it.
 
-pub mod check;
 pub mod error;
 pub mod evaluate;
 pub mod fomaml;

@@ -58,5 +58,4 @@ pub const STUDY_METRICS: &[&StudyMetric] = &[
     &replacement::slope::METRIC,
     &factors::sources::METRIC,
     &factors::key::METRIC,
-    &probe::certificate::METRIC,
 ];

@@ -43,5 +43,6 @@ pub(crate) fn command(flags: &flags::Analyze) -> Result<Ending> {
         ..Options::default()
     };
     make_folder(&out)?;
-    publish(&study, &out, &options, flags.figures)
+    publish(&study, &out, &options, flags.figures)?;
+    Ok(Ending::Done)
 }

@@ -1,6 +1,5 @@
 //! `probe`: questions to trained learners after their runs. The answers lie beside the runs, and the report reads them.
 
-mod certificate;
 mod examples;
 mod features;
 mod generalization;
@@ -12,7 +11,6 @@ mod sensitivity;
 mod shift;
 pub(crate) mod store;
 mod subject;
-mod task_map;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,7 +26,6 @@ use self::materials::{Materials, Other};
 use self::round::timed;
 use self::subject::Subject;
 use crate::Ending;
-use crate::campaign::folder::Index;
 use crate::campaign::{Finished, StudyFolder};
 use crate::dataset::{data_dir, has_omniglot};
 use crate::flags;
@@ -59,13 +56,9 @@ pub(crate) enum Family {
     /// Other shapes, other data, damaged images, wrong labels, calibration
     #[value(name = "g")]
     Shift,
-    /// Derivatives, bits and records of the run itself; `experiment` asks in any case
-    #[value(name = "certificate")]
-    Certificate,
 }
 
 impl Family {
-    /// What is asked where no family is named.
     pub(crate) const ALL: [Self; 5] = [
         Self::Sensitivity,
         Self::Generalization,
@@ -88,7 +81,6 @@ impl Family {
             Self::Geometry => "geometry",
             Self::Kinship => "kinship",
             Self::Shift => "shift",
-            Self::Certificate => "certificate",
         }
     }
 
@@ -97,8 +89,8 @@ impl Family {
             Self::Sensitivity => sensitivity::ask(subject, n_tasks),
             Self::Generalization => generalization::ask(subject, n_tasks),
             Self::Geometry => geometry::ask(subject, n_tasks),
-            // A checkpoint by itself has neither kin nor records; see `round`.
-            Self::Kinship | Self::Certificate => Ok(Probe::default()),
+            // A run by itself has no kin; see `kinship`.
+            Self::Kinship => Ok(Probe::default()),
             Self::Shift => shift::ask(subject, others, n_tasks),
         }
     }
@@ -109,8 +101,8 @@ impl TryFrom<String> for Family {
 
     fn try_from(code: String) -> Result<Self, String> {
         Self::from_str(&code, false).map_err(|_| {
-            let codes: Vec<String> = Self::value_variants().iter().map(|it| it.code()).collect();
-            let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
+            let codes = Self::ALL.map(Self::code);
+            let codes = codes.each_ref().map(String::as_str);
             format!("there is no family {code:?}; {}", suggestion(&code, &codes))
         })
     }
@@ -122,7 +114,7 @@ impl From<Family> for String {
     }
 }
 
-/// Runs the command `probe`.
+/// Runs the command.
 pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
     let data_dir = data_dir(flags.machine.data_dir.as_deref());
     // One question at a time, on all threads.
@@ -132,57 +124,7 @@ pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
     }
     let folder = StudyFolder::new(&flags.target);
     let index = folder.read()?;
-    let settings = settings(flags, index.probe.as_ref(), &data_dir)?;
-    let (_, ending) = ask_finished(&folder, &index, &settings, &data_dir, threads)?;
-    eprintln!(
-        "`cargo xtask report {}` shows the answers",
-        flags.target.display()
-    );
-    Ok(ending)
-}
-
-/// Runs the command `certify`.
-pub(crate) fn certify(flags: &flags::Certify) -> Result<Ending> {
-    let data_dir = data_dir(flags.machine.data_dir.as_deref());
-    let threads = Shares::new(Some(1), flags.machine.threads, 1)?.threads;
-    let folder = StudyFolder::new(&flags.dir);
-    let index = folder.read()?;
-    let settings = ProbeSettings {
-        families: vec![Family::Certificate],
-        ..ProbeSettings::default()
-    };
-    let (finished, mut ending) = ask_finished(&folder, &index, &settings, &data_dir, threads)?;
-    for run in &finished {
-        let label = &run.entry.label;
-        let answers = store::answers(folder.path(), label, &checkpoint(run));
-        let Some(certificate) = answers.and_then(|probe| probe.certificate) else {
-            continue;
-        };
-        let refuted: Vec<&str> = certificate
-            .checks
-            .iter()
-            .filter(|check| !check.verdict.holds())
-            .map(|check| check.name.as_str())
-            .collect();
-        if refuted.is_empty() {
-            println!("{label}: {} checks hold", certificate.checks.len());
-        } else {
-            println!("{label}: REFUTED: {}", refuted.join(", "));
-            ending = Ending::Failed;
-        }
-    }
-    Ok(ending)
-}
-
-/// Asks the finished runs of a study outside of its campaign.
-fn ask_finished(
-    folder: &StudyFolder,
-    index: &Index,
-    settings: &ProbeSettings,
-    data_dir: &Path,
-    threads: usize,
-) -> Result<(Vec<Finished>, Ending)> {
-    let finished = folder.finished(index, |entry, _| {
+    let finished = folder.finished(&index, |entry, _| {
         eprintln!(
             "{} is not finished or damaged, and is left out",
             entry.label
@@ -191,21 +133,26 @@ fn ask_finished(
     let Some(first) = finished.first() else {
         bail!(
             "no run of {} has ended; run its study first",
-            folder.path().display()
+            flags.target.display()
         );
     };
     crate::reexec_for(first.record.config.compute.backend)?;
+    let settings = settings(flags, index.probe.as_ref(), &data_dir)?;
     let round = Round {
-        folder,
-        settings,
-        data_dir,
+        folder: &folder,
+        settings: &settings,
+        data_dir: &data_dir,
         threads,
         lease: Duration::from_secs(RunSettings::default().lease_seconds.into()),
         stop: &Stop::default(),
         leaves: false,
     };
     let ending = round.ask(&finished)?;
-    Ok((finished, ending))
+    eprintln!(
+        "`cargo xtask report {}` shows the answers",
+        flags.target.display()
+    );
+    Ok(ending)
 }
 
 /// What the command line says, else the study, else every family.

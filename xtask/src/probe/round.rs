@@ -1,7 +1,7 @@
 //! A round of questions: every family to every finished run of a study. Processes that share the study's folder share the
 //! round, by claims as on runs: no question is asked twice, and what is answered already is not asked again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use metastable_analysis::Probe;
 
-use super::certificate;
 use super::kinship::{self, Member};
 use super::materials::Materials;
 use super::store::{self, About, Answers};
 use super::subject::Subject;
 use super::{Family, checkpoint};
 use crate::Ending;
+use crate::campaign::folder::Entry;
 use crate::campaign::work::is_of_the_system;
 use crate::campaign::{Finished, StudyFolder};
 use crate::files::remove_folder;
@@ -34,7 +34,6 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Who asks what, of which study.
 pub(crate) struct Round<'a> {
     pub(crate) folder: &'a StudyFolder,
-    /// What is asked; certificates are a family like others here.
     pub(crate) settings: &'a ProbeSettings,
     pub(crate) data_dir: &'a Path,
     /// Threads of a question: each is many small ones, side by side.
@@ -48,12 +47,10 @@ pub(crate) struct Round<'a> {
 
 /// A run that is asked.
 struct Asked<'m> {
-    run: &'m Finished,
+    entry: &'m Entry,
     checkpoint: String,
     step: usize,
     subject: Subject<'m>,
-    /// Whether no run before it is of its kind, as certificates see it.
-    is_first: bool,
 }
 
 /// One family to one run.
@@ -104,17 +101,14 @@ impl Round<'_> {
             }
         }
         let mut runs = Vec::new();
-        let mut kinds = BTreeSet::new();
         for (run, checkpoint, stored) in weights {
             let material = materials.of(&stored.config)?;
             let last = Stored::read(&run.folder.last())?;
-            let is_first = kinds.insert(certificate::kind(&stored.config)?);
             runs.push(Asked {
-                run,
+                entry: &run.entry,
                 checkpoint,
                 step: stored.step,
                 subject: Subject::new(stored, material)?.with_last(last),
-                is_first,
             });
         }
         then(&runs, &materials)
@@ -165,7 +159,7 @@ impl Round<'_> {
             }
             open = elsewhere;
             let sees_life = |question: &Question| {
-                let label = &runs[question.run].run.entry.label;
+                let label = &runs[question.run].entry.label;
                 claimer.sees_life(&store::claims(self.folder.path(), label, question.family))
             };
             if self.leaves && open.iter().all(sees_life) {
@@ -187,7 +181,7 @@ impl Round<'_> {
         claimer: &Claimer,
     ) -> Result<bool> {
         let Question { run, family } = question;
-        let label = &runs[run].run.entry.label;
+        let label = &runs[run].entry.label;
         let out = self.folder.path();
         if self.is_answered(runs, materials, question) {
             return Ok(true);
@@ -201,13 +195,13 @@ impl Round<'_> {
             let others = materials.others(runs[run].subject.config.data.size);
             let asked = timed(label, family, self.threads, || match family {
                 Family::Kinship => self.kinship(runs, run),
-                Family::Certificate => certificate(&runs[run]),
                 _ => family.ask(&runs[run].subject, others, self.settings.tasks),
             });
-            let written = asked.and_then(|probe| {
-                let about = self.about(runs, materials, question)?;
-                Answers::new(about, probe).write(out, label)
+            let answers = asked.map(|probe| {
+                let about = self.about(runs, materials, question);
+                Answers::new(about, probe)
             });
+            let written = answers.and_then(|answers| answers.write(out, label));
             if written.is_err() {
                 remove_folder(&claims)?;
             }
@@ -222,8 +216,8 @@ impl Round<'_> {
         let members: Vec<Member<'_, '_>> = runs
             .iter()
             .map(|run| Member {
-                label: &run.run.entry.label,
-                learner: &run.run.entry.learner,
+                label: &run.entry.label,
+                learner: &run.entry.learner,
                 subject: &run.subject,
             })
             .collect();
@@ -240,10 +234,10 @@ impl Round<'_> {
         materials: &Materials<'_>,
         question: Question,
     ) -> bool {
-        let label = &runs[question.run].run.entry.label;
+        let label = &runs[question.run].entry.label;
         let stored = Answers::read(self.folder.path(), label, question.family);
-        let about = self.about(runs, materials, question);
-        matches!((stored, about), (Ok(Some(stored)), Ok(about)) if stored.about == about)
+        let about = || self.about(runs, materials, question);
+        stored.is_ok_and(|stored| stored.is_some_and(|stored| stored.about == about()))
     }
 
     /// What the answers to a question rest on.
@@ -252,40 +246,30 @@ impl Round<'_> {
         runs: &[Asked<'_>],
         materials: &Materials<'_>,
         Question { run, family }: Question,
-    ) -> Result<About> {
+    ) -> About {
         let asked = &runs[run];
         let with: BTreeMap<String, String> = match family {
-            Family::Shift => materials
-                .others(asked.subject.config.data.size)
-                .iter()
-                .map(|other| (other.set.clone(), other.dataset.digest.clone()))
-                .collect(),
+            Family::Shift => {
+                let others = materials.others(asked.subject.config.data.size);
+                let named = others.iter();
+                named
+                    .map(|other| (other.set.clone(), other.dataset.digest.clone()))
+                    .collect()
+            }
             Family::Kinship => runs[run + 1..]
                 .iter()
-                .map(|kin| (kin.run.entry.label.clone(), kin.checkpoint.clone()))
+                .map(|kin| (kin.entry.label.clone(), kin.checkpoint.clone()))
                 .collect(),
-            Family::Certificate => certificate::rests_on(asked.run, asked.is_first)?,
             _ => BTreeMap::new(),
         };
-        Ok(About {
+        About {
             family,
             checkpoint: asked.checkpoint.clone(),
             step: asked.step,
-            n_tasks: match family {
-                Family::Certificate => 0,
-                _ => self.settings.tasks,
-            },
+            n_tasks: self.settings.tasks,
             with,
-        })
+        }
     }
-}
-
-fn certificate(asked: &Asked<'_>) -> Result<Probe> {
-    let answers = certificate::ask(asked.run, &asked.subject, asked.is_first)?;
-    Ok(Probe {
-        certificate: Some(answers),
-        ..Probe::default()
-    })
 }
 
 /// Asks on so many threads, and says how long it took.

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
 use metastable_analysis::Probe;
 use serde::{Deserialize, Serialize};
 
@@ -129,7 +128,7 @@ pub(super) fn digest(checkpoint: &Path) -> Result<String> {
 pub(crate) fn answers(out: &Path, label: &str, checkpoint: &Path) -> Option<Probe> {
     let mut probe = Probe::default();
     let mut any = false;
-    for family in Family::value_variants().iter().copied() {
+    for family in Family::ALL {
         let read = || -> Result<Option<Answers>> {
             let Some(answers) = Answers::read(out, label, family)? else {
                 return Ok(None);

@@ -4,7 +4,6 @@
 
 mod analyze;
 mod bits;
-mod certificate;
 mod clean;
 mod data;
 mod designs;

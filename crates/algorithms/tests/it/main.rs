@@ -6,7 +6,6 @@
 )]
 
 mod asking;
-mod check;
 mod closed_form;
 mod config;
 mod exchange;

@@ -39,7 +39,7 @@ pub(crate) fn network(name: &str, norm: Norm, head: Head) -> (Box<dyn Network<f6
     network_on(Backend::default(), name, norm, head)
 }
 
-pub(crate) fn network_on(
+fn network_on(
     backend: Backend,
     name: &str,
     norm: Norm,

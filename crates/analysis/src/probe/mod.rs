@@ -4,8 +4,6 @@
 //! step sizes, curvature, other data). The answers of one run are one [`Probe`], every table optional. A file each:
 //! table, estimate over runs, sentence.
 
-pub mod alphabets;
-pub mod certificate;
 pub mod confidence;
 pub mod corruption;
 pub mod coupling;
@@ -90,9 +88,6 @@ pub struct Probe {
     /// G5: calibration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<confidence::Answers>,
-    /// What was checked of the run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub certificate: Option<certificate::Answers>,
 }
 
 impl Probe {
@@ -118,7 +113,6 @@ impl Probe {
             label_noise,
             mismatch,
             confidence,
-            certificate,
         } = other;
         take(&mut self.support_sets, support_sets);
         take(&mut self.label_order, label_order);
@@ -138,7 +132,6 @@ impl Probe {
         take(&mut self.label_noise, label_noise);
         take(&mut self.mismatch, mismatch);
         take(&mut self.confidence, confidence);
-        take(&mut self.certificate, certificate);
     }
 
     /// Checks every table.

@@ -42,7 +42,6 @@ const ASKED: &[&str] = &[
     "kinship",
     "replace_one_task",
     "replace_slopes",
-    "certificate",
 ];
 
 /// Sorted identifiers of the metrics that need no answers.

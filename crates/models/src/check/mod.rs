@@ -15,7 +15,7 @@ mod subjects;
 use rand::Rng;
 
 use crate::architecture::signed_unit;
-use crate::{ModelError, Network, Objective, Params, Pass, Tape, Units};
+use crate::{ModelError, Network, Objective, Params, Pass, Units};
 
 pub use subjects::{Subject, subjects};
 
@@ -75,27 +75,11 @@ pub fn derivatives(
     case: Case<'_>,
     rng: &mut dyn Rng,
 ) -> Result<Errors, ModelError> {
-    of_tapes(case.params, rng, |params| {
-        network.record(params, case.images, case.pass, case.objective)
-    })
-}
-
-/// The same for whatever `record` makes tapes of, at `params`: the loss of a learner on a task, say.
-///
-/// # Errors
-/// What `record` returns.
-pub fn of_tapes<'a, E: From<ModelError>>(
-    params: &Params<f64>,
-    rng: &mut dyn Rng,
-    record: impl Fn(&Params<f64>) -> Result<Box<dyn Tape<f64> + 'a>, E>,
-) -> Result<Errors, E> {
-    let loss_at = |params: &Params<f64>| Ok::<f64, E>(record(params)?.loss());
-    let gradient_at = |params: &Params<f64>| Ok::<Params<f64>, E>(record(params)?.gradient()?);
-    let gradient = gradient_at(params)?;
-    let mut tape = record(params)?;
+    let gradient = gradient_at(network, case, case.params)?;
+    let mut tape = network.record(case.params, case.images, case.pass, case.objective)?;
     let mut tested = Vec::new();
-    for index in 0..params.layout().entries().len() {
-        let v = direction(params, index, rng);
+    for index in 0..network.layout().entries().len() {
+        let v = direction(network, index, rng);
         let product = tape.hessian_product(&v)?;
         tested.push((index, v, product));
     }
@@ -111,14 +95,16 @@ pub fn of_tapes<'a, E: From<ModelError>>(
     };
     for (index, v, product) in &tested {
         let scale = tensor_norms(&gradient)[*index].max(gradient_floor);
-        let along = |h: f64| -> Result<f64, E> {
-            let slope = (loss_at(&params.plus(h, v))? - loss_at(&params.plus(-h, v))?) / (2.0 * h);
+        let along = |h: f64| -> Result<f64, ModelError> {
+            let slope = (loss_at(network, case, &case.params.plus(h, v))?
+                - loss_at(network, case, &case.params.plus(-h, v))?)
+                / (2.0 * h);
             Ok((slope - gradient.dot(v)).abs() / scale)
         };
         errors.gradient = errors.gradient.max(best(along)?);
-        let across = |h: f64| -> Result<f64, E> {
-            let mut change = gradient_at(&params.plus(h, v))?;
-            change.add(-1.0, &gradient_at(&params.plus(-h, v))?);
+        let across = |h: f64| -> Result<f64, ModelError> {
+            let mut change = gradient_at(network, case, &case.params.plus(h, v))?;
+            change.add(-1.0, &gradient_at(network, case, &case.params.plus(-h, v))?);
             change.scale(0.5 / h);
             Ok(relative_difference(&change, product, product_floor))
         };
@@ -185,9 +171,9 @@ pub fn disagreement(
 }
 
 /// A random direction of length 1 within one tensor.
-fn direction(like: &Params<f64>, index: usize, rng: &mut dyn Rng) -> Params<f64> {
-    let mut v = Params::zeros(like.layout());
-    let entry = &like.layout().entries()[index];
+fn direction(network: &dyn Network<f64>, index: usize, rng: &mut dyn Rng) -> Params<f64> {
+    let mut v = Params::zeros(network.layout());
+    let entry = &network.layout().entries()[index];
     for value in &mut v.values_mut()[entry.offset..][..entry.len()] {
         *value = signed_unit(rng);
     }
@@ -217,10 +203,7 @@ fn gradient_at(
 }
 
 /// The smallest error over [`STEPS`]; stops at the first that is well below [`TOLERANCE`].
-///
-/// # Errors
-/// Those of `error`.
-pub fn best<E>(error: impl Fn(f64) -> Result<f64, E>) -> Result<f64, E> {
+fn best(error: impl Fn(f64) -> Result<f64, ModelError>) -> Result<f64, ModelError> {
     let mut best = f64::INFINITY;
     for h in STEPS {
         best = best.min(error(h)?);

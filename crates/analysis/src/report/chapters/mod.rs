@@ -5,8 +5,6 @@ use super::subject::Subject;
 
 mod adaptation;
 mod aggregates;
-mod alphabets;
-mod certificate;
 mod churn;
 mod comparison;
 mod confidence;
@@ -82,6 +80,5 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &label_noise::SUBJECT,
     &confidence::SUBJECT,
     &comparison::SUBJECT,
-    &certificate::SUBJECT,
     &fingerprint::SUBJECT,
 ];
