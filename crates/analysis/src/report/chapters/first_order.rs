@@ -26,20 +26,11 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .collect();
     let ((worst, lo), (_, hi)) = extremes(&cosines)?;
     let of_worst = found.iter().find(|(group, _)| group.name == worst.name)?;
-    let course = |title, of: fn(&FirstOrderBias) -> f64| Course {
-        title,
-        logarithmic: false,
-        level: None,
-        lines: found
-            .iter()
-            .map(|(group, it)| {
-                let points = it.course.iter();
-                (
-                    *group,
-                    points.map(|(step, bias)| (*step, of(bias))).collect(),
-                )
-            })
-            .collect(),
+    let course = |title, of: fn(&FirstOrderBias) -> f64| {
+        Course::along(title, &found, |it| {
+            let points = it.course.iter();
+            points.map(|(step, bias)| (*step, of(bias))).collect()
+        })
     };
     let caption = "Exact against first-order meta-gradient on the same tasks, at the theta of each learner's own training: cosine, and \
                    norm of the difference over that of the exact one. Means over runs.";

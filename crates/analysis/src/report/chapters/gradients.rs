@@ -70,32 +70,23 @@ fn strip(
     angles: &[(&Group<'_>, Alignment)],
 ) -> Option<crate::report::document::Figure> {
     let of_angles = |title, level, of: fn(&AnglePoint) -> Option<f64>| Course {
-        title,
-        logarithmic: false,
         level,
-        lines: angles
-            .iter()
-            .map(|(group, it)| {
-                let points = it.course.iter();
-                let points = points.filter_map(|point| Some((point.step, of(point)?)));
-                (*group, points.collect())
-            })
-            .collect(),
+        ..Course::along(title, angles, |it| {
+            let points = it.course.iter();
+            let points = points.filter_map(|point| Some((point.step, of(point)?)));
+            points.collect()
+        })
     };
     let of_signals =
         |title, level, of: fn(&crate::training::signal::SignalPoint) -> Option<f64>| Course {
-            title,
             logarithmic: true,
             level,
-            lines: signals
-                .iter()
-                .map(|(group, it)| {
-                    let points = it.course.iter();
-                    let points = points
-                        .filter_map(|point| Some((point.step, of(point).filter(|v| *v > 0.0)?)));
-                    (*group, points.collect())
-                })
-                .collect(),
+            ..Course::along(title, signals, |it| {
+                let points = it.course.iter();
+                let points =
+                    points.filter_map(|point| Some((point.step, of(point).filter(|v| *v > 0.0)?)));
+                points.collect()
+            })
         };
     figure(
         "gradient-strip",

@@ -16,6 +16,23 @@ pub(super) struct Course<'g, 'a> {
     pub(super) lines: Vec<(&'g Group<'a>, Vec<(usize, f64)>)>,
 }
 
+impl<'g, 'a> Course<'g, 'a> {
+    /// What was found of each learner, as points on a linear axis without a level.
+    pub(super) fn along<M>(
+        title: &'static str,
+        found: &[(&'g Group<'a>, M)],
+        points: impl Fn(&M) -> Vec<(usize, f64)>,
+    ) -> Self {
+        let lines = found.iter().map(|(group, it)| (*group, points(it)));
+        Self {
+            title,
+            logarithmic: false,
+            level: None,
+            lines: lines.collect(),
+        }
+    }
+}
+
 /// The figure; none if no quantity has a point.
 pub(super) fn figure(id: &str, caption: &str, courses: Vec<Course<'_, '_>>) -> Option<Figure> {
     let mut data = Csv::new("setting,learner,quantity,step,value");
