@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use super::studies::User;
 use crate::campaign::StudyFolder;
 use crate::files::BESIDE;
+use crate::launcher;
 use crate::probe;
 use crate::run::{Record, RunFolder};
 use crate::store;
@@ -96,15 +97,24 @@ fn in_study(user: &User, finds: &mut Vec<Find>) -> Result<()> {
             }
         }
     }
-    if !probes.exists() {
+    let launch = launcher::folder(folder.path());
+    if !probes.exists() && !launch.exists() {
         return half_written(folder, finds);
     }
+    let mut n_finished = 0;
     for run in folder.each_finished(index, |_, _| {}) {
+        n_finished += 1;
         let run = run?;
         let checkpoint = probe::checkpoint(&run);
         for path in probe::store::outdated(folder.path(), &run.entry.label, &checkpoint)? {
             finds.push(Find::new(path, "answers of other weights")?);
         }
+    }
+    // Until then `--resume` goes by it.
+    let is_done = n_finished == index.runs.len();
+    if launch.exists() && is_done && !launcher::is_followed(folder.path()) {
+        let why = "what launched a study whose runs are all finished";
+        finds.push(Find::new(launch, why)?);
     }
     half_written(folder, finds)
 }

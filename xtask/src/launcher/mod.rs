@@ -49,6 +49,8 @@ use crate::schedule::Shares;
 use crate::shell::quote_path;
 use crate::signal::Stop;
 use crate::store;
+use crate::store::claim;
+use crate::store::host::Owner;
 use crate::study::Study;
 use follow::{Ended, Follower};
 use orders::Orders;
@@ -56,6 +58,16 @@ use record::{Folder, Launch, job_name};
 use script::Script;
 use seat::Seat;
 use view::{Questions, Runs};
+
+/// Where the launch of the study in `out` is kept.
+pub(crate) fn folder(out: &Path) -> PathBuf {
+    Folder::of(out).path().to_owned()
+}
+
+/// Whether a command may be following the study in `out`, on this machine or on another.
+pub(crate) fn is_followed(out: &Path) -> bool {
+    claim::living(&Folder::of(out).followers(), &Owner::here()).is_some()
+}
 
 /// A study that is checked, and what the command says about it.
 pub(crate) struct Checked<'a> {

@@ -182,6 +182,32 @@ fn nothing_goes_while_somebody_is_at_work() {
 }
 
 #[test]
+fn a_launch_goes_when_its_study_is_done_and_nobody_follows_it() {
+    let bench = Bench::new(&[("seeds = 2", "seeds = 1")]);
+    run(&bench, "a", &[]);
+    let launch = bench.path("studies/a/slurm");
+    fs::create_dir_all(launch.join("followers")).unwrap();
+    fs::write(launch.join("12_0.log"), "what a task said").unwrap();
+    let claim = launch.join("followers/1.claim");
+    let far = r#"{"owner":{"token":"t","host":"far","boot":"b","pid":7},"lease_seconds":60,"beat":3,"released":false}"#;
+    fs::write(&claim, far).unwrap();
+    assert!(clean(&bench, &[]).starts_with("0 things may go"));
+    fs::write(&claim, far.replace("false", "true")).unwrap();
+    let said = clean(&bench, &[]);
+    assert!(said.contains("slurm: what launched a study"), "{said}");
+
+    // With a run to make, `--resume` goes by it.
+    let run = fs::read_dir(bench.path("studies/a/runs")).unwrap().next();
+    let made = fs::canonicalize(run.unwrap().unwrap().path()).unwrap();
+    let away = bench.path("away");
+    fs::rename(&made, &away).unwrap();
+    assert!(clean(&bench, &["--remove"]).starts_with("0 things removed"));
+    fs::rename(&away, &made).unwrap();
+    clean(&bench, &["--remove"]);
+    assert!(!launch.exists());
+}
+
+#[test]
 fn what_a_crash_left_goes_when_it_is_old() {
     let bench = Bench::new(&[("seeds = 2", "seeds = 1")]);
     run(&bench, "a", &[]);
