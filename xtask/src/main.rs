@@ -58,6 +58,8 @@ enum Ending {
 }
 
 fn main() -> ExitCode {
+    // Rust ignores the signal, and `println!` would panic when `head` has seen enough.
+    sigpipe::reset();
     match dispatch() {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Failed) => ExitCode::from(1),

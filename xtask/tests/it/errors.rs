@@ -1,6 +1,6 @@
 //! What the program answers to mistakes: where, what, and what instead.
 
-use crate::support::Bench;
+use crate::support::{Bench, stderr};
 
 fn check_set(assignment: &str, expected: &[&str]) {
     let arguments = [
@@ -101,4 +101,17 @@ fn flags_are_checked_too() {
         &["experiment", "tiny.toml", "--device", "cuda:0"],
         &["--features cuda"],
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_ends_the_program_without_a_panic() {
+    use std::os::unix::process::ExitStatusExt;
+    const SIGPIPE: i32 = 13;
+    let bench = Bench::new(&[]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = bench.command(&["list"]).stdout(writer).output().unwrap();
+    assert_eq!(output.status.signal(), Some(SIGPIPE));
+    assert!(output.stderr.is_empty(), "{}", stderr(&output));
 }
