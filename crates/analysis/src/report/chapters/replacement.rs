@@ -84,8 +84,9 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             "Means over {} exchanges a pool: the first members of each, which are as good as any, and the same in pools of every size. \
              Every training makes the same number of steps, so a task of a larger pool is seen less often. Convex smooth losses would \
              give slope -1; where training amplifies small differences, any exchange grows to about the same size and the slope is flat. \
-             The largest change of a single test task is a lower estimate of uniform stability.",
-            first.n_exchanges
+             The largest change of a single test task is a lower estimate of uniform stability.{}",
+            first.n_exchanges,
+            few_seeds(found.iter().map(|(_, it)| it.n_seeds).min())
         ),
         figures: figure(&found).into_iter().collect(),
         tables: vec![table(&found), rates_table(&lines)]
@@ -94,6 +95,19 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             .collect(),
         ..Chapter::default()
     })
+}
+
+/// Seeds from which on drawing them anew tells how far their mean may be off.
+const ENOUGH_SEEDS: usize = 5;
+
+/// What the intervals leave out where there are few seeds.
+fn few_seeds(fewest: Option<usize>) -> String {
+    match fewest {
+        Some(n) if n < ENOUGH_SEEDS => format!(
+            " The intervals draw seeds anew, and {n} of them show less than all seeds would: take the intervals for too narrow."
+        ),
+        _ => String::new(),
+    }
 }
 
 fn table(found: &[(&Group<'_>, ReplaceOneTask)]) -> Table {
