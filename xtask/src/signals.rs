@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn numbers_have_names_and_places() {
         let line = r#"{"step":4,"train_loss":1.5,"train_accuracy":0.5,"gradient_norm":2.0,"n_clipped":1,"outer_lr":0.1,
-            "layer_norms":[[1.0,2.0],[3.0,4.0]],"inspection":{"blocks":[{"dead":0.25},{"dead":0.75}]}}"#;
+            "layer_norms":[[1.0,2.0],[3.0,4.0]],"inspection":{"n_tasks":3,"blocks":[{"dead":0.25},{"dead":0.75}]}}"#;
         let signals = of(&serde_json::from_str(line).unwrap()).unwrap();
         let named = |name: &str| -> Vec<(Vec<usize>, f64)> {
             let own = signals.iter().filter(|signal| signal.name == name);

@@ -120,6 +120,7 @@ fn angles(observed: algorithms::Observation) -> Angles {
 
 fn inside(inspected: algorithms::Inspection) -> Inside {
     Inside {
+        n_tasks: inspected.n_tasks,
         curve: inspected.curve.map(|curve| MeanCurve {
             query_accuracy: curve.query_accuracy,
             support_loss: curve.support_loss,

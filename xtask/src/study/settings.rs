@@ -237,7 +237,8 @@ pub(crate) struct ValidationSettings {
     pub(crate) episodes: usize,
     /// Validations of a training, spread evenly; the last one is after the last step.
     pub(crate) times: usize,
-    /// Episodes of each validation that are looked at from within: inner-loop curves, hidden units, batch statistics.
+    /// Episodes of a validation that are looked at from within: inner-loop curves, hidden units, batch statistics; at as many of
+    /// the validations as the budget for it allows.
     pub(crate) inspected: usize,
 }
 
@@ -366,7 +367,7 @@ impl Default for TrainingSettings {
             step_every: 2000,
             step_factor: 0.5,
             clip_norm: None,
-            observe_every: 100,
+            observe_every: 200,
             running_momentum: 0.1,
             way: None,
             shot: None,

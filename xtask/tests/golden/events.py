@@ -13,7 +13,7 @@ LINES = [
     '"update_ratio":0.0,"losses":[1.5,1.0],"gradient_squares":[1.0,2.0]}',
     '{"step":300,"train_loss":0.5,"train_accuracy":0.75,"gradient_norm":1e-8,"n_clipped":3,"outer_lr":0.001,'
     '"validation_accuracy":0.3333333333333333,"validation_loss":2.5,"update_ratio":0.0125,'
-    '"inspection":{"curve":{"query_accuracy":[0.5],"support_loss":[1.0],"query_loss":[1.0],"support_rose":0.25},'
+    '"inspection":{"n_tasks":20,"curve":{"query_accuracy":[0.5],"support_loss":[1.0],"query_loss":[1.0],"support_rose":0.25},'
     '"blocks":[{"dead":0.5}]}}',
 ]
 

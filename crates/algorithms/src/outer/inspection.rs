@@ -12,6 +12,8 @@ use crate::{AlgorithmError, Curve, Learner, TaskSource, curves};
 /// What the first few validation tasks show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Inspection {
+    /// Tasks that were inspected.
+    pub n_tasks: usize,
     /// Mean inner-loop curve; absent without an inner loop, and where a loss is not finite.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub curve: Option<MeanCurve>,
@@ -77,6 +79,7 @@ impl Inspection {
             .collect::<Result<Vec<_>, AlgorithmError>>()?;
         let n_blocks = units.first().map_or(0, |task| task.adapted.len());
         Ok(Self {
+            n_tasks,
             curve: curves.and_then(|curves| MeanCurve::of(&curves.tasks)),
             blocks: (0..n_blocks)
                 .map(|block| BlockState::of(&units, block))

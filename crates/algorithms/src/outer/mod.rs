@@ -1,5 +1,6 @@
 //! The outer loop: optimizer, schedule, training state, trainer; and what is seen of a training on the way.
 
+mod budget;
 pub mod config;
 pub mod inspection;
 pub mod observation;

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::{
     BestWeights, Divergence, Inspection, Observation, Outcome, Signal, TrainPlan, TrainState,
+    budget::InspectionBudget,
 };
 use crate::{AlgorithmError, Learner, MetaGradient, TaskSource, evaluate};
 
@@ -43,7 +44,7 @@ pub struct StepReport {
     pub observation: Option<Observation>,
     /// The validation after the update, at the steps that validate.
     pub validation: Option<Validation>,
-    /// What its first tasks show from within, at the steps that validate.
+    /// What its first tasks show from within, at the validations that inspect.
     pub inspection: Option<Inspection>,
 }
 
@@ -279,18 +280,14 @@ impl<'a, T: Real> Trainer<'a, T> {
     }
 
     fn inspect(&self) -> Result<Option<Inspection>, AlgorithmError> {
-        let config = self.plan.config();
-        match config.inspected_tasks.min(config.validation_tasks) {
-            0 => Ok(None),
-            n_tasks => Inspection::make(
-                self.network,
-                self.learner,
-                &self.state.weights,
-                self.validation,
-                n_tasks,
-            )
-            .map(Some),
-        }
+        let (trained, inspected) = ((self.train)(0)?.shape(), (self.validation)(0)?.shape());
+        let inner_steps = self.learner.inner_steps();
+        let budget = InspectionBudget::new(&self.plan, inner_steps, trained, inspected);
+        let Some(n_tasks) = budget.n_tasks_after(self.state.step) else {
+            return Ok(None);
+        };
+        let (weights, tasks) = (&self.state.weights, self.validation);
+        Inspection::make(self.network, self.learner, weights, tasks, n_tasks).map(Some)
     }
 }
 

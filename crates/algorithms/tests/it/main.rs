@@ -8,8 +8,8 @@
 mod asking;
 mod closed_form;
 mod config;
+mod counting;
 mod exchange;
-mod memory;
 mod networks;
 mod observing;
 mod optimizer;

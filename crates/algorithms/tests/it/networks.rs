@@ -245,7 +245,6 @@ fn trained_single(entry: &LearnerEntry) -> (TrainState<f32>, Vec<StepReport>, Ev
     let learner = checked.single();
     let mut trainer = Trainer::new(&*network, learner, &tasks, &tasks, plan, state).unwrap();
     let reports: Vec<StepReport> = std::iter::from_fn(|| trainer.step().unwrap()).collect();
-    assert!(reports.iter().any(|report| report.inspection.is_some()));
     let state = trainer.into_state();
     let evaluation = evaluate(&*network, learner, &state.weights, &tasks, 7).unwrap();
     (state, reports, evaluation)

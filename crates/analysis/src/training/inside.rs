@@ -18,6 +18,8 @@ use crate::summary::mean;
 pub struct InnerCourse {
     /// Runs with curves.
     pub n_runs: usize,
+    /// Tasks that were inspected at the last validation of a run, at least.
+    pub n_tasks: usize,
     /// Gain of the first inner step, `A_1 - A_0`, at the last validation.
     pub first_gain: Estimate,
     /// Accuracy before adaptation at the last validation; that of guessing is expected where labels are drawn anew.
@@ -35,6 +37,8 @@ pub struct InnerCourse {
 pub struct HiddenUnits {
     /// Runs that were looked at.
     pub n_runs: usize,
+    /// Tasks that were inspected at the last validation of a run, at least.
+    pub n_tasks: usize,
     /// Share of dead units over all blocks, at the last validation.
     pub dead: Estimate,
     /// Blocks at the last validation, means over runs.
@@ -77,6 +81,14 @@ fn looks(log: &TrainingLog) -> impl DoubleEndedIterator<Item = (usize, &Inside)>
     lines.filter_map(|line| Some((line.step, line.inside.as_ref()?)))
 }
 
+fn last_look(log: &TrainingLog) -> Option<&Inside> {
+    looks(log).next_back().map(|(_, inside)| inside)
+}
+
+fn fewest_tasks(looks: &[&Inside]) -> usize {
+    looks.iter().map(|inside| inside.n_tasks).min().unwrap_or(0)
+}
+
 fn curves(log: &TrainingLog) -> impl DoubleEndedIterator<Item = (usize, &MeanCurve)> {
     looks(log).filter_map(|(step, inside)| Some((step, inside.curve.as_ref()?)))
 }
@@ -92,11 +104,8 @@ fn by_step<T: Clone>(values: impl Iterator<Item = (usize, T)>) -> Vec<(usize, Ve
 
 fn measure_inner(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
     let logs = super::logs(group);
-    let last: Vec<&MeanCurve> = logs
-        .iter()
-        .filter_map(|log| curves(log).next_back())
-        .map(|(_, curve)| curve)
-        .collect();
+    let looks: Vec<&Inside> = logs.iter().filter_map(|log| last_look(log)).collect();
+    let last: Vec<&MeanCurve> = looks.iter().filter_map(|it| it.curve.as_ref()).collect();
     let over = |of: fn(&MeanCurve) -> f64| {
         let each: Vec<Vec<f64>> = last.iter().map(|curve| vec![of(curve)]).collect();
         over_runs(&each, options.level)
@@ -112,6 +121,7 @@ fn measure_inner(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured,
     let all = logs.iter().flat_map(|log| curves(log));
     let result = InnerCourse {
         n_runs: last.len(),
+        n_tasks: fewest_tasks(&looks),
         first_gain,
         before,
         overshoot,
@@ -124,14 +134,15 @@ fn measure_inner(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured,
     let first = result.course.first();
     let at_first = first.map_or(0.0, |(_, curve)| self::first_gain(curve));
     let text = format!(
-        "At the end of its training {} is at {} before adaptation, gains {} by the first inner step ({} at the first validation), \
-         and loses {} by going on to the last one; the support loss rises at some step on {} of tasks.",
+        "At the end of its training {} is at {} before adaptation, gains {} by the first inner step ({} when it was first inspected), \
+         and loses {} by going on to the last one; the support loss rises at some step on {} of {} tasks.",
         group.learner,
         percent(result.before.value),
         points(result.first_gain.value),
         points(at_first),
         points(result.overshoot.value),
-        percent(result.support_rose.value)
+        percent(result.support_rose.value),
+        result.n_tasks
     );
     let certainty = certainty(result.n_runs);
     let finding = Finding::of_learner(group, InnerCourse::ID, certainty, text);
@@ -179,11 +190,7 @@ fn measure_units(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured,
     let seen = |log: &&&TrainingLog| looks(log).any(|(_, inside)| !inside.blocks.is_empty());
     let logs: Vec<&TrainingLog> = logs.iter().filter(seen).copied().collect();
     let dead = |inside: &Inside| -> Vec<f64> { inside.blocks.iter().map(|it| it.dead).collect() };
-    let last: Vec<&Inside> = logs
-        .iter()
-        .filter_map(|log| looks(log).next_back())
-        .map(|(_, inside)| inside)
-        .collect();
+    let last: Vec<&Inside> = logs.iter().filter_map(|log| last_look(log)).collect();
     let each: Vec<Vec<f64>> = last
         .iter()
         .map(|inside| vec![mean(&dead(inside))])
@@ -208,6 +215,7 @@ fn measure_units(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured,
     let all = logs.iter().flat_map(|log| looks(log));
     let result = HiddenUnits {
         n_runs: last.len(),
+        n_tasks: fewest_tasks(&last),
         dead: share,
         blocks: (0..n_blocks).map(summary).collect(),
         course: by_step(all)
@@ -228,9 +236,10 @@ fn measure_units(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured,
             Some(most.map_or(value, |most| most.max(value)))
         });
     let text = format!(
-        "At the end of its training {} of the units of {} are never active on the inspected tasks{}.",
+        "At the end of its training {} of the units of {} are never active on {} inspected tasks{}.",
         percent(result.dead.value),
         group.learner,
+        result.n_tasks,
         most.map_or_else(String::new, |most| format!(
             "; adaptation moves the batch means of its blocks by up to {most:.2} standard deviations"
         ))

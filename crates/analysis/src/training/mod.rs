@@ -82,6 +82,8 @@ pub struct FirstOrderBias {
 /// The network on fixed validation tasks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Inside {
+    /// Tasks that were inspected.
+    pub n_tasks: usize,
     /// Mean inner-loop curve (E15).
     pub curve: Option<MeanCurve>,
     /// Each block of the network (E16).

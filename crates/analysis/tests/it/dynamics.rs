@@ -51,6 +51,7 @@ pub(crate) fn log(shift: f64) -> TrainingLog {
             }),
         }),
         inside: (at == 30 || at == 60).then(|| Inside {
+            n_tasks: 7,
             curve: Some(MeanCurve {
                 query_accuracy: vec![0.2, 0.7, 0.8, 0.75],
                 support_loss: vec![1.6, 0.4, 0.2, 0.1],
@@ -171,6 +172,7 @@ fn the_network_of_a_known_log() {
     close(inner.first_gain.value, 0.5, 1e-12, "gain");
     close(inner.overshoot.value, 0.05, 1e-12, "overshoot");
     let units: HiddenUnits = measured(&study);
+    assert_eq!((inner.n_tasks, units.n_tasks), (7, 7));
     close(units.dead.value, 0.125, 1e-12, "dead");
     close(units.blocks[1].drift.unwrap()[0], 0.7, 1e-12, "drift");
     let steps: Vec<usize> = units.course.iter().map(|point| point.0).collect();

@@ -103,8 +103,12 @@ fn any_inside() -> impl Strategy<Value = Inside> {
                 drift: drift.map(|(mean, scale)| [mean, scale]),
             }
         });
-    (prop::option::of(curve), prop::collection::vec(block, 0..3))
-        .prop_map(|(curve, blocks)| Inside { curve, blocks })
+    let blocks = prop::collection::vec(block, 0..3);
+    (1..30usize, prop::option::of(curve), blocks).prop_map(|(n_tasks, curve, blocks)| Inside {
+        n_tasks,
+        curve,
+        blocks,
+    })
 }
 
 fn any_training() -> impl Strategy<Value = TrainingLog> {

@@ -36,20 +36,11 @@ fn inner_chapter(material: &Material<'_>) -> Option<Chapter> {
         .collect();
     let (_, (most, gain)) = extremes(&gains)?;
     let own = &found.iter().find(|(group, _)| group.name == most.name)?.1;
-    let course = |title, of: fn(&MeanCurve) -> f64| Course {
-        title,
-        logarithmic: false,
-        level: None,
-        lines: found
-            .iter()
-            .map(|(group, it)| {
-                let points = it.course.iter();
-                (
-                    *group,
-                    points.map(|(step, curve)| (*step, of(curve))).collect(),
-                )
-            })
-            .collect(),
+    let course = |title, of: fn(&MeanCurve) -> f64| {
+        Course::along(title, &found, |it| {
+            let points = it.course.iter();
+            points.map(|(step, curve)| (*step, of(curve))).collect()
+        })
     };
     let row = |(group, it): &(&Group<'_>, InnerCourse)| {
         vec![
@@ -73,12 +64,14 @@ fn inner_chapter(material: &Material<'_>) -> Option<Chapter> {
             written(&own.support_rose, 100.0, 1),
             rests_on(own.n_runs)
         ),
-        caveat: "Means over the inspected validation tasks, a few dozen and always the same: small changes between validations may be \
-                 theirs alone."
-            .to_owned(),
+        caveat: format!(
+            "Means over the inspected validation tasks, always the same ({} at least at the end of a training): small changes between \
+             inspections may be theirs alone.",
+            found.iter().map(|(_, it)| it.n_tasks).min().unwrap_or(0)
+        ),
         figures: figure(
             "inner-course-plot",
-            "At each validation, means over runs: accuracy before adaptation, gain of the first inner step, accuracy at the end of the \
+            "At each inspection, means over runs: accuracy before adaptation, gain of the first inner step, accuracy at the end of the \
              curve (four times the trained steps), and share of tasks whose support loss rises at some step.",
             vec![
                 course("accuracy before adaptation", |curve| {
@@ -94,7 +87,7 @@ fn inner_chapter(material: &Material<'_>) -> Option<Chapter> {
         .into_iter()
         .collect(),
         tables: vec![Table {
-            caption: "At the last validation; in % and pp, intervals over runs.".to_owned(),
+            caption: "At the end of training; in % and pp, intervals over runs.".to_owned(),
             head: [
                 "learner",
                 "before adaptation",
@@ -131,17 +124,11 @@ fn units_chapter(material: &Material<'_>) -> Option<Chapter> {
             rests_on(own.n_runs)
         )
     };
-    let lines = found
-        .iter()
-        .map(|(group, it)| {
-            let points = it.course.iter();
-            let share = |dead: &Vec<f64>| dead.iter().sum::<f64>() / dead.len().max(1) as f64;
-            (
-                *group,
-                points.map(|(step, dead)| (*step, share(dead))).collect(),
-            )
-        })
-        .collect();
+    let course = Course::along("share of dead units", &found, |it| {
+        let points = it.course.iter();
+        let share = |dead: &Vec<f64>| dead.iter().sum::<f64>() / dead.len().max(1) as f64;
+        points.map(|(step, dead)| (*step, share(dead))).collect()
+    });
     let rows = found.iter().flat_map(|(group, it)| {
         let blocks = it.blocks.iter().enumerate();
         blocks.map(move |(at, block)| {
@@ -164,23 +151,20 @@ fn units_chapter(material: &Material<'_>) -> Option<Chapter> {
             "units that are never active on the inspected tasks".to_owned(),
         )),
         finding,
-        caveat: "A unit is a filter of a block; it counts as dead if its output is not above zero at any place of any query of the \
-                 inspected validation tasks. Other tasks may wake it."
-            .to_owned(),
+        caveat: format!(
+            "A unit is a filter of a block; it counts as dead if its output is not above zero at any place of any query of the \
+             inspected validation tasks ({} at least at the end of a training). Other tasks may wake it.",
+            found.iter().map(|(_, it)| it.n_tasks).min().unwrap_or(0)
+        ),
         figures: figure(
             "hidden-units-plot",
             "Share of units, over all blocks, that are never active on the inspected validation tasks; means over runs.",
-            vec![Course {
-                title: "share of dead units",
-                logarithmic: false,
-                level: None,
-                lines,
-            }],
+            vec![course],
         )
         .into_iter()
         .collect(),
         tables: vec![Table {
-            caption: "By block at the last validation, means over runs. Drift: what the inner loop does to the batch statistics of the \
+            caption: "By block at the end of training, means over runs. Drift: what the inner loop does to the batch statistics of the \
                       supports, from theta to the adapted parameters."
                 .to_owned(),
             head: ["learner", "block", "dead units, %", "drift of the mean, SD", "drift of the SD, log"]
