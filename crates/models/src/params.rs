@@ -93,11 +93,11 @@ fn layer(tensor: &str) -> &str {
     &tensor[..end.unwrap_or(tensor.len())]
 }
 
-/// Values for every tensor of a [`Layout`].
+/// Values for every tensor of a [`Layout`]. A clone shares them until one of the two is changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Params<T> {
     layout: Arc<Layout>,
-    values: Vec<T>,
+    values: Arc<Vec<T>>,
 }
 
 impl<T: Real> Params<T> {
@@ -106,7 +106,7 @@ impl<T: Real> Params<T> {
     pub fn zeros(layout: &Arc<Layout>) -> Self {
         Self {
             layout: Arc::clone(layout),
-            values: vec![T::ZERO; layout.n_values()],
+            values: Arc::new(vec![T::ZERO; layout.n_values()]),
         }
     }
 
@@ -120,7 +120,7 @@ impl<T: Real> Params<T> {
         );
         Self {
             layout: Arc::clone(layout),
-            values,
+            values: Arc::new(values),
         }
     }
 
@@ -138,7 +138,7 @@ impl<T: Real> Params<T> {
 
     /// All values, end to end, to be changed.
     pub fn values_mut(&mut self) -> &mut [T] {
-        &mut self.values
+        Arc::make_mut(&mut self.values).as_mut_slice()
     }
 
     /// The values of one tensor.
@@ -160,12 +160,12 @@ impl<T: Real> Params<T> {
     /// `self += alpha * other`.
     pub fn add(&mut self, alpha: T, other: &Self) {
         debug_assert_eq!(self.layout, other.layout, "layouts differ");
-        T::add_scaled(&mut self.values, alpha, &other.values);
+        T::add_scaled(self.values_mut(), alpha, &other.values);
     }
 
     /// `self *= factor`.
     pub fn scale(&mut self, factor: T) {
-        <T as Vector>::scale(&mut self.values, factor);
+        <T as Vector>::scale(self.values_mut(), factor);
     }
 
     /// Inner product, summed in double precision (see [`Vector::dot`]).
@@ -194,14 +194,8 @@ impl<T: Real> Params<T> {
     /// The same values in another precision.
     #[must_use]
     pub fn cast<U: Real>(&self) -> Params<U> {
-        Params {
-            layout: Arc::clone(&self.layout),
-            values: self
-                .values
-                .iter()
-                .map(|value| U::of(value.wide()))
-                .collect(),
-        }
+        let values = self.values.iter().map(|value| U::of(value.wide()));
+        Params::from_values(&self.layout, values.collect())
     }
 }
 

@@ -6,6 +6,9 @@ use crate::Real;
 /// Pixels of one pass: their gradients, and the cache lines of their windows, stay in the first-level cache.
 const PASS: usize = 98;
 
+/// Output channels that are brought into PyTorch's order together.
+const OUTPUTS: usize = 16;
+
 /// `dw += sum over pixels of window(x) (outer) gradient`.
 ///
 /// `x`: `(n, padded height, padded width, c_in)`; `gradient`: `(n, padded height, padded width, c_out)` with the value
@@ -108,10 +111,16 @@ fn outer_sum<T: Real, const R: usize, const L: usize>(
 /// `(c_out, c_in, kernel row, kernel column)`.
 pub(super) fn add_in_torch_order<T: Real>(sum: &[T], weights: &mut [T], g: &Geometry) {
     let taps = g.kernel * g.kernel;
-    for (row, sum) in sum.chunks_exact(g.c_out).enumerate() {
-        let (tap, input) = (row / g.c_in, row % g.c_in);
-        for (out, sum) in sum.iter().enumerate() {
-            weights[(out * g.c_in + input) * taps + tap] += *sum;
+    // Few output channels at a time: the lines of memory that hold an input channel's weights hold the next one's too, and are still in
+    // the first-level cache then.
+    for first in (0..g.c_out).step_by(OUTPUTS) {
+        for input in 0..g.c_in {
+            for tap in 0..taps {
+                let sum = &sum[(tap * g.c_in + input) * g.c_out..][..g.c_out];
+                for (out, sum) in sum.iter().enumerate().skip(first).take(OUTPUTS) {
+                    weights[(out * g.c_in + input) * taps + tap] += *sum;
+                }
+            }
         }
     }
 }

@@ -86,6 +86,16 @@ impl Geometry {
         self.padded_pixels() * self.c_out
     }
 
+    /// Makes zero whatever such a map holds besides the output pixels: the border, and what a stride leaves between them.
+    pub(super) fn clear_gaps<E: Copy + Default>(&self, map: &mut [E]) {
+        if self.stride == 1 {
+            let (rows, columns) = (self.height + 2 * self.pad(), self.padded_width());
+            clear_border(map, [rows, columns], self.pad(), self.c_out);
+        } else {
+            map.fill(E::default());
+        }
+    }
+
     /// The convolution that pulls a gradient map back to the (unpadded) input.
     pub(super) fn transposed(&self) -> Self {
         Self {
@@ -99,13 +109,35 @@ impl Geometry {
 
 /// Copies `(n, height, width, c)` into a padded `(n, height + 2 pad, width + 2 pad, c)` whose border becomes zero.
 pub(super) fn pad_images<E: Copy + Default>(from: &[E], to: &mut [E], g: &Geometry) {
-    to.fill(E::default());
+    let size = [g.height + 2 * g.pad(), g.padded_width()];
+    clear_border(to, size, g.pad(), g.c_in);
     let row = g.width * g.c_in;
     let (image, padded) = (g.height * row, g.in_len());
     for (from, to) in from.chunks_exact(image).zip(to.chunks_exact_mut(padded)) {
         for (y, from) in from.chunks_exact(row).enumerate() {
             let start = ((y + g.pad()) * g.padded_width() + g.pad()) * g.c_in;
             to[start..start + row].copy_from_slice(from);
+        }
+    }
+}
+
+/// Makes the border of images `(n, rows, columns, c)` zero, `pad` pixels on each side; `rows` and `columns` count it.
+pub(super) fn clear_border<E: Copy + Default>(
+    images: &mut [E],
+    [rows, columns]: [usize; 2],
+    pad: usize,
+    c: usize,
+) {
+    let row = columns * c;
+    let (above, beside) = (pad * row, pad * c);
+    for image in images.chunks_exact_mut(rows * row) {
+        let below = image.len() - above;
+        image[..above].fill(E::default());
+        image[below..].fill(E::default());
+        for row in image[above..below].chunks_exact_mut(row) {
+            let right = row.len() - beside;
+            row[..beside].fill(E::default());
+            row[right..].fill(E::default());
         }
     }
 }

@@ -12,6 +12,9 @@ use super::softmax::{log_softmax, log_sum_exp, softmax_tangent};
 use super::unit_rows::UnitRows;
 use crate::{Metric, Objective, Real};
 
+/// Sums of a similarity that go side by side: a single one would wait for itself at every addition.
+const LANES: usize = 8;
+
 /// The loss at a point.
 pub(super) struct MetricLoss<T> {
     metric: Metric,
@@ -349,14 +352,16 @@ impl<T: Real> Rows<T> {
 }
 
 fn similarity<T: Real>(metric: Metric, a: &[T], b: &[T]) -> T {
-    let mut sum = T::ZERO;
-    for (a, b) in a.iter().zip(b) {
-        sum += match metric {
-            Metric::Euclidean => -((*a - *b) * (*a - *b)),
-            Metric::Cosine => *a * *b,
-        };
+    let mut sums = [T::ZERO; LANES];
+    for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += match metric {
+                Metric::Euclidean => -((*a - *b) * (*a - *b)),
+                Metric::Cosine => *a * *b,
+            };
+        }
     }
-    sum
+    sums.into_iter().sum()
 }
 
 /// Derivative of the similarity by one coordinate of the query, and by that of the reference.

@@ -175,12 +175,6 @@ impl<T: Real> Normalizer<T> {
         })
     }
 
-    /// Tangent of `xh` where `y` has the tangent `dy`.
-    #[inline(always)]
-    pub(super) fn d_normalized(&self, j: usize, xh: T, dy: T, means: &TangentMeans<T>) -> T {
-        self.inv_std[j] * (dy - means.mean[j] - xh * means.along[j])
-    }
-
     /// `[q0, q1, q2, a, b]` of the tangent of the gradient, `d(gy) = q0 + q1 * y + q2 * dy + a * g + b * dg`, where
     /// `t1 = sum dg` and `t2 = sum (dg * xh + g * dxh)`.
     #[allow(
@@ -228,6 +222,6 @@ impl<T: Real> Normalizer<T> {
 /// Means over the batch along a tangent: of `dy`, and of `xh * dy`; zero where the statistics are constants.
 #[derive(Debug)]
 pub(super) struct TangentMeans<T> {
-    mean: Vec<T>,
-    along: Vec<T>,
+    pub(super) mean: Vec<T>,
+    pub(super) along: Vec<T>,
 }

@@ -6,7 +6,7 @@
     reason = "several rows are walked at once, and plain indices are what the compiler turns into SIMD"
 )]
 
-use super::geometry::Geometry;
+use super::geometry::{Geometry, clear_border};
 use crate::Real;
 
 /// Marks a window whose ReLU is off.
@@ -61,18 +61,9 @@ impl Windows {
 
     /// Makes the border of padded pooled images with `c` channels zero; the rest is for [`choose`] to write.
     pub(super) fn clear_border<T: Real>(&self, out: &mut [T], c: usize) {
-        let row = (self.pooled_width() + 2 * self.pad) * c;
-        let (above, beside) = (self.pad * row, self.pad * c);
-        for image in out.chunks_exact_mut(self.padded_pixels() * c) {
-            let below = image.len() - above;
-            image[..above].fill(T::ZERO);
-            image[below..].fill(T::ZERO);
-            for row in image[above..below].chunks_exact_mut(row) {
-                let right = row.len() - beside;
-                row[..beside].fill(T::ZERO);
-                row[right..].fill(T::ZERO);
-            }
-        }
+        let around = 2 * self.pad;
+        let size = [self.pooled_height() + around, self.pooled_width() + around];
+        clear_border(out, size, self.pad, c);
     }
 
     /// Pixels of window `q`, in row-major order.
@@ -279,7 +270,7 @@ pub(super) type Term<'a, T> = (&'a [T], &'a [T]);
 /// (one value a window) at the pixel that was chosen.
 ///
 /// Dense maps: `(n, height, width, c)`; sparse: `(n, windows, c)`; `to`: `(n, padded height, padded width, c)` of the
-/// convolution's input, each pixel at [`Geometry::center`]; the rest of `to` is zero already.
+/// convolution's input, each pixel at [`Geometry::center`]; the rest of `to` is left as it is, see [`Geometry::clear_gaps`].
 #[inline(always)]
 pub(super) fn spread<T: Real, const W: usize, const D: usize, const S: usize>(
     map: &Windows,
@@ -312,13 +303,16 @@ pub(super) fn spread<T: Real, const W: usize, const D: usize, const S: usize>(
                 }
             }
         }
-        if D > 0 {
-            for p in map.left_over() {
-                let from = (image * n_pixels + p) * c;
-                let to = &mut to[g.center(p) * c..][..c];
-                for (channel, to) in to.iter_mut().enumerate() {
-                    [*to] = dense_lanes::<T, D, 1>(constant, &dense, (from, channel));
-                }
+        for p in map.left_over() {
+            let from = (image * n_pixels + p) * c;
+            let to = &mut to[g.center(p) * c..][..c];
+            let (blocks, rest) = to.as_chunks_mut::<LANES>();
+            let n_blocks = blocks.len();
+            for (block, to) in blocks.iter_mut().enumerate() {
+                *to = dense_lanes(constant, &dense, (from, block * LANES));
+            }
+            for (channel, to) in rest.iter_mut().enumerate() {
+                [*to] = dense_lanes(constant, &dense, (from, n_blocks * LANES + channel));
             }
         }
     }

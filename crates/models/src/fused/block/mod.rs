@@ -185,7 +185,8 @@ impl Block {
         let [k0, k1, a] = &coefficients;
         let pulled_back =
             |x: &[T], y: &[T], choice: &[u8], g: &[T], input: Option<&mut [T]>| -> Buffer<T> {
-                let mut map = at.arena.zeros(x.len() / geo.in_len() * geo.gradient_len());
+                let mut map = at.arena.take(x.len() / geo.in_len() * geo.gradient_len());
+                geo.clear_gaps(&mut map);
                 let mut dw = at.arena.take(geo.n_weights());
                 let mut work = Work::new(at.arena, geo);
                 simd::dispatch(

@@ -14,8 +14,11 @@ pub(in crate::fused) fn gradient_sums<T: Real>(
     inv_std: &[T],
 ) -> [Vec<T>; 2] {
     let c = mean.len();
+    // One length for all, or every value is checked against another and nothing becomes SIMD.
+    let inv_std = &inv_std[..c];
     let mut sums = [vec![T::ZERO; c], vec![T::ZERO; c]];
     let [s1, s2] = &mut sums;
+    let (s1, s2) = (&mut s1[..c], &mut s2[..c]);
     for (g, peak) in g.chunks_exact(c).zip(peak.chunks_exact(c)) {
         for j in 0..c {
             s1[j] += g[j];
@@ -51,8 +54,11 @@ pub(in crate::fused) fn gradient_tangent_sums<T: Real>(
     means: &TangentMeans<T>,
 ) -> [Vec<T>; 2] {
     let c = normalizer.mean.len();
+    let (mean, inv_std) = (&normalizer.mean[..c], &normalizer.inv_std[..c]);
+    let (d_mean, along) = (&means.mean[..c], &means.along[..c]);
     let mut sums = [vec![T::ZERO; c], vec![T::ZERO; c]];
     let [t1, t2] = &mut sums;
+    let (t1, t2) = (&mut t1[..c], &mut t2[..c]);
     for (row, dg) in dg.chunks_exact(c).enumerate() {
         let (g, peak, d_peak) = (
             &g[row * c..][..c],
@@ -60,8 +66,8 @@ pub(in crate::fused) fn gradient_tangent_sums<T: Real>(
             &d_peak[row * c..][..c],
         );
         for j in 0..c {
-            let xh = (peak[j] - normalizer.mean[j]) * normalizer.inv_std[j];
-            let d_xh = normalizer.d_normalized(j, xh, d_peak[j], means);
+            let xh = (peak[j] - mean[j]) * inv_std[j];
+            let d_xh = inv_std[j] * (d_peak[j] - d_mean[j] - xh * along[j]);
             t1[j] += dg[j];
             t2[j] += dg[j] * xh + g[j] * d_xh;
         }

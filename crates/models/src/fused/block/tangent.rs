@@ -179,7 +179,8 @@ impl Block {
             )
             .zip(inputs)
             .map(|((((x, dx), (y, dy)), (choice, (g, dg))), input)| {
-                let mut map = at.arena.zeros(x.len() / geo.in_len() * geo.gradient_len());
+                let mut map = at.arena.take(x.len() / geo.in_len() * geo.gradient_len());
+                geo.clear_gaps(&mut map);
                 let mut dw = at.arena.take(geo.n_weights());
                 let mut work = Work::new(at.arena, geo);
                 simd::dispatch(

@@ -61,6 +61,7 @@ impl<T: Real> Filter<T> {
             #[inline(always)]
             || {
                 let mut w = [[[[T::ZERO; LANES]; 3]; 3]; AHEAD];
+                let mut half = [[[[T::ZERO; LANES]; 3]; SIDE]];
                 for first in (0..c_out).step_by(LANES) {
                     let (block, lane) = (first / lanes, first % lanes);
                     for ahead in (0..c_in).step_by(AHEAD) {
@@ -72,12 +73,17 @@ impl<T: Real> Filter<T> {
                             }
                         }
                         for (input, w) in (ahead..c_in).zip(&w) {
-                            let places = both_sides::<Weights, T, 3, SIDE>(w);
-                            for (place, value) in places.iter().flatten().enumerate() {
-                                let row =
-                                    place * rows_of_place(n_blocks, c_in) + block * c_in + input;
-                                values[row * lanes + lane..][..LANES].copy_from_slice(value);
-                            }
+                            both_sides::<Weights, T, 3, SIDE>(
+                                &mut half,
+                                #[inline(always)]
+                                |_, [i, j]| w[i][j],
+                                #[inline(always)]
+                                |_, [i, j], value| {
+                                    let row = (i * SIDE + j) * rows_of_place(n_blocks, c_in);
+                                    let at = (row + block * c_in + input) * lanes + lane;
+                                    values[at..][..LANES].copy_from_slice(value);
+                                },
+                            );
                         }
                     }
                 }
@@ -118,21 +124,27 @@ pub(super) fn gradient_from_places<T: Real>(
     accumulate: bool,
 ) {
     let (stride, len) = (plane_stride(g.c_in, g.c_out), g.c_in * g.c_out);
+    let mut half = [[[[T::ZERO; LANES]; SIDE]; 3]];
     for at in (0..len).step_by(LANES) {
-        let mut u = [[[T::ZERO; LANES]; SIDE]; SIDE];
-        for (place, u) in u.iter_mut().flatten().enumerate() {
-            u.copy_from_slice(&du[place * stride + at..][..LANES]);
-        }
-        let w = both_sides::<WeightGradient, T, SIDE, 3>(&u);
-        for (tap, values) in w.iter().flatten().enumerate() {
-            let to = &mut dw[tap * len + at..][..LANES];
-            if accumulate {
-                for (to, value) in to.iter_mut().zip(values) {
-                    *to += *value;
+        both_sides::<WeightGradient, T, SIDE, 3>(
+            &mut half,
+            #[inline(always)]
+            |_, [i, j]| {
+                let mut u = [T::ZERO; LANES];
+                u.copy_from_slice(&du[(i * SIDE + j) * stride + at..][..LANES]);
+                u
+            },
+            #[inline(always)]
+            |_, [i, j], values| {
+                let to = &mut dw[(3 * i + j) * len + at..][..LANES];
+                if accumulate {
+                    for (to, value) in to.iter_mut().zip(values) {
+                        *to += *value;
+                    }
+                } else {
+                    to.copy_from_slice(values);
                 }
-            } else {
-                to.copy_from_slice(values);
-            }
-        }
+            },
+        );
     }
 }

@@ -17,34 +17,42 @@ pub(super) type Lanes<T> = [T; LANES];
 
 /// The product of a matrix of `K` rows and `N` columns with a row or column of a square.
 pub(super) trait Transform<const N: usize, const K: usize> {
-    fn line<T: Real>(values: [&Lanes<T>; N]) -> [Lanes<T>; K];
+    fn line<T: Real>(values: &[Lanes<T>; N]) -> [Lanes<T>; K];
 }
 
-/// `M d M^T`: the columns, then the rows.
+/// `M d M^T` for as many blocks of [`LANES`] channels as `half` has elements: the columns, then the rows.
+///
+/// `load(block, [row, column])` reads `d`, `store(block, [row, column], ..)` takes the result: a square that is gathered before it
+/// is transformed, or scattered afterwards, is copied through memory once more. The blocks of a pixel are read one after the
+/// other, as they lie in memory. `half`, of any contents, is room for what lies between columns and rows.
+///
+/// Both functions have to be `#[inline(always)]`, like whatever is dispatched.
 #[inline(always)]
 pub(super) fn both_sides<M: Transform<N, K>, T: Real, const N: usize, const K: usize>(
-    square: &[[Lanes<T>; N]; N],
-) -> [[Lanes<T>; K]; K] {
-    let mut half = [[[T::ZERO; LANES]; N]; K];
+    half: &mut [[[Lanes<T>; N]; K]],
+    load: impl Fn(usize, [usize; 2]) -> Lanes<T>,
+    mut store: impl FnMut(usize, [usize; 2], &Lanes<T>),
+) {
     for column in 0..N {
-        let mut line = [&square[0][column]; N];
-        for row in 1..N {
-            line[row] = &square[row][column];
+        for (k, half) in half.iter_mut().enumerate() {
+            let mut line = [[T::ZERO; LANES]; N];
+            for row in 0..N {
+                line[row] = load(k, [row, column]);
+            }
+            let line = M::line(&line);
+            for row in 0..K {
+                half[row][column] = line[row];
+            }
         }
-        let line = M::line(line);
+    }
+    for (k, half) in half.iter().enumerate() {
         for row in 0..K {
-            half[row][column] = line[row];
+            let line = M::line(&half[row]);
+            for column in 0..K {
+                store(k, [row, column], &line[column]);
+            }
         }
     }
-    let mut whole = [[[T::ZERO; LANES]; K]; K];
-    for row in 0..K {
-        let mut line = [&half[row][0]; N];
-        for column in 1..N {
-            line[column] = &half[row][column];
-        }
-        whole[row] = M::line(line);
-    }
-    whole
 }
 
 /// `B^T`, for tiles of the input.
@@ -52,7 +60,7 @@ pub(super) struct Input;
 
 impl Transform<SIDE, SIDE> for Input {
     #[inline(always)]
-    fn line<T: Real>(d: [&Lanes<T>; SIDE]) -> [Lanes<T>; SIDE] {
+    fn line<T: Real>(d: &[Lanes<T>; SIDE]) -> [Lanes<T>; SIDE] {
         let (two, four, five) = (T::of(2.0), T::of(4.0), T::of(5.0));
         let mut out = [[T::ZERO; LANES]; SIDE];
         for lane in 0..LANES {
@@ -75,7 +83,7 @@ pub(super) struct Gradient;
 
 impl Transform<TILE, SIDE> for Gradient {
     #[inline(always)]
-    fn line<T: Real>(g: [&Lanes<T>; TILE]) -> [Lanes<T>; SIDE] {
+    fn line<T: Real>(g: &[Lanes<T>; TILE]) -> [Lanes<T>; SIDE] {
         let (two, four) = (T::of(2.0), T::of(4.0));
         let mut out = [[T::ZERO; LANES]; SIDE];
         for lane in 0..LANES {
@@ -98,7 +106,7 @@ pub(super) struct Output;
 
 impl Transform<SIDE, TILE> for Output {
     #[inline(always)]
-    fn line<T: Real>(m: [&Lanes<T>; SIDE]) -> [Lanes<T>; TILE] {
+    fn line<T: Real>(m: &[Lanes<T>; SIDE]) -> [Lanes<T>; TILE] {
         let (two, four, eight) = (T::of(2.0), T::of(4.0), T::of(8.0));
         let mut out = [[T::ZERO; LANES]; TILE];
         for lane in 0..LANES {
@@ -119,7 +127,7 @@ pub(super) struct Weights;
 
 impl Transform<3, SIDE> for Weights {
     #[inline(always)]
-    fn line<T: Real>(w: [&Lanes<T>; 3]) -> [Lanes<T>; SIDE] {
+    fn line<T: Real>(w: &[Lanes<T>; 3]) -> [Lanes<T>; SIDE] {
         let (quarter, sixth) = (T::of(1.0 / 4.0), T::of(1.0 / 6.0));
         let (twelfth, small) = (T::of(1.0 / 12.0), T::of(1.0 / 24.0));
         let mut out = [[T::ZERO; LANES]; SIDE];
@@ -143,7 +151,7 @@ pub(super) struct WeightGradient;
 
 impl Transform<SIDE, 3> for WeightGradient {
     #[inline(always)]
-    fn line<T: Real>(u: [&Lanes<T>; SIDE]) -> [Lanes<T>; 3] {
+    fn line<T: Real>(u: &[Lanes<T>; SIDE]) -> [Lanes<T>; 3] {
         let (quarter, sixth) = (T::of(1.0 / 4.0), T::of(1.0 / 6.0));
         let (twelfth, small) = (T::of(1.0 / 12.0), T::of(1.0 / 24.0));
         let mut out = [[T::ZERO; LANES]; 3];
@@ -160,7 +168,7 @@ impl Transform<SIDE, 3> for WeightGradient {
 
 /// One lane of each line.
 #[inline(always)]
-fn at<T: Real, const N: usize>(lines: [&Lanes<T>; N], lane: usize) -> [T; N] {
+fn at<T: Real, const N: usize>(lines: &[Lanes<T>; N], lane: usize) -> [T; N] {
     let mut values = [T::ZERO; N];
     for i in 0..N {
         values[i] = lines[i][lane];

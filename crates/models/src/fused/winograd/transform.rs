@@ -17,6 +17,8 @@ pub(super) fn of_input<T: Real>(
 ) {
     let (c, tiles) = (g.c_in, Tiles::of(g));
     let (height, width) = (g.height + 2, g.padded_width());
+    let plane = planes.len() / PLACES;
+    let mut half = vec![[[[T::ZERO; LANES]; SIDE]; SIDE]; c / LANES];
     for t in 0..n {
         let (image, row, column) = tiles.place(first + t);
         let x = &x[image * g.in_len()..][..g.in_len()];
@@ -26,10 +28,16 @@ pub(super) fn of_input<T: Real>(
                 *pixel = &x[((row + i) * width + column + j) * c..][..c];
             }
         }
-        for k in 0..c / LANES {
-            let square = both_sides::<Input, T, SIDE, SIDE>(&gathered(&pixels, k));
-            store(planes, t * c + k * LANES, &square);
-        }
+        both_sides::<Input, T, SIDE, SIDE>(
+            &mut half,
+            #[inline(always)]
+            |k, [i, j]| lanes(pixels[i][j], k),
+            #[inline(always)]
+            |k, [i, j], values| {
+                let at = (i * SIDE + j) * plane + t * c + k * LANES;
+                planes[at..][..LANES].copy_from_slice(values);
+            },
+        );
     }
 }
 
@@ -44,6 +52,8 @@ pub(super) fn of_gradient<T: Real>(
     planes: &mut [T],
 ) {
     let (c, tiles) = (g.c_out, Tiles::of(g));
+    let plane = planes.len() / PLACES;
+    let mut half = vec![[[[T::ZERO; LANES]; TILE]; SIDE]; c / LANES];
     for t in 0..n {
         let (image, row, column) = tiles.place(first + t);
         let gradient = &gradient[image * g.gradient_len()..][..g.gradient_len()];
@@ -54,10 +64,16 @@ pub(super) fn of_gradient<T: Real>(
                 *pixel = &gradient[at * c..][..c];
             }
         }
-        for k in 0..c / LANES {
-            let square = both_sides::<Gradient, T, TILE, SIDE>(&gathered(&pixels, k));
-            store(planes, t * c + k * LANES, &square);
-        }
+        both_sides::<Gradient, T, TILE, SIDE>(
+            &mut half,
+            #[inline(always)]
+            |k, [i, j]| lanes(pixels[i][j], k),
+            #[inline(always)]
+            |k, [i, j], values| {
+                let at = (i * SIDE + j) * plane + t * c + k * LANES;
+                planes[at..][..LANES].copy_from_slice(values);
+            },
+        );
     }
 }
 
@@ -72,57 +88,35 @@ pub(super) fn to_output<T: Real>(
 ) {
     let (c, tiles) = (g.c_out, Tiles::of(g));
     let plane = plane_stride(PASS, c);
+    let mut half = vec![[[[T::ZERO; LANES]; SIDE]; TILE]; c / LANES];
     for t in 0..n {
         let (image, row, column) = tiles.place(first + t);
         let y = &mut y[image * g.out_len()..][..g.out_len()];
-        for k in 0..c / LANES {
-            let mut square = [[[T::ZERO; LANES]; SIDE]; SIDE];
-            for (i, line) in square.iter_mut().enumerate() {
-                for (j, values) in line.iter_mut().enumerate() {
-                    *values = lanes(&m[(i * SIDE + j) * plane + t * c..][..c], k);
+        both_sides::<Output, T, SIDE, TILE>(
+            &mut half,
+            #[inline(always)]
+            |k, [i, j]| lanes(&m[(i * SIDE + j) * plane + t * c..], k),
+            #[inline(always)]
+            |k, [i, j], output| {
+                if row + i >= g.height || column + j >= g.width {
+                    return;
                 }
-            }
-            let outputs = both_sides::<Output, T, SIDE, TILE>(&square);
-            for (i, line) in outputs.iter().enumerate().take(g.height - row) {
-                for (j, output) in line.iter().enumerate().take(g.width - column) {
-                    let at = ((row + i) * g.width + column + j) * c + k * LANES;
-                    let to = &mut y[at..][..LANES];
-                    if accumulate {
-                        for (to, value) in to.iter_mut().zip(output) {
-                            *to += *value;
-                        }
-                    } else {
-                        to.copy_from_slice(output);
+                let at = ((row + i) * g.width + column + j) * c + k * LANES;
+                let to = &mut y[at..][..LANES];
+                if accumulate {
+                    for (to, value) in to.iter_mut().zip(output) {
+                        *to += *value;
                     }
+                } else {
+                    to.copy_from_slice(output);
                 }
-            }
-        }
+            },
+        );
     }
 }
 
-/// The channels `k` of a square of pixels.
-#[inline(always)]
-fn gathered<T: Real, const N: usize>(pixels: &[[&[T]; N]; N], k: usize) -> [[Lanes<T>; N]; N] {
-    let mut square = [[[T::ZERO; LANES]; N]; N];
-    for (line, pixels) in square.iter_mut().zip(pixels) {
-        for (values, pixel) in line.iter_mut().zip(pixels) {
-            *values = lanes(pixel, k);
-        }
-    }
-    square
-}
-
+/// The channels `k` of a pixel.
 #[inline(always)]
 fn lanes<T: Real>(pixel: &[T], k: usize) -> Lanes<T> {
     pixel.as_chunks::<LANES>().0[k]
-}
-
-/// Writes a tile's values at each place, at offset `at` of each plane.
-#[inline(always)]
-fn store<T: Real>(planes: &mut [T], at: usize, values: &[[Lanes<T>; SIDE]; SIDE]) {
-    let len = planes.len() / PLACES;
-    let values = values.iter().flatten();
-    for (plane, values) in planes.chunks_exact_mut(len).zip(values) {
-        plane[at..][..LANES].copy_from_slice(values);
-    }
 }
