@@ -10,6 +10,7 @@
 //! the best agreement counts. A right derivative agrees at some step, as soon as no unit switches; a wrong one agrees at
 //! none.
 
+mod combinations;
 mod subjects;
 
 use rand::Rng;
@@ -17,6 +18,7 @@ use rand::Rng;
 use crate::architecture::signed_unit;
 use crate::{ModelError, Network, Objective, Params, Pass, Units};
 
+pub use combinations::combinations;
 pub use subjects::{Subject, subjects};
 
 /// Steps of the central differences along a direction of length 1.

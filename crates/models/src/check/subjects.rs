@@ -81,7 +81,7 @@ impl Subject {
         )
     }
 
-    fn new(
+    pub(super) fn new(
         config: NetworkConfig,
         loss: Loss,
         n_judged: usize,
@@ -141,54 +141,46 @@ impl Subject {
     }
 }
 
+/// Norms, with the inner step and whether stored statistics normalise.
+pub(super) const NORMS: [(Norm, usize, bool); 6] = [
+    (Norm::Batch, 0, false),
+    (Norm::Running, 0, false),
+    (Norm::Running, 0, true),
+    (Norm::PerStep { n_steps: 3 }, 1, false),
+    (Norm::PerStep { n_steps: 3 }, 9, false),
+    (Norm::None, 0, false),
+];
+
+/// Losses, with the outputs of the head.
+pub(super) const LOSSES: [(Loss, Option<usize>); 6] = [
+    (Loss::CrossEntropy, Some(4)),
+    (Loss::CrossEntropy, None),
+    (prototype(Metric::Euclidean, 1.5), None),
+    (prototype(Metric::Cosine, 0.2), Some(5)),
+    (matching(Metric::Euclidean, 2.0), Some(5)),
+    (matching(Metric::Cosine, 0.2), None),
+];
+
+const fn prototype(metric: Metric, temperature: f64) -> Loss {
+    Loss::Prototype {
+        metric,
+        temperature,
+    }
+}
+
+const fn matching(metric: Metric, temperature: f64) -> Loss {
+    Loss::Matching {
+        metric,
+        temperature,
+    }
+}
+
 /// Small cases over the whole registry: every network with every norm and every loss, with and without a head, on odd
 /// and rectangular images, on maps that are flattened with several pixels, and on a single image.
 ///
 /// # Errors
 /// None, unless a network of the registry refuses small images.
 pub fn subjects(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
-    let per_step = Norm::PerStep { n_steps: 3 };
-    let norms = [
-        (Norm::Batch, 0, false),
-        (Norm::Running, 0, false),
-        (Norm::Running, 0, true),
-        (per_step, 1, false),
-        (per_step, 9, false),
-        (Norm::None, 0, false),
-    ];
-    let (metric, cosine) = (Metric::Euclidean, Metric::Cosine);
-    let losses = [
-        (Loss::CrossEntropy, Some(4)),
-        (Loss::CrossEntropy, None),
-        (
-            Loss::Prototype {
-                metric,
-                temperature: 1.5,
-            },
-            None,
-        ),
-        (
-            Loss::Prototype {
-                metric: cosine,
-                temperature: 0.2,
-            },
-            Some(5),
-        ),
-        (
-            Loss::Matching {
-                metric,
-                temperature: 2.0,
-            },
-            Some(5),
-        ),
-        (
-            Loss::Matching {
-                metric: cosine,
-                temperature: 0.2,
-            },
-            None,
-        ),
-    ];
     let image = |height, width, channels| ImageShape {
         height,
         width,
@@ -204,8 +196,8 @@ pub fn subjects(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
             norm,
             n_way,
         };
-        for (norm, step, stored) in norms {
-            for (loss, n_way) in losses {
+        for (norm, step, stored) in NORMS {
+            for (loss, n_way) in LOSSES {
                 let config = config(image(7, 6, 2), 2, norm, n_way);
                 subjects.push(Subject::new(config, loss, 6, step, stored, rng)?);
             }

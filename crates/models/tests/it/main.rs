@@ -6,6 +6,7 @@
 )]
 
 mod checkpoint;
+mod combinations;
 mod derivatives;
 mod golden;
 mod planted;
