@@ -9,7 +9,7 @@ use super::TrainPlan;
 use crate::evaluate::CURVE_FACTOR;
 
 /// Largest share of the passes of a training that its inspections take.
-const SHARE: f64 = 0.015;
+const SHARE: f64 = 0.01;
 
 /// Inspections of a training: at which validations, of how many tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +123,7 @@ mod tests {
         let some = inspected(&config(2000, 201), Some(1));
         assert_eq!(some.last(), Some(&(2000, 20)));
         assert!(1 < some.len() && some.len() < 10, "{some:?}");
-        assert_eq!(inspected(&config(300, 30), Some(1)), [(300, 13)]);
+        assert_eq!(inspected(&config(300, 30), Some(1)), [(300, 9)]);
         assert_eq!(inspected(&config(3, 1), Some(5)), []);
     }
 

@@ -27,7 +27,7 @@ pub struct TrainConfig {
     /// Tasks of the fixed validation list.
     pub validation_tasks: usize,
     /// Validation tasks that are looked at from within ([`super::Inspection`]), at most `validation_tasks`; 0 for none. At
-    /// so many of the validations, the last among them, that it takes at most 1.5 % of the passes of the training; where that
+    /// so many of the validations, the last among them, that it takes at most 1 % of the passes of the training; where that
     /// is less than once, at the last validation with fewer tasks.
     pub inspected_tasks: usize,
     /// Tasks of the outer steps `1, n, 2 n, ...` and of the last are looked at closely ([`super::Observation`]); 0 for never.
@@ -49,7 +49,7 @@ impl Default for TrainConfig {
             validate_every: 100,
             validation_tasks: 50,
             inspected_tasks: 20,
-            observe_every: 200,
+            observe_every: 250,
             running_momentum: 0.1,
         }
     }

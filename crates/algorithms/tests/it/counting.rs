@@ -178,7 +178,7 @@ fn passes(outer_steps: usize, inspected_tasks: usize) -> (usize, usize) {
 
 #[test]
 fn inspections_take_the_share_of_a_training_that_they_may() {
-    for outer_steps in [200, 400, 1000, 10_000] {
+    for outer_steps in [400, 1000, 10_000] {
         let (without, none) = passes(outer_steps, 0);
         let (with, n_inspected) = passes(outer_steps, 20);
         assert_eq!(none, 0);
@@ -186,8 +186,8 @@ fn inspections_take_the_share_of_a_training_that_they_may() {
         // Of the meta-gradients alone: 2 tasks a step, gradients of 2 x 6 supports and of 12 queries.
         let trained = outer_steps * 2 * 3 * (2 * 6 + 12);
         let spent = (with - without) as f64 / trained as f64;
-        assert!(spent <= 0.015, "{outer_steps} steps: {spent}");
+        assert!(spent <= 0.01, "{outer_steps} steps: {spent}");
         // What may be spent is spent, but for what is left over.
-        assert!(0.01 < spent, "{outer_steps} steps: {spent}");
+        assert!(0.005 < spent, "{outer_steps} steps: {spent}");
     }
 }
