@@ -87,7 +87,7 @@ pub(crate) fn write(
     };
     let reports = runs.iter().map(|run| convert::table(run));
     let reports = reports.collect::<Result<Vec<_>>>()?;
-    let factors = factor_table(index, &runs, &reports)?;
+    let factors = factor_table(index, &runs, &reports, &options)?;
     let tables = Tables {
         name: index.study.clone(),
         command: replication(out, &runs),

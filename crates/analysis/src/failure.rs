@@ -97,36 +97,13 @@ pub fn failures(group: &LearnerRuns<'_>, options: &Options) -> Failures {
         (center - options.failure_deviations * robust_sd).min(center - options.failure_margin);
     let mut failed = Vec::new();
     for (&run, accuracy) in group.runs.iter().zip(&accuracies) {
-        let mut reasons = Vec::new();
-        if let Outcome::Diverged { step, cause } = &run.outcome {
-            reasons.push(FailureReason::Diverged {
-                step: *step,
-                cause: cause.clone(),
+        let mut reasons = by_itself(run, group.chance, options);
+        if let Some(accuracy) = accuracy.filter(|it| it.is_finite() && *it < outlier_limit) {
+            reasons.push(FailureReason::Outlier {
+                accuracy,
+                median: center,
+                robust_sd,
             });
-        }
-        match &run.test {
-            None if run.scores.is_none() => reasons.push(FailureReason::Untested),
-            Some(test) if test.task_nll.iter().any(|nll| !nll.is_finite()) => {
-                reasons.push(FailureReason::NotFinite)
-            }
-            _ => {}
-        }
-        if let Some(accuracy) = *accuracy {
-            let chance_limit = group.chance.map(|chance| chance + options.failure_margin);
-            if !accuracy.is_finite() {
-                if !reasons.contains(&FailureReason::NotFinite) {
-                    reasons.push(FailureReason::NotFinite);
-                }
-            } else if let Some(limit) = chance_limit.filter(|limit| accuracy <= *limit) {
-                reasons.push(FailureReason::AtChance { accuracy, limit });
-            }
-            if accuracy.is_finite() && accuracy < outlier_limit {
-                reasons.push(FailureReason::Outlier {
-                    accuracy,
-                    median: center,
-                    robust_sd,
-                });
-            }
         }
         if !reasons.is_empty() {
             failed.push(FailedRun {
@@ -154,6 +131,35 @@ pub fn failures(group: &LearnerRuns<'_>, options: &Options) -> Failures {
             .zip(group.chance)
             .map(|(sum, chance)| (sum + n_untested as f64 * chance) / n_runs as f64),
     }
+}
+
+/// Every rule that a run breaks whatever others do: all but that on outliers. `chance` is `1/N`, where it is known.
+pub(crate) fn by_itself(run: &Run, chance: Option<f64>, options: &Options) -> Vec<FailureReason> {
+    let mut reasons = Vec::new();
+    if let Outcome::Diverged { step, cause } = &run.outcome {
+        reasons.push(FailureReason::Diverged {
+            step: *step,
+            cause: cause.clone(),
+        });
+    }
+    match &run.test {
+        None if run.scores.is_none() => reasons.push(FailureReason::Untested),
+        Some(test) if test.task_nll.iter().any(|nll| !nll.is_finite()) => {
+            reasons.push(FailureReason::NotFinite)
+        }
+        _ => {}
+    }
+    if let Some(accuracy) = final_accuracy(run) {
+        let limit = chance.map(|chance| chance + options.failure_margin);
+        if !accuracy.is_finite() {
+            if !reasons.contains(&FailureReason::NotFinite) {
+                reasons.push(FailureReason::NotFinite);
+            }
+        } else if let Some(limit) = limit.filter(|limit| accuracy <= *limit) {
+            reasons.push(FailureReason::AtChance { accuracy, limit });
+        }
+    }
+    reasons
 }
 
 /// Accuracy of the last validation, else of the test; may be NaN.

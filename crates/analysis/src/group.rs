@@ -274,11 +274,11 @@ fn complete<'a>(setting: &mut SettingRuns<'a>, options: &Options) -> Result<(), 
     let queries = scores
         .first()
         .and_then(|(_, scores)| scores.queries_per_task);
-    let way = tests
+    let judged = tests
         .first()
-        .map(|(_, test)| test.n_way)
-        .or_else(|| scores.first().and_then(|(_, scores)| scores.n_way));
-    let chance = way.map(|n_way| 1.0 / n_way as f64);
+        .map(|it| it.0)
+        .or(scores.first().map(|it| it.0));
+    let chance = judged.and_then(Run::chance);
     let threshold = threshold_of(setting, chance, options);
     for learner in &mut setting.learners {
         learner.runs.sort_by_key(|run| run.seed);

@@ -178,6 +178,16 @@ impl Run {
             (None, None) => None,
         }
     }
+
+    /// Accuracy of guessing, `1/N`; none where the classes of a task are not known.
+    #[must_use]
+    pub fn chance(&self) -> Option<f64> {
+        let n_way = match (&self.test, &self.scores) {
+            (Some(test), _) => Some(test.n_way),
+            (None, scores) => scores.as_ref()?.n_way,
+        };
+        n_way.map(|n_way| 1.0 / n_way as f64)
+    }
 }
 
 impl Test {

@@ -1,8 +1,8 @@
 //! From runs to the table of factors and streams.
 
 use anyhow::Result;
-use metastable_analysis::Outcome;
 use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale};
+use metastable_analysis::{Options, Outcome};
 
 use super::scores::{Group, Read, constant};
 use super::table::{Row, Table};
@@ -12,6 +12,7 @@ pub(super) fn factor_table(
     table: &Table,
     groups: &[Group<'_>],
     runs: &[Read<'_>],
+    options: &Options,
 ) -> Result<FactorTable> {
     let columns = &table.columns;
     for column in columns
@@ -47,7 +48,7 @@ pub(super) fn factor_table(
             .streams
             .iter()
             .map(|name| Ok(group.rows[0].need(name)?.to_owned()));
-        let mut one = FactorRun::of(&read.run, levels, streams.collect::<Result<_>>()?);
+        let mut one = FactorRun::of(&read.run, levels, streams.collect::<Result<_>>()?, options);
         if !table.has("task") {
             one.response = read.score;
             one.failed = read.run.outcome != Outcome::Completed;

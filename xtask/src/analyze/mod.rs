@@ -30,18 +30,18 @@ pub(crate) fn command(flags: &flags::Analyze) -> Result<Ending> {
         fingerprint: flags.fingerprint.clone(),
         ignored: flags.ignore.clone(),
     };
+    let options = Options {
+        seed: flags.seed,
+        ..Options::default()
+    };
     let table = table::read(&flags.file, &columns)?;
-    let mut study = scores::study(&table)?;
+    let mut study = scores::study(&table, &options)?;
     study.name = name.clone();
     study.command = command_line();
     let out = flags
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from("runs").join(format!("analyze-{name}")));
-    let options = Options {
-        seed: flags.seed,
-        ..Options::default()
-    };
     make_folder(&out)?;
     publish(&study, &out, &options, flags.figures)?;
     Ok(Ending::Done)

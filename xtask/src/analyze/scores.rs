@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use metastable_analysis::{Outcome, Run, Study, TaskScores};
+use metastable_analysis::{Options, Outcome, Run, Study, TaskScores};
 
 use super::factors::factor_table;
 use super::table::{Row, Table};
@@ -17,7 +17,7 @@ pub(super) struct Group<'t> {
 
 /// The records of a table. Runs with settings that differ on purpose are no seeds of one learner: a table with factors
 /// gives lists of factors only; one without gives both families.
-pub(super) fn study(table: &Table) -> Result<Study> {
+pub(super) fn study(table: &Table, options: &Options) -> Result<Study> {
     let groups = groups(table)?;
     let mut runs = Vec::new();
     for (at, group) in groups.iter().enumerate() {
@@ -29,7 +29,7 @@ pub(super) fn study(table: &Table) -> Result<Study> {
     let columns = &table.columns;
     let has_factors = !columns.factors.is_empty() || !columns.logarithmic.is_empty();
     let factors = if has_factors || !columns.streams.is_empty() {
-        Some(factor_table(table, &groups, &runs)?)
+        Some(factor_table(table, &groups, &runs, options)?)
     } else {
         None
     };

@@ -13,7 +13,7 @@ fn study_of(text: &str, columns: &Columns) -> Result<Study> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("scores.csv");
     fs::write(&path, text).unwrap();
-    study(&read(&path, columns)?)
+    study(&read(&path, columns)?, &Options::default())
 }
 
 fn refused(text: &str, columns: &Columns) -> String {

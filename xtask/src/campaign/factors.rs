@@ -1,8 +1,8 @@
 //! From the runs of a study to the table of its factors and streams.
 
 use anyhow::{Result, anyhow};
-use metastable_analysis::Run;
 use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale};
+use metastable_analysis::{Options, Run};
 
 use super::folder::{Finished, Index};
 use crate::study::factors::number;
@@ -25,6 +25,7 @@ pub(crate) fn factor_table(
     index: &Index,
     finished: &[&Finished],
     runs: &[Run],
+    options: &Options,
 ) -> Result<Option<FactorTable>> {
     if index.factors.is_empty() && index.streams.is_empty() {
         return Ok(None);
@@ -74,7 +75,7 @@ pub(crate) fn factor_table(
                 .map(ToString::to_string)
                 .collect()
         };
-        rows.push(FactorRun::of(run, levels, streams));
+        rows.push(FactorRun::of(run, levels, streams, options));
     }
     let test = runs.iter().find_map(|run| run.test.as_ref());
     Ok(Some(FactorTable {

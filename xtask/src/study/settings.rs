@@ -367,7 +367,7 @@ impl Default for TrainingSettings {
             step_every: 2000,
             step_factor: 0.5,
             clip_norm: None,
-            observe_every: 250,
+            observe_every: 500,
             running_momentum: 0.1,
             way: None,
             shot: None,

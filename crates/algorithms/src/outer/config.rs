@@ -49,7 +49,7 @@ impl Default for TrainConfig {
             validate_every: 100,
             validation_tasks: 50,
             inspected_tasks: 20,
-            observe_every: 250,
+            observe_every: 500,
             running_momentum: 0.1,
         }
     }

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::tree::{Domain, MOST_CATEGORIES};
 use crate::error::{AnalysisError, check_len};
+use crate::failure::by_itself;
 use crate::fingerprint::{Fingerprint, check_same};
-use crate::record::{Outcome, Run};
+use crate::options::Options;
+use crate::record::Run;
 use crate::summary::mean;
 
 /// A table of runs. A *factor* is a setting that was varied on purpose; a *stream* is a source of chance (split,
@@ -174,16 +176,16 @@ impl Scale {
 }
 
 impl FactorRun {
-    /// A run of a study as a row: its response is the mean accuracy over tasks; it failed if its training diverged or it has no
-    /// accuracies. (That a run stayed at chance is for the caller to say: it knows the chance.)
+    /// A run of a study as a row: its response is the mean accuracy over tasks; it failed by the rules of
+    /// [`failures`](crate::failure::failures) but that on outliers, since runs of other levels are other learners.
     #[must_use]
-    pub fn of(run: &Run, levels: Vec<f64>, streams: Vec<String>) -> Self {
+    pub fn of(run: &Run, levels: Vec<f64>, streams: Vec<String>, options: &Options) -> Self {
         let response = run.task_accuracies().map(|accuracies| mean(&accuracies));
         Self {
             id: run.id.clone(),
             levels,
             streams,
-            failed: run.outcome != Outcome::Completed || response.is_none(),
+            failed: !by_itself(run, run.chance(), options).is_empty(),
             response,
             fingerprint: run.fingerprint.clone(),
         }

@@ -6,7 +6,7 @@ use metastable_analysis::factors::key::{FactorList, KeyFactors, key_factors};
 use metastable_analysis::factors::responses::Side;
 use metastable_analysis::factors::sources::{Sources, sources};
 use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale};
-use metastable_analysis::{Certainty, Options, Study, analyze, report};
+use metastable_analysis::{Certainty, Options, Outcome, Study, analyze, report};
 
 use crate::support::{close, factor_table, normal, rng, run};
 
@@ -329,4 +329,27 @@ fn key_factors_have_a_chapter() {
     let page = report::html(&both, &analyze(&both, &options()).unwrap());
     well_formed(&page);
     assert!(page.contains("id=\"factors\"") && page.contains("id=\"outcome\""));
+}
+
+/// A run that never left guessing has an accuracy, and has failed all the same: else no study of factors sees what makes
+/// learning fail short of NaN.
+#[test]
+fn a_run_that_stays_at_chance_is_a_failure_of_its_factors() {
+    let row = |accuracy: f64, seed: u64| {
+        let run = run("maml", "setting", seed, accuracy);
+        FactorRun::of(&run, Vec::new(), Vec::new(), &options())
+    };
+    for (accuracy, failed) in [(0.2, true), (0.22, true), (0.35, false), (0.9, false)] {
+        let row = row(accuracy, 3);
+        assert_eq!(row.failed, failed, "{accuracy}");
+        assert!(row.response.is_some());
+    }
+    let mut diverged = run("maml", "setting", 1, 0.9);
+    diverged.outcome = Outcome::Diverged {
+        step: 7,
+        cause: "loss is NaN".to_owned(),
+    };
+    diverged.test = None;
+    let row = FactorRun::of(&diverged, Vec::new(), Vec::new(), &options());
+    assert!(row.failed && row.response.is_none());
 }
