@@ -77,6 +77,16 @@ pub fn percent(fraction: f64) -> String {
     format!("{:.2} %", 100.0 * fraction)
 }
 
+/// The probability of chance: `p = 0.041`; `p < 0.001` rather than 0.
+#[must_use]
+pub(crate) fn p_value(p: f64) -> String {
+    if p < 0.001 {
+        "p < 0.001".to_owned()
+    } else {
+        format!("p = {p:.3}")
+    }
+}
+
 /// A difference or spread of accuracies in percentage points: `1.07 pp`.
 #[must_use]
 pub fn points(fraction: f64) -> String {

@@ -3,7 +3,7 @@
 use super::key::{Agreement, FactorList, KeyFactors};
 use super::responses::Side;
 use crate::estimate::Estimate;
-use crate::findings::{Certainty, Finding};
+use crate::findings::{Certainty, Finding, p_value};
 use crate::metric::Measure;
 
 fn share(estimate: &Estimate) -> String {
@@ -99,12 +99,12 @@ pub(super) fn told(found: &KeyFactors, list: &FactorList) -> Finding {
                 "which chance gives often enough: no factor is distinguishable"
             };
             let text = format!(
-                "No shares are given for {side}: {}. By itself {} goes with it most ({:.0} % of the variance of ranks, p = {:.3}, \
+                "No shares are given for {side}: {}. By itself {} goes with it most ({:.0} % of the variance of ranks, {}, \
                  the best of {} factors), {verdict}.",
                 list.what.trim_end_matches('.'),
                 first.factor,
                 100.0 * first.eta_squared,
-                first.p_value,
+                p_value(first.p_value),
                 found.factors.len()
             );
             (

@@ -1,6 +1,7 @@
 //! The ordered lists of factors, side by side: for the mean, the spread and the failures.
 
 use crate::factors::key::{FactorList, KeyFactors, RankedFactor, RankedFactors};
+use crate::findings::p_value;
 use crate::report::document::{Cell, Csv, Figure, Table, count, list};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Rows, Series, heading};
@@ -137,7 +138,7 @@ fn screened(side: &FactorList, panel: usize) -> Option<String> {
     let mut words = Vec::new();
     for (row, factor) in shown.iter().enumerate() {
         let share = 100.0 * factor.eta_squared;
-        let note = format!("{share:.0} %, p = {:.3}", factor.p_value);
+        let note = format!("{share:.0} %, {}", p_value(factor.p_value));
         rows.bar(row, "total", 0.0, share, 13.0);
         rows.text(row, 0.0, share, &note);
         words.push(format!("{} {note}", factor.factor));
