@@ -4,18 +4,16 @@ use std::ops::Range;
 
 use anyhow::Result;
 use metastable_algorithms::Task;
+use metastable_analysis::Probe;
 use metastable_analysis::landscape::{filter_normalized, random_vector, shifted};
-use metastable_analysis::probe::{curvature, surface, task_map};
+use metastable_analysis::probe::{curvature, surface};
 use metastable_analysis::spectrum::{hutchinson, lanczos};
-use metastable_analysis::summary::standard_deviation;
-use metastable_analysis::task_distance::{FisherDiagonal, distance, drawn_labels, plane};
-use metastable_analysis::{AnalysisError, Probe};
-use metastable_data::Stream;
 use metastable_models::{Layout, Params, Tape};
 
 use super::features;
 use super::sensitivity::{each, hessian_product, small};
 use super::subject::Subject;
+use super::task_map;
 
 /// Tasks whose curvature is measured: each costs a hundred products.
 const MOST_SPECTRA: usize = 10;
@@ -35,10 +33,6 @@ const RANDOM_DIRECTIONS: u64 = 5;
 const SURFACE_TASKS: usize = 4;
 /// Points of a loss surface along each axis.
 const SURFACE_POINTS: usize = 11;
-/// Draws of labels for the Fisher information of a task.
-const LABEL_DRAWS: u64 = 8;
-/// Support sets over which the instability of a task is taken.
-const SUPPORT_DRAWS: u64 = 8;
 
 /// Every question of the family.
 pub(super) fn ask(subject: &Subject<'_>, n_tasks: usize) -> Result<Probe> {
@@ -46,7 +40,7 @@ pub(super) fn ask(subject: &Subject<'_>, n_tasks: usize) -> Result<Probe> {
         curvature: Some(curvature(subject, n_tasks.min(MOST_SPECTRA))?),
         surface: Some(surface(subject, n_tasks.min(SURFACE_TASKS))?),
         representation: Some(features::representation(subject, n_tasks)?),
-        task_map: Some(task_map(subject, n_tasks)?),
+        task_map: Some(task_map::task_map(subject, n_tasks)?),
         ..Probe::default()
     })
 }
@@ -287,76 +281,4 @@ fn losses_at(subject: &Subject<'_>, point: &Params<f32>, task: &Task<f32>) -> Re
     };
     let support = support.map_or(f32::NAN, |tape| tape.loss());
     Ok([support, before, after].map(f64::from))
-}
-
-fn task_map(subject: &Subject<'_>, n_tasks: usize) -> Result<task_map::Answers> {
-    let sampler = subject.sampler(small(subject))?;
-    let seeds = subject.seeds();
-    let filters = filters(subject.theta().layout());
-    let answers = each(n_tasks, |index| {
-        let task = subject.gather(&sampler.episode(&seeds, index))?;
-        let accuracies = (0..SUPPORT_DRAWS)
-            .map(|draw| {
-                let seeds = seeds.with(Stream::Support, seeds.support.wrapping_add(draw));
-                let task = subject.gather(&sampler.episode(&seeds, index))?;
-                Ok(subject.judge(&task)?.0)
-            })
-            .collect::<Result<Vec<f64>>>()?;
-        Ok((embedding(subject, &task, index, &filters)?, accuracies))
-    })?;
-    let mut distances = Vec::with_capacity(n_tasks * n_tasks);
-    for (a, _) in &answers {
-        distances.extend(answers.iter().map(|(b, _)| distance(a, b)));
-    }
-    let mean = metastable_analysis::summary::mean;
-    Ok(task_map::Answers {
-        n_tasks,
-        plane: plane(&distances, n_tasks)?,
-        distances,
-        information: answers
-            .iter()
-            .map(|(embedding, _)| mean(embedding))
-            .collect(),
-        accuracy: answers
-            .iter()
-            .map(|(_, accuracies)| mean(accuracies))
-            .collect(),
-        support_sd: answers
-            .iter()
-            .map(|(_, accuracies)| standard_deviation(accuracies))
-            .collect(),
-    })
-}
-
-/// Diagonal Fisher information of the queries at the adapted parameters, by filter; zeros if it is not finite.
-fn embedding(
-    subject: &Subject<'_>,
-    task: &Task<f32>,
-    index: u64,
-    filters: &[Range<usize>],
-) -> Result<Vec<f64>> {
-    let (learner, network) = (subject.learner(), &*subject.network);
-    let phi = learner.adapt(network, subject.theta(), subject.statistics(), task)?;
-    let n_rows = task.query_labels().len();
-    let mut fisher = FisherDiagonal::new(phi.values().len());
-    let rows = wide(
-        learner
-            .query_loss(
-                network,
-                &phi,
-                subject.statistics(),
-                task,
-                task.query_labels(),
-            )?
-            .log_probabilities(),
-    );
-    for draw in 0..LABEL_DRAWS {
-        let labels = drawn_labels(&rows, task.shape().n_way, index, draw);
-        let mut tape = learner.query_loss(network, &phi, subject.statistics(), task, &labels)?;
-        match fisher.add(&wide(tape.gradient()?.values())) {
-            Err(AnalysisError::NotFinite { .. }) => return Ok(vec![0.0; filters.len()]),
-            added => added?,
-        }
-    }
-    Ok(fisher.embedding(n_rows, filters)?)
 }

@@ -11,6 +11,7 @@ mod sensitivity;
 mod shift;
 pub(crate) mod store;
 mod subject;
+mod task_map;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

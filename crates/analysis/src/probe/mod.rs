@@ -4,6 +4,7 @@
 //! step sizes, curvature, other data). The answers of one run are one [`Probe`], every table optional. A file each:
 //! table, estimate over runs, sentence.
 
+pub mod alphabets;
 pub mod confidence;
 pub mod corruption;
 pub mod coupling;

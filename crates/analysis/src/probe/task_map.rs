@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::alphabets::{AlphabetStability, ClassGroup, sentence, stability};
 use super::pool::check_table;
 use crate::error::AnalysisError;
 use crate::findings::{Certainty, Finding};
@@ -26,6 +27,15 @@ pub struct Answers {
     pub accuracy: Vec<f64>,
     /// Standard deviation of its accuracy over support sets.
     pub support_sd: Vec<f64>,
+    /// The alphabets of the test classes, or the classes themselves; empty if not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<ClassGroup>,
+    /// Class of each label of each task, `(n_tasks, n_way)`; empty if not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<u32>,
+    /// Standard deviation over support sets of the accuracy on that class, `(n_tasks, n_way)`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_support_sd: Vec<f64>,
 }
 
 impl Answers {
@@ -35,7 +45,7 @@ impl Answers {
         for table in [&self.information, &self.accuracy, &self.support_sd] {
             check_table(what, table, self.n_tasks, 1)?;
         }
-        Ok(())
+        check_table(what, &self.class_support_sd, self.classes.len(), 1)
     }
 
     /// Mean distance of each task to all others.
@@ -60,6 +70,8 @@ pub struct TaskMap {
     pub oddness_instability: Option<Correlation>,
     /// The same of the information with accuracy.
     pub information_accuracy: Option<Correlation>,
+    /// Every alphabet (or class), lowest accuracy first; empty if classes are not known.
+    pub alphabets: Vec<AlphabetStability>,
 }
 
 /// A rank correlation over tasks, of the means over runs.
@@ -103,9 +115,26 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         oddness_accuracy: correlate(&oddness, &accuracy),
         oddness_instability: correlate(&oddness, &over_runs(&|run| run.support_sd.clone())),
         information_accuracy: correlate(&over_runs(&|run| run.information.clone()), &accuracy),
+        alphabets: stability(
+            &group
+                .tested
+                .iter()
+                .map(|(_, test)| *test)
+                .collect::<Vec<_>>(),
+            &asked,
+            options.level,
+        )?,
         first: first.clone(),
     };
     let mut findings = Vec::new();
+    if let Some(text) = sentence(group.learner, &result.alphabets) {
+        let certainty = if result.alphabets.iter().any(|it| it.is_below) {
+            Certainty::Distinguishable
+        } else {
+            Certainty::NotDistinguishable
+        };
+        findings.push(Finding::of_learner(group, TaskMap::ID, certainty, text));
+    }
     if let Some(found) = result.oddness_accuracy {
         let sure = found.p_value < 1.0 - options.level;
         let verdict = if sure {

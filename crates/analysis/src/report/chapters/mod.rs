@@ -5,6 +5,7 @@ use super::subject::Subject;
 
 mod adaptation;
 mod aggregates;
+mod alphabets;
 mod churn;
 mod comparison;
 mod confidence;

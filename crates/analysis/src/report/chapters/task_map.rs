@@ -1,5 +1,6 @@
 //! Where tasks lie, and whether the odd ones fail.
 
+use super::alphabets;
 use super::intervals::measured;
 use crate::probe::task_map::{Correlation, TaskMap};
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, decimal};
@@ -14,7 +15,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     id: "task-map",
     family: Family::Geometry,
     title: "Task map",
-    question: "Which tasks are alike, and do the odd ones fail?",
+    question: "Which tasks are alike, do the odd ones fail, and which alphabets are unstable?",
     metrics: &["task_map"],
     write: chapter,
 };
@@ -45,13 +46,13 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         number: strongest
             .oddness_accuracy
             .map(|c| (decimal(c.rho, 2), format!("rank correlation of a task's oddness with accuracy, {}", group.name))),
-        finding,
+        finding: finding + &alphabets::finding(&found),
         caveat: "The Fisher information is estimated from a few draws of labels and mixes how hard a task is with what it is about: a \
                  task that is solved with certainty has little of it. Correlation is no cause; p values are not corrected for the \
-                 number of learners."
+                 number of learners. The intervals of the lowest alphabets are not corrected for having been picked as the lowest."
             .to_owned(),
-        figures: figure(&found).into_iter().collect(),
-        tables: vec![table(&found)],
+        figures: [figure(&found), alphabets::figure(&found)].into_iter().flatten().collect(),
+        tables: vec![table(&found), alphabets::table(&found)],
         ..Chapter::default()
     })
 }
