@@ -163,19 +163,17 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
     }
     let index = folder.read()?;
     let finished = folder.finished(&index, |_, _| {})?;
-    let asked = match &study.probe {
-        None => Ending::Done,
-        Some(settings) => Round {
-            folder: &folder,
-            settings,
-            data_dir: &data_dir,
-            threads: shares.jobs * shares.threads,
-            lease,
-            stop: &stop,
-            leaves: false,
-        }
-        .ask(&finished)?,
-    };
+    let asked = Round {
+        folder: &folder,
+        settings: &study.questions(),
+        data_dir: &data_dir,
+        planned: &runs,
+        threads: shares.jobs * shares.threads,
+        lease,
+        stop: &stop,
+        leaves: false,
+    }
+    .ask(&finished)?;
     if asked == Ending::Interrupted {
         eprintln!(
             "stopped with all runs finished and not all questions answered; the same command goes on where it stopped:\n  {}",
@@ -213,11 +211,12 @@ pub(crate) fn report(
         .iter()
         .filter(|run| run.record.has_diverged())
         .count();
-    if finished.is_empty() {
+    let reported = if finished.is_empty() {
         eprintln!("no run is finished, so there is no report");
+        Ending::Done
     } else {
-        crate::report::write(folder, index, finished, None, None)?;
-    }
+        crate::report::write(folder, index, finished, None, None)?
+    };
     for (label, why) in failed {
         eprintln!("{label}: failed: {why}");
     }
@@ -228,7 +227,7 @@ pub(crate) fn report(
         failed.len()
     );
     if failed.is_empty() {
-        Ok(Ending::Done)
+        Ok(reported)
     } else {
         eprintln!(
             "the same command tries the failed ones again:\n  {}",

@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Ask trained learners further questions, for the report
     Probe(Probe),
+    /// Check derivatives, bits and records of the finished runs of a study
+    Certify(Certify),
     /// How far a study is, from any shell or machine
     Status(Status),
     /// Make the report of a run directory again
@@ -304,6 +306,14 @@ pub(crate) struct Probe {
     /// Test tasks of each question [default: as in the study, else 40]
     #[arg(long, value_name = "N")]
     pub(crate) tasks: Option<usize>,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Certify {
+    /// The folder of a study, e.g. runs/quick
+    pub(crate) dir: PathBuf,
     #[command(flatten)]
     pub(crate) machine: Machine,
 }

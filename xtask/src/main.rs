@@ -78,6 +78,7 @@ fn dispatch() -> Result<Ending> {
         flags::Command::Train(flags) => train::train(&flags),
         flags::Command::Evaluate(flags) => evaluate::evaluate(&flags),
         flags::Command::Probe(flags) => probe::command(&flags),
+        flags::Command::Certify(flags) => probe::certify(&flags),
         flags::Command::Status(flags) => campaign::status::command(&flags),
         flags::Command::Report(flags) => report::command(&flags),
         flags::Command::Export(flags) => export::command(&flags),

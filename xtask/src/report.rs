@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use metastable_analysis::{Options, Probe, Study as Tables, analyze, report};
+use metastable_analysis::{Certainty, Finding, Options, Probe, Study as Tables, analyze, report};
 use metastable_models::Backend;
 
 use crate::Ending;
@@ -33,8 +33,11 @@ pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
         );
     }
     let reference = flags.reference.as_deref();
-    write(&folder, &index, &finished, reference, flags.figures)?;
-    Ok(left_out.ending())
+    let ending = write(&folder, &index, &finished, reference, flags.figures)?;
+    Ok(match left_out.ending() {
+        Ending::Done => ending,
+        failed => failed,
+    })
 }
 
 /// The learner whose first run says how hard tasks are: one that compares embeddings and does not adapt, by cosine if
@@ -57,7 +60,7 @@ pub(crate) fn write(
     runs: &[Finished],
     reference: Option<&str>,
     figures: Option<Format>,
-) -> Result<()> {
+) -> Result<Ending> {
     let out = folder.path();
     let (reference, said) = match reference {
         Some(_) => (reference, "--reference"),
@@ -109,13 +112,14 @@ fn answers(out: &Path, run: &Finished) -> Option<Probe> {
     probe::store::answers(out, &run.entry.label, &probe::checkpoint(run))
 }
 
-/// Analyzes tables, prints the card, and writes the report, the figures as files too if asked for.
+/// Analyzes tables, prints the card, and writes the report, the figures as files too if asked for. Where a certificate is
+/// refuted, it says so and has failed.
 pub(crate) fn publish(
     tables: &Tables,
     out: &Path,
     options: &Options,
     figures: Option<Format>,
-) -> Result<()> {
+) -> Result<Ending> {
     let analysis = analyze(tables, options).context("while analyzing the runs")?;
     let mut json = serde_json::to_string_pretty(&analysis)?;
     json.push('\n');
@@ -130,10 +134,16 @@ pub(crate) fn publish(
         write_whole(&path, text.as_bytes())?;
         println!("{}", path.display());
     }
-    match figures {
-        Some(format) => figures::write(out, &report::figures(tables, &analysis), format),
-        None => Ok(()),
+    if let Some(format) = figures {
+        figures::write(out, &report::figures(tables, &analysis), format)?;
     }
+    let refuted = |finding: &&Finding| finding.certainty == Certainty::Refuted;
+    let mut ending = Ending::Done;
+    for finding in analysis.findings.iter().filter(refuted) {
+        eprintln!("{}", finding.text);
+        ending = Ending::Failed;
+    }
+    Ok(ending)
 }
 
 /// The command that makes these runs again, bit for bit.

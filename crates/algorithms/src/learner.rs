@@ -22,6 +22,21 @@ pub trait Learner<T: Real>: Send + Sync {
         task: &Task<T>,
     ) -> Result<MetaGradient<T>, AlgorithmError>;
 
+    /// The query loss of which [`Learner::meta_gradient`] is the derivative, with what it is differentiated by moved by
+    /// `step * direction`: theta, from which the inner loop starts, or the adapted parameters for a learner that
+    /// differentiates there. Central differences of it check the meta-gradient ([`crate::check`]).
+    ///
+    /// # Errors
+    /// As for [`Learner::meta_gradient`].
+    fn displaced_loss(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        task: &Task<T>,
+        step: T,
+        direction: &Params<T>,
+    ) -> Result<T, AlgorithmError>;
+
     /// Class probabilities of the queries after adaptation to the supports, with the settings for test.
     ///
     /// # Errors

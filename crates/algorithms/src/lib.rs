@@ -53,6 +53,7 @@
 //! One file with a `LearnerEntry` (name, citation, settings with `deny_unknown_fields`, how to build it) and one line in
 //! [`LEARNERS`]. The batteries in `tests/it` then run on it.
 
+pub mod check;
 pub mod error;
 pub mod evaluate;
 pub mod fomaml;
@@ -72,8 +73,8 @@ pub use inner::Trajectory;
 pub use learner::{Anatomy, Curve, Learner, MetaGradient, NonFinite, Prediction};
 pub use outer::{
     BestWeights, BlockState, Divergence, FirstOrderBias, InnerObservation, Inspection, MeanCurve,
-    NormDrift, Observation, OptimizerConfig, Outcome, ScheduleConfig, Signal, StepReport,
-    TrainConfig, TrainState, Trainer, Validation, Weights,
+    NormDrift, OBSERVED_TASKS, Observation, OptimizerConfig, Outcome, ScheduleConfig, Signal,
+    StepReport, TrainConfig, TrainState, Trainer, Validation, Weights,
 };
 pub use registry::{AnyLearner, CheckedLearner, Head, LEARNERS, LearnerConfig, LearnerEntry};
 pub use task::{Task, TaskSource};

@@ -135,6 +135,22 @@ impl<T: Real> Learner<T> for Maml {
         })
     }
 
+    fn displaced_loss(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        task: &Task<T>,
+        step: T,
+        direction: &Params<T>,
+    ) -> Result<T, AlgorithmError> {
+        let inner = self.inner_loop(network, Statistics::Batch, task, self.inner_steps)?;
+        let phi = match self.order {
+            GradientOrder::First => inner.adapt(theta)?.phi.plus(step, direction),
+            GradientOrder::Second => inner.adapt(&theta.plus(step, direction))?.phi,
+        };
+        Ok(inner.query(&phi, self.inner_steps)?.loss())
+    }
+
     fn predict(
         &self,
         network: &dyn Network<T>,

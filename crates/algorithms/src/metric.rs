@@ -119,6 +119,20 @@ impl<T: Real> Learner<T> for MetricLearner {
         })
     }
 
+    fn displaced_loss(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        task: &Task<T>,
+        step: T,
+        direction: &Params<T>,
+    ) -> Result<T, AlgorithmError> {
+        let (theta, labels) = (theta.plus(step, direction), task.query_labels());
+        let loss =
+            Learner::<T>::query_loss(self, network, &theta, Statistics::Batch, task, labels)?;
+        Ok(loss.loss())
+    }
+
     fn predict(
         &self,
         network: &dyn Network<T>,

@@ -111,6 +111,17 @@ impl<T: Real> Task<T> {
         Ok(task)
     }
 
+    /// The same task in another precision.
+    #[must_use]
+    pub fn cast<U: Real>(&self) -> Task<U> {
+        Task {
+            shape: self.shape,
+            images: self.images.iter().map(|x| U::of(x.wide())).collect(),
+            support_labels: self.support_labels.clone(),
+            query_labels: self.query_labels.clone(),
+        }
+    }
+
     /// Size of the episode.
     #[must_use]
     pub fn shape(&self) -> EpisodeShape {

@@ -33,6 +33,8 @@ pub enum Certainty {
     NotDistinguishable,
     /// The runs were made differently in more than what is studied: no claim.
     NotComparable,
+    /// A check of the result failed: nothing that rests on it stands.
+    Refuted,
     /// The data are too few for the claim that a reader would expect here.
     TooFewRuns,
 }

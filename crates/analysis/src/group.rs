@@ -6,7 +6,7 @@ use crate::error::{AnalysisError, check_finite, check_len};
 use crate::factors::table::FactorTable;
 use crate::fingerprint::check_same;
 use crate::options::{Options, TestPool, Threshold};
-use crate::probe::Probe;
+use crate::probe::{Probe, certificate};
 use crate::record::{Run, Study, TaskScores, Test};
 use crate::replacement::Replacement;
 use crate::scores::ScoreMatrix;
@@ -29,6 +29,8 @@ pub struct StudyRuns<'a> {
     pub settings: Vec<SettingRuns<'a>>,
     /// Runs with deliberately varied settings, if the study has any.
     pub factors: Option<&'a FactorTable>,
+    /// What was checked of each run that has a certificate, by its identifier.
+    pub certificates: Vec<(&'a str, &'a certificate::Answers)>,
 }
 
 /// All runs of one setting, by learner.
@@ -204,6 +206,11 @@ impl<'a> StudyRuns<'a> {
         Ok(Self {
             settings,
             factors: study.factors.as_ref(),
+            certificates: study
+                .probes
+                .iter()
+                .filter_map(|probe| Some((probe.run.as_str(), probe.certificate.as_ref()?)))
+                .collect(),
         })
     }
 }

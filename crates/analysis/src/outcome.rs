@@ -80,6 +80,8 @@ pub fn analyze(study: &Study, options: &Options) -> Result<StudyAnalysis, Analys
         settings: Vec::new(),
         // The lists of factors treat failures as a response of their own.
         factors: None,
+        // Certificates are of runs, failed or not.
+        certificates: Vec::new(),
     };
     let mut n_failed = 0;
     for group in &groups.settings {

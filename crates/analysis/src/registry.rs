@@ -58,4 +58,5 @@ pub const STUDY_METRICS: &[&StudyMetric] = &[
     &replacement::slope::METRIC,
     &factors::sources::METRIC,
     &factors::key::METRIC,
+    &probe::certificate::METRIC,
 ];

@@ -43,6 +43,5 @@ pub(crate) fn command(flags: &flags::Analyze) -> Result<Ending> {
         .clone()
         .unwrap_or_else(|| PathBuf::from("runs").join(format!("analyze-{name}")));
     make_folder(&out)?;
-    publish(&study, &out, &options, flags.figures)?;
-    Ok(Ending::Done)
+    publish(&study, &out, &options, flags.figures)
 }

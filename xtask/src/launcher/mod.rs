@@ -236,13 +236,11 @@ fn questions(
     seat: &mut Seat,
 ) -> Result<Ended> {
     let study = Study::load(&folder.study().to_string_lossy(), &[], &[])?;
-    let Some(settings) = &study.probe else {
-        return Ok(Ended::Done);
-    };
     let round = Round {
         folder,
-        settings,
+        settings: &study.questions(),
         data_dir: &follower.launch.data_dir,
+        planned: &[],
         threads: 1,
         lease: Duration::from_secs(study.run.lease_seconds.into()),
         stop: follower.stop,

@@ -67,18 +67,20 @@ pub(crate) fn work(flags: &flags::Work) -> Result<Ending> {
         return Ok(Ending::Interrupted);
     }
     let has_ended = |place: &Place| matches!(place, Place::Finished | Place::Failed(_));
-    let asked = match &study.probe {
-        Some(settings) if places.iter().all(has_ended) => Round {
+    let asked = if places.iter().all(has_ended) {
+        Round {
             folder: &folder,
-            settings,
+            settings: &study.questions(),
             data_dir: &data_dir,
+            planned: &runs,
             threads: shares.jobs * shares.threads,
             lease,
             stop: &stop,
             leaves: true,
         }
-        .ask(&folder.finished(&index, |_, _| {})?)?,
-        _ => Ending::Done,
+        .ask(&folder.finished(&index, |_, _| {})?)?
+    } else {
+        Ending::Done
     };
     Ok(if n_failed > 0 { Ending::Failed } else { asked })
 }

@@ -1,10 +1,12 @@
 //! The data that learners are asked about: those of their training, and others; each set is loaded once.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use metastable_data::{Dataset, GlyphsConfig, Ink};
 
+use crate::plan::Planned;
 use crate::run::{Material, RunConfig};
 use crate::study::DataSettings;
 
@@ -17,7 +19,7 @@ pub(super) struct Other {
 /// Data sets with their splits, and other ones at each size of image.
 pub(super) struct Materials<'d> {
     data_dir: &'d Path,
-    own: Vec<(String, Material)>,
+    own: Vec<(String, Arc<Material>)>,
     others: Vec<(usize, Vec<Other>)>,
 }
 
@@ -30,7 +32,16 @@ impl<'d> Materials<'d> {
         }
     }
 
-    /// Loads the data of a run, which have to be those of its training.
+    /// Keeps the data of a run that a study has just planned.
+    pub(super) fn keep(&mut self, run: &Planned) -> Result<()> {
+        let key = key(&run.config)?;
+        if !self.own.iter().any(|(known, _)| *known == key) {
+            self.own.push((key, Arc::clone(&run.material)));
+        }
+        Ok(())
+    }
+
+    /// Loads the data of a run, which have to be those of its training, unless they are here.
     pub(super) fn load(&mut self, config: &RunConfig) -> Result<()> {
         let key = key(config)?;
         if self.own.iter().any(|(known, _)| *known == key) {
@@ -48,7 +59,7 @@ impl<'d> Materials<'d> {
                 material.dataset.digest
             );
         }
-        self.own.push((key, material));
+        self.own.push((key, Arc::new(material)));
         Ok(())
     }
 
@@ -80,7 +91,7 @@ impl<'d> Materials<'d> {
         let key = key(config)?;
         let found = self.own.iter().find(|(known, _)| *known == key);
         found
-            .map(|(_, material)| material)
+            .map(|(_, material)| &**material)
             .ok_or_else(|| anyhow!("no data were loaded for a run, which is a bug"))
     }
 

@@ -1,5 +1,6 @@
 //! `probe`: questions to trained learners after their runs. The answers lie beside the runs, and the report reads them.
 
+mod certificate;
 mod examples;
 mod features;
 mod generalization;
@@ -27,6 +28,7 @@ use self::materials::{Materials, Other};
 use self::round::timed;
 use self::subject::Subject;
 use crate::Ending;
+use crate::campaign::folder::Index;
 use crate::campaign::{Finished, StudyFolder};
 use crate::dataset::{data_dir, has_omniglot};
 use crate::flags;
@@ -57,9 +59,13 @@ pub(crate) enum Family {
     /// Other shapes, other data, damaged images, wrong labels, calibration
     #[value(name = "g")]
     Shift,
+    /// Derivatives, bits and records of the run itself; `experiment` asks in any case
+    #[value(name = "certificate")]
+    Certificate,
 }
 
 impl Family {
+    /// What is asked where no family is named.
     pub(crate) const ALL: [Self; 5] = [
         Self::Sensitivity,
         Self::Generalization,
@@ -82,6 +88,7 @@ impl Family {
             Self::Geometry => "geometry",
             Self::Kinship => "kinship",
             Self::Shift => "shift",
+            Self::Certificate => "certificate",
         }
     }
 
@@ -90,8 +97,8 @@ impl Family {
             Self::Sensitivity => sensitivity::ask(subject, n_tasks),
             Self::Generalization => generalization::ask(subject, n_tasks),
             Self::Geometry => geometry::ask(subject, n_tasks),
-            // A run by itself has no kin; see `kinship`.
-            Self::Kinship => Ok(Probe::default()),
+            // A checkpoint by itself has neither kin nor records; see `round`.
+            Self::Kinship | Self::Certificate => Ok(Probe::default()),
             Self::Shift => shift::ask(subject, others, n_tasks),
         }
     }
@@ -102,8 +109,8 @@ impl TryFrom<String> for Family {
 
     fn try_from(code: String) -> Result<Self, String> {
         Self::from_str(&code, false).map_err(|_| {
-            let codes = Self::ALL.map(Self::code);
-            let codes = codes.each_ref().map(String::as_str);
+            let codes: Vec<String> = Self::value_variants().iter().map(|it| it.code()).collect();
+            let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
             format!("there is no family {code:?}; {}", suggestion(&code, &codes))
         })
     }
@@ -115,7 +122,7 @@ impl From<Family> for String {
     }
 }
 
-/// Runs the command.
+/// Runs the command `probe`.
 pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
     let data_dir = data_dir(flags.machine.data_dir.as_deref());
     // One question at a time, on all threads.
@@ -125,7 +132,63 @@ pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
     }
     let folder = StudyFolder::new(&flags.target);
     let index = folder.read()?;
-    let finished = folder.finished(&index, |entry, _| {
+    let settings = settings(flags, index.probe.as_ref(), &data_dir)?;
+    let (_, ending) = ask_finished(&folder, &index, &settings, &data_dir, threads)?;
+    eprintln!(
+        "`cargo xtask report {}` shows the answers",
+        flags.target.display()
+    );
+    Ok(ending)
+}
+
+/// Runs the command `certify`.
+pub(crate) fn certify(flags: &flags::Certify) -> Result<Ending> {
+    let data_dir = data_dir(flags.machine.data_dir.as_deref());
+    let threads = Shares::new(Some(1), flags.machine.threads, 1)?.threads;
+    let folder = StudyFolder::new(&flags.dir);
+    let index = folder.read()?;
+    let settings = ProbeSettings {
+        families: vec![Family::Certificate],
+        ..ProbeSettings::default()
+    };
+    let (finished, mut ending) = ask_finished(&folder, &index, &settings, &data_dir, threads)?;
+    for run in &finished {
+        let label = &run.entry.label;
+        let answers = store::answers(folder.path(), label, &checkpoint(run));
+        let Some(certificate) = answers.and_then(|probe| probe.certificate) else {
+            continue;
+        };
+        let named = |holds: Option<bool>| -> Vec<&str> {
+            let checks = certificate.checks.iter();
+            checks
+                .filter(|check| check.verdict.holds() == holds)
+                .map(|check| check.name.as_str())
+                .collect()
+        };
+        let (refuted, silent) = (named(Some(false)), named(None));
+        if refuted.is_empty() {
+            print!("{label}: {} checks hold", named(Some(true)).len());
+        } else {
+            print!("{label}: REFUTED: {}", refuted.join(", "));
+            ending = Ending::Failed;
+        }
+        if !silent.is_empty() {
+            print!("; neither proven nor refuted: {}", silent.join(", "));
+        }
+        println!();
+    }
+    Ok(ending)
+}
+
+/// Asks the finished runs of a study outside of its campaign.
+fn ask_finished(
+    folder: &StudyFolder,
+    index: &Index,
+    settings: &ProbeSettings,
+    data_dir: &Path,
+    threads: usize,
+) -> Result<(Vec<Finished>, Ending)> {
+    let finished = folder.finished(index, |entry, _| {
         eprintln!(
             "{} is not finished or damaged, and is left out",
             entry.label
@@ -134,26 +197,22 @@ pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
     let Some(first) = finished.first() else {
         bail!(
             "no run of {} has ended; run its study first",
-            flags.target.display()
+            folder.path().display()
         );
     };
     crate::reexec_for(first.record.config.compute.backend)?;
-    let settings = settings(flags, index.probe.as_ref(), &data_dir)?;
     let round = Round {
-        folder: &folder,
-        settings: &settings,
-        data_dir: &data_dir,
+        folder,
+        settings,
+        data_dir,
+        planned: &[],
         threads,
         lease: Duration::from_secs(RunSettings::default().lease_seconds.into()),
         stop: &Stop::default(),
         leaves: false,
     };
     let ending = round.ask(&finished)?;
-    eprintln!(
-        "`cargo xtask report {}` shows the answers",
-        flags.target.display()
-    );
-    Ok(ending)
+    Ok((finished, ending))
 }
 
 /// What the command line says, else the study, else every family.

@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use metastable_analysis::Probe;
 
+use super::certificate;
 use super::kinship::{self, Member};
 use super::materials::Materials;
 use super::store::{self, About, Answers};
 use super::subject::Subject;
 use super::{Family, checkpoint};
 use crate::Ending;
-use crate::campaign::folder::Entry;
 use crate::campaign::work::is_of_the_system;
 use crate::campaign::{Finished, StudyFolder};
 use crate::files::remove_folder;
+use crate::plan::Planned;
 use crate::run::checkpoint::Stored;
 use crate::schedule::Shares;
 use crate::signal::Stop;
@@ -34,8 +35,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Who asks what, of which study.
 pub(crate) struct Round<'a> {
     pub(crate) folder: &'a StudyFolder,
+    /// What is asked; certificates are a family like others here.
     pub(crate) settings: &'a ProbeSettings,
     pub(crate) data_dir: &'a Path,
+    /// The plan of the study, whose data are loaded; empty if there is none.
+    pub(crate) planned: &'a [Planned],
     /// Threads of a question: each is many small ones, side by side.
     pub(crate) threads: usize,
     /// Silence after which another process takes a question over.
@@ -47,7 +51,7 @@ pub(crate) struct Round<'a> {
 
 /// A run that is asked.
 struct Asked<'m> {
-    entry: &'m Entry,
+    run: &'m Finished,
     checkpoint: String,
     step: usize,
     subject: Subject<'m>,
@@ -94,6 +98,9 @@ impl Round<'_> {
             }
         }
         let mut materials = Materials::new(self.data_dir);
+        for run in self.planned {
+            materials.keep(run)?;
+        }
         for (_, _, stored) in &weights {
             materials.load(&stored.config)?;
             if self.settings.families.contains(&Family::Shift) {
@@ -103,12 +110,15 @@ impl Round<'_> {
         let mut runs = Vec::new();
         for (run, checkpoint, stored) in weights {
             let material = materials.of(&stored.config)?;
-            let last = Stored::read(&run.folder.last())?;
+            let mut subject = Subject::new(stored, material)?;
+            if self.settings.families.contains(&Family::Generalization) {
+                subject = subject.with_last(Stored::read(&run.folder.last())?);
+            }
             runs.push(Asked {
-                entry: &run.entry,
+                run,
                 checkpoint,
-                step: stored.step,
-                subject: Subject::new(stored, material)?.with_last(last),
+                step: subject.step,
+                subject,
             });
         }
         then(&runs, &materials)
@@ -159,7 +169,7 @@ impl Round<'_> {
             }
             open = elsewhere;
             let sees_life = |question: &Question| {
-                let label = &runs[question.run].entry.label;
+                let label = &runs[question.run].run.entry.label;
                 claimer.sees_life(&store::claims(self.folder.path(), label, question.family))
             };
             if self.leaves && open.iter().all(sees_life) {
@@ -181,7 +191,7 @@ impl Round<'_> {
         claimer: &Claimer,
     ) -> Result<bool> {
         let Question { run, family } = question;
-        let label = &runs[run].entry.label;
+        let label = &runs[run].run.entry.label;
         let out = self.folder.path();
         if self.is_answered(runs, materials, question) {
             return Ok(true);
@@ -195,13 +205,13 @@ impl Round<'_> {
             let others = materials.others(runs[run].subject.config.data.size);
             let asked = timed(label, family, self.threads, || match family {
                 Family::Kinship => self.kinship(runs, run),
+                Family::Certificate => certificate(&runs[run]),
                 _ => family.ask(&runs[run].subject, others, self.settings.tasks),
             });
-            let answers = asked.map(|probe| {
-                let about = self.about(runs, materials, question);
-                Answers::new(about, probe)
+            let written = asked.and_then(|probe| {
+                let about = self.about(runs, materials, question)?;
+                Answers::new(about, probe).write(out, label)
             });
-            let written = answers.and_then(|answers| answers.write(out, label));
             if written.is_err() {
                 remove_folder(&claims)?;
             }
@@ -216,8 +226,8 @@ impl Round<'_> {
         let members: Vec<Member<'_, '_>> = runs
             .iter()
             .map(|run| Member {
-                label: &run.entry.label,
-                learner: &run.entry.learner,
+                label: &run.run.entry.label,
+                learner: &run.run.entry.learner,
                 subject: &run.subject,
             })
             .collect();
@@ -234,10 +244,10 @@ impl Round<'_> {
         materials: &Materials<'_>,
         question: Question,
     ) -> bool {
-        let label = &runs[question.run].entry.label;
+        let label = &runs[question.run].run.entry.label;
         let stored = Answers::read(self.folder.path(), label, question.family);
-        let about = || self.about(runs, materials, question);
-        stored.is_ok_and(|stored| stored.is_some_and(|stored| stored.about == about()))
+        let about = self.about(runs, materials, question);
+        matches!((stored, about), (Ok(Some(stored)), Ok(about)) if stored.about == about)
     }
 
     /// What the answers to a question rest on.
@@ -246,30 +256,40 @@ impl Round<'_> {
         runs: &[Asked<'_>],
         materials: &Materials<'_>,
         Question { run, family }: Question,
-    ) -> About {
+    ) -> Result<About> {
         let asked = &runs[run];
         let with: BTreeMap<String, String> = match family {
-            Family::Shift => {
-                let others = materials.others(asked.subject.config.data.size);
-                let named = others.iter();
-                named
-                    .map(|other| (other.set.clone(), other.dataset.digest.clone()))
-                    .collect()
-            }
+            Family::Shift => materials
+                .others(asked.subject.config.data.size)
+                .iter()
+                .map(|other| (other.set.clone(), other.dataset.digest.clone()))
+                .collect(),
             Family::Kinship => runs[run + 1..]
                 .iter()
-                .map(|kin| (kin.entry.label.clone(), kin.checkpoint.clone()))
+                .map(|kin| (kin.run.entry.label.clone(), kin.checkpoint.clone()))
                 .collect(),
+            Family::Certificate => certificate::rests_on(asked.run)?,
             _ => BTreeMap::new(),
         };
-        About {
+        Ok(About {
             family,
             checkpoint: asked.checkpoint.clone(),
             step: asked.step,
-            n_tasks: self.settings.tasks,
+            n_tasks: match family {
+                Family::Certificate => 0,
+                _ => self.settings.tasks,
+            },
             with,
-        }
+        })
     }
+}
+
+fn certificate(asked: &Asked<'_>) -> Result<Probe> {
+    let answers = certificate::ask(asked.run, &asked.subject)?;
+    Ok(Probe {
+        certificate: Some(answers),
+        ..Probe::default()
+    })
 }
 
 /// Asks on so many threads, and says how long it took.

@@ -52,6 +52,11 @@ impl<'m> Subject<'m> {
         self.learner.single()
     }
 
+    /// The learner in either precision.
+    pub(super) fn checked(&self) -> &CheckedLearner {
+        &self.learner
+    }
+
     /// The same learner with another inner step size; none for a learner without an inner loop.
     pub(super) fn with_step_size(&self, alpha: f64) -> Result<Option<CheckedLearner>> {
         if self.learner().inner_steps().is_none() {

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use metastable_algorithms::{CheckedLearner, Learner, Outcome, TrainState, Trainer, Weights};
+use metastable_algorithms::{
+    CheckedLearner, Learner, Outcome, StepReport, TrainState, Trainer, Weights,
+};
 use metastable_data::{MetaSplit, Stream};
 use metastable_models::{Architecture, Network};
 
@@ -274,11 +276,7 @@ impl<'a> Run<'a> {
             shop.seat.warm();
             pending.add(&report, config.training.outer_steps);
             let is_last = report.step == config.training.outer_steps;
-            if report.step.is_multiple_of(config.log_every)
-                || report.validation.is_some()
-                || report.observation.is_some()
-                || is_last
-            {
+            if self.logs_after(&report) {
                 accuracy = report.validation.map(|v| v.accuracy).or(accuracy);
                 note(&mut log, pending.line(Some(&report)))?;
             }
@@ -317,6 +315,14 @@ impl<'a> Run<'a> {
             train_seconds: seconds(),
         };
         Ok(Trained::Ended(Box::new(state), outcome))
+    }
+
+    /// Whether a line of the log ends with this step.
+    pub(super) fn logs_after(&self, report: &StepReport) -> bool {
+        report.step.is_multiple_of(self.config.log_every)
+            || report.validation.is_some()
+            || report.observation.is_some()
+            || report.step == self.config.training.outer_steps
     }
 
     /// The state before the first step: initial weights are a function of the `init` stream alone.

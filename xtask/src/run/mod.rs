@@ -10,6 +10,7 @@ pub(crate) mod log;
 pub(crate) mod material;
 pub(crate) mod numerics;
 pub(crate) mod record;
+pub(crate) mod replay;
 pub(crate) mod results;
 pub(crate) mod state;
 pub(crate) mod tensors;

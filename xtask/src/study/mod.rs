@@ -25,6 +25,7 @@ use serde_json::{Map, Value};
 
 use crate::files::read_text;
 use crate::flags::Shorthand;
+use crate::probe::Family;
 use design::Design;
 use section::{fill, join, read, table, unknown};
 use tree::{Entry, Item, Origin};
@@ -201,6 +202,18 @@ impl Study {
             .find(is_flag)
             .or_else(|| written().next())
             .map_or_else(String::new, |origin| format!("{origin}: "))
+    }
+
+    /// What its trained learners are asked: whatever it declares, and certificates in any case.
+    pub(crate) fn questions(&self) -> ProbeSettings {
+        let mut settings = self.probe.clone().unwrap_or_else(|| ProbeSettings {
+            families: Vec::new(),
+            ..ProbeSettings::default()
+        });
+        settings.families.push(Family::Certificate);
+        settings.families.sort();
+        settings.families.dedup();
+        settings
     }
 
     /// Size of a learner's training episodes.

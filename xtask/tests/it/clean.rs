@@ -76,13 +76,20 @@ fn runs_that_no_study_has_go_and_the_others_stay() {
         2,
         "{said}"
     );
+    // Their certificates.
+    assert_eq!(
+        said.matches("answers of a run that the study no longer has")
+            .count(),
+        2,
+        "{said}"
+    );
     assert!(
-        said.contains("4 things may go") && said.contains("2 studies use the store"),
+        said.contains("6 things may go") && said.contains("2 studies use the store"),
         "{said}"
     );
     assert_eq!(runs_in(&store), 8);
     let said = clean(&bench, &["--remove"]);
-    assert!(said.contains("4 things removed"), "{said}");
+    assert!(said.contains("6 things removed"), "{said}");
     assert_eq!(runs_in(&store), 6);
     assert!(clean(&bench, &[]).starts_with("0 things may go"));
     run(&bench, "b", &["--set", "learner.meta_batch=2"]);

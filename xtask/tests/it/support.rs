@@ -93,6 +93,16 @@ impl Bench {
         }
     }
 
+    /// A folder of 14x14 images as that of [`Self::images`], all of them blank.
+    pub(crate) fn blank_images(&self, name: &str) {
+        self.images(name);
+        for class in fs::read_dir(self.path(name)).unwrap() {
+            for image in fs::read_dir(class.unwrap().path()).unwrap() {
+                fs::write(image.unwrap().path(), bitmap(|_, _| false)).unwrap();
+            }
+        }
+    }
+
     /// The program with these arguments, in this folder, away from the user's own.
     ///
     /// Every folder of results has a store of its own, or the second study of a test would find the runs of the first.

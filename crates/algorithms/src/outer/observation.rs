@@ -65,11 +65,8 @@ impl Observation {
         gradients: &[MetaGradient<T>],
     ) -> Result<Option<Self>, AlgorithmError> {
         let n_tasks = gradients.len().min(OBSERVED_TASKS);
-        let anatomies = (first..first + n_tasks as u64)
-            .into_par_iter()
-            .map(|index| learner.anatomy(network, theta, &tasks(index)?))
-            .collect::<Result<Vec<Option<Anatomy<T>>>, AlgorithmError>>()?;
-        let anatomies: Option<Vec<Anatomy<T>>> = anatomies.into_iter().collect();
+        let indices = first..first + n_tasks as u64;
+        let anatomies = anatomies(network, learner, theta, tasks, indices)?;
         let gradients: Vec<&Params<T>> = gradients[..n_tasks]
             .iter()
             .map(|task| &task.gradient)
@@ -116,6 +113,21 @@ impl InnerObservation {
 }
 
 impl FirstOrderBias {
+    /// At theta, over the first [`OBSERVED_TASKS`] tasks of a source; none for a learner without an inner loop, or where one of the
+    /// two meta-gradients is 0 or not finite.
+    ///
+    /// # Errors
+    /// Those of the learner and of the source.
+    pub fn at<T: Real>(
+        network: &dyn Network<T>,
+        learner: &dyn Learner<T>,
+        theta: &Params<T>,
+        tasks: &TaskSource<'_, T>,
+    ) -> Result<Option<Self>, AlgorithmError> {
+        let found = anatomies(network, learner, theta, tasks, 0..OBSERVED_TASKS as u64)?;
+        Ok(found.and_then(|tasks| InnerObservation::of(theta, &tasks).bias))
+    }
+
     /// None where one of the two is 0 or not finite.
     fn of<T: Real>(exact: &[T], first_order: &[T]) -> Option<Self> {
         Some(Self {
@@ -123,6 +135,21 @@ impl FirstOrderBias {
             difference: (T::squared_distance(exact, first_order) / T::dot(exact, exact)).sqrt(),
         })
     }
+}
+
+/// Of these tasks, in order; none for a learner without an inner loop.
+fn anatomies<T: Real>(
+    network: &dyn Network<T>,
+    learner: &dyn Learner<T>,
+    theta: &Params<T>,
+    tasks: &TaskSource<'_, T>,
+    indices: Range<u64>,
+) -> Result<Option<Vec<Anatomy<T>>>, AlgorithmError> {
+    let found = indices
+        .into_par_iter()
+        .map(|index| learner.anatomy(network, theta, &tasks(index)?))
+        .collect::<Result<Vec<Option<Anatomy<T>>>, AlgorithmError>>()?;
+    Ok(found.into_iter().collect())
 }
 
 /// Cosines of all pairs that have one.

@@ -6,6 +6,7 @@
 )]
 
 mod asking;
+mod check;
 mod closed_form;
 mod config;
 mod counting;

@@ -19,7 +19,7 @@ pub(crate) const SHAPE: EpisodeShape = EpisodeShape {
     n_query: 3,
 };
 
-fn network_config(name: &str, norm: Norm, head: Head) -> NetworkConfig {
+pub(crate) fn network_config(name: &str, norm: Norm, head: Head) -> NetworkConfig {
     NetworkConfig {
         name: name.to_owned(),
         image: ImageShape {

@@ -5,6 +5,7 @@
 //! table, estimate over runs, sentence.
 
 pub mod alphabets;
+pub mod certificate;
 pub mod confidence;
 pub mod corruption;
 pub mod coupling;
@@ -89,6 +90,9 @@ pub struct Probe {
     /// G5: calibration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<confidence::Answers>,
+    /// What was checked of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<certificate::Answers>,
 }
 
 impl Probe {
@@ -114,6 +118,7 @@ impl Probe {
             label_noise,
             mismatch,
             confidence,
+            certificate,
         } = other;
         take(&mut self.support_sets, support_sets);
         take(&mut self.label_order, label_order);
@@ -133,6 +138,7 @@ impl Probe {
         take(&mut self.label_noise, label_noise);
         take(&mut self.mismatch, mismatch);
         take(&mut self.confidence, confidence);
+        take(&mut self.certificate, certificate);
     }
 
     /// Checks every table.

@@ -56,6 +56,7 @@ mod svg;
 
 pub use figures::FigureFile;
 
+use crate::findings::Certainty;
 use crate::outcome::StudyAnalysis;
 use crate::record::Study;
 use chapters::{SUBJECTS, factors};
@@ -263,7 +264,11 @@ fn span(counts: &[usize], noun: &str) -> String {
 }
 
 fn warnings(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let refuted = analysis
+        .findings
+        .iter()
+        .filter(|it| it.certainty == Certainty::Refuted);
+    let mut warnings: Vec<String> = refuted.map(|finding| finding.text.clone()).collect();
     if groups.iter().any(|group| group.analysis.is_none()) || analysis.study != study.name {
         warnings.push("The analysis does not cover every learner of the study; figures that rest on it are missing.".to_owned());
     }

@@ -42,6 +42,7 @@ const ASKED: &[&str] = &[
     "kinship",
     "replace_one_task",
     "replace_slopes",
+    "certificate",
 ];
 
 /// Sorted identifiers of the metrics that need no answers.

@@ -6,6 +6,7 @@ use super::subject::Subject;
 mod adaptation;
 mod aggregates;
 mod alphabets;
+mod certificate;
 mod churn;
 mod comparison;
 mod confidence;
@@ -81,5 +82,6 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &label_noise::SUBJECT,
     &confidence::SUBJECT,
     &comparison::SUBJECT,
+    &certificate::SUBJECT,
     &fingerprint::SUBJECT,
 ];

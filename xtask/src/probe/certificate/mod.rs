@@ -1,0 +1,69 @@
+//! Certificates: the derivative, the bits and the digests that a result rests on, checked on the finished run itself.
+
+mod derivatives;
+mod record;
+mod replay;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context, Result};
+use metastable_analysis::probe::certificate::{Answers, Check, Verdict};
+
+use super::subject::Subject;
+use crate::campaign::Finished;
+use crate::files::sha256;
+use crate::run::Run;
+use crate::run::numerics::Numerics;
+use crate::store::manifest::MANIFEST;
+
+/// What is said where bits are those of another build or machine.
+const ELSEWHERE: &str = "made by another build or machine, whose bits may differ";
+
+/// Every check of a run.
+pub(super) fn ask(run: &Finished, subject: &Subject<'_>) -> Result<Answers> {
+    let again = Run::new(&run.entry.label, &subject.config)?;
+    let mut answers = Answers::default();
+    derivatives::check(subject, &mut answers)?;
+    replay::check(run, subject, &again, &mut answers)?;
+    record::check(run, subject, &again, &mut answers)?;
+    Ok(answers)
+}
+
+/// What a certificate rests on besides the weights: the files of the run, and the program that checks.
+pub(super) fn rests_on(run: &Finished) -> Result<BTreeMap<String, String>> {
+    let manifest = run.folder.record().with_file_name(MANIFEST);
+    let bytes =
+        fs::read(&manifest).with_context(|| format!("while reading {}", manifest.display()))?;
+    Ok(BTreeMap::from([
+        (String::from("files"), sha256(&bytes)),
+        (String::from("code"), Numerics::here().code),
+    ]))
+}
+
+/// Whether this program and machine make the bits of that run.
+fn is_here(subject: &Subject<'_>) -> bool {
+    subject.config.numerics == Numerics::here()
+}
+
+fn note(answers: &mut Answers, name: &str, verdict: Verdict) {
+    answers.checks.push(Check {
+        name: name.to_owned(),
+        verdict,
+    });
+}
+
+/// A check that says nothing.
+fn skip(answers: &mut Answers, name: &str, reason: &str) {
+    let reason = reason.to_owned();
+    note(answers, name, Verdict::Skipped { reason });
+}
+
+/// Two texts that have to be one.
+fn same(answers: &mut Answers, name: &str, expected: &str, found: &str) {
+    let verdict = Verdict::Same {
+        expected: expected.to_owned(),
+        found: found.to_owned(),
+    };
+    note(answers, name, verdict);
+}
