@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow, bail};
 use metastable_algorithms::{
-    LearnerConfig, Task, TrainConfig, TrainState, Trainer, Weights, evaluate,
+    LearnerConfig, Task, TrainConfig, TrainState, Trainer, Trajectory, Weights, evaluate,
 };
 use metastable_data::{EpisodeShape, Seeds, Stream};
 use metastable_models::{
@@ -29,6 +29,8 @@ pub(super) struct Workload {
     pub(super) kind: Kind,
     shape: EpisodeShape,
     inner_steps: usize,
+    /// What an inner loop keeps.
+    trajectory: Trajectory,
     pub(super) meta_batch: usize,
 }
 
@@ -48,7 +50,16 @@ const fn train(
             n_query,
         },
         inner_steps,
+        trajectory: Trajectory::Auto,
         meta_batch,
+    }
+}
+
+/// MAML that keeps fast weights alone: its memory should not grow with the inner steps.
+const fn recompute(name: &'static str, inner_steps: usize) -> Workload {
+    Workload {
+        trajectory: Trajectory::Recompute,
+        ..train(name, "maml", [5, 1, 15], inner_steps, 4)
     }
 }
 
@@ -75,8 +86,10 @@ pub(super) const WORKLOADS: &[Workload] = &[
     train("protonet-20w5s", "protonet", [20, 5, 15], 0, 1),
     forward("forward-80", 80),
     forward("forward-400", 400),
-    train("maml-5w1s-20step", "maml", [5, 1, 15], 20, 4),
-    train("maml-5w1s-50step", "maml", [5, 1, 15], 50, 4),
+    recompute("maml-recompute-1", 1),
+    recompute("maml-recompute-5", 5),
+    recompute("maml-recompute-20", 20),
+    recompute("maml-recompute-50", 50),
 ];
 
 /// One small task: what the guard over instruction counts runs. Not a line of the table.
@@ -187,6 +200,9 @@ impl Workload {
             learner = learner
                 .with("inner_lr", 0.01)
                 .with("inner_steps", self.inner_steps);
+        }
+        if self.trajectory == Trajectory::Recompute {
+            learner = learner.with("trajectory", "recompute");
         }
         let learner = learner.validate()?;
         let n_tasks = self.meta_batch as u64;
