@@ -16,10 +16,17 @@ pub(super) struct Other {
     pub(super) dataset: Dataset,
 }
 
+/// What tells one material from another: the data set, which several may share, and how it is split.
+#[derive(PartialEq)]
+struct Key {
+    dataset: String,
+    split_seed: u64,
+}
+
 /// Data sets with their splits, and other ones at each size of image.
 pub(super) struct Materials<'d> {
     data_dir: &'d Path,
-    own: Vec<(String, Arc<Material>)>,
+    own: Vec<(Key, Arc<Material>)>,
     others: Vec<(usize, Vec<Other>)>,
 }
 
@@ -47,11 +54,20 @@ impl<'d> Materials<'d> {
         if self.own.iter().any(|(known, _)| *known == key) {
             return Ok(());
         }
-        let glyphs = config
-            .glyphs
-            .clone()
-            .unwrap_or_else(|| glyphs_of(&config.data));
-        let material = Material::load(&config.data, &glyphs, self.data_dir, &config.seeds)?;
+        let shared = self.own.iter().find(|(of, _)| of.dataset == key.dataset);
+        let material = match shared {
+            Some((_, other)) => {
+                let dataset = Arc::clone(&other.dataset);
+                Material::of(dataset, &config.data, &config.seeds)?
+            }
+            None => {
+                let glyphs = config
+                    .glyphs
+                    .clone()
+                    .unwrap_or_else(|| glyphs_of(&config.data));
+                Material::load(&config.data, &glyphs, self.data_dir, &config.seeds)?
+            }
+        };
         if material.dataset.digest != config.data_digest {
             bail!(
                 "the data are not those of the training (digest {} there, {} here): answers would be about other classes",
@@ -102,9 +118,11 @@ impl<'d> Materials<'d> {
     }
 }
 
-fn key(config: &RunConfig) -> Result<String> {
-    let parts = (&config.data, &config.glyphs, config.seeds.split);
-    Ok(serde_json::to_string(&parts)?)
+fn key(config: &RunConfig) -> Result<Key> {
+    Ok(Key {
+        dataset: serde_json::to_string(&(&config.data, &config.glyphs))?,
+        split_seed: config.seeds.split,
+    })
 }
 
 /// The usual glyphs, at the size of these images.

@@ -206,7 +206,7 @@ impl Round<'_> {
             let asked = timed(label, family, self.threads, || match family {
                 Family::Kinship => self.kinship(runs, run),
                 Family::Certificate => certificate(&runs[run]),
-                _ => family.ask(&runs[run].subject, others, self.settings.tasks),
+                _ => family.ask(&runs[run].subject.afresh()?, others, self.settings.tasks),
             });
             let written = asked.and_then(|probe| {
                 let about = self.about(runs, materials, question)?;
@@ -223,12 +223,15 @@ impl Round<'_> {
     }
 
     fn kinship(&self, runs: &[Asked<'_>], run: usize) -> Result<Probe> {
+        let subjects = runs.iter().map(|run| run.subject.afresh());
+        let subjects = subjects.collect::<Result<Vec<_>>>()?;
         let members: Vec<Member<'_, '_>> = runs
             .iter()
-            .map(|run| Member {
+            .zip(&subjects)
+            .map(|(run, subject)| Member {
                 label: &run.run.entry.label,
                 learner: &run.run.entry.learner,
-                subject: &run.subject,
+                subject,
             })
             .collect();
         let answers = kinship::ask(&members, run, self.settings.tasks.min(KINSHIP_TASKS))?;
@@ -285,7 +288,7 @@ impl Round<'_> {
 }
 
 fn certificate(asked: &Asked<'_>) -> Result<Probe> {
-    let answers = certificate::ask(asked.run, &asked.subject)?;
+    let answers = certificate::ask(asked.run, &asked.subject.afresh()?)?;
     Ok(Probe {
         certificate: Some(answers),
         ..Probe::default()
