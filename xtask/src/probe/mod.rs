@@ -278,6 +278,17 @@ fn of_checkpoint(flags: &flags::Probe, data_dir: &Path, threads: usize) -> Resul
     let stored = Stored::read(&flags.target)?;
     crate::reexec_for(stored.config.compute.backend)?;
     let settings = settings(flags, None, data_dir)?;
+    // Kinship is between runs, and a certificate is about a run's files.
+    let of_studies = [Family::Kinship, Family::Certificate];
+    let asked = &settings.families;
+    if asked.iter().all(|family| of_studies.contains(family)) {
+        let names: Vec<&str> = asked.iter().map(|family| family.name()).collect();
+        bail!(
+            "{}: {} cannot be asked of weights alone; give the folder of their study",
+            flags.target.display(),
+            names.join(" and ")
+        );
+    }
     let mut materials = Materials::new(data_dir);
     materials.load(&stored.config)?;
     if settings.families.contains(&Family::Shift) {

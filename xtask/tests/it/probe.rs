@@ -59,6 +59,13 @@ fn a_study_asks_what_it_declares_and_reports_the_answers() {
     assert!(bench.run(&["report", "out"]).status.success());
     assert_eq!(before, fs::read(bench.path("out/report.json")).unwrap());
 
+    // What rests on a study says nothing of weights alone.
+    let weights = "out/runs/protonet-glyphs-3w1s-s0/best.safetensors";
+    bench.refuses(
+        &["probe", weights, "--families", "certificate"],
+        &["best.safetensors", "certificate", "folder of their study"],
+    );
+
     // What was lost or cut is asked again, to the same bits; what rests on it is not.
     let lost = bench.path("out/probes/maml-glyphs-3w1s-s0/sensitivity.json");
     let cut = bench.path("out/probes/protonet-glyphs-3w1s-s1/shift.json");
