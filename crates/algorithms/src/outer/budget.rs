@@ -11,6 +11,9 @@ use crate::evaluate::CURVE_FACTOR;
 /// Largest share of the passes of a training that its inspections take.
 const SHARE: f64 = 0.01;
 
+/// Tasks of an inspection where the budget is short: a course over the training says more than one look at many tasks.
+const FEW_TASKS: usize = 5;
+
 /// Inspections of a training: at which validations, of how many tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InspectionBudget {
@@ -21,8 +24,9 @@ pub(super) struct InspectionBudget {
 }
 
 impl InspectionBudget {
-    /// As many of the validations as the budget allows, evenly spread, the last one among them; where it does not allow one
-    /// with all the tasks that the plan asks for, the last one with fewer, down to none.
+    /// Every validation with as many tasks as the budget allows, up to those that the plan asks for. Where that were fewer than
+    /// [`FEW_TASKS`], so many at fewer validations, evenly spread, the last one among them; and where not even that is allowed
+    /// once, the last one with fewer, down to none.
     pub(super) fn new(
         plan: &TrainPlan,
         inner_steps: Option<usize>,
@@ -38,7 +42,10 @@ impl InspectionBudget {
         let training = (config.outer_steps * config.meta_batch) as f64
             * passes_of_gradient(inner_steps, trained);
         let affordable = SHARE * training / passes_of_inspection(inner_steps, inspected);
-        let n_tasks = wanted.min(affordable as usize);
+        let everywhere = affordable as usize / n_validations.max(1);
+        let n_tasks = wanted
+            .min(everywhere.max(FEW_TASKS))
+            .min(affordable as usize);
         let n_inspections = match n_tasks {
             0 => 0,
             n_tasks => n_validations.min((affordable / n_tasks as f64) as usize),
@@ -120,10 +127,13 @@ mod tests {
             .map(|it| it.0)
             .collect();
         assert_eq!(long, (1..=10).map(|v| 900 * v).collect::<Vec<_>>());
-        let some = inspected(&config(2000, 201), Some(1));
-        assert_eq!(some.last(), Some(&(2000, 20)));
-        assert!(1 < some.len() && some.len() < 10, "{some:?}");
-        assert_eq!(inspected(&config(300, 30), Some(1)), [(300, 9)]);
+        let fewer_tasks = inspected(&config(2000, 201), Some(1));
+        assert_eq!(fewer_tasks.len(), 10);
+        assert!(fewer_tasks.iter().all(|it| it.1 == 6), "{fewer_tasks:?}");
+        let fewer_looks = inspected(&config(1000, 100), Some(1));
+        assert_eq!(fewer_looks.last(), Some(&(1000, 5)));
+        assert_eq!(fewer_looks.len(), 6, "{fewer_looks:?}");
+        assert_eq!(inspected(&config(300, 30), Some(1)), [(300, 5)]);
         assert_eq!(inspected(&config(3, 1), Some(5)), []);
     }
 

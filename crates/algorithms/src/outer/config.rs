@@ -26,9 +26,9 @@ pub struct TrainConfig {
     pub validate_every: usize,
     /// Tasks of the fixed validation list.
     pub validation_tasks: usize,
-    /// Validation tasks that are looked at from within ([`super::Inspection`]), at most `validation_tasks`; 0 for none. At
-    /// so many of the validations, the last among them, that it takes at most 1 % of the passes of the training; where that
-    /// is less than once, at the last validation with fewer tasks.
+    /// Validation tasks that are looked at from within ([`super::Inspection`]), at most `validation_tasks`; 0 for none. With
+    /// fewer tasks, and at fewer of the validations, the last among them, where it would take more than 1 % of the passes of
+    /// the training.
     pub inspected_tasks: usize,
     /// Tasks of the outer steps `1, n, 2 n, ...` and of the last are looked at closely ([`super::Observation`]); 0 for never.
     pub observe_every: usize,
