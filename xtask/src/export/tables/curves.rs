@@ -4,7 +4,7 @@ use metastable_analysis::Adaptation;
 
 use super::super::column::{Row, Value};
 use super::super::subject::Subject;
-use super::{Column, RUN, Table};
+use super::{Column, RUN, TASK, Table};
 
 pub(super) const TABLE: Table = Table {
     name: "curves",
@@ -18,12 +18,7 @@ pub(super) const TABLE: Table = Table {
 
 const COLUMNS: &[Column] = &[
     RUN,
-    Column::count(
-        "task",
-        "",
-        "number of the episode, from 0",
-        |_, [task, _]| task.into(),
-    ),
+    TASK,
     Column::count(
         "inner_step",
         "inner steps",

@@ -64,3 +64,11 @@ impl Table {
 const RUN: Column = Column::text("run", "name of the run in its study", |run, _| {
     run.label().into()
 });
+
+/// The column that joins the tables of test episodes: the first of the two numbers of a row.
+const TASK: Column = Column::count(
+    "task",
+    "",
+    "number of the episode, from 0",
+    |_, [task, _]| task.into(),
+);

@@ -1,6 +1,6 @@
 //! `tasks`: the meta-test, task by task.
 
-use super::{Column, RUN, Table};
+use super::{Column, RUN, TASK, Table};
 
 pub(super) const TABLE: Table = Table {
     name: "tasks",
@@ -11,12 +11,7 @@ pub(super) const TABLE: Table = Table {
 
 const COLUMNS: &[Column] = &[
     RUN,
-    Column::count(
-        "task",
-        "",
-        "number of the episode, from 0",
-        |_, [task, _]| task.into(),
-    ),
+    TASK,
     Column::count("n_way", "", "classes", |run, _| {
         run.test.as_ref().map(|test| test.n_way).into()
     }),
