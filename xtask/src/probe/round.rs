@@ -20,6 +20,7 @@ use crate::campaign::work::is_of_the_system;
 use crate::campaign::{Finished, StudyFolder};
 use crate::files::remove_folder;
 use crate::plan::Planned;
+use crate::run::Material;
 use crate::run::checkpoint::Stored;
 use crate::schedule::Shares;
 use crate::signal::Stop;
@@ -56,9 +57,24 @@ pub(crate) struct Round<'a> {
 /// A run that is asked.
 struct Asked<'m> {
     run: &'m Finished,
+    /// Digest of the weights.
     checkpoint: String,
-    step: usize,
-    subject: Subject<'m>,
+    stored: Stored,
+    /// The weights after the last step, where a question needs them.
+    last: Option<Stored>,
+    material: &'m Material,
+}
+
+impl<'m> Asked<'m> {
+    /// With a network of its own for each question: a network keeps the memory of its passes for the next ones, and that of hundreds
+    /// of runs would be the machine's.
+    fn subject(&self) -> Result<Subject<'m>> {
+        let subject = Subject::new(self.stored.clone(), self.material)?;
+        Ok(match &self.last {
+            Some(last) => subject.with_last(last.clone()),
+            None => subject,
+        })
+    }
 }
 
 /// One family to one run.
@@ -72,7 +88,7 @@ impl Round<'_> {
     /// Asks what has no answer yet, and waits for the answers to what other processes ask. A question that fails is named
     /// and leaves the others alone.
     pub(crate) fn ask(&self, finished: &[Finished]) -> Result<Ending> {
-        self.with_subjects(finished, |runs, materials| self.work(runs, materials))
+        self.with_runs(finished, |runs, materials| self.work(runs, materials))
     }
 
     /// Asks nothing, and lets `watch` count the questions that have no answer yet.
@@ -81,12 +97,12 @@ impl Round<'_> {
         finished: &[Finished],
         watch: impl FnOnce(&dyn Fn() -> usize) -> Result<T>,
     ) -> Result<T> {
-        self.with_subjects(finished, |runs, materials| {
+        self.with_runs(finished, |runs, materials| {
             watch(&|| self.open(runs, materials).len())
         })
     }
 
-    fn with_subjects<T>(
+    fn with_runs<T>(
         &self,
         finished: &[Finished],
         then: impl FnOnce(&[Asked<'_>], &Materials<'_>) -> Result<T>,
@@ -113,16 +129,14 @@ impl Round<'_> {
         }
         let mut runs = Vec::new();
         for (run, checkpoint, stored) in weights {
-            let material = materials.of(&stored.config)?;
-            let mut subject = Subject::new(stored, material)?;
-            if self.settings.families.contains(&Family::Generalization) {
-                subject = subject.with_last(Stored::read(&run.folder.last())?);
-            }
+            let needs_last = self.settings.families.contains(&Family::Generalization);
+            let last = needs_last.then(|| Stored::read(&run.folder.last()));
             runs.push(Asked {
                 run,
                 checkpoint,
-                step: subject.step,
-                subject,
+                material: materials.of(&stored.config)?,
+                last: last.transpose()?,
+                stored,
             });
         }
         then(&runs, &materials)
@@ -212,11 +226,11 @@ impl Round<'_> {
         };
         // Only now nobody else writes: the answers may have come since they were last looked for.
         if !self.is_answered(runs, materials, question) {
-            let others = materials.others(runs[run].subject.config.data.size);
+            let others = materials.others(runs[run].stored.config.data.size);
             let asked = timed(label, family, self.threads, || match family {
                 Family::Kinship => self.kinship(runs, run),
                 Family::Certificate => certificate(&runs[run]),
-                _ => family.ask(&runs[run].subject.afresh()?, others, self.settings.tasks),
+                _ => family.ask(&runs[run].subject()?, others, self.settings.tasks),
             });
             let written = asked.and_then(|probe| {
                 let about = self.about(runs, materials, question)?;
@@ -233,7 +247,7 @@ impl Round<'_> {
     }
 
     fn kinship(&self, runs: &[Asked<'_>], run: usize) -> Result<Probe> {
-        let subjects = runs.iter().map(|run| run.subject.afresh());
+        let subjects = runs.iter().map(Asked::subject);
         let subjects = subjects.collect::<Result<Vec<_>>>()?;
         let members: Vec<Member<'_, '_>> = runs
             .iter()
@@ -273,7 +287,7 @@ impl Round<'_> {
         let asked = &runs[run];
         let with: BTreeMap<String, String> = match family {
             Family::Shift => materials
-                .others(asked.subject.config.data.size)
+                .others(asked.stored.config.data.size)
                 .iter()
                 .map(|other| (other.set.clone(), other.dataset.digest.clone()))
                 .collect(),
@@ -287,7 +301,7 @@ impl Round<'_> {
         Ok(About {
             family,
             checkpoint: asked.checkpoint.clone(),
-            step: asked.step,
+            step: asked.stored.step,
             n_tasks: match family {
                 Family::Certificate => 0,
                 _ => self.settings.tasks,
@@ -303,13 +317,13 @@ fn is_certified(earlier: &[Asked<'_>], run: &Asked<'_>) -> bool {
         let (own, its) = (&run.run.entry, &other.run.entry);
         own.learner == its.learner
             && own.levels == its.levels
-            && run.subject.config.setting() == other.subject.config.setting()
+            && run.stored.config.setting() == other.stored.config.setting()
     };
     earlier.iter().filter(is_alike).count() < CERTIFIED
 }
 
 fn certificate(asked: &Asked<'_>) -> Result<Probe> {
-    let answers = certificate::ask(asked.run, &asked.subject.afresh()?)?;
+    let answers = certificate::ask(asked.run, &asked.subject()?)?;
     Ok(Probe {
         certificate: Some(answers),
         ..Probe::default()

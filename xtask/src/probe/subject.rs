@@ -48,20 +48,6 @@ impl<'m> Subject<'m> {
         }
     }
 
-    /// The same with a network of its own. A network keeps the memory of its passes for the next ones; that of hundreds of runs would
-    /// be the machine's.
-    pub(super) fn afresh(&self) -> Result<Self> {
-        let stored = Stored {
-            config: self.config.clone(),
-            step: self.step,
-            weights: self.weights.clone(),
-        };
-        Ok(Self {
-            last: self.last.clone(),
-            ..Self::new(stored, self.material)?
-        })
-    }
-
     pub(super) fn learner(&self) -> &dyn Learner<f32> {
         self.learner.single()
     }

@@ -39,6 +39,7 @@ pub(crate) fn write(
 }
 
 /// A checkpoint whose configuration is read.
+#[derive(Clone)]
 pub(crate) struct Stored {
     pub(crate) config: RunConfig,
     /// Outer steps made.
