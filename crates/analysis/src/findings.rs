@@ -39,6 +39,16 @@ pub enum Certainty {
     TooFewRuns,
 }
 
+impl Certainty {
+    /// Of an estimate that decides nothing, from so many runs: with fewer than three, an interval over them says little.
+    pub(crate) fn of_estimate(n_runs: usize) -> Self {
+        match n_runs {
+            0..3 => Self::TooFewRuns,
+            _ => Self::Estimated,
+        }
+    }
+}
+
 impl Finding {
     pub(crate) fn of_learner(
         runs: &LearnerRuns<'_>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Angles, InnerAngles, TrainingLog};
+use super::{Angles, InnerAngles, TrainingLog, by_step};
 use crate::error::AnalysisError;
 use crate::estimate::Estimate;
 use crate::findings::{Certainty, Finding, percent};
@@ -163,31 +163,21 @@ fn conflict(cosines: &[f64]) -> Option<f64> {
 
 /// Means over runs at each step that was looked at.
 fn course(logs: &[&TrainingLog]) -> Vec<AnglePoint> {
-    let mut steps: Vec<usize> = logs
-        .iter()
-        .flat_map(|log| looks(log).map(|(step, _)| step))
-        .collect();
-    steps.sort_unstable();
-    steps.dedup();
-    let at = |step: usize, of: &dyn Fn(&Angles) -> Option<f64>| {
-        let found = logs.iter().flat_map(|log| looks(log));
-        let values: Vec<f64> = found
-            .filter(|(other, _)| *other == step)
-            .filter_map(|(_, angles)| of(angles))
-            .collect();
+    let at = |found: &[&Angles], of: &dyn Fn(&Angles) -> Option<f64>| {
+        let values: Vec<f64> = found.iter().filter_map(|angles| of(angles)).collect();
         some_mean(&values)
     };
     let inner = |of: fn(&InnerAngles) -> &[f64]| {
         move |angles: &Angles| some_mean(of(angles.inner.as_ref()?))
     };
-    steps
+    by_step(logs.iter().flat_map(|log| looks(log)))
         .into_iter()
-        .map(|step| AnglePoint {
+        .map(|(step, found)| AnglePoint {
             step,
-            cosine: at(step, &|angles| some_mean(&angles.gradients)),
-            conflict: at(step, &|angles| conflict(&angles.gradients)),
-            within_task: at(step, &inner(|inner| &inner.within_task)),
-            coherence: at(step, &inner(|inner| &inner.trajectories)),
+            cosine: at(&found, &|angles| some_mean(&angles.gradients)),
+            conflict: at(&found, &|angles| conflict(&angles.gradients)),
+            within_task: at(&found, &inner(|inner| &inner.within_task)),
+            coherence: at(&found, &inner(|inner| &inner.trajectories)),
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FirstOrderBias, InnerAngles, TrainingLog};
+use super::{FirstOrderBias, InnerAngles, TrainingLog, by_step};
 use crate::error::AnalysisError;
 use crate::estimate::Estimate;
 use crate::findings::{Certainty, Finding, percent};
@@ -65,30 +65,20 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
             .collect();
         Some((names[at].clone(), average(&found)?))
     };
-    let mut steps: Vec<usize> = logs
-        .iter()
-        .flat_map(|log| looks(log).map(|(step, _)| step))
-        .collect();
-    steps.sort_unstable();
-    steps.dedup();
-    let at_step = |step: usize| {
-        let all = logs.iter().flat_map(|log| looks(log));
-        let here = all.filter(|(other, _)| *other == step);
-        let found: Vec<FirstOrderBias> = here.filter_map(|(_, inner)| inner.bias).collect();
-        Some((step, average(&found)?))
-    };
+    let biases = logs.iter().flat_map(|log| looks(log));
+    let biases = biases.filter_map(|(step, inner)| Some((step, inner.bias?)));
     let result = FirstOrder {
         n_runs,
         cosine,
         difference,
         layers: (0..names.len()).filter_map(of_layer).collect(),
-        course: steps.into_iter().filter_map(at_step).collect(),
+        course: by_step(biases)
+            .into_iter()
+            .filter_map(|(step, found)| Some((step, average(&found)?)))
+            .collect(),
     };
     let text = said(group.learner, &result);
-    let certainty = match result.n_runs {
-        0..3 => Certainty::TooFewRuns,
-        _ => Certainty::Estimated,
-    };
+    let certainty = Certainty::of_estimate(result.n_runs);
     let finding = Finding::of_learner(group, FirstOrder::ID, certainty, text);
     Measured::new(&result, vec![finding])
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Inside, MeanCurve, TrainingLog};
+use super::{Inside, MeanCurve, TrainingLog, by_step};
 use crate::error::AnalysisError;
 use crate::estimate::Estimate;
 use crate::findings::{Certainty, Finding, percent, points};
@@ -93,15 +93,6 @@ fn curves(log: &TrainingLog) -> impl DoubleEndedIterator<Item = (usize, &MeanCur
     looks(log).filter_map(|(step, inside)| Some((step, inside.curve.as_ref()?)))
 }
 
-/// Values of each step that occurs, in order of steps.
-fn by_step<T: Clone>(values: impl Iterator<Item = (usize, T)>) -> Vec<(usize, Vec<T>)> {
-    let mut steps = std::collections::BTreeMap::<usize, Vec<T>>::new();
-    for (step, value) in values {
-        steps.entry(step).or_default().push(value);
-    }
-    steps.into_iter().collect()
-}
-
 fn measure_inner(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
     let logs = super::logs(group);
     let looks: Vec<&Inside> = logs.iter().filter_map(|log| last_look(log)).collect();
@@ -144,16 +135,9 @@ fn measure_inner(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured,
         percent(result.support_rose.value),
         result.n_tasks
     );
-    let certainty = certainty(result.n_runs);
+    let certainty = Certainty::of_estimate(result.n_runs);
     let finding = Finding::of_learner(group, InnerCourse::ID, certainty, text);
     Measured::new(&result, vec![finding])
-}
-
-fn certainty(n_runs: usize) -> Certainty {
-    match n_runs {
-        0..3 => Certainty::TooFewRuns,
-        _ => Certainty::Estimated,
-    }
 }
 
 /// `A_1 - A_0`; 0 without steps.
@@ -244,7 +228,7 @@ fn measure_units(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured,
             "; adaptation moves the batch means of its blocks by up to {most:.2} standard deviations"
         ))
     );
-    let certainty = certainty(result.n_runs);
+    let certainty = Certainty::of_estimate(result.n_runs);
     let finding = Finding::of_learner(group, HiddenUnits::ID, certainty, text);
     Measured::new(&result, vec![finding])
 }

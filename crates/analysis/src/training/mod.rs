@@ -9,6 +9,8 @@ pub mod selection;
 pub mod signal;
 pub mod spikes;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AnalysisError, check_finite, check_len};
@@ -201,4 +203,13 @@ pub(crate) fn logs<'a>(group: &LearnerRuns<'a>) -> Vec<&'a TrainingLog> {
     let logs = group.runs.iter().filter_map(|run| run.training.as_ref());
     logs.filter(|log| log.lines.iter().any(|line| !line.losses.is_empty()))
         .collect()
+}
+
+/// Values of each step that occurs, in order of steps.
+fn by_step<T>(values: impl Iterator<Item = (usize, T)>) -> Vec<(usize, Vec<T>)> {
+    let mut steps = BTreeMap::<usize, Vec<T>>::new();
+    for (step, value) in values {
+        steps.entry(step).or_default().push(value);
+    }
+    steps.into_iter().collect()
 }

@@ -109,10 +109,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         points(result.short_term_risk.value),
         points(result.long_term_risk.value)
     );
-    let certainty = match result.runs.len() {
-        0..3 => Certainty::TooFewRuns,
-        _ => Certainty::Estimated,
-    };
+    let certainty = Certainty::of_estimate(result.runs.len());
     let finding = Finding::of_learner(group, Reliability::ID, certainty, text);
     Measured::new(&result, vec![finding])
 }

@@ -111,10 +111,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         course: course(&logs)?,
     };
     let text = said(group, &result);
-    let certainty = match result.n_runs {
-        0..3 => Certainty::TooFewRuns,
-        _ => Certainty::Estimated,
-    };
+    let certainty = Certainty::of_estimate(result.n_runs);
     let finding = Finding::of_learner(group, GradientSignal::ID, certainty, text);
     Measured::new(&result, vec![finding])
 }
