@@ -280,6 +280,9 @@ impl<'a, T: Real> Trainer<'a, T> {
     }
 
     fn inspect(&self) -> Result<Option<Inspection>, AlgorithmError> {
+        if self.plan.config().inspected_tasks == 0 {
+            return Ok(None);
+        }
         let (trained, inspected) = ((self.train)(0)?.shape(), (self.validation)(0)?.shape());
         let inner_steps = self.learner.inner_steps();
         let budget = InspectionBudget::new(&self.plan, inner_steps, trained, inspected);
