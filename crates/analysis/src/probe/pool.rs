@@ -8,12 +8,17 @@ use crate::summary::{mean, standard_deviation};
 /// Mean over runs of the mean over tasks, with Student's interval over the runs; with one run, over its tasks (another
 /// training may then lie elsewhere, as the method says). `None` without values.
 pub(crate) fn over_runs(runs: &[Vec<f64>], level: f64) -> Option<Estimate> {
+    over_runs_of(runs, level, "tasks")
+}
+
+/// The same where the values of a run are not those of tasks.
+pub(super) fn over_runs_of(runs: &[Vec<f64>], level: f64, values_are: &str) -> Option<Estimate> {
     let runs: Vec<&Vec<f64>> = runs.iter().filter(|run| !run.is_empty()).collect();
     let means: Vec<f64> = runs.iter().map(|run| mean(run)).collect();
     let (values, method) = match runs.as_slice() {
         [] => return None,
-        [only] => ((*only).clone(), "tasks of one run"),
-        _ => (means.clone(), "runs"),
+        [only] => ((*only).clone(), format!("{values_are} of one run")),
+        _ => (means.clone(), "runs".to_owned()),
     };
     let center = mean(&means);
     let n = values.len();

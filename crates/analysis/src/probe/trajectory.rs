@@ -5,10 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::pool::over_runs;
+use super::pool::over_runs_of;
 use super::support_sets::some;
 use crate::error::{AnalysisError, check_finite};
-use crate::estimate::{Estimate, Interval};
+use crate::estimate::Estimate;
 use crate::findings::{Certainty, Finding};
 use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
@@ -101,6 +101,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
                 .collect()
         })
         .collect();
+    let over = |runs: &[Vec<f64>]| some(over_runs_of(runs, options.level, "exchanges"));
     let lists: Vec<&Vec<f64>> = asked.iter().flat_map(|run| &run.exchanged).collect();
     let repeated = asked.iter().flat_map(|run| run.repeated.iter().copied());
     let result = Trajectory {
@@ -109,8 +110,8 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         start: first.start,
         meta_batch: first.meta_batch,
         n_steps: lists.iter().map(|list| list.len()).max().unwrap_or(0),
-        growth: named(some(over_runs(&growth, options.level))?),
-        last: named(some(over_runs(&ends, options.level))?),
+        growth: over(&growth)?,
+        last: over(&ends)?,
         floor: repeated.fold(0.0, f64::max),
         curve: curve(&lists),
     };
@@ -141,20 +142,6 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     };
     let finding = Finding::of_learner(group, Trajectory::ID, certainty, text);
     Measured::new(&result, vec![finding])
-}
-
-/// With one run the values are those of its exchanges, not of tasks.
-fn named(estimate: Estimate) -> Estimate {
-    let rename = |interval: Interval| Interval {
-        method: interval
-            .method
-            .replace("tasks of one run", "exchanges of one run"),
-        ..interval
-    };
-    Estimate {
-        interval: estimate.interval.map(rename),
-        ..estimate
-    }
 }
 
 fn words(growth: &Estimate) -> String {
