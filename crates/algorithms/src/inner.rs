@@ -6,6 +6,7 @@
 use metastable_models::{Loss, Network, Objective, Params, Pass, Real, Statistics, Tape};
 use serde::{Deserialize, Serialize};
 
+use crate::checkpoints::{SLOTS, positions};
 use crate::learner::n_correct;
 use crate::{AlgorithmError, Curve, NonFinite, Task};
 
@@ -19,16 +20,14 @@ pub enum Trajectory {
     /// The tape of every step: fastest, memory grows with the inner steps (about 3 MB a step for a 5-way 1-shot
     /// conv-4).
     Stored,
-    /// Checkpoints of the fast weights only; tapes are recorded again, one at a time. Up to 16 steps every `phi_k` is
-    /// a checkpoint; beyond, about every `sqrt(K)`-th is, and those between are recomputed as well.
+    /// Six checkpoints of the fast weights; tapes are recorded again, one at a time, and so are, beyond 6 steps, the fast weights
+    /// between: memory does not grow with the inner steps.
     Recompute,
 }
 
 /// Steps up to which [`Trajectory::Auto`] keeps tapes: at 0.6 MB an image of a conv-4, 8 tapes of a 20-way 5-shot
 /// support set take about 0.5 GB.
 const AUTO_STORED_STEPS: usize = 8;
-/// Steps up to which every `phi_k` is a checkpoint: `2 sqrt(K)` vectors would not be fewer by much.
-const DENSE_CHECKPOINT_STEPS: usize = 16;
 
 /// A descent on one task's support loss.
 #[derive(Clone, Copy)]
@@ -51,11 +50,17 @@ enum Kept<'a, T> {
     Nothing,
     /// Tapes at `phi_0 .. phi_{K-1}`.
     Tapes(Vec<Box<dyn Tape<T> + 'a>>),
-    /// `phi_0, phi_s, phi_2s, ...`
     Checkpoints {
-        phis: Vec<Params<T>>,
-        spacing: usize,
+        phis: Vec<Checkpoint<T>>,
+        /// Steps at which one is kept.
+        positions: Vec<usize>,
     },
+}
+
+/// `phi_k`.
+struct Checkpoint<T> {
+    k: usize,
+    phi: Params<T>,
 }
 
 impl<'a, T: Real> InnerLoop<'a, T> {
@@ -128,7 +133,7 @@ impl<'a, T: Real> InnerLoop<'a, T> {
         } else {
             Kept::Checkpoints {
                 phis: Vec::new(),
-                spacing: checkpoint_spacing(self.n_steps),
+                positions: positions(0..self.n_steps, SLOTS),
             }
         };
         self.run(theta, kept)
@@ -154,7 +159,9 @@ impl<'a, T: Real> InnerLoop<'a, T> {
             match &mut kept {
                 Kept::Nothing => {}
                 Kept::Tapes(tapes) => tapes.push(tape),
-                Kept::Checkpoints { phis, spacing } if k.is_multiple_of(*spacing) => phis.push(phi),
+                Kept::Checkpoints { phis, positions } if positions.contains(&k) => {
+                    phis.push(Checkpoint { k, phi });
+                }
                 Kept::Checkpoints { .. } => {}
             }
             phi = next;
@@ -186,37 +193,61 @@ impl<'a, T: Real> InnerLoop<'a, T> {
                     v = self.pull_back_step(tape.as_mut(), v)?;
                 }
             }
-            Kept::Checkpoints { mut phis, spacing } => {
-                while let Some(checkpoint) = phis.pop() {
-                    let start = phis.len() * spacing;
-                    let end = (start + spacing).min(self.n_steps);
-                    v = self.pull_back_segment(checkpoint, start, end, v)?;
-                }
+            Kept::Checkpoints { phis, .. } => {
+                v = self.pull_back_from(phis, self.n_steps, SLOTS, v)?;
             }
         }
         Ok(v)
     }
 
-    /// The adjoint of steps `start .. end`, from `phi_start` alone.
-    fn pull_back_segment(
+    /// The adjoint of the steps up to `end`, from checkpoints that have `slots` among them.
+    fn pull_back_from(
         &self,
-        checkpoint: Params<T>,
-        start: usize,
-        end: usize,
+        mut checkpoints: Vec<Checkpoint<T>>,
+        mut end: usize,
+        slots: usize,
         mut v: Params<T>,
     ) -> Result<Params<T>, AlgorithmError> {
-        let mut phis = vec![checkpoint];
-        for k in start..end - 1 {
-            let phi = &phis[k - start];
-            let gradient = self.support(phi, k)?.gradient()?;
-            let next = phi.plus(-self.inner_lr, &gradient);
-            phis.push(next);
+        while let Some(checkpoint) = checkpoints.pop() {
+            let start = checkpoint.k;
+            v = self.pull_back_piece(checkpoint, end, slots - checkpoints.len(), v)?;
+            end = start;
         }
-        for k in (start..end).rev() {
-            let mut tape = self.support(&phis[k - start], k)?;
+        Ok(v)
+    }
+
+    /// The adjoint of the steps from one checkpoint to `end`; of `slots`, it has the first.
+    fn pull_back_piece(
+        &self,
+        checkpoint: Checkpoint<T>,
+        end: usize,
+        slots: usize,
+        mut v: Params<T>,
+    ) -> Result<Params<T>, AlgorithmError> {
+        let piece = checkpoint.k..end;
+        if slots > 1 && piece.len() > 1 {
+            let mut checkpoints = vec![checkpoint];
+            for position in &positions(piece, slots)[1..] {
+                let last = &checkpoints[checkpoints.len() - 1];
+                checkpoints.push(self.descend(last, *position)?);
+            }
+            return self.pull_back_from(checkpoints, end, slots, v);
+        }
+        for k in piece.rev() {
+            let mut tape = self.support(&self.descend(&checkpoint, k)?.phi, k)?;
             v = self.pull_back_step(tape.as_mut(), v)?;
         }
         Ok(v)
+    }
+
+    /// `phi_k`, from an earlier checkpoint.
+    fn descend(&self, from: &Checkpoint<T>, k: usize) -> Result<Checkpoint<T>, AlgorithmError> {
+        let mut phi = from.phi.clone();
+        for step in from.k..k {
+            let gradient = self.support(&phi, step)?.gradient()?;
+            phi = phi.plus(-self.inner_lr, &gradient);
+        }
+        Ok(Checkpoint { k, phi })
     }
 
     fn pull_back_step(
@@ -261,13 +292,4 @@ fn first_bad_weight<T: Real>(phi: &Params<T>, inner_step: usize) -> Option<NonFi
         tensor: tensor.to_owned(),
         inner_step,
     })
-}
-
-/// Distance of the checkpoints of a descent of `n_steps`.
-fn checkpoint_spacing(n_steps: usize) -> usize {
-    if n_steps <= DENSE_CHECKPOINT_STEPS {
-        1
-    } else {
-        n_steps.isqrt()
-    }
 }

@@ -54,6 +54,7 @@
 //! [`LEARNERS`]. The batteries in `tests/it` then run on it.
 
 pub mod check;
+mod checkpoints;
 pub mod error;
 pub mod evaluate;
 pub mod fomaml;
