@@ -1,12 +1,13 @@
 //! From a study to its figures: everything in the registry, with and without failed runs.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AnalysisError;
 use crate::failure::{self, Failures};
 use crate::findings::Finding;
 use crate::group::{LearnerRuns, SettingRuns, StudyRuns};
-use crate::metric::{Measured, Measures};
+use crate::metric::{LearnerMetric, Measured, Measures, SettingMetric, StudyMetric};
 use crate::options::Options;
 use crate::record::{Run, Study};
 use crate::registry::{LEARNER_METRICS, SETTING_METRICS, STUDY_METRICS};
@@ -90,18 +91,13 @@ pub fn analyze(study: &Study, options: &Options) -> Result<StudyAnalysis, Analys
         sound.settings.push(sound_group);
         n_failed += failed;
     }
-    let all = collect(
-        STUDY_METRICS
-            .iter()
-            .map(|m| (m.id, (m.measure)(&groups, options))),
-        &mut findings,
-        false,
-    )?;
+    let mut of_study = |group: &StudyRuns<'_>, without_failed| {
+        let measure = |m: &&StudyMetric| (m.id, (m.measure)(group, options));
+        collect(STUDY_METRICS, measure, &mut findings, without_failed)
+    };
+    let all = of_study(&groups, false)?;
     let without_failed = if n_failed > 0 {
-        let measured = STUDY_METRICS
-            .iter()
-            .map(|m| (m.id, (m.measure)(&sound, options)));
-        Some(collect(measured, &mut findings, true)?)
+        Some(of_study(&sound, true)?)
     } else {
         None
     };
@@ -153,10 +149,8 @@ fn analyze_setting<'a>(
     };
     let of_setting =
         |group: &SettingRuns<'_>, findings: &mut Vec<Finding>, without_failed: bool| {
-            let measured = SETTING_METRICS
-                .iter()
-                .map(|m| (m.id, (m.measure)(group, options)));
-            collect(measured, findings, without_failed)
+            let measure = |m: &&SettingMetric| (m.id, (m.measure)(group, options));
+            collect(SETTING_METRICS, measure, findings, without_failed)
         };
     let analysis = SettingAnalysis {
         setting: group.setting.to_owned(),
@@ -178,19 +172,19 @@ fn of_learner(
     findings: &mut Vec<Finding>,
     without_failed: bool,
 ) -> Result<Measures, AnalysisError> {
-    let measured = LEARNER_METRICS
-        .iter()
-        .map(|m| (m.id, (m.measure)(group, options)));
-    collect(measured, findings, without_failed)
+    let measure = |m: &&LearnerMetric| (m.id, (m.measure)(group, options));
+    collect(LEARNER_METRICS, measure, findings, without_failed)
 }
 
-/// Puts results into one table and their sentences into the list.
-fn collect(
-    measured: impl Iterator<Item = (&'static str, Result<Measured, AnalysisError>)>,
+/// Takes metrics side by side, and puts results into one table and their sentences into the list, in the order of the metrics.
+fn collect<M: Sync>(
+    metrics: &[M],
+    measure: impl Fn(&M) -> (&'static str, Result<Measured, AnalysisError>) + Send + Sync,
     findings: &mut Vec<Finding>,
     without_failed: bool,
 ) -> Result<Measures, AnalysisError> {
     let mut measures = Measures::default();
+    let measured: Vec<_> = metrics.par_iter().map(measure).collect();
     for (id, result) in measured {
         let Measured {
             value,

@@ -220,13 +220,71 @@ pub fn improvement_with_interval(
         settings: false,
         ..how
     };
+    let settings: Vec<Places> =
+        x.0.iter()
+            .zip(&y.0)
+            .map(|(x, y)| Places::of(x, y))
+            .collect();
     let draws = replicates(how.seed, purpose, how.n_resamples, |rng| {
-        probability_of_improvement(&x.resampled(rng, false), &y.resampled(rng, false))
+        let x: Vec<_> = settings
+            .iter()
+            .map(|both| both.resampled(rng, &both.x))
+            .collect();
+        let y: Vec<_> = settings
+            .iter()
+            .map(|both| both.resampled(rng, &both.y))
+            .collect();
+        let shares = settings.iter().zip(x.iter().zip(&y));
+        let shares = shares.map(|(both, (x, y))| both.share_above(x, y));
+        mean(&shares.collect::<Vec<_>>())
     });
     Ok(Estimate::new(
         probability_of_improvement(x, y),
         percentile_interval(&draws, how.level, how.name())?,
     ))
+}
+
+/// The scores of two sides in one order, so that resamples of them need no sorting.
+struct Places {
+    /// Of each score of a side, its place among the distinct values of both.
+    x: Vec<usize>,
+    y: Vec<usize>,
+    n_values: usize,
+}
+
+impl Places {
+    fn of(x: &[f64], y: &[f64]) -> Self {
+        let mut values = sorted(&[x, y].concat());
+        values.dedup();
+        let places = |side: &[f64]| {
+            let place = |score: &f64| values.partition_point(|value| value < score);
+            side.iter().map(place).collect()
+        };
+        Self {
+            x: places(x),
+            y: places(y),
+            n_values: values.len(),
+        }
+    }
+
+    /// How often each value comes in a resample of a side.
+    fn resampled(&self, rng: &mut ChaCha8Rng, side: &[usize]) -> Vec<usize> {
+        let mut counts = vec![0; self.n_values];
+        for _ in side {
+            counts[side[index(rng, side.len())]] += 1;
+        }
+        counts
+    }
+
+    /// [`mann_whitney`] of two sides given by counts, as a share of the pairs.
+    fn share_above(&self, x: &[usize], y: &[usize]) -> f64 {
+        let (mut below, mut halves) = (0, 0);
+        for (x, y) in x.iter().zip(y) {
+            halves += x * (2 * below + y);
+            below += y;
+        }
+        halves as f64 / 2.0 / (self.x.len() * self.y.len()) as f64
+    }
 }
 
 /// [`profile`] with a pointwise band.
@@ -274,6 +332,15 @@ mod tests {
     fn mann_whitney_by_hand() {
         // 3 > 1, 3 > 2, 3 = 3 (half); 2 > 1, 2 = 2 (half), 2 < 3.
         assert!((mann_whitney(&[3., 2.], &[1., 2., 3.]) - 4.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_resample_by_counts_has_the_ranks_of_its_scores() {
+        let (x, y) = ([3., 2., 5., 2.], [1., 2., 3.]);
+        let both = Places::of(&x, &y);
+        // x: 2 twice, 3 once, 5 once, as they are; y drawn as 2, 2, 3.
+        let share = both.share_above(&[0, 2, 1, 1], &[0, 2, 1, 0]);
+        assert!((share - mann_whitney(&x, &[2., 2., 3.]) / 12.0).abs() < 1e-15);
     }
 
     #[test]

@@ -301,19 +301,18 @@ fn binomial_table(p: f64, n: usize) -> Vec<f64> {
         .collect()
 }
 
-/// CVaR of one simulated run: draws by inversion, counted by value, so that nothing needs sorting.
+/// CVaR of one simulated run, whose accuracies have the distribution function `table`. Only its lowest tasks are drawn, as the order
+/// statistics of `n_tasks` uniform numbers, one after the other, and inverted: `1 - U_(i+1) = (1 - U_(i)) u^(1 / (T - i))`
+/// (Lurie and Hartley 1972).
 fn null_cvar(rng: &mut ChaCha8Rng, table: &[f64], n_tasks: usize, n_worst: usize) -> f64 {
     let n_queries = table.len() - 1;
-    let mut counts = vec![0_usize; table.len()];
-    for _ in 0..n_tasks {
-        let u = uniform(rng);
-        counts[table.partition_point(|below| *below <= u).min(n_queries)] += 1;
-    }
-    let (mut left, mut total) = (n_worst, 0);
-    for (right, count) in counts.into_iter().enumerate() {
-        let taken = left.min(count);
-        total += right * taken;
-        left -= taken;
+    let (mut above, mut right, mut total) = (1.0, 0, 0);
+    for rank in 0..n_worst {
+        above *= (1.0 - uniform(rng)).powf(1.0 / (n_tasks - rank) as f64);
+        while right < n_queries && table[right] <= 1.0 - above {
+            right += 1;
+        }
+        total += right;
     }
     total as f64 / (n_worst * n_queries) as f64
 }
