@@ -75,6 +75,16 @@ fn alone(bencher: Bencher<'_, '_>, n_images: usize, pass: impl Fn(&Case) + Sync)
         .bench(|| pool.install(|| pass(&case)));
 }
 
+/// A pass that nothing is asked of.
+#[divan::bench(args = [5, 80, 400])]
+fn outputs(bencher: Bencher<'_, '_>, n_images: usize) {
+    alone(bencher, n_images, |case| {
+        let pass = Pass::batch(0);
+        let outputs = case.network.outputs(&case.theta, &case.images, pass);
+        divan::black_box(outputs.expect("shapes fit"));
+    });
+}
+
 #[divan::bench(args = BATCHES)]
 fn forward(bencher: Bencher<'_, '_>, n_images: usize) {
     alone(bencher, n_images, |case| {

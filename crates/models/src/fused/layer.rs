@@ -53,6 +53,15 @@ impl Layer {
         }
     }
 
+    /// The output of `forward` alone.
+    pub(super) fn outputs<T: Real>(&self, at: &Point<'_, T>, x: &[T]) -> Buffer<T> {
+        match self {
+            Self::Stem(stem) => stem.outputs(at, x),
+            Self::Block(block) => block.outputs(at, x),
+            Self::Spatial(spatial) => spatial.forward(at, x),
+        }
+    }
+
     /// The hidden units of a layer that has some.
     pub(super) fn units<T: Real>(&self, trace: &LayerTrace<T>) -> Option<Units<T>> {
         let (choice, c, statistics) = match (self, trace) {

@@ -18,6 +18,7 @@ mod loss;
 mod metric_loss;
 mod network;
 mod norm;
+mod peak;
 mod point;
 mod simd;
 mod softmax;

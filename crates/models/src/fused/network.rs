@@ -108,7 +108,7 @@ impl<T: Real> Network<T> for FusedNetwork<T> {
         let outputs = self
             .layers
             .iter()
-            .fold(self.input(images), |x, layer| layer.forward(&at, x).1);
+            .fold(self.input(images), |x, layer| layer.outputs(&at, &x));
         Ok(outputs.to_vec())
     }
 

@@ -22,21 +22,16 @@ impl<T: Real> Moments<T> {
     pub(super) fn of(y: &[T], c: usize) -> Self {
         #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
         let n = (y.len() / c) as f64;
-        let mut mean = vec![T::ZERO; c];
-        for row in y.chunks_exact(c) {
-            for (mean, y) in mean.iter_mut().zip(row) {
-                *mean += *y;
-            }
-        }
-        for mean in &mut mean {
-            *mean /= T::of(n);
-        }
-        let mut squares = vec![T::ZERO; c];
-        for row in y.chunks_exact(c) {
-            for ((squares, mean), y) in squares.iter_mut().zip(&mean).zip(row) {
-                let deviation = *y - *mean;
-                *squares = deviation.fma(deviation, *squares);
-            }
+        let (mut mean, mut squares) = (vec![T::ZERO; c], vec![T::ZERO; c]);
+        let mut first = 0;
+        while first < c {
+            let (mean, squares) = (&mut mean[first..], &mut squares[first..]);
+            let y = &y[first..];
+            first += match c - first {
+                64.. => moments_of_lanes::<T, 64>(y, c, n, mean, squares),
+                16.. => moments_of_lanes::<T, 16>(y, c, n, mean, squares),
+                _ => moments_of_lanes::<T, 1>(y, c, n, mean, squares),
+            };
         }
         Self { n, mean, squares }
     }
@@ -81,6 +76,43 @@ impl<T: Real> Moments<T> {
         let variance = self.squares.iter().map(|squares| *squares / n).collect();
         Normalizer::batch(self.mean.clone(), variance, self.n)
     }
+}
+
+/// The first `L` channels of [`Moments::of`], whose sums stay in registers; returns `L`. `y` begins with the first of them, and ends
+/// where its last row does.
+#[inline(always)]
+#[allow(
+    clippy::needless_range_loop,
+    reason = "plain indices are what the compiler turns into SIMD"
+)]
+fn moments_of_lanes<T: Real, const L: usize>(
+    y: &[T],
+    c: usize,
+    n: f64,
+    mean: &mut [T],
+    squares: &mut [T],
+) -> usize {
+    let mut sums = [T::ZERO; L];
+    for row in y.chunks(c) {
+        let row = &row[..L];
+        for j in 0..L {
+            sums[j] += row[j];
+        }
+    }
+    for j in 0..L {
+        sums[j] /= T::of(n);
+    }
+    let mut deviations = [T::ZERO; L];
+    for row in y.chunks(c) {
+        let row = &row[..L];
+        for j in 0..L {
+            let deviation = row[j] - sums[j];
+            deviations[j] = deviation.fma(deviation, deviations[j]);
+        }
+    }
+    mean[..L].copy_from_slice(&sums);
+    squares[..L].copy_from_slice(&deviations);
+    L
 }
 
 /// `xh = (y - mean) * inv_std`.

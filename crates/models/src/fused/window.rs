@@ -47,6 +47,11 @@ impl Windows {
         self.pooled_height() * self.pooled_width()
     }
 
+    /// Pixels of an image before it is pooled.
+    pub(super) fn map_pixels(&self) -> usize {
+        self.height * self.width
+    }
+
     /// Pixels of a pooled image with its border.
     pub(super) fn padded_pixels(&self) -> usize {
         (self.pooled_height() + 2 * self.pad) * (self.pooled_width() + 2 * self.pad)
@@ -97,8 +102,8 @@ pub(super) struct Chosen<'a, T> {
     pub(super) peak: &'a mut [T],
 }
 
-/// Channels that the kernels below take at a time; what is left goes one by one, with the same bits.
-const LANES: usize = 16;
+/// Channels that the kernels take at a time; what is left goes one by one, with the same bits.
+pub(super) const LANES: usize = 16;
 
 /// `out = max over window of relu(scale * y + shift)`; without `rectify` the ReLU is left out.
 #[inline(always)]
@@ -136,7 +141,7 @@ pub(super) fn choose<T: Real, const W: usize>(
 
 /// The first `L` channels at each of some pixels.
 #[inline(always)]
-fn rows<T: Real, const W: usize, const L: usize>(
+pub(super) fn rows<T: Real, const W: usize, const L: usize>(
     map: &[T],
     pixels: [usize; W],
     c: usize,

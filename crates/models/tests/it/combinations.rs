@@ -39,6 +39,23 @@ fn fused_and_graph_agree_in_every_combination() {
     }
 }
 
+/// A pass that nothing is asked of keeps less on its way: also where a scale is negative, so that the least value of a window wins.
+#[test]
+fn outputs_have_the_bits_of_a_recorded_pass_in_every_combination() {
+    let mut rng = ChaCha8Rng::seed_from_u64(14);
+    for subject in &subjects(&mut rng) {
+        let network = network(subject, Backend::Fused);
+        let case = subject.case();
+        let mut params = case.params.clone();
+        for value in params.values_mut().iter_mut().step_by(3) {
+            *value = -*value;
+        }
+        let bare = network.outputs(&params, case.images, case.pass).unwrap();
+        let tape = network.record(&params, case.images, case.pass, case.objective);
+        assert_eq!(bare, tape.unwrap().outputs(), "{}", subject.title());
+    }
+}
+
 #[test]
 fn fused_derivatives_agree_with_differences_in_every_combination() {
     let mut rng = ChaCha8Rng::seed_from_u64(12);

@@ -21,6 +21,7 @@ use super::conv_weight::add_in_torch_order;
 use super::geometry::Geometry;
 use super::kernel::{Weights, Work, convolve, weight_gradient};
 use super::norm::{Moments, Normalizer};
+use super::peak::{activate, winners};
 use super::point::Point;
 use super::simd;
 use super::window::{Chosen, Windows, choose, mask, spread};
@@ -92,16 +93,7 @@ impl Block {
                 )
             })
             .collect();
-        let (normalizer, statistics) = match stored {
-            Some(normalizer) => (normalizer, None),
-            None => {
-                let moments = Moments::join(&moments.into_iter().flatten().collect::<Vec<_>>());
-                (
-                    moments.normalizer(),
-                    Some([moments.mean().to_vec(), moments.unbiased_variance()]),
-                )
-            }
-        };
+        let (normalizer, statistics) = normalizer(stored, moments);
         let (gamma, beta) = self.affine.scale_and_shift(at, c);
         let [scale, shift] = normalizer.affine(&gamma, beta);
 
@@ -141,6 +133,54 @@ impl Block {
             },
             out,
         )
+    }
+
+    /// The output of `forward`, to the bit, and nothing for the other methods: a map before its pooling is gone when its group is.
+    pub(super) fn outputs<T: Real>(&self, at: &Point<'_, T>, x: &[T]) -> Buffer<T> {
+        let (g, c) = (&self.geometry, self.geometry.c_out);
+        let n = x.len() / g.in_len();
+        let weights = Weights::pack(self.weights(at.params), g, at.arena);
+        let stored = self.affine.fixed_normalizer(at, c);
+        let (gamma, beta) = self.affine.scale_and_shift(at, c);
+        let n_windows = self.windows.len() * c;
+        let mut peak = at.arena.take(n * n_windows);
+        let moments: Vec<Option<Moments<T>>> = groups(x, g.in_len())
+            .zip(groups_mut(&mut peak, n_windows))
+            .map(|(x, peak)| {
+                let mut work = Work::new(at.arena, g);
+                let mut y = at.arena.take(x.len() / g.in_len() * g.out_len());
+                simd::dispatch(
+                    #[inline(always)]
+                    || {
+                        convolve(x, &weights, &mut y, g, false, &mut work);
+                        match self.pool {
+                            1 => winners::<T, 1>(&self.windows, &y, &gamma, peak),
+                            _ => winners::<T, 4>(&self.windows, &y, &gamma, peak),
+                        }
+                        if stored.is_none() {
+                            Some(Moments::of(&y, c))
+                        } else {
+                            None
+                        }
+                    },
+                )
+            })
+            .collect();
+        let (normalizer, _) = normalizer(stored, moments);
+        let [scale, shift] = normalizer.affine(&gamma, beta);
+
+        let out_len = self.windows.padded_pixels() * c;
+        let mut out = at.arena.take(n * out_len);
+        groups(&peak, n_windows)
+            .zip(groups_mut(&mut out, out_len))
+            .for_each(|(peak, out)| {
+                self.windows.clear_border(out, c);
+                simd::dispatch(
+                    #[inline(always)]
+                    || activate(&self.windows, peak, [&scale, &shift], self.rectify, out),
+                );
+            });
+        out
     }
 
     /// Pulls `g`, `(n, windows, c_out)`, back: adds to `gradient` (all parameters) and returns the gradient at the input,
@@ -258,6 +298,21 @@ impl Block {
                 choice,
                 to,
             ),
+        }
+    }
+}
+
+/// The normaliser of a pass, and its mean and unbiased variance if they are the batch's own.
+fn normalizer<T: Real>(
+    stored: Option<Normalizer<T>>,
+    moments: Vec<Option<Moments<T>>>,
+) -> (Normalizer<T>, Option<[Vec<T>; 2]>) {
+    match stored {
+        Some(normalizer) => (normalizer, None),
+        None => {
+            let moments = Moments::join(&moments.into_iter().flatten().collect::<Vec<_>>());
+            let statistics = [moments.mean().to_vec(), moments.unbiased_variance()];
+            (moments.normalizer(), Some(statistics))
         }
     }
 }

@@ -87,26 +87,7 @@ impl Stem {
     ) -> (Trace<T>, Buffer<T>) {
         let (g, c) = (&self.geometry, self.geometry.c_out);
         let n = x.len() / g.in_len();
-        let fixed = self.affine.fixed_normalizer(at, c);
-        let mut moments = Moments::NOTHING;
-        // Constant statistics need no moments: nothing is summed over the batch then.
-        if fixed.is_none() {
-            let parts: Vec<Moments> = groups(&x, g.in_len())
-                .map(|x| {
-                    simd::dispatch(
-                        #[inline(always)]
-                        || Moments::of(x, g),
-                    )
-                })
-                .collect();
-            for part in &parts {
-                moments.add(part);
-            }
-        }
-        let (normalizer, statistics) = match fixed {
-            Some(normalizer) => (normalizer, None),
-            None => self.batch_normalizer(at.params, &moments),
-        };
+        let (moments, normalizer, statistics) = self.normalizer(at, &x);
         let (gamma, beta) = self.affine.scale_and_shift(at, c);
         let [scale, shift] = normalizer.affine(&gamma, beta);
 
@@ -126,8 +107,8 @@ impl Stem {
                 simd::dispatch(
                     #[inline(always)]
                     || match self.pool {
-                        1 => windows::forward::<T, 1, LANES>(shape, x, &taps, affine, chosen),
-                        _ => windows::forward::<T, 4, LANES>(shape, x, &taps, affine, chosen),
+                        1 => windows::forward::<T, 1, 3, LANES>(shape, x, &taps, affine, chosen),
+                        _ => windows::forward::<T, 4, 4, LANES>(shape, x, &taps, affine, chosen),
                     },
                 );
             });
@@ -141,6 +122,34 @@ impl Stem {
             pulled: None,
         };
         (trace, out)
+    }
+
+    /// The output of `forward`, to the bit, and nothing for the other methods.
+    pub(super) fn outputs<T: Real>(&self, at: &Point<'_, T>, x: &[T]) -> Buffer<T> {
+        let (g, c) = (&self.geometry, self.geometry.c_out);
+        let (_, normalizer, _) = self.normalizer(at, x);
+        let (gamma, beta) = self.affine.scale_and_shift(at, c);
+        let [scale, shift] = normalizer.affine(&gamma, beta);
+        let taps = self.taps(at.params);
+        let out_len = self.windows.padded_pixels() * c;
+        let mut out = at.arena.take(x.len() / g.in_len() * out_len);
+        groups(x, g.in_len())
+            .zip(groups_mut(&mut out, out_len))
+            .for_each(|(x, out)| {
+                self.windows.clear_border(out, c);
+                let (shape, affine) = ((g, &self.windows), [&scale[..], &shift]);
+                simd::dispatch(
+                    #[inline(always)]
+                    || match (self.pool, simd::lanes::<T>(c)) {
+                        (1, _) => windows::outputs::<T, 1, 3, LANES>(shape, x, &taps, affine, out),
+                        (_, 32) if c.is_multiple_of(32) => {
+                            windows::outputs::<T, 4, 4, 32>(shape, x, &taps, affine, out);
+                        }
+                        _ => windows::outputs::<T, 4, 4, LANES>(shape, x, &taps, affine, out),
+                    },
+                );
+            });
+        out
     }
 
     /// Pulls `g`, `(n, windows, c_out)`, back: adds to `gradient` (all parameters).
@@ -225,10 +234,10 @@ impl Stem {
                 simd::dispatch(
                     #[inline(always)]
                     || match self.pool {
-                        1 => windows::tangent::<T, 1, LANES>(
+                        1 => windows::tangent::<T, 1, 3, LANES>(
                             shape, x, &d_taps, affine, chosen, d_peak, out,
                         ),
-                        _ => windows::tangent::<T, 4, LANES>(
+                        _ => windows::tangent::<T, 4, 4, LANES>(
                             shape, x, &d_taps, affine, chosen, d_peak, out,
                         ),
                     },
@@ -304,10 +313,10 @@ impl Stem {
                 simd::dispatch(
                     #[inline(always)]
                     || match self.pool {
-                        1 => [windows::weight_gradient::<T, 1, LANES>(
+                        1 => [windows::weight_gradient::<T, 1, 3, LANES>(
                             shape, x, g, choice, c,
                         )],
-                        _ => [windows::weight_gradient::<T, 4, LANES>(
+                        _ => [windows::weight_gradient::<T, 4, 4, LANES>(
                             shape, x, g, choice, c,
                         )],
                     },
@@ -316,6 +325,33 @@ impl Stem {
             .collect();
         let [sum] = add_in_order(parts);
         sum
+    }
+
+    /// The normaliser of a pass, with the moments that it is made from, and mean and unbiased variance if they are the batch's own.
+    fn normalizer<T: Real>(
+        &self,
+        at: &Point<'_, T>,
+        x: &[T],
+    ) -> (Moments, Normalizer<T>, Option<[Vec<T>; 2]>) {
+        let g = &self.geometry;
+        let mut moments = Moments::NOTHING;
+        // Constant statistics need no moments: nothing is summed over the batch then.
+        if let Some(fixed) = self.affine.fixed_normalizer(at, g.c_out) {
+            return (moments, fixed, None);
+        }
+        let parts: Vec<Moments> = groups(x, g.in_len())
+            .map(|x| {
+                simd::dispatch(
+                    #[inline(always)]
+                    || Moments::of(x, g),
+                )
+            })
+            .collect();
+        for part in &parts {
+            moments.add(part);
+        }
+        let (normalizer, statistics) = self.batch_normalizer(at.params, &moments);
+        (moments, normalizer, statistics)
     }
 
     /// Normalisation by the statistics of the batch, and those as running statistics take them.

@@ -38,26 +38,38 @@ impl Moments {
         let mut rows = [[0.0; BODY]; TAPS];
         let (mut sums, mut last_sum, mut last_square) = ([0.0; BODY], 0.0, 0.0);
         let width = g.padded_width();
+        // A row of windows is gathered before it is used: a register that is loaded right after its parts were written would wait
+        // for them.
+        let mut pixels = vec![0.0; 3 * width];
+        let mut windows = vec![[0.0; TAPS]; g.out_width()];
         for x in x.chunks_exact(g.in_len()) {
-            for p in 0..g.out_pixels() {
-                let start = g.window(p);
-                let mut window = [0.0; TAPS];
-                for row in 0..3 {
-                    let x = &x[start + row * width..][..3];
-                    for (window, x) in window[3 * row..][..3].iter_mut().zip(x) {
-                        *window = x.wide();
+            for row in 0..g.out_height() {
+                let x = &x[row * g.stride * width..][..3 * width];
+                for (pixel, x) in pixels.iter_mut().zip(x) {
+                    *pixel = x.wide();
+                }
+                for (column, window) in windows.iter_mut().enumerate() {
+                    for row in 0..3 {
+                        let pixels = &pixels[row * width + column * g.stride..][..3];
+                        window[3 * row..][..3].copy_from_slice(pixels);
                     }
                 }
-                for (row, value) in rows.iter_mut().zip(window) {
+                for (column, window) in windows.iter().enumerate() {
+                    let mut body = [0.0; BODY];
+                    body.copy_from_slice(&window[..BODY]);
+                    for r in 0..TAPS {
+                        // Not `window[r]`: a lane of a register would be spread instead of one value of the memory.
+                        let value = pixels[r / 3 * width + column * g.stride + r % 3];
+                        for i in 0..BODY {
+                            rows[r][i] = value.mul_add(body[i], rows[r][i]);
+                        }
+                    }
                     for i in 0..BODY {
-                        row[i] = value.mul_add(window[i], row[i]);
+                        sums[i] += body[i];
                     }
+                    last_sum += window[BODY];
+                    last_square = window[BODY].mul_add(window[BODY], last_square);
                 }
-                for i in 0..BODY {
-                    sums[i] += window[i];
-                }
-                last_sum += window[BODY];
-                last_square = window[BODY].mul_add(window[BODY], last_square);
             }
         }
         #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]

@@ -28,9 +28,9 @@ const SIDE: usize = TILE + 2;
 const PLACES: usize = SIDE * SIDE;
 /// Channels that the transforms handle at a time; layers whose channels it does not divide are convolved directly.
 const LANES: usize = 16;
-/// Tiles of one pass: both transformed maps, and the weights, stay in the second-level cache. A multiple of the
-/// register tile's rows.
-const PASS: usize = 12;
+/// Tiles of one pass: the transformed map and the weights stay in the second-level cache. A multiple of the register
+/// tile's rows.
+const PASS: usize = 24;
 /// Tiles of one pass of a weight gradient: enough that the sums, as many as the transformed weights, are rarely read and
 /// written again.
 const WEIGHT_PASS: usize = 48;

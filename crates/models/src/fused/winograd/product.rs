@@ -9,7 +9,7 @@ use crate::fused::conv::{ROWS, multiply_add};
 use crate::fused::geometry::Geometry;
 use std::sync::Arc;
 
-/// Two transformed maps of a pass.
+/// Two transformed maps of a pass of a weight gradient, or one of a convolution.
 pub(in crate::fused) struct Scratch<T: Real> {
     input: Buffer<T>,
     output: Buffer<T>,
@@ -29,12 +29,12 @@ impl<T: Real> Scratch<T> {
         }
     }
 
-    /// Input and output of `pass` tiles, and zeros that stand for pixels outside.
+    /// Input and output of a pass of a weight gradient, and zeros that stand for pixels outside.
     #[inline(always)]
-    fn parts(&mut self, g: &Geometry, pass: usize) -> (&mut [T], &mut [T], &[T]) {
+    fn parts(&mut self, g: &Geometry) -> (&mut [T], &mut [T], &[T]) {
         (
-            &mut self.input[..PLACES * plane_stride(pass, g.c_in)],
-            &mut self.output[..PLACES * plane_stride(pass, g.c_out)],
+            &mut self.input[..PLACES * plane_stride(WEIGHT_PASS, g.c_in)],
+            &mut self.output[..PLACES * plane_stride(WEIGHT_PASS, g.c_out)],
             &self.nothing,
         )
     }
@@ -50,38 +50,52 @@ pub(in crate::fused) fn convolve<T: Real, const L: usize>(
     accumulate: bool,
     scratch: &mut Scratch<T>,
 ) {
-    let (c_in, c_out) = (g.c_in, g.c_out);
     let n_tiles = y.len() / g.out_len() * Tiles::of(g).len();
-    let (transformed, products, nothing) = scratch.parts(g, PASS);
+    let stride = plane_stride(PASS, g.c_in.max(g.c_out));
+    // Products take the places of what they are made from, one plane below, where it was used already: half the memory, which
+    // with the weights has to stay in the second-level cache.
+    let planes = &mut scratch.input[..(PLACES + 1) * stride];
     for first in (0..n_tiles).step_by(PASS) {
         let n = PASS.min(n_tiles - first);
-        of_input(x, g, (first, n), nothing, transformed);
-        let places = transformed
-            .chunks_exact(plane_stride(PASS, c_in))
-            .zip(products.chunks_exact_mut(plane_stride(PASS, c_out)));
-        for (place, (input, output)) in places.enumerate() {
-            for block in 0..c_out.div_ceil(L) {
+        of_input(x, g, (first, n), &scratch.nothing, &mut planes[stride..]);
+        for place in 0..PLACES {
+            let (below, input) = planes.split_at_mut((place + 1) * stride);
+            let output = &mut below[place * stride..];
+            for block in 0..g.c_out.div_ceil(L) {
                 let panel = filter.panel::<L>(place, block);
-                let lanes = L.min(c_out - block * L);
+                let to = (block * L, L.min(g.c_out - block * L));
                 for tile in (0..n).step_by(ROWS) {
-                    let mut sums = [[T::ZERO; L]; ROWS];
-                    let mut rows = [&input[..c_in]; ROWS];
-                    for (i, row) in rows.iter_mut().enumerate() {
-                        *row = &input[(tile + i).min(n - 1) * c_in..][..c_in];
-                    }
-                    multiply_add(&mut sums, rows, panel);
-                    for (i, sums) in sums.iter().enumerate().take(n - tile) {
-                        let to = &mut output[(tile + i) * c_out + block * L..][..lanes];
-                        if lanes == L {
-                            to.copy_from_slice(sums);
-                        } else {
-                            to.copy_from_slice(&sums[..lanes]);
-                        }
-                    }
+                    multiply_rows::<T, L>(input, panel, output, g, (tile, n), to);
                 }
             }
         }
-        to_output(products, g, (first, n), y, accumulate);
+        to_output(&planes[..PLACES * stride], g, (first, n), y, accumulate);
+    }
+}
+
+/// The products of a register tile's rows, from `tile` on and of `n`, with the weights of `lanes` output channels from `channel` on.
+#[inline(always)]
+fn multiply_rows<T: Real, const L: usize>(
+    input: &[T],
+    panel: &[[T; L]],
+    output: &mut [T],
+    g: &Geometry,
+    (tile, n): (usize, usize),
+    (channel, lanes): (usize, usize),
+) {
+    let mut sums = [[T::ZERO; L]; ROWS];
+    let mut rows = [&input[..g.c_in]; ROWS];
+    for (i, row) in rows.iter_mut().enumerate() {
+        *row = &input[(tile + i).min(n - 1) * g.c_in..][..g.c_in];
+    }
+    multiply_add(&mut sums, rows, panel);
+    for (i, sums) in sums.iter().enumerate().take(n - tile) {
+        let to = &mut output[(tile + i) * g.c_out + channel..][..lanes];
+        if lanes == L {
+            to.copy_from_slice(sums);
+        } else {
+            to.copy_from_slice(&sums[..lanes]);
+        }
     }
 }
 
@@ -99,7 +113,7 @@ pub(in crate::fused) fn weight_gradient<T: Real, const L: usize>(
     let (c_in, c_out) = (g.c_in, g.c_out);
     let n_tiles = x.len() / g.in_len() * Tiles::of(g).len();
     let mut du = scratch.arena.take(PLACES * plane_stride(c_in, c_out));
-    let (inputs, gradients, nothing) = scratch.parts(g, WEIGHT_PASS);
+    let (inputs, gradients, nothing) = scratch.parts(g);
     for first in (0..n_tiles).step_by(WEIGHT_PASS) {
         let n = WEIGHT_PASS.min(n_tiles - first);
         of_input(x, g, (first, n), nothing, inputs);

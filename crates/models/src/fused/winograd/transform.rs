@@ -1,7 +1,7 @@
 //! The transforms of maps: tiles of pixels to the places of [`super`], and back.
 
 use super::lines::{Gradient, Input, Lanes, Output, both_sides};
-use super::{LANES, PASS, PLACES, SIDE, TILE, Tiles, plane_stride};
+use super::{LANES, PLACES, SIDE, TILE, Tiles};
 use crate::Real;
 use crate::fused::geometry::Geometry;
 
@@ -87,7 +87,7 @@ pub(super) fn to_output<T: Real>(
     accumulate: bool,
 ) {
     let (c, tiles) = (g.c_out, Tiles::of(g));
-    let plane = plane_stride(PASS, c);
+    let plane = m.len() / PLACES;
     let mut half = vec![[[[T::ZERO; LANES]; SIDE]; TILE]; c / LANES];
     for t in 0..n {
         let (image, row, column) = tiles.place(first + t);
