@@ -7,8 +7,9 @@
 //! cargo run --release -p xtask --example campaign -- DIR kills   # after `whole`
 //! ```
 //!
-//! `whole` runs the study and prints its wall time, the share of it that no run was trained or tested in, and the peak of
-//! its memory. `alone` makes a tenth of the runs again, one at a time on one thread, and prints the parallel efficiency:
+//! `whole` runs the study and prints its wall time, the share of it that no run was trained or tested in, how much of that went by
+//! before the last run was stored, when claims, files and waiting are all there is, and how much after it, for certificates and report;
+//! and the peak of its memory. `alone` makes a tenth of the runs again, one at a time on one thread, and prints the parallel efficiency:
 //! `n_runs * (mean seconds of a run alone) / (cores * wall time of the whole)`. `kills` runs the study once more, kills it
 //! 20 times at random moments with SIGKILL, lets it end, and compares the reports byte by byte.
 
@@ -18,7 +19,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -109,6 +110,16 @@ fn seconds(place: &Path) -> Result<Vec<(String, f64)>> {
     Ok(all)
 }
 
+/// When the last run got its manifest, its last file.
+fn last_stored(place: &Path) -> Result<SystemTime> {
+    let mut last = SystemTime::UNIX_EPOCH;
+    for entry in fs::read_dir(place.join("out/runs"))? {
+        let manifest = entry?.path().join("manifest.json");
+        last = last.max(fs::metadata(manifest)?.modified()?);
+    }
+    Ok(last)
+}
+
 fn read(path: &Path) -> Result<Value> {
     let text = fs::read(path).with_context(|| format!("while reading {}", path.display()))?;
     Ok(serde_json::from_slice(&text)?)
@@ -126,7 +137,7 @@ fn n_cores() -> f64 {
 fn whole(folder: &Path) -> Result<()> {
     let place = folder.join("whole");
     ensure!(!place.exists(), "{} is there already", place.display());
-    let begun = Instant::now();
+    let (begun, on_clock) = (Instant::now(), SystemTime::now());
     let peak = end(start(&place, &[])?)?;
     let wall = begun.elapsed().as_secs_f64();
     fs::write(
@@ -142,6 +153,16 @@ fn whole(folder: &Path) -> Result<()> {
     println!(
         "machinery (cores x wall time without training or test): {:.2} %",
         100.0 * (1.0 - at_work / (cores * wall))
+    );
+    let running = last_stored(&place)?.duration_since(on_clock)?.as_secs_f64();
+    println!(
+        "  until the last run was stored ({running:.1} s): {:.2} %",
+        100.0 * (running - at_work / cores) / wall
+    );
+    println!(
+        "  certificates and report ({:.1} s): {:.2} %",
+        wall - running,
+        100.0 * (1.0 - running / wall)
     );
     println!("peak memory: {peak:.0} MiB");
     Ok(())

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use metastable_analysis::{Certainty, Finding, Options, Probe, Study as Tables, analyze, report};
 use metastable_models::Backend;
+use rayon::prelude::*;
 
 use crate::Ending;
 use crate::campaign::factors::{factor_table, is_one_thing};
@@ -88,8 +89,9 @@ pub(crate) fn write(
     } else {
         (runs.iter().collect(), Vec::new())
     };
-    let reports = runs.iter().map(|run| convert::table(run));
-    let reports = reports.collect::<Result<Vec<_>>>()?;
+    let reports: Vec<_> = runs.par_iter().map(|run| convert::table(run)).collect();
+    // Then one after the other, so that of several errors it is always the first that is told.
+    let reports = reports.into_iter().collect::<Result<Vec<_>>>()?;
     let factors = factor_table(index, &runs, &reports, &options)?;
     let tables = Tables {
         name: index.study.clone(),

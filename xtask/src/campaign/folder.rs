@@ -13,6 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use metastable_analysis::Options;
 use metastable_analysis::factors::table::Factor;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -282,13 +283,22 @@ impl Finished {
 }
 
 impl StudyFolder {
-    /// Every finished run, in order; what is not finished or damaged is handed to `missing` with the reason.
+    /// Every finished run, in order, read side by side; what is not finished or damaged is handed to `missing` with the reason.
     pub(crate) fn finished(
         &self,
         index: &Index,
-        missing: impl FnMut(&Entry, &Stored),
+        mut missing: impl FnMut(&Entry, &Stored),
     ) -> Result<Vec<Finished>> {
-        self.each_finished(index, missing).collect()
+        let read = |entry| (entry, self.finished_run(index, entry));
+        let runs: Vec<_> = index.runs.par_iter().map(read).collect();
+        let runs = runs.into_iter().filter_map(|(entry, run)| match run {
+            Ok(record) => Some(record),
+            Err(stored) => {
+                missing(entry, &stored);
+                None
+            }
+        });
+        runs.collect()
     }
 
     /// The same one by one: records of many runs with many classes are large.
@@ -298,19 +308,28 @@ impl StudyFolder {
         mut missing: impl FnMut(&Entry, &Stored),
     ) -> impl Iterator<Item = Result<Finished>> {
         index.runs.iter().filter_map(move |entry| {
-            let (path, stored) = self.run(index, entry);
-            if !matches!(stored, Stored::Whole) {
-                missing(entry, &stored);
-                return None;
-            }
-            let folder = RunFolder::new(path);
-            let record = Record::read(&folder.record());
-            Some(record.map(|record| Finished {
-                entry: entry.clone(),
-                folder,
-                record,
-            }))
+            let run = self.finished_run(index, entry);
+            run.map_err(|stored| missing(entry, &stored)).ok()
         })
+    }
+
+    /// A run whose files are whole, or what there is of it instead.
+    fn finished_run(
+        &self,
+        index: &Index,
+        entry: &Entry,
+    ) -> std::result::Result<Result<Finished>, Stored> {
+        let (path, stored) = self.run(index, entry);
+        if !matches!(stored, Stored::Whole) {
+            return Err(stored);
+        }
+        let folder = RunFolder::new(path);
+        let record = Record::read(&folder.record());
+        Ok(record.map(|record| Finished {
+            entry: entry.clone(),
+            folder,
+            record,
+        }))
     }
 }
 
