@@ -14,10 +14,12 @@ impl<E: Copy + Default> Arena<E> {
     /// A buffer of `len` elements with **arbitrary contents**: whoever takes one overwrites all of it.
     pub(super) fn take(self: &Arc<Self>, len: usize) -> Buffer<E> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of equally good ones the last that came back: it is the likeliest to lie in a cache still.
         let best = (0..free.len())
+            .rev()
             .filter(|&i| free[i].capacity() >= len && free[i].capacity() / 2 <= len)
             .min_by_key(|&i| free[i].capacity());
-        let mut values = best.map(|i| free.swap_remove(i)).unwrap_or_default();
+        let mut values = best.map(|i| free.remove(i)).unwrap_or_default();
         drop(free);
         if values.len() < len {
             values.resize(len, E::default());

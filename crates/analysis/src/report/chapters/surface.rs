@@ -104,7 +104,11 @@ fn figure(found: &[(&Group<'_>, Surface)]) -> Option<Figure> {
                 &names,
                 &rows,
                 1.0,
-                |tint| number((lo + tint * (hi - lo)).exp(), 1),
+                |tint| {
+                    let loss = (lo + tint * (hi - lo)).exp();
+                    // On a phone a cell has room for four characters.
+                    number(loss, if loss < 99.95 { 1 } else { 0 })
+                },
                 (
                     &format!("surface-plot-{}", panels.len()),
                     &format!("{name} around theta, {}", group.name),
