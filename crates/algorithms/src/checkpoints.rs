@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-/// Checkpoints at a time, the first point among them. That one is theta, which is there anyway: five vectors are the adjoint's own,
-/// for any number of steps. 28 steps are made at most once more than a loop with a checkpoint at each would make them, 84 twice.
+/// Checkpoints at a time, the first point among them. That one is theta, which is there anyway: five are the adjoint's own, for
+/// any number of steps. 28 steps are made at most once more than a loop with a checkpoint at each would make them, 84 twice.
 pub(crate) const SLOTS: usize = 6;
 
 /// Where the checkpoints of the steps `piece` lie, for `slots` (at least 1) of them: the first at its start, and each where what
@@ -23,8 +23,10 @@ pub(crate) fn positions(piece: Range<usize>, slots: usize) -> Vec<usize> {
 
 /// Steps before the next checkpoint, in a piece of `n_steps` (at least 2) that begins with one and has `slots` (at least 2).
 fn first_part(n_steps: usize, slots: usize) -> usize {
-    let repeats = (1..).find(|repeats| reach(slots, *repeats) >= n_steps);
-    let repeats = repeats.unwrap_or(n_steps);
+    let mut repeats = 1;
+    while reach(slots, repeats) < n_steps {
+        repeats += 1;
+    }
     // Behind it is one slot less. What lies before it was walked once already when its turn comes, to get behind it.
     let behind = reach(slots - 1, repeats);
     let before = if repeats < 2 {

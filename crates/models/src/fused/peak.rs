@@ -1,6 +1,6 @@
 //! Pooling where nobody will ask for derivatives: of a window only the value that wins is kept, and that before the statistics are
 //! known which the affine map between needs. Rounding never reverses an order, so the outputs are those of [`super::window::choose`] to
-//! the bit.
+//! the bit, of finite values.
 
 #![allow(
     clippy::needless_range_loop,
@@ -40,12 +40,9 @@ pub(super) fn winners<T: Real, const W: usize>(
 }
 
 /// For the first `L` channels of a window, whose values are `rows`: the greatest where the slope is not negative, the least where it
-/// is. A NaN stays only if it is the first, as where every value is mapped before.
+/// is. A NaN stays only if it is the first, as where every value is mapped before (a scale of 0 would make one of an infinite value there).
 #[inline(always)]
-pub(super) fn winner<T: Real, const W: usize, const L: usize>(
-    rows: [[T; L]; W],
-    slope: &[T],
-) -> [T; L] {
+fn winner<T: Real, const W: usize, const L: usize>(rows: [[T; L]; W], slope: &[T]) -> [T; L] {
     let slope = &slope[..L];
     let (mut greatest, mut least) = (rows[0], rows[0]);
     for row in &rows[1..] {

@@ -37,8 +37,13 @@ pub(super) fn ask(run: &Finished, subject: &Subject<'_>) -> Result<Answers> {
     // Side by side: tasks of a certificate are too few and too small to keep the cores at work.
     let (derivatives, repetitions) = rayon::join(derivatives, repetitions);
     let (mut answers, repetitions) = (derivatives?, repetitions?);
-    answers.checks.extend(repetitions.checks);
-    answers.identities.extend(repetitions.identities);
+    let Answers {
+        checks,
+        identities,
+        first_order: _,
+    } = repetitions;
+    answers.checks.extend(checks);
+    answers.identities.extend(identities);
     Ok(answers)
 }
 

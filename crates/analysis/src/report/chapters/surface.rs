@@ -106,7 +106,7 @@ fn figure(found: &[(&Group<'_>, Surface)]) -> Option<Figure> {
                 1.0,
                 |tint| {
                     let loss = (lo + tint * (hi - lo)).exp();
-                    // On a phone a cell has room for four characters.
+                    // On a phone a cell has room for four characters, which hold up to 9,999 nats.
                     number(loss, if loss < 99.95 { 1 } else { 0 })
                 },
                 (

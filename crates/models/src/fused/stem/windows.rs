@@ -120,7 +120,7 @@ pub(super) fn outputs<T: Real, const W: usize, const S: usize, const L: usize>(
             let (mut slope, mut offset) = ([T::ZERO; L], [T::ZERO; L]);
             slope.copy_from_slice(&scale[first..][..L]);
             offset.copy_from_slice(&shift[first..][..L]);
-            // With the sign of a negative scale taken into the weights, the greatest value always wins; no rounding knows a sign.
+            // With the sign of a negative scale taken into the weights, the greatest value always wins, and the least need not be looked for; no rounding knows a sign.
             for lane in 0..L {
                 let sign = if slope[lane] < T::ZERO {
                     -T::ONE

@@ -9,10 +9,9 @@ use crate::fused::conv::{ROWS, multiply_add};
 use crate::fused::geometry::Geometry;
 use std::sync::Arc;
 
-/// Two transformed maps of a pass of a weight gradient, or one of a convolution.
+/// The transformed map of a pass.
 pub(in crate::fused) struct Scratch<T: Real> {
     input: Buffer<T>,
-    output: Buffer<T>,
     nothing: Buffer<T>,
     arena: Arc<Arena<T>>,
 }
@@ -23,20 +22,9 @@ impl<T: Real> Scratch<T> {
         let channels = g.c_in.max(g.c_out);
         Self {
             input: arena.take(PLACES * plane_stride(WEIGHT_PASS, channels)),
-            output: arena.take(PLACES * plane_stride(WEIGHT_PASS, channels)),
             nothing: arena.zeros(channels),
             arena: Arc::clone(arena),
         }
-    }
-
-    /// Input and output of a pass of a weight gradient, and zeros that stand for pixels outside.
-    #[inline(always)]
-    fn parts(&mut self, g: &Geometry) -> (&mut [T], &mut [T], &[T]) {
-        (
-            &mut self.input[..PLACES * plane_stride(WEIGHT_PASS, g.c_in)],
-            &mut self.output[..PLACES * plane_stride(WEIGHT_PASS, g.c_out)],
-            &self.nothing,
-        )
     }
 }
 
@@ -113,11 +101,15 @@ pub(in crate::fused) fn weight_gradient<T: Real, const L: usize>(
     let (c_in, c_out) = (g.c_in, g.c_out);
     let n_tiles = x.len() / g.in_len() * Tiles::of(g).len();
     let mut du = scratch.arena.take(PLACES * plane_stride(c_in, c_out));
-    let (inputs, gradients, nothing) = scratch.parts(g);
+    let mut gradients = scratch
+        .arena
+        .take(PLACES * plane_stride(WEIGHT_PASS, c_out));
+    let inputs = &mut scratch.input[..PLACES * plane_stride(WEIGHT_PASS, c_in)];
+    let nothing = &scratch.nothing;
     for first in (0..n_tiles).step_by(WEIGHT_PASS) {
         let n = WEIGHT_PASS.min(n_tiles - first);
         of_input(x, g, (first, n), nothing, inputs);
-        of_gradient(gradient, g, (first, n), nothing, gradients);
+        of_gradient(gradient, g, (first, n), nothing, &mut gradients);
         let places = inputs
             .chunks_exact(plane_stride(WEIGHT_PASS, c_in))
             .zip(gradients.chunks_exact(plane_stride(WEIGHT_PASS, c_out)))
