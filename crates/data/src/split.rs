@@ -1,6 +1,6 @@
 //! Splits: which classes are for meta-training, validation and meta-test.
 //!
-//! Published lists of Omniglot are compiled in ([`published`]); any data set can be split by chance ([`random`]) or
+//! Published lists of Omniglot are compiled in (`published.rs`); any data set can be split by chance (`random.rs`) or
 //! as its folders say. A [`Split`] is checked when it is made: no class in two parts, none forgotten.
 
 mod published;

@@ -1,6 +1,6 @@
 //! `export`: a study as tidy tables, or as TensorBoard's event files.
 //!
-//! [`tables`] says what is written, [`formats`] how it is written, and neither knows the other: both speak of
+//! [`mod@tables`] says what is written, [`formats`] how it is written, and neither knows the other: both speak of
 //! [`column::Value`]s.
 
 mod column;

@@ -29,7 +29,7 @@ pub struct Manifest {
     /// Repositories of the hub, `owner/repo`, that hold the same images as parquet.
     #[serde(default)]
     pub hub: Vec<String>,
-    /// Which image is which, for [`super::restore`]; set for built-in manifests, read from no manifest file.
+    /// Which image is which, for `restore.rs`; set for built-in manifests, read from no manifest file.
     #[serde(skip)]
     pub image_table: Option<String>,
 }
