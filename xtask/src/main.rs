@@ -1,7 +1,4 @@
-//! The runner: the only program of the workspace. It wires data, models, algorithms and analysis, and knows flags,
-//! files and the terminal; it knows no mathematics.
-//!
-//! A newcomer reads [`flags`], then [`experiment`], then [`run`].
+//! What serves this repository: checks and benchmarks. Every other command is the laboratory's, run in this process.
 
 #![allow(
     clippy::print_stdout,
@@ -9,118 +6,19 @@
     reason = "a program talks: results on stdout, everything else on stderr"
 )]
 
-mod analyze;
 mod bench;
-mod campaign;
 mod check;
-mod clean;
-mod dataset;
-mod evaluate;
-mod experiment;
-mod export;
-mod fetch;
-mod figures;
-mod files;
 mod flags;
-mod launcher;
-mod list;
-mod plan;
-mod preview;
-mod probe;
-mod progress;
-mod report;
-mod run;
-mod schedule;
-mod sealed;
-mod shell;
-mod signal;
-mod signals;
-mod store;
-mod study;
-mod tensorboard;
-mod train;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
 use clap::Parser;
-use metastable_models::Backend;
-
-/// How a command ended, if not by an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    /// Exit code 0. Runs that diverged are results, not failures.
-    Done,
-    /// Exit code 1: a check, or a run, failed.
-    Failed,
-    /// Exit code 130: the user stopped it, and it can go on.
-    Interrupted,
-}
 
 fn main() -> ExitCode {
-    // Rust ignores the signal, and `println!` would panic when `head` has seen enough.
-    sigpipe::reset();
-    match dispatch() {
-        Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Failed) => ExitCode::from(1),
-        Ok(Ending::Interrupted) => ExitCode::from(130),
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-fn dispatch() -> Result<Ending> {
-    match flags::Flags::parse().command {
-        flags::Command::Experiment(flags) => experiment::experiment(&flags),
-        flags::Command::Work(flags) => launcher::task::work(&flags),
-        flags::Command::Train(flags) => train::train(&flags),
-        flags::Command::Evaluate(flags) => evaluate::evaluate(&flags),
-        flags::Command::Probe(flags) => probe::command(&flags),
-        flags::Command::Certify(flags) => probe::certify(&flags),
-        flags::Command::Status(flags) => campaign::status::command(&flags),
-        flags::Command::Report(flags) => report::command(&flags),
-        flags::Command::Export(flags) => export::command(&flags),
-        flags::Command::Analyze(flags) => analyze::command(&flags),
-        flags::Command::Clean(flags) => clean::command(&flags),
-        flags::Command::List => list::list(),
-        flags::Command::Fetch(flags) => fetch::fetch(&flags),
+    metastable::set_program("cargo xtask");
+    metastable::exit(|| match flags::Flags::parse().command {
+        flags::Command::Laboratory(command) => metastable::run(&command),
         flags::Command::Bench(flags) => bench::bench(&flags),
         flags::Command::Check => check::check(),
-    }
-}
-
-/// candle reads this once per thread, at its first backward pass.
-const KEEP_GRAPH: &str = "CANDLE_GRAD_DO_NOT_DETACH";
-
-/// Starts this very command again with candle's variable set, if the backend needs it and it is not.
-///
-/// `cargo xtask` sets it by `.cargo/config.toml`; this is for a program that is started directly. Setting it in this
-/// process would be too late for threads that exist, and is not safe to do.
-fn reexec_for(backend: Backend) -> Result<()> {
-    if backend != Backend::Graph || std::env::var_os(KEEP_GRAPH).is_some_and(|value| value == "1") {
-        return Ok(());
-    }
-    let program = std::env::current_exe().context("while looking for this program")?;
-    let mut again = Command::new(program);
-    again.args(std::env::args_os().skip(1)).env(KEEP_GRAPH, "1");
-    replace(&mut again)
-}
-
-#[cfg(unix)]
-fn replace(command: &mut Command) -> Result<()> {
-    use std::os::unix::process::CommandExt;
-    // Returns only if it fails; signals go to the new program, which is the same process.
-    let error = command.exec();
-    bail!("while starting again with {KEEP_GRAPH}=1: {error}")
-}
-
-#[cfg(not(unix))]
-fn replace(command: &mut Command) -> Result<()> {
-    let status = command.status();
-    match status {
-        Ok(status) => std::process::exit(status.code().unwrap_or(2)),
-        Err(error) => bail!("while starting again with {KEEP_GRAPH}=1: {error}"),
-    }
+    })
 }

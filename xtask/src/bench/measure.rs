@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use metastable_models::Backend;
 
 use super::workload::Workload;
-use crate::{Ending, flags};
+use metastable::Ending;
+
+use crate::flags;
 
 /// Steps before the clock starts: caches, branch predictors and buffers are warm afterwards.
 const WARM_UP: usize = 2;
@@ -51,8 +53,11 @@ pub(super) fn measure(workload: &Workload, flags: &flags::Bench) -> Result<Measu
         .num_threads(threads)
         .build()
         .context("while starting the threads")?;
-    let backend = flags.backend.unwrap_or(flags::Backend::Fused).into();
-    crate::reexec_for(backend)?;
+    let backend = match flags.backend {
+        None | Some(flags::Backend::Fused) => Backend::Fused,
+        Some(flags::Backend::Graph) => Backend::Graph,
+    };
+    metastable::reexec_for(backend)?;
     let limit = Duration::from_secs_f64(flags.seconds);
 
     let mut times = Vec::new();

@@ -15,7 +15,9 @@ use anyhow::{Context, Result, bail};
 
 use self::measure::Measurement;
 use self::workload::{WORKLOADS, Workload};
-use crate::{Ending, flags};
+use metastable::Ending;
+
+use crate::flags;
 
 /// Runs the command.
 pub(crate) fn bench(flags: &flags::Bench) -> Result<Ending> {

@@ -16,10 +16,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["metastable-data", "metastable-models"],
     ),
     (
-        "xtask",
+        "metastable",
         &[
             "metastable-algorithms",
             "metastable-analysis",
+            "metastable-data",
+            "metastable-models",
+        ],
+    ),
+    (
+        "xtask",
+        &[
+            "metastable",
+            "metastable-algorithms",
             "metastable-data",
             "metastable-models",
         ],

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::Ending;
+use metastable::Ending;
 
 /// One step: its name, and what it does. It fails with a sentence.
 type Step = (&'static str, fn(&Path) -> Result<()>);

@@ -1,0 +1,400 @@
+//! The whole command line in one file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::export;
+use crate::figures::Format;
+
+/// The stability laboratory for meta-learning.
+#[derive(Debug, Parser)]
+#[command(name = "metastable", version, max_term_width = 100)]
+pub(crate) struct Flags {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a study (default: quick) and write its report
+    Experiment(Experiment),
+    /// Work on a launched study as one of its tasks; its script calls this
+    #[command(hide = true)]
+    Work(Work),
+    /// Train one learner, and test it
+    Train(Train),
+    /// Test a saved checkpoint
+    Evaluate(Evaluate),
+    /// Ask trained learners further questions, for the report
+    Probe(Probe),
+    /// Check derivatives, bits and records of the finished runs of a study
+    Certify(Certify),
+    /// How far a study is, from any shell or machine
+    Status(Status),
+    /// Make the report of a run directory again
+    Report(Report),
+    /// Write a study's results as tables, or its logs for TensorBoard
+    Export(Export),
+    /// Report on a table of scores that was made elsewhere
+    Analyze(Analyze),
+    /// Say what no study needs any more, and remove it if asked to
+    Clean(Clean),
+    /// List data sets, networks, learners, metrics and studies
+    List,
+    /// Bring data sets and weights, verified
+    Fetch(Fetch),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    /// Our CPU kernels
+    Fused,
+    /// Plain candle, any device
+    Graph,
+}
+
+impl From<Backend> for metastable_models::Backend {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Fused => Self::Fused,
+            Backend::Graph => Self::Graph,
+        }
+    }
+}
+
+/// Where and how to compute; none of it but the backend and the device can change a result.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Machine {
+    /// Runs side by side [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// Threads of each run [default: cores divided by jobs]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Folder of the data sets [default: $METASTABLE_DATA, or the user's data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// cpu, cuda:N or metal
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<String>,
+    /// Which implementation computes [default: fused on the CPU, graph elsewhere]
+    #[arg(long)]
+    pub(crate) backend: Option<Backend>,
+}
+
+/// Which data, in short.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Data {
+    /// omniglot, glyphs, folder:PATH or idx:PATH [default: as in the study or the run]
+    #[arg(long, value_name = "SET")]
+    pub(crate) dataset: Option<String>,
+    /// How its classes are split, e.g. lake, random, folders [default: as in the study or the run]
+    #[arg(long, value_name = "RULE")]
+    pub(crate) split: Option<String>,
+}
+
+impl Data {
+    /// What these flags stand for in a study.
+    pub(crate) fn shorthands(&self) -> Vec<Shorthand> {
+        let long = |path, flag, value: &Option<String>| {
+            let value = value.clone()?;
+            Some(Shorthand { path, flag, value })
+        };
+        [
+            long("data.set", "--dataset", &self.dataset),
+            long("data.split", "--split", &self.split),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}
+
+/// A flag that is short for `--set PATH=VALUE`.
+#[derive(Clone, Debug)]
+pub(crate) struct Shorthand {
+    pub(crate) path: &'static str,
+    pub(crate) flag: &'static str,
+    pub(crate) value: String,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Experiment {
+    /// A built-in study or a TOML file
+    #[arg(default_value = "quick", value_name = "STUDY.toml|NAME")]
+    pub(crate) study: String,
+    /// Change a setting, e.g. learner.inner_lr=0.1, learners.maml.outer_steps=500, test.way=20
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Seeds of each learner
+    #[arg(long, value_name = "N")]
+    pub(crate) seeds: Option<usize>,
+    /// Folder of the results [default: runs/STUDY]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Folder of the runs themselves, which studies share [default: .store beside the folder of the results]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Say how many runs, how long and how much disk it would be; run nothing
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// Refuse a study of more runs
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub(crate) max_runs: usize,
+    /// Go on with the study as its folder has it, and as it was launched
+    #[arg(long, conflicts_with_all = ["set", "seeds", "dataset", "split", "store", "plan", "launcher"])]
+    pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+    #[command(flatten)]
+    pub(crate) slurm: Slurm,
+}
+
+/// Who makes the runs of a study.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Launcher {
+    /// This process
+    Local,
+    /// Tasks of a job array on a Slurm cluster; see docs/cluster.md
+    Slurm,
+}
+
+/// How a study is submitted to a cluster.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Clusters")]
+pub(crate) struct Slurm {
+    /// Who makes the runs
+    #[arg(long, default_value = "local")]
+    pub(crate) launcher: Launcher,
+    /// Partition [default: the cluster's, as is the time limit]
+    #[arg(long)]
+    pub(crate) partition: Option<String>,
+    /// Time limit of a task, as sbatch takes it, e.g. 90 (minutes), 4:00:00 or 1-12
+    #[arg(long)]
+    pub(crate) time: Option<String>,
+    /// Cores of a task, which makes a run on each [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) cpus: Option<usize>,
+    /// Most tasks of an array at work at the same time [default: all that the cluster lets]
+    #[arg(long, value_name = "N")]
+    pub(crate) array_limit: Option<usize>,
+    /// Any other option of sbatch, e.g. account=physics or mem-per-cpu=2G
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    pub(crate) sbatch: Vec<String>,
+    /// Print the script for sbatch; write and submit nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+impl Slurm {
+    /// The first of the flags that is given and means nothing without a cluster.
+    pub(crate) fn stray(&self) -> Option<&'static str> {
+        [
+            ("--partition", self.partition.is_some()),
+            ("--time", self.time.is_some()),
+            ("--cpus", self.cpus.is_some()),
+            ("--array-limit", self.array_limit.is_some()),
+            ("--sbatch", !self.sbatch.is_empty()),
+            ("--dry-run", self.dry_run),
+        ]
+        .into_iter()
+        .find_map(|(flag, is_given)| is_given.then_some(flag))
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Work {
+    /// The folder of the study
+    pub(crate) dir: PathBuf,
+    /// Number among the tasks, which says where it begins
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) task: usize,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+impl Experiment {
+    /// What its flags stand for in a study.
+    pub(crate) fn shorthands(&self) -> Vec<Shorthand> {
+        let seeds = self.seeds.map(|seeds| Shorthand {
+            path: "seeds",
+            flag: "--seeds",
+            value: seeds.to_string(),
+        });
+        seeds.into_iter().chain(self.data.shorthands()).collect()
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Train {
+    /// The learner, as `list` names it
+    #[arg(value_name = "LEARNER")]
+    pub(crate) learner: String,
+    /// The study whose settings hold
+    #[arg(long, default_value = "quick", value_name = "STUDY.toml|NAME")]
+    pub(crate) study: String,
+    /// Seed of the run
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Change a setting, e.g. learner.inner_lr=0.1
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Folder of the results [default: runs/train-LEARNER]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Folder of the runs themselves, which studies share [default: .store beside the folder of the results]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Evaluate {
+    /// A checkpoint of a run: best.safetensors or last.safetensors
+    #[arg(value_name = "CKPT")]
+    pub(crate) checkpoint: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Lake's 20 runs instead: the published one-shot tasks among 20 characters of one Omniglot alphabet
+    #[arg(long, conflicts_with_all = ["split", "way", "shot", "query", "episodes"])]
+    pub(crate) lake_runs: bool,
+    /// Classes of an episode [default: as in the run]
+    #[arg(long)]
+    pub(crate) way: Option<usize>,
+    /// Supports of each class [default: as in the run]
+    #[arg(long)]
+    pub(crate) shot: Option<usize>,
+    /// Queries of each class [default: as in the run]
+    #[arg(long)]
+    pub(crate) query: Option<usize>,
+    /// Test episodes [default: as in the run]
+    #[arg(long)]
+    pub(crate) episodes: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Probe {
+    /// The folder of a study, whose finished runs are asked; or one checkpoint, whose answers are printed
+    #[arg(value_name = "DIR|CKPT")]
+    pub(crate) target: PathBuf,
+    /// Families of questions [default: those of the study, else all]
+    #[arg(long, value_name = "FAMILY", value_delimiter = ',')]
+    pub(crate) families: Vec<crate::probe::Family>,
+    /// Other data to be tested on, e.g. idx:PATH [default: those of the study, else glyphs, and omniglot if it is there]
+    #[arg(long, value_name = "SET")]
+    pub(crate) other: Vec<String>,
+    /// Test tasks of each question [default: as in the study, else 40]
+    #[arg(long, value_name = "N")]
+    pub(crate) tasks: Option<usize>,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Certify {
+    /// The folder of a study, e.g. runs/quick
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) machine: Machine,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Status {
+    /// The folder of a study, e.g. runs/quick
+    pub(crate) dir: PathBuf,
+    /// A line for every run, finished and waiting ones too
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Report {
+    /// The folder of a study, e.g. runs/quick
+    pub(crate) dir: PathBuf,
+    /// Learner whose first run says which tasks are hard [default: the first without a head, by cosine if there is one]
+    #[arg(long, value_name = "LEARNER")]
+    pub(crate) reference: Option<String>,
+    /// Also write each figure as a file, with its numbers
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) figures: Option<Format>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    /// The folder of a study, e.g. runs/quick
+    pub(crate) dir: PathBuf,
+    /// What to write
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: export::Format,
+    /// Folder of the files [default: export in DIR, tensorboard in DIR for that format]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Clean {
+    /// The folder that holds the studies
+    #[arg(default_value = "runs")]
+    pub(crate) dir: PathBuf,
+    /// Folder of the runs themselves [default: .store in DIR]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Remove what is listed; without it, nothing is removed
+    #[arg(long)]
+    pub(crate) remove: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Analyze {
+    /// A CSV file: columns run, setting, task, score; or run, setting, task, query, hit; see docs/analyze.md
+    #[arg(value_name = "SCORES.csv")]
+    pub(crate) file: PathBuf,
+    /// Columns that are settings varied on purpose: numbers, or names
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) factor: Vec<String>,
+    /// The same for numbers that are measured in decades, such as step sizes
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) log: Vec<String>,
+    /// Columns that are sources of chance, such as split, init or order
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) stream: Vec<String>,
+    /// Columns that say how a run was made: runs that differ in one of them are not compared
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) fingerprint: Vec<String>,
+    /// Columns that are not to be read
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) ignore: Vec<String>,
+    /// Seed of all resampling
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Folder of the report [default: runs/analyze-NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Also write each figure as a file, with its numbers
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) figures: Option<Format>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Fetch {
+    /// omniglot, all, or `weights` followed by NAME or hf:owner/repo/file
+    #[arg(required = true, value_name = "WHAT")]
+    pub(crate) what: Vec<String>,
+    /// A folder or URL that holds the files, for mirrors and machines without a network
+    #[arg(long, value_name = "DIR|URL")]
+    pub(crate) from: Option<String>,
+    /// Folder of the data sets [default: $METASTABLE_DATA, or the user's data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}

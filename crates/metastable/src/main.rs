@@ -1,0 +1,7 @@
+//! The program `metastable`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    metastable::main()
+}

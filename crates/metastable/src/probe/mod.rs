@@ -1,0 +1,337 @@
+//! `probe`: questions to trained learners after their runs. The answers lie beside the runs, and the report reads them.
+
+mod certificate;
+mod examples;
+mod features;
+mod generalization;
+mod geometry;
+mod kinship;
+mod materials;
+mod round;
+mod sensitivity;
+mod shift;
+pub(crate) mod store;
+mod subject;
+mod task_map;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+use clap::ValueEnum;
+use metastable_analysis::{Options, Outcome, Probe, Run, Study as Tables, analyze};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::round::Round;
+
+use self::materials::{Materials, Other};
+use self::round::timed;
+use self::subject::Subject;
+use crate::Ending;
+use crate::campaign::folder::Index;
+use crate::campaign::{Finished, StudyFolder};
+use crate::dataset::{data_dir, has_omniglot};
+use crate::flags;
+use crate::plan::Planned;
+use crate::run::checkpoint::Stored;
+use crate::schedule::Shares;
+use crate::signal::Stop;
+use crate::study::{ProbeSettings, RunSettings, Study, suggestion};
+
+/// A family of questions.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) enum Family {
+    /// Other support sets, label orders, step sizes, batches; more supports, one exchanged or left out
+    #[value(name = "c")]
+    Sensitivity,
+    /// Seen tasks, new tasks, new classes; one task of one training step exchanged
+    #[value(name = "d")]
+    Generalization,
+    /// Curvature, loss surfaces, features, task embeddings
+    #[value(name = "f")]
+    Geometry,
+    /// Features and paths between the runs of a study
+    #[value(name = "f-pairs")]
+    Kinship,
+    /// Other shapes, other data, damaged images, wrong labels, calibration
+    #[value(name = "g")]
+    Shift,
+    /// Derivatives, bits and records of the run itself; `experiment` asks in any case
+    #[value(name = "certificate")]
+    Certificate,
+}
+
+impl Family {
+    /// What is asked where no family is named.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Sensitivity,
+        Self::Generalization,
+        Self::Geometry,
+        Self::Kinship,
+        Self::Shift,
+    ];
+
+    /// As in a study and on the command line.
+    pub(crate) fn code(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// A word for it, which names its file of answers.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sensitivity => "sensitivity",
+            Self::Generalization => "generalization",
+            Self::Geometry => "geometry",
+            Self::Kinship => "kinship",
+            Self::Shift => "shift",
+            Self::Certificate => "certificate",
+        }
+    }
+
+    fn ask(self, subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<Probe> {
+        match self {
+            Self::Sensitivity => sensitivity::ask(subject, n_tasks),
+            Self::Generalization => generalization::ask(subject, n_tasks),
+            Self::Geometry => geometry::ask(subject, n_tasks),
+            // A checkpoint by itself has neither kin nor records; see `round`.
+            Self::Kinship | Self::Certificate => Ok(Probe::default()),
+            Self::Shift => shift::ask(subject, others, n_tasks),
+        }
+    }
+}
+
+impl TryFrom<String> for Family {
+    type Error = String;
+
+    fn try_from(code: String) -> Result<Self, String> {
+        Self::from_str(&code, false).map_err(|_| {
+            let codes: Vec<String> = Self::value_variants().iter().map(|it| it.code()).collect();
+            let codes: Vec<&str> = codes.iter().map(String::as_str).collect();
+            format!("there is no family {code:?}; {}", suggestion(&code, &codes))
+        })
+    }
+}
+
+impl From<Family> for String {
+    fn from(family: Family) -> Self {
+        family.code()
+    }
+}
+
+/// Runs the command `probe`.
+pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
+    let data_dir = data_dir(flags.machine.data_dir.as_deref());
+    // One question at a time, on all threads.
+    let threads = Shares::new(Some(1), flags.machine.threads, 1)?.threads;
+    if flags.target.is_file() {
+        return of_checkpoint(flags, &data_dir, threads);
+    }
+    let folder = StudyFolder::new(&flags.target);
+    let index = folder.read()?;
+    let settings = settings(flags, index.probe.as_ref(), &data_dir)?;
+    let (_, ending) = ask_finished(&folder, &index, &settings, &data_dir, threads)?;
+    eprintln!(
+        "`{} report {}` shows the answers",
+        crate::shell::program(),
+        flags.target.display()
+    );
+    Ok(ending)
+}
+
+/// Runs the command `certify`.
+pub(crate) fn certify(flags: &flags::Certify) -> Result<Ending> {
+    let data_dir = data_dir(flags.machine.data_dir.as_deref());
+    let threads = Shares::new(Some(1), flags.machine.threads, 1)?.threads;
+    let folder = StudyFolder::new(&flags.dir);
+    let index = folder.read()?;
+    let settings = ProbeSettings {
+        families: vec![Family::Certificate],
+        ..ProbeSettings::default()
+    };
+    let (finished, mut ending) = ask_finished(&folder, &index, &settings, &data_dir, threads)?;
+    for run in &finished {
+        let label = &run.entry.label;
+        let answers = store::answers(folder.path(), label, &checkpoint(run));
+        let Some(certificate) = answers.and_then(|probe| probe.certificate) else {
+            continue;
+        };
+        let named = |holds: Option<bool>| -> Vec<&str> {
+            let checks = certificate.checks.iter();
+            checks
+                .filter(|check| check.verdict.holds() == holds)
+                .map(|check| check.name.as_str())
+                .collect()
+        };
+        let (refuted, silent) = (named(Some(false)), named(None));
+        if refuted.is_empty() {
+            print!("{label}: {} checks hold", named(Some(true)).len());
+        } else {
+            print!("{label}: REFUTED: {}", refuted.join(", "));
+            ending = Ending::Failed;
+        }
+        if !silent.is_empty() {
+            print!("; neither proven nor refuted: {}", silent.join(", "));
+        }
+        println!();
+    }
+    Ok(ending)
+}
+
+/// Asks the finished runs of a study outside of its campaign.
+fn ask_finished(
+    folder: &StudyFolder,
+    index: &Index,
+    settings: &ProbeSettings,
+    data_dir: &Path,
+    threads: usize,
+) -> Result<(Vec<Finished>, Ending)> {
+    let finished = folder.finished(index, |entry, _| {
+        eprintln!(
+            "{} is not finished or damaged, and is left out",
+            entry.label
+        );
+    })?;
+    let Some(first) = finished.first() else {
+        bail!(
+            "no run of {} has ended; run its study first",
+            folder.path().display()
+        );
+    };
+    crate::reexec_for(first.record.config.compute.backend)?;
+    let round = Round {
+        folder,
+        settings,
+        data_dir,
+        planned: &[],
+        threads,
+        lease: Duration::from_secs(RunSettings::default().lease_seconds.into()),
+        stop: &Stop::default(),
+        leaves: false,
+    };
+    let ending = round.ask(&finished)?;
+    Ok((finished, ending))
+}
+
+/// What the command line says, else the study, else every family.
+fn settings(
+    flags: &flags::Probe,
+    of_study: Option<&ProbeSettings>,
+    data_dir: &Path,
+) -> Result<ProbeSettings> {
+    let mut settings = of_study.cloned().unwrap_or_else(|| {
+        let mut settings = ProbeSettings::default();
+        if has_omniglot(data_dir) {
+            settings.other.push(String::from("omniglot"));
+        }
+        settings
+    });
+    if !flags.families.is_empty() {
+        settings.families.clone_from(&flags.families);
+    }
+    if !flags.other.is_empty() {
+        settings.other.clone_from(&flags.other);
+    }
+    settings.tasks = flags.tasks.unwrap_or(settings.tasks);
+    settings.families.sort();
+    settings.families.dedup();
+    settings.check()?;
+    Ok(settings)
+}
+
+/// Whether what a study asks can be asked: its other data are there, and hold the episodes.
+pub(crate) fn check(study: &Study, runs: &[Planned], data_dir: &Path) -> Result<()> {
+    let Some(settings) = &study.probe else {
+        return Ok(());
+    };
+    if !settings.families.contains(&Family::Shift) {
+        return Ok(());
+    }
+    let place = |error: anyhow::Error| anyhow!("{}{error:#}", study.place(&["probe.other"]));
+    let mut materials = Materials::new(data_dir);
+    for run in runs {
+        let data = &run.config.data;
+        materials
+            .load_others(&settings.other, data)
+            .map_err(place)?;
+        for other in materials.others(data.size) {
+            shift::sampler_of(other, &run.config).map_err(place)?;
+        }
+    }
+    Ok(())
+}
+
+/// The weights that were tested.
+pub(crate) fn checkpoint(run: &Finished) -> PathBuf {
+    let best = run.folder.best();
+    if run.record.config.test.weights == "best" && best.exists() {
+        best
+    } else {
+        run.folder.last()
+    }
+}
+
+/// Asks one checkpoint, and says on stdout what it answered; nothing is written.
+fn of_checkpoint(flags: &flags::Probe, data_dir: &Path, threads: usize) -> Result<Ending> {
+    let stored = Stored::read(&flags.target)?;
+    crate::reexec_for(stored.config.compute.backend)?;
+    let settings = settings(flags, None, data_dir)?;
+    // Kinship is between runs, and a certificate is about a run's files.
+    let of_studies = [Family::Kinship, Family::Certificate];
+    let asked = &settings.families;
+    if asked.iter().all(|family| of_studies.contains(family)) {
+        let names: Vec<&str> = asked.iter().map(|family| family.name()).collect();
+        bail!(
+            "{}: {} cannot be asked of weights alone; give the folder of their study",
+            flags.target.display(),
+            names.join(" and ")
+        );
+    }
+    let mut materials = Materials::new(data_dir);
+    materials.load(&stored.config)?;
+    if settings.families.contains(&Family::Shift) {
+        materials.load_others(&settings.other, &stored.config.data)?;
+    }
+    let material = materials.of(&stored.config)?;
+    let others = materials.others(stored.config.data.size);
+    let (learner, setting) = (stored.config.learner.name.clone(), stored.config.setting());
+    let subject = Subject::new(stored, material)?;
+    let mut probe = Probe {
+        run: learner.clone(),
+        ..Probe::default()
+    };
+    for family in settings.families {
+        let question = || family.ask(&subject, others, settings.tasks);
+        probe.absorb(timed(&learner, family, threads, question)?);
+    }
+    let run = Run {
+        id: learner.clone(),
+        learner,
+        setting,
+        seed: subject.config.seeds.init,
+        outcome: Outcome::Completed,
+        history: Vec::new(),
+        train_seconds: 0.0,
+        test: None,
+        scores: None,
+        adaptation: None,
+        training: None,
+        selection: None,
+        fingerprint: std::collections::BTreeMap::new(),
+    };
+    let tables = Tables {
+        runs: vec![run],
+        probes: vec![probe],
+        ..Tables::default()
+    };
+    let analysis = analyze(&tables, &Options::default())?;
+    for finding in &analysis.findings {
+        if finding.metric != "failures" {
+            println!("{}", finding.text);
+        }
+    }
+    Ok(Ending::Done)
+}

@@ -1,0 +1,175 @@
+//! `report`: the report of a study's folder, from the files of its runs.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use metastable_analysis::{Certainty, Finding, Options, Probe, Study as Tables, analyze, report};
+use metastable_models::Backend;
+use rayon::prelude::*;
+
+use crate::Ending;
+use crate::campaign::factors::{factor_table, is_one_thing};
+use crate::campaign::folder::Index;
+use crate::campaign::left_out::LeftOut;
+use crate::campaign::replacements::replacements;
+use crate::campaign::{Finished, StudyFolder};
+use crate::figures::{self, Format};
+use crate::files::write_whole;
+use crate::flags;
+use crate::probe;
+use crate::run::convert;
+use crate::shell::quote_path;
+use crate::study::suggestion;
+
+/// Runs the command.
+pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
+    let folder = StudyFolder::new(&flags.dir);
+    let index = folder.read()?;
+    let mut left_out = LeftOut::default();
+    let finished = folder.finished(&index, |entry, stored| left_out.note(entry, stored))?;
+    if finished.is_empty() {
+        bail!(
+            "no run of {} has ended; run its study first",
+            flags.dir.display()
+        );
+    }
+    let reference = flags.reference.as_deref();
+    let ending = write(&folder, &index, &finished, reference, flags.figures)?;
+    Ok(match left_out.ending() {
+        Ending::Done => ending,
+        failed => failed,
+    })
+}
+
+/// The learner whose first run says how hard tasks are: one that compares embeddings and does not adapt, by cosine if
+/// there is one, as in the definition.
+fn usual_reference(runs: &[Finished]) -> Option<&str> {
+    let has_no_head = |run: &&Finished| run.record.config.network.n_way.is_none();
+    let is_cosine = |run: &&Finished| {
+        let metric = run.record.config.learner.settings.get("metric");
+        metric.is_some_and(|metric| metric == "cosine")
+    };
+    let candidates = || runs.iter().filter(has_no_head);
+    let chosen = candidates().find(is_cosine).or_else(|| candidates().next());
+    chosen.map(|run| run.entry.learner.as_str())
+}
+
+/// Writes the report of these runs, and prints its table; `reference` is the learner that says which tasks are hard.
+pub(crate) fn write(
+    folder: &StudyFolder,
+    index: &Index,
+    runs: &[Finished],
+    reference: Option<&str>,
+    figures: Option<Format>,
+) -> Result<Ending> {
+    let out = folder.path();
+    let (reference, said) = match reference {
+        Some(_) => (reference, "--reference"),
+        None => (index.analysis.reference.as_deref(), "analysis.reference"),
+    };
+    let reference = match reference {
+        None => usual_reference(runs),
+        Some(name) if runs.iter().any(|run| run.entry.learner == name) => Some(name),
+        Some(name) => {
+            let mut names: Vec<&str> = runs.iter().map(|run| run.entry.learner.as_str()).collect();
+            names.dedup();
+            bail!(
+                "{said} {name}: no run of that learner; {}",
+                suggestion(name, &names)
+            );
+        }
+    };
+    let options = Options {
+        reference: reference.map(str::to_owned),
+        ..index.analysis.clone()
+    };
+    // A training in which a task was exchanged is no further seed of its learner.
+    let (runs, others): (Vec<&Finished>, Vec<&Finished>) = if is_one_thing(index) {
+        runs.iter().partition(|run| run.is_original())
+    } else {
+        (runs.iter().collect(), Vec::new())
+    };
+    let reports: Vec<_> = runs.par_iter().map(|run| convert::table(run)).collect();
+    // Then one after the other, so that of several errors it is always the first that is told.
+    let reports = reports.into_iter().collect::<Result<Vec<_>>>()?;
+    let factors = factor_table(index, &runs, &reports, &options)?;
+    let tables = Tables {
+        name: index.study.clone(),
+        command: replication(out, &runs),
+        // At other points the same learner is another one: its runs are no seeds of one thing.
+        runs: if is_one_thing(index) {
+            reports
+        } else {
+            Vec::new()
+        },
+        factors,
+        probes: runs.iter().filter_map(|run| answers(out, run)).collect(),
+        replacements: replacements(&runs, &others)?,
+    };
+    publish(&tables, out, &options, figures)
+}
+
+/// What the run's weights answered to `probe`.
+fn answers(out: &Path, run: &Finished) -> Option<Probe> {
+    probe::store::answers(out, &run.entry.label, &probe::checkpoint(run))
+}
+
+/// Analyzes tables, prints the card, and writes the report, the figures as files too if asked for. Where a certificate is
+/// refuted, it says so and has failed.
+pub(crate) fn publish(
+    tables: &Tables,
+    out: &Path,
+    options: &Options,
+    figures: Option<Format>,
+) -> Result<Ending> {
+    let analysis = analyze(tables, options).context("while analyzing the runs")?;
+    let mut json = serde_json::to_string_pretty(&analysis)?;
+    json.push('\n');
+    println!("{}", report::terminal_table(tables, &analysis).trim_end());
+    println!();
+    for (name, text) in [
+        ("report.html", report::html(tables, &analysis)),
+        ("report.md", report::markdown(tables, &analysis)),
+        ("report.json", json),
+    ] {
+        let path = out.join(name);
+        write_whole(&path, text.as_bytes())?;
+        println!("{}", path.display());
+    }
+    if let Some(format) = figures {
+        figures::write(out, &report::figures(tables, &analysis), format)?;
+    }
+    let refuted = |finding: &&Finding| finding.certainty == Certainty::Refuted;
+    let mut ending = Ending::Done;
+    for finding in analysis.findings.iter().filter(refuted) {
+        eprintln!("{}", finding.text);
+        ending = Ending::Failed;
+    }
+    Ok(ending)
+}
+
+/// The command that makes these runs again, bit for bit.
+fn replication(out: &Path, runs: &[&Finished]) -> String {
+    // With a store of its own: from the shared one, nothing would be run again.
+    // By components, or a slash at the end would stay in the middle.
+    let mut again = out.components().as_path().as_os_str().to_owned();
+    again.push("-again");
+    let again = Path::new(&again);
+    let mut command = format!(
+        "{} experiment {} --out {} --store {}",
+        crate::shell::program(),
+        quote_path(&out.join("study.toml")),
+        quote_path(again),
+        quote_path(&again.join("store"))
+    );
+    if let Some(run) = runs.first() {
+        let compute = &run.record.config.compute;
+        if compute.device != "cpu" {
+            command += &format!(" --device {}", compute.device);
+        }
+        if compute.backend == Backend::Graph {
+            command += " --backend graph";
+        }
+    }
+    command
+}

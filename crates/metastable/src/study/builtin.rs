@@ -1,0 +1,35 @@
+//! The studies that come with the program: the readable files of `docs/studies/`, compiled in.
+
+/// A study that is run by its name.
+pub(crate) struct BuiltIn {
+    pub(crate) name: &'static str,
+    pub(crate) text: &'static str,
+}
+
+/// All of them; the first is run when none is named.
+pub(crate) const STUDIES: &[BuiltIn] = &[
+    BuiltIn {
+        name: "quick",
+        text: include_str!("../../../../docs/studies/quick.toml"),
+    },
+    BuiltIn {
+        name: "omniglot",
+        text: include_str!("../../../../docs/studies/omniglot.toml"),
+    },
+    BuiltIn {
+        name: "stability",
+        text: include_str!("../../../../docs/studies/stability.toml"),
+    },
+    BuiltIn {
+        name: "seeds",
+        text: include_str!("../../../../docs/studies/seeds.toml"),
+    },
+    BuiltIn {
+        name: "factors",
+        text: include_str!("../../../../docs/studies/factors.toml"),
+    },
+    BuiltIn {
+        name: "replace",
+        text: include_str!("../../../../docs/studies/replace.toml"),
+    },
+];

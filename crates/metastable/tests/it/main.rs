@@ -1,0 +1,21 @@
+//! The program as a user meets it: the built binary, in a folder of its own, offline.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
+mod analyze;
+mod bits;
+mod certificate;
+mod clean;
+mod data;
+mod designs;
+mod endings;
+mod errors;
+mod export;
+mod lake_runs;
+mod probe;
+mod processes;
+mod replace;
+mod slurm;
+mod support;
+mod tensorboard;
+mod whole;
