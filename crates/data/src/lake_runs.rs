@@ -16,7 +16,7 @@ pub const SHAPE: EpisodeShape = EpisodeShape {
 /// Share of wrong answers that people give on these runs (Lake et al. 2015).
 pub const HUMAN_ERROR: f64 = 0.045;
 
-const LIST: &str = include_str!("../../../datasets/omniglot/lake_runs.tsv");
+const LIST: &str = include_str!("../datasets/omniglot/lake_runs.tsv");
 
 /// The 20 runs in their published order; label `i` is `training/class{i + 1}`.
 ///

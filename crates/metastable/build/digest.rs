@@ -49,11 +49,19 @@ pub(crate) fn code(root: &Path, compiler: &str) -> io::Result<String> {
             &tokens(&fs::read_to_string(&path)?),
         );
     }
-    Ok(hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    Ok(hex(hasher))
+}
+
+/// Digest of a text.
+pub(crate) fn of(text: &str) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(text.as_bytes());
+    hex(hasher)
+}
+
+fn hex(hasher: Sha256) -> String {
+    let digest = hasher.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The Rust files of [`FOLDERS`], in order.

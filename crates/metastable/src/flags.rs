@@ -18,32 +18,54 @@ pub(crate) struct Flags {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a study (default: quick) and write its report
+    #[command(after_help = "Example: metastable experiment omniglot --seeds 5 --out runs/five")]
     Experiment(Experiment),
     /// Work on a launched study as one of its tasks; its script calls this
     #[command(hide = true)]
     Work(Work),
     /// Train one learner, and test it
+    #[command(after_help = "Example: metastable train maml --set learner.inner_lr=0.1")]
     Train(Train),
     /// Test a saved checkpoint
+    #[command(
+        after_help = "Example: metastable evaluate runs/quick/runs/maml-glyphs-5w1s-s0/best.safetensors --shot 5"
+    )]
     Evaluate(Evaluate),
     /// Ask trained learners further questions, for the report
+    #[command(after_help = "Example: metastable probe runs/quick --families c,g")]
     Probe(Probe),
     /// Check derivatives, bits and records of the finished runs of a study
+    #[command(after_help = "Example: metastable certify runs/quick")]
     Certify(Certify),
-    /// How far a study is, from any shell or machine
+    /// Show the progress of a study, from any shell or machine
+    #[command(after_help = "Example: metastable status runs/quick --json")]
     Status(Status),
-    /// Make the report of a run directory again
+    /// Write the report of a study again
+    #[command(after_help = "Example: metastable report runs/quick --figures svg")]
     Report(Report),
     /// Write a study's results as tables, or its logs for TensorBoard
+    #[command(after_help = "Example: metastable export runs/quick --format parquet")]
     Export(Export),
     /// Report on a table of scores that was made elsewhere
+    #[command(after_help = "Example: metastable analyze scores.csv --factor norm --stream seed")]
     Analyze(Analyze),
-    /// Say what no study needs any more, and remove it if asked to
+    /// List unused results; `--remove` deletes them
+    #[command(after_help = "Example: metastable clean runs")]
     Clean(Clean),
     /// List data sets, networks, learners, metrics and studies
-    List,
-    /// Bring data sets and weights, verified
+    #[command(after_help = "Example: metastable list --json")]
+    List(List),
+    /// Download data sets and weights, and verify them
+    #[command(after_help = "Example: metastable fetch omniglot")]
     Fetch(Fetch),
+    /// Print the completion script of a shell
+    #[command(
+        after_help = "Example: metastable completions bash > ~/.local/share/bash-completion/completions/metastable"
+    )]
+    Completions(Completions),
+    /// Print the manual page
+    #[command(after_help = "Example: metastable man > metastable.1")]
+    Man,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -138,13 +160,13 @@ pub(crate) struct Experiment {
     /// Folder of the runs themselves, which studies share [default: .store beside the folder of the results]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
-    /// Say how many runs, how long and how much disk it would be; run nothing
+    /// Print the number of runs, the time and the disk space that the study needs; run nothing
     #[arg(long)]
     pub(crate) plan: bool,
     /// Refuse a study of more runs
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub(crate) max_runs: usize,
-    /// Go on with the study as its folder has it, and as it was launched
+    /// Resume with the stored settings
     #[arg(long, conflicts_with_all = ["set", "seeds", "dataset", "split", "store", "plan", "launcher"])]
     pub(crate) resume: bool,
     #[command(flatten)]
@@ -178,7 +200,7 @@ pub(crate) struct Slurm {
     /// Cores of a task, which makes a run on each [default: 1]
     #[arg(long, value_name = "N")]
     pub(crate) cpus: Option<usize>,
-    /// Most tasks of an array at work at the same time [default: all that the cluster lets]
+    /// Maximum concurrent array tasks [default: as many as the cluster allows]
     #[arg(long, value_name = "N")]
     pub(crate) array_limit: Option<usize>,
     /// Any other option of sbatch, e.g. account=physics or mem-per-cpu=2G
@@ -316,6 +338,9 @@ pub(crate) struct Status {
     /// A line for every run, finished and waiting ones too
     #[arg(long)]
     pub(crate) all: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -397,4 +422,17 @@ pub(crate) struct Fetch {
     /// Folder of the data sets [default: $METASTABLE_DATA, or the user's data folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
 }

@@ -13,6 +13,7 @@ mod analyze;
 mod campaign;
 mod clean;
 mod command;
+mod completions;
 mod dataset;
 mod evaluate;
 mod experiment;
@@ -97,8 +98,10 @@ pub fn run(command: &Command) -> Result<Ending> {
         flags::Command::Export(flags) => export::command(flags),
         flags::Command::Analyze(flags) => analyze::command(flags),
         flags::Command::Clean(flags) => clean::command(flags),
-        flags::Command::List => list::list(),
+        flags::Command::List(flags) => list::list(flags),
         flags::Command::Fetch(flags) => fetch::fetch(flags),
+        flags::Command::Completions(flags) => completions::completions(flags),
+        flags::Command::Man => completions::man(),
     }
 }
 

@@ -4,56 +4,121 @@ use anyhow::Result;
 use metastable_algorithms::LEARNERS;
 use metastable_analysis::registry::{LEARNER_METRICS, SETTING_METRICS, STUDY_METRICS};
 use metastable_models::NETWORKS;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
-use crate::Ending;
-use crate::dataset;
 use crate::study::{STUDIES, Study};
+use crate::{Ending, dataset, flags, shell};
+
+/// What `list --json` prints.
+#[derive(Debug, Serialize)]
+struct Catalog {
+    studies: Vec<Line>,
+    data_sets: Vec<Line>,
+    networks: Vec<Line>,
+    learners: Vec<Learner>,
+    metrics: Vec<Line>,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    name: String,
+    summary: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Learner {
+    #[serde(flatten)]
+    line: Line,
+    citation: &'static str,
+    /// Settings and their defaults.
+    settings: Map<String, Value>,
+}
 
 /// Runs the command.
-pub(crate) fn list() -> Result<Ending> {
+pub(crate) fn list(flags: &flags::List) -> Result<Ending> {
+    let catalog = catalog()?;
+    if flags.json {
+        println!("{}", serde_json::to_string_pretty(&catalog)?);
+        return Ok(Ending::Done);
+    }
     println!(
         "Studies ({} experiment NAME; files in docs/studies):",
-        crate::shell::program()
+        shell::program()
     );
-    for study in STUDIES {
-        let about = Study::load(study.name, &[], &[])?.head.about;
-        line(study.name, &about);
-    }
+    catalog.studies.iter().for_each(Line::print);
     println!("\nData sets (data.set):");
-    for (form, summary) in dataset::forms() {
-        line(form, summary);
-    }
+    catalog.data_sets.iter().for_each(Line::print);
     println!("\nNetworks (network.name):");
-    for entry in NETWORKS {
-        line(entry.name, entry.summary);
-    }
+    catalog.networks.iter().for_each(Line::print);
     println!("\nLearners ([learners.NAME]):");
-    for entry in LEARNERS {
-        line(entry.name, entry.summary);
-        line("", entry.citation);
-        let settings: Vec<String> = entry
-            .defaults()
+    for learner in &catalog.learners {
+        learner.line.print();
+        print_line("", learner.citation);
+        let settings: Vec<String> = learner
+            .settings
             .iter()
             .map(|(key, value)| format!("{key} = {value}"))
             .collect();
-        line("", &settings.join(", "));
+        print_line("", &settings.join(", "));
     }
-    println!("\nMetrics (report.json):");
-    let learner = LEARNER_METRICS
-        .iter()
-        .map(|metric| (metric.id, "of a learner in a setting"));
-    let setting = SETTING_METRICS
-        .iter()
-        .map(|metric| (metric.id, "across the learners of a setting"));
-    let study = STUDY_METRICS
-        .iter()
-        .map(|metric| (metric.id, "across settings"));
-    for (id, scope) in learner.chain(setting).chain(study) {
-        line(id, scope);
-    }
+    println!("\nMetrics (report.json; letters and numbers as in docs/questions.md):");
+    catalog.metrics.iter().for_each(Line::print);
     Ok(Ending::Done)
 }
 
-fn line(name: &str, text: &str) {
+fn catalog() -> Result<Catalog> {
+    let studies = STUDIES
+        .iter()
+        .map(|study| {
+            Ok(Line::new(
+                study.name,
+                &Study::load(study.name, &[], &[])?.head.about,
+            ))
+        })
+        .collect::<Result<_>>()?;
+    let learner = LEARNER_METRICS.iter().map(|it| (it.id, it.title));
+    let setting = SETTING_METRICS.iter().map(|it| (it.id, it.title));
+    let study = STUDY_METRICS.iter().map(|it| (it.id, it.title));
+    Ok(Catalog {
+        studies,
+        data_sets: dataset::forms()
+            .into_iter()
+            .map(|(form, summary)| Line::new(form, summary))
+            .collect(),
+        networks: NETWORKS
+            .iter()
+            .map(|entry| Line::new(entry.name, entry.summary))
+            .collect(),
+        learners: LEARNERS
+            .iter()
+            .map(|entry| Learner {
+                line: Line::new(entry.name, entry.summary),
+                citation: entry.citation,
+                settings: entry.defaults(),
+            })
+            .collect(),
+        metrics: learner
+            .chain(setting)
+            .chain(study)
+            .map(|(id, title)| Line::new(id, title))
+            .collect(),
+    })
+}
+
+impl Line {
+    fn new(name: &str, summary: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            summary: summary.to_owned(),
+        }
+    }
+
+    fn print(&self) {
+        print_line(&self.name, &self.summary);
+    }
+}
+
+fn print_line(name: &str, text: &str) {
     println!("  {name:<16} {text}");
 }

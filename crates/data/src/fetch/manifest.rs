@@ -168,7 +168,7 @@ impl WeightsManifest {
     /// # Errors
     /// [`FetchError::Manifest`], which a test excludes.
     pub fn built_in() -> Result<Self, FetchError> {
-        Self::from_toml(include_str!("../../../../datasets/weights.toml"))
+        Self::from_toml(include_str!("../../datasets/weights.toml"))
     }
 }
 
@@ -182,8 +182,8 @@ struct BuiltIn {
 /// The registry: one line for each data set that can be fetched.
 const BUILT_IN: &[BuiltIn] = &[BuiltIn {
     name: "omniglot",
-    toml: include_str!("../../../../datasets/omniglot.toml"),
-    image_table: Some(include_str!("../../../../datasets/omniglot.images.tsv")),
+    toml: include_str!("../../datasets/omniglot.toml"),
+    image_table: Some(include_str!("../../datasets/omniglot.images.tsv")),
 }];
 
 /// Names of all data sets that can be fetched.

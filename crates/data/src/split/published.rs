@@ -7,11 +7,7 @@ use crate::{DataError, Dataset};
 
 macro_rules! list {
     ($path:literal) => {
-        include_str!(concat!(
-            "../../../../datasets/omniglot/splits/",
-            $path,
-            ".txt"
-        ))
+        include_str!(concat!("../../datasets/omniglot/splits/", $path, ".txt"))
     };
 }
 

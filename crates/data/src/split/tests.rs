@@ -8,9 +8,9 @@ use crate::{ClassImages, test_data};
 /// Omniglot's class names without its images: one pixel a class, names from the Vinyals lists.
 fn names_of_omniglot() -> Dataset {
     let lists = [
-        include_str!("../../../../datasets/omniglot/splits/vinyals/train.txt"),
-        include_str!("../../../../datasets/omniglot/splits/vinyals/val.txt"),
-        include_str!("../../../../datasets/omniglot/splits/vinyals/test.txt"),
+        include_str!("../../datasets/omniglot/splits/vinyals/train.txt"),
+        include_str!("../../datasets/omniglot/splits/vinyals/val.txt"),
+        include_str!("../../datasets/omniglot/splits/vinyals/test.txt"),
     ];
     let classes = lists
         .iter()
@@ -102,15 +102,15 @@ fn published_splits_fit_the_real_data() {
     for (part, ours) in [
         (
             "train",
-            include_str!("../../../../datasets/omniglot/splits/vinyals/train.txt"),
+            include_str!("../../datasets/omniglot/splits/vinyals/train.txt"),
         ),
         (
             "val",
-            include_str!("../../../../datasets/omniglot/splits/vinyals/val.txt"),
+            include_str!("../../datasets/omniglot/splits/vinyals/val.txt"),
         ),
         (
             "test",
-            include_str!("../../../../datasets/omniglot/splits/vinyals/test.txt"),
+            include_str!("../../datasets/omniglot/splits/vinyals/test.txt"),
         ),
     ] {
         let published =

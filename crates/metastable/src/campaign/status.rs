@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use serde::Serialize;
 
 use super::far::{Far, far, line};
 use super::folder::{Entry, StudyFolder};
@@ -20,6 +21,11 @@ pub(crate) fn command(flags: &flags::Status) -> Result<Ending> {
         .iter()
         .map(|entry| (entry, far(&folder, &index, &store, entry)))
         .collect();
+    if flags.json {
+        let progress = Progress::new(&index.study, &runs);
+        println!("{}", serde_json::to_string_pretty(&progress)?);
+        return Ok(Ending::Done);
+    }
     for (entry, far) in &runs {
         if let Some(text) = line(far, flags.all) {
             println!("{}: {text}", entry.label);
@@ -27,6 +33,47 @@ pub(crate) fn command(flags: &flags::Status) -> Result<Ending> {
     }
     println!("{}", summary(&index.study, &runs));
     Ok(Ending::Done)
+}
+
+/// What `status --json` prints.
+#[derive(Debug, Serialize)]
+struct Progress<'a> {
+    study: &'a str,
+    runs: Vec<RunProgress<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct RunProgress<'a> {
+    run: &'a str,
+    learner: &'a str,
+    seed: u64,
+    /// `finished`, `diverged`, `failed`, `damaged`, `running` or `waiting`.
+    state: &'static str,
+    /// Outer steps that an unfinished run has made.
+    step: Option<usize>,
+}
+
+impl<'a> Progress<'a> {
+    fn new(study: &'a str, runs: &[(&'a Entry, Far)]) -> Self {
+        let runs = runs
+            .iter()
+            .map(|(entry, far)| RunProgress {
+                run: &entry.label,
+                learner: &entry.learner,
+                seed: entry.seed,
+                state: match far {
+                    Far::Finished { diverged: true, .. } => "diverged",
+                    Far::Finished { .. } => "finished",
+                    Far::Failed(_) => "failed",
+                    Far::Damaged(_) => "damaged",
+                    Far::Running { .. } => "running",
+                    Far::Waiting { .. } => "waiting",
+                },
+                step: far.step(),
+            })
+            .collect();
+        Self { study, runs }
+    }
 }
 
 /// `tiny: 3/4 runs finished (1 diverged), 1 running, 0 failed, 0 waiting; about 0:20 left`.

@@ -35,7 +35,7 @@ mod digest;
 mod tests {
     use std::path::Path;
 
-    use super::digest::{code, packages, tokens};
+    use super::digest::{code, of, packages, tokens};
 
     #[test]
     fn comments_layout_and_unit_tests_do_not_count() {
@@ -83,5 +83,7 @@ mod tests {
         }
         assert!(!names.contains("indicatif"), "{names}");
         assert_ne!(code(root, "one").unwrap(), code(root, "another").unwrap());
+        // SHA-256 of the empty text, as FIPS 180-4's examples have it.
+        assert!(of("").starts_with("e3b0c44298fc1c14"));
     }
 }

@@ -10,26 +10,26 @@ pub(crate) struct BuiltIn {
 pub(crate) const STUDIES: &[BuiltIn] = &[
     BuiltIn {
         name: "quick",
-        text: include_str!("../../../../docs/studies/quick.toml"),
+        text: include_str!("../../studies/quick.toml"),
     },
     BuiltIn {
         name: "omniglot",
-        text: include_str!("../../../../docs/studies/omniglot.toml"),
+        text: include_str!("../../studies/omniglot.toml"),
     },
     BuiltIn {
         name: "stability",
-        text: include_str!("../../../../docs/studies/stability.toml"),
+        text: include_str!("../../studies/stability.toml"),
     },
     BuiltIn {
         name: "seeds",
-        text: include_str!("../../../../docs/studies/seeds.toml"),
+        text: include_str!("../../studies/seeds.toml"),
     },
     BuiltIn {
         name: "factors",
-        text: include_str!("../../../../docs/studies/factors.toml"),
+        text: include_str!("../../studies/factors.toml"),
     },
     BuiltIn {
         name: "replace",
-        text: include_str!("../../../../docs/studies/replace.toml"),
+        text: include_str!("../../studies/replace.toml"),
     },
 ];

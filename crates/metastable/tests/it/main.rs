@@ -12,6 +12,7 @@ mod endings;
 mod errors;
 mod export;
 mod lake_runs;
+mod listing;
 mod probe;
 mod processes;
 mod replace;
