@@ -179,8 +179,18 @@ fn measure(group: &LearnerRuns<'_>, _: &Options) -> Result<Measured, AnalysisErr
             _ => "partly to the task, partly to the run",
         };
         let text = format!(
-            "Which tasks are hard for {} belongs {}: rank correlation {:.2} between runs ({:.2} to {:.2}, {} pair(s)).",
-            group.learner, belongs, between.mean, between.min, between.max, between.n_pairs
+            "Task difficulty of {} belongs {}: rank correlation {:.2} between runs ({:.2} to {:.2}, {} {}).",
+            group.learner,
+            belongs,
+            between.mean,
+            between.min,
+            between.max,
+            between.n_pairs,
+            if between.n_pairs == 1 {
+                "pair"
+            } else {
+                "pairs"
+            }
         );
         findings.push(Finding::of_learner(
             group,

@@ -121,11 +121,11 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
     let stop = Stop::listen()?;
     let progress = Progress::new(&study.head.name, runs.len());
     progress.say(&format!(
-        "{}: {} runs, {} at a time with {} threads each; results in {}",
+        "{}: {} runs, {} at a time with {} each; results in {}",
         study.head.name,
         runs.len(),
         shares.jobs,
-        shares.threads,
+        crate::progress::threads(shares.threads),
         out.display()
     ));
     let campaign = Campaign {
@@ -264,7 +264,7 @@ fn say_what_changed(folder: &StudyFolder, runs: &[Planned]) {
     }
     for (reason, n) in reasons {
         eprintln!(
-            "{n} runs of {} are others than those of the same name there, which stay in the store: {reason}",
+            "{n} runs of {} differ from stored runs of the same name, which stay in the store: {reason}",
             folder.path().display()
         );
     }

@@ -74,10 +74,10 @@ pub(crate) fn preview(
         left.len()
     );
     println!(
-        "time: about {} ({} at a time with {} threads each; {} of computing)",
+        "time: about {} ({} at a time with {} each; {} of computing)",
         clock(makespan(&inorder, shares.jobs)),
         shares.jobs,
-        shares.threads,
+        crate::progress::threads(shares.threads),
         clock(inorder.iter().sum())
     );
     if let Some(run) = left.first() {

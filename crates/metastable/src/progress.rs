@@ -10,6 +10,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 /// Plain lines of one run are at least this far apart.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
+/// `1 thread`, `4 threads`: of each run.
+pub(crate) fn threads(count: usize) -> String {
+    format!("{count} thread{}", if count == 1 { "" } else { "s" })
+}
+
 /// The display of one study.
 pub(crate) struct Progress {
     /// Absent where stderr is not a terminal.

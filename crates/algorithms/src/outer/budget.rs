@@ -70,7 +70,7 @@ impl InspectionBudget {
     }
 }
 
-/// At least so many passes does a task's meta-gradient take: the first-order one, which every learner needs.
+/// Lower bound on the passes of a task's meta-gradient: the first-order one, which every learner needs.
 fn passes_of_gradient(inner_steps: Option<usize>, shape: EpisodeShape) -> f64 {
     let (supports, queries) = (shape.n_support() as f64, shape.n_queries() as f64);
     match inner_steps {

@@ -191,8 +191,8 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         (
             Certainty::NotDistinguishable,
             format!(
-                "The order of the classes is nothing to {}: under {orders} {} orders no accuracy of {} tasks changed at all, and \
-                 no probability by more than {:.0e}.",
+                "{} is invariant to class order: under {orders} {} orders no accuracy of {} tasks changed, and \
+                 no probability changed by more than {:.0e}.",
                 group.learner, result.n_orders, result.n_tasks, result.largest_change
             ),
         )

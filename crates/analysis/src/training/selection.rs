@@ -79,7 +79,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
             "which is not distinguishable from nothing",
         )
     } else {
-        (Certainty::Distinguishable, "and the interval excludes none")
+        (Certainty::Distinguishable, "and the interval excludes zero")
     };
     let limits = result.gap.interval.as_ref().map_or_else(String::new, |i| {
         format!(" ({} to {})", points(i.lower), points(i.upper))

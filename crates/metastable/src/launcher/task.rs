@@ -39,8 +39,11 @@ pub(crate) fn work(flags: &flags::Work) -> Result<Ending> {
     let stop = Stop::listen_as_a_task()?;
     let progress = Progress::new(&study.head.name, runs.len());
     progress.say(&format!(
-        "task {} of {}: {} runs side by side with {} threads each",
-        flags.task, study.head.name, shares.jobs, shares.threads
+        "task {} of {}: {} runs side by side with {} each",
+        flags.task,
+        study.head.name,
+        shares.jobs,
+        crate::progress::threads(shares.threads)
     ));
     let campaign = Campaign {
         folder: &folder,
@@ -100,7 +103,7 @@ fn check_same(folder: &StudyFolder, index: &Index, runs: &[Planned]) -> Result<(
     let differences = differences(&flat(&launch.numerics)?, &flat(&Numerics::here())?);
     if differences.is_empty() {
         bail!(
-            "the runs of {} are others than this command makes: its data or its list of runs have changed since it was launched; launch it again",
+            "the runs of {} differ from those that this command makes: the data or the list of runs changed after the launch; launch it again",
             folder.path().display()
         );
     }

@@ -306,7 +306,7 @@ impl Factor {
         match &self.levels {
             Levels::List(items) => items.iter().map(Level::of).collect(),
             Levels::Range { count: None, .. } => bail!(
-                "{}: factors.{}: a grid takes so many levels between low and high: say levels = 5, or give values, or take design.method = \"sobol\"",
+                "{}: factors.{}: a grid needs the number of levels between low and high: set levels = 5, or give values, or set design.method = \"sobol\"",
                 self.origin,
                 self.path
             ),

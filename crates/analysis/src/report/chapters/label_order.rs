@@ -32,7 +32,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let none = match blind.as_slice() {
         [] => String::new(),
         names => format!(
-            "The order of the classes is nothing to {}: the SD is exactly 0. ",
+            "{} is invariant to class order: the SD is exactly 0. ",
             list(names)
         ),
     };

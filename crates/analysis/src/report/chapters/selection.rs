@@ -59,7 +59,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             "test accuracy of the best weights on validation less that of the last ones".to_owned(),
         )),
         finding: format!(
-            "The choice on validation is worth most for {most}: {} pp at test{}.",
+            "{most} loses most after its best checkpoint: {} pp at test{}.",
             written(&own.gap, 100.0, 2),
             if zero { ", which is not distinguishable from nothing" } else { "" }
         ),

@@ -8,7 +8,7 @@ use super::{Column, RUN, TASK, Table};
 
 pub(super) const TABLE: Table = Table {
     name: "curves",
-    row: "a test episode of a run after so many inner steps, for the first `test.curves` episodes and learners with an inner loop",
+    row: "a test episode of a run after a number of inner steps, for the first `test.curves` episodes and learners with an inner loop",
     columns: COLUMNS,
     shape: |run| match &run.adaptation {
         None => [0, 0],
