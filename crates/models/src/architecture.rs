@@ -112,7 +112,7 @@ impl NetworkConfig {
                 ),
             });
         }
-        Ok(())
+        self.n_stored().map(|_| ())
     }
 }
 

@@ -1,19 +1,19 @@
 //! Weights on disk: safetensors with PyTorch's names and shapes, so that they load into an `nn.Module`.
 //!
 //! One file holds parameters and running statistics. Its metadata carries the network's configuration, whatever the
-//! caller adds (the fingerprint of a protocol, say) and a SHA-256 of all that and of the tensors' bytes. Files are
-//! written beside their place and renamed, so a reader never sees half of one; they are the same bytes for the same
-//! values. Files of other software, without our metadata, load as well if names and shapes fit.
+//! caller adds (the fingerprint of a protocol, say) and a SHA-256 of all that and of every tensor (`seal.rs`). Files
+//! are written beside their place and renamed, so a reader never sees half of one; they are the same bytes for the same
+//! values. Files of other software, without our metadata or without its digest, load as well if names and shapes fit.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
+use crate::seal::{Tensor, digest, looks_like, old_digest, tensors_of};
 use crate::{Architecture, Layout, ModelError, NetworkConfig, Params, Real};
 
 /// Prefix of the metadata that this module writes.
@@ -22,7 +22,9 @@ const FORMAT_KEY: &str = "metastable.format";
 const NETWORK_KEY: &str = "metastable.network";
 const DIGEST_KEY: &str = "metastable.sha256";
 /// Changes when an old reader would misread a new file.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
+/// The format whose digest left out names, types, shapes and offsets.
+const OLD_FORMAT: &str = "1";
 /// PyTorch counts batches in its norms; the count has no part in any output.
 const IGNORED_SUFFIX: &str = ".num_batches_tracked";
 
@@ -32,6 +34,7 @@ pub struct Checkpoint {
     origin: String,
     bytes: Vec<u8>,
     config: Option<NetworkConfig>,
+    is_sealed: bool,
     metadata: BTreeMap<String, String>,
 }
 
@@ -77,18 +80,21 @@ impl Checkpoint {
             });
         }
         let (dtype, size) = match size_of::<T>() {
-            4 => ("F32", 4),
-            _ => ("F64", 8),
+            4 => (Dtype::F32, 4),
+            _ => (Dtype::F64, 8),
         };
         let mut data = Vec::with_capacity(size * (params.values().len() + buffers.values().len()));
         let mut header = BTreeMap::new();
+        let mut places = BTreeMap::new();
         for part in [params, buffers] {
             let base = data.len();
             for entry in part.layout().entries() {
                 let start = base + size * entry.offset;
+                let end = start + size * entry.len();
+                places.insert(entry.name.as_str(), (entry.shape.clone(), start..end));
                 let info = json!({
-                    "data_offsets": [start, start + size * entry.len()],
-                    "dtype": dtype,
+                    "data_offsets": [start, end],
+                    "dtype": dtype.to_string(),
                     "shape": entry.shape,
                 });
                 header.insert(entry.name.clone(), info);
@@ -104,7 +110,13 @@ impl Checkpoint {
         let mut metadata = metadata.clone();
         metadata.insert(FORMAT_KEY.to_owned(), FORMAT.to_owned());
         metadata.insert(NETWORK_KEY.to_owned(), config_json(architecture.config()));
-        metadata.insert(DIGEST_KEY.to_owned(), digest(&metadata, &data));
+        let tensors = places.into_iter().map(|(name, (shape, place))| Tensor {
+            name,
+            dtype,
+            shape,
+            bytes: &data[place],
+        });
+        metadata.insert(DIGEST_KEY.to_owned(), digest(&metadata, tensors));
         header.insert("__metadata__".to_owned(), json!(metadata));
         let header: Value = header.into_iter().collect::<serde_json::Map<_, _>>().into();
         let mut header = header.to_string().into_bytes();
@@ -146,37 +158,70 @@ impl Checkpoint {
                 "not a whole safetensors file ({error}); it may be cut short or damaged"
             ))
         })?;
+        let data = &bytes[8 + header_len..];
         let mut metadata: BTreeMap<String, String> =
             header.metadata().clone().into_iter().flatten().collect();
-        let mut config = None;
-        if let Some(stated) = metadata.remove(DIGEST_KEY) {
-            let found = digest(&metadata, &bytes[8 + header_len..]);
-            if found != stated {
+        let stated = metadata.remove(DIGEST_KEY);
+        let format = metadata.get(FORMAT_KEY).cloned();
+        let is_old = format.as_deref() == Some(OLD_FORMAT);
+        if let Some(stated) = &stated {
+            let found = if is_old {
+                old_digest(&metadata, data)
+            } else {
+                let file =
+                    SafeTensors::deserialize(&bytes).map_err(|error| refuse(error.to_string()))?;
+                digest(&metadata, tensors_of(&file))
+            };
+            if found != *stated {
                 return Err(refuse(format!(
                     "its sha256 is {found} where its header says {stated}; the file is damaged, fetch or make it anew"
                 )));
             }
-            let format = metadata.remove(FORMAT_KEY).unwrap_or_default();
-            if format != FORMAT {
-                return Err(refuse(format!(
-                    "format {format}, where this program reads {FORMAT}"
-                )));
-            }
-            let text = metadata.remove(NETWORK_KEY).unwrap_or_default();
-            let network: NetworkConfig = serde_json::from_str(&text)
-                .map_err(|error| refuse(format!("network {text:?} in its metadata: {error}")))?;
-            config = Some(network);
-        } else if let Some(key) = metadata.keys().find(|key| key.starts_with(OURS)) {
+        } else if let Some(key) = metadata.keys().find(|key| looks_like(key, DIGEST_KEY)) {
             return Err(refuse(format!(
-                "it has {key} but no {DIGEST_KEY}; the header is damaged"
+                "it has {key} but no {DIGEST_KEY}; the header is damaged, fetch or make the file anew"
             )));
+        }
+        metadata.remove(FORMAT_KEY);
+        let network = metadata.remove(NETWORK_KEY);
+        if let Some(key) = metadata.keys().find(|key| key.starts_with(OURS)) {
+            return Err(refuse(format!(
+                "it has {key}, which no version of this program writes; the header is damaged"
+            )));
+        }
+        let is_known = |format: &str| [FORMAT, OLD_FORMAT].contains(&format);
+        if let Some(format) = format.filter(|format| !is_known(format)) {
+            return Err(refuse(format!(
+                "format {format}, where this program reads {OLD_FORMAT} and {FORMAT}"
+            )));
+        }
+        let config = network
+            .map(|text| read_network(&text, data.len()))
+            .transpose()
+            .map_err(refuse)?;
+        if stated.is_some() {
+            let Some(config) = &config else {
+                return Err(refuse(format!(
+                    "it has {DIGEST_KEY} but no {NETWORK_KEY}; the header is damaged"
+                )));
+            };
+            if is_old {
+                expect_places(config, &header).map_err(refuse)?;
+            }
         }
         Ok(Self {
             origin: origin.to_owned(),
             bytes,
             config,
+            is_sealed: stated.is_some(),
             metadata,
         })
+    }
+
+    /// Whether the file has a digest, which then was right. One that was saved by other software has none.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.is_sealed
     }
 
     /// The network that was saved; absent in files of other software.
@@ -227,12 +272,10 @@ impl Checkpoint {
         tensors: &SafeTensors<'_>,
         layout: &std::sync::Arc<Layout>,
     ) -> Result<Params<T>, ModelError> {
-        let mut params = Params::zeros(layout);
+        // First that everything is there: then the file itself bounds what is allocated.
         for entry in layout.entries() {
             let name = &entry.name;
-            let tensor = tensors
-                .tensor(name)
-                .map_err(|_| self.refuse(format!("tensor {name} is missing")))?;
+            let tensor = self.find(tensors, name)?;
             if tensor.shape() != entry.shape {
                 return Err(self.refuse(format!(
                     "tensor {name} has shape {:?} where the network has {:?}",
@@ -240,6 +283,11 @@ impl Checkpoint {
                     entry.shape
                 )));
             }
+        }
+        let mut params = Params::zeros(layout);
+        for entry in layout.entries() {
+            let name = &entry.name;
+            let tensor = self.find(tensors, name)?;
             let values = &mut params.values_mut()[entry.offset..][..entry.len()];
             match tensor.dtype() {
                 Dtype::F32 => {
@@ -264,6 +312,16 @@ impl Checkpoint {
         Ok(params)
     }
 
+    fn find<'t>(
+        &self,
+        tensors: &SafeTensors<'t>,
+        name: &str,
+    ) -> Result<TensorView<'t>, ModelError> {
+        tensors
+            .tensor(name)
+            .map_err(|_| self.refuse(format!("tensor {name} is missing")))
+    }
+
     fn refuse(&self, reason: String) -> ModelError {
         ModelError::Checkpoint {
             path: self.origin.clone(),
@@ -277,17 +335,52 @@ fn config_json(config: &NetworkConfig) -> String {
     json!(config).to_string()
 }
 
-/// SHA-256 of the metadata (but for the digest itself) and of the tensors' bytes.
-fn digest(metadata: &BTreeMap<String, String>, data: &[u8]) -> String {
-    let mut hasher = Sha256::new();
-    for text in metadata.iter().flat_map(|(key, value)| [key, value]) {
-        // Lengths first: no two maps give the same bytes.
-        hasher.update((text.len() as u64).to_le_bytes());
-        hasher.update(text);
+/// The network of the metadata, which is a stranger's word: it has to fit into the file's own `n_bytes` of tensors.
+fn read_network(text: &str, n_bytes: usize) -> Result<NetworkConfig, String> {
+    let config: NetworkConfig = serde_json::from_str(text)
+        .map_err(|error| format!("network {text:?} in its metadata: {error}"))?;
+    config.validate().map_err(|error| error.to_string())?;
+    let n_stored = config.n_stored().map_err(|error| error.to_string())?;
+    // At least four bytes each.
+    if n_stored > n_bytes / 4 {
+        return Err(format!(
+            "the network in its metadata stores {n_stored} values, and the file has {n_bytes} bytes of them; \
+             the file is damaged or forged"
+        ));
     }
-    hasher.update(data);
-    let hash = hasher.finalize();
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(config)
+}
+
+/// That the tensors lie where this program laid them. Under the old digest, which covers the configuration and the bytes
+/// end to end, this settles names, shapes, types and offsets as well.
+fn expect_places(config: &NetworkConfig, header: &Metadata) -> Result<(), String> {
+    let architecture = Architecture::new(config).map_err(|error| error.to_string())?;
+    let parts = [architecture.layout(), architecture.buffers()];
+    let entries = || parts.iter().flat_map(|layout| layout.entries());
+    let infos = header.tensors();
+    let kind = infos.values().next().map(|info| info.dtype);
+    let mut end = 0;
+    for entry in entries() {
+        let size = if kind == Some(Dtype::F64) { 8 } else { 4 };
+        let place = (end, end + size * entry.len());
+        let is_there = infos.get(&entry.name).is_some_and(|info| {
+            info.shape == entry.shape && Some(info.dtype) == kind && info.data_offsets == place
+        });
+        if !is_there {
+            return Err(format!(
+                "tensor {} is not where format {OLD_FORMAT} puts it; the file is damaged, fetch or make it anew",
+                entry.name
+            ));
+        }
+        end = place.1;
+    }
+    if infos.len() == entries().count() {
+        Ok(())
+    } else {
+        Err(String::from(
+            "it has more tensors than its network; the file is damaged, fetch or make it anew",
+        ))
+    }
 }
 
 fn expect_length<T: Real>(

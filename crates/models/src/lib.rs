@@ -77,6 +77,8 @@ pub mod objective;
 pub mod params;
 pub mod real;
 pub mod registry;
+mod seal;
+pub mod size;
 pub mod vector;
 
 pub use architecture::Architecture;

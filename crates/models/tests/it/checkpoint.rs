@@ -6,6 +6,7 @@ use metastable_models::{Architecture, Checkpoint, ImageShape, NetworkConfig, Nor
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use safetensors::tensor::{Dtype, TensorView};
+use sha2::{Digest, Sha256};
 
 fn architecture(norm: Norm, n_way: Option<usize>) -> Architecture {
     Architecture::new(&NetworkConfig {
@@ -171,4 +172,137 @@ fn files_of_other_software_load_if_they_fit() {
         &architecture,
     );
     assert!(kind.contains("blocks.0.conv.weight has shape"), "{kind}");
+}
+
+/// The file's header as JSON, and the tensors' bytes.
+fn taken_apart(bytes: &[u8]) -> (serde_json::Value, Vec<u8>) {
+    let length = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
+    let header = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    (header, bytes[8 + length..].to_vec())
+}
+
+fn put_together(header: &serde_json::Value, data: &[u8]) -> Vec<u8> {
+    let header = header.to_string().into_bytes();
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header);
+    bytes.extend(data);
+    bytes
+}
+
+/// The same file without its digest, or with the one of the old format, which anybody can compute.
+fn resealed(header: &serde_json::Value, data: &[u8], is_old: bool) -> Vec<u8> {
+    let mut header = header.clone();
+    let metadata = header["__metadata__"].as_object_mut().unwrap();
+    metadata.remove("metastable.sha256");
+    if is_old {
+        metadata.insert("metastable.format".to_owned(), "1".into());
+        let mut hasher = Sha256::new();
+        for (key, value) in metadata.iter() {
+            for text in [key.as_str(), value.as_str().unwrap()] {
+                hasher.update((text.len() as u64).to_le_bytes());
+                hasher.update(text);
+            }
+        }
+        hasher.update(data);
+        let hex: String = hasher
+            .finalize()
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        metadata.insert("metastable.sha256".to_owned(), hex.into());
+    }
+    put_together(&header, data)
+}
+
+#[test]
+fn tensors_may_lie_in_any_order_but_never_exchange_their_values() {
+    let architecture = architecture(Norm::Running, None);
+    let whole = bytes(&architecture);
+    let (header, data) = taken_apart(&whole);
+    let (mean, variance) = ("blocks.0.norm.running_mean", "blocks.0.norm.running_var");
+    let mut exchanged = header.clone();
+    for (to, from) in [(mean, variance), (variance, mean)] {
+        exchanged[to]["data_offsets"] = header[from]["data_offsets"].clone();
+    }
+    let error = refusal(put_together(&exchanged, &data), &architecture);
+    assert!(error.contains("damaged"), "{error}");
+    // With the old digest, which does not change by this, the file is refused for its places.
+    let old = Checkpoint::from_bytes(resealed(&header, &data, true), "file").unwrap();
+    assert_eq!(
+        old.load::<f64>(&architecture).unwrap(),
+        weights(&architecture)
+    );
+    let error = refusal(resealed(&exchanged, &data, true), &architecture);
+    assert!(error.contains("is not where format 1 puts it"), "{error}");
+    // The bytes moved along with the offsets: the same tensors, and the same digest.
+    let span = |name: &str| {
+        let at = |index: usize| header[name]["data_offsets"][index].as_u64().unwrap() as usize;
+        at(0)..at(1)
+    };
+    let mut moved = data.clone();
+    moved[span(mean)].copy_from_slice(&data[span(variance)]);
+    moved[span(variance)].copy_from_slice(&data[span(mean)]);
+    let checkpoint = Checkpoint::from_bytes(put_together(&exchanged, &moved), "file").unwrap();
+    assert!(checkpoint.is_sealed());
+    assert_eq!(
+        checkpoint.load::<f64>(&architecture).unwrap(),
+        weights(&architecture)
+    );
+}
+
+#[test]
+fn a_file_saved_again_without_our_digest_is_taken() {
+    let architecture = architecture(Norm::Running, Some(2));
+    let (header, data) = taken_apart(&bytes(&architecture));
+    let checkpoint = Checkpoint::from_bytes(resealed(&header, &data, false), "file").unwrap();
+    assert!(!checkpoint.is_sealed());
+    assert_eq!(checkpoint.config(), Some(architecture.config()));
+    assert_eq!(checkpoint.metadata()["fingerprint"], "abc");
+    assert_eq!(
+        checkpoint.load::<f64>(&architecture).unwrap(),
+        weights(&architecture)
+    );
+}
+
+#[test]
+fn a_crafted_configuration_is_an_error_whatever_its_numbers() {
+    let architecture = architecture(Norm::PerStep { n_steps: 2 }, Some(2));
+    let (header, data) = taken_apart(&bytes(&architecture));
+    let text = header["__metadata__"]["metastable.network"]
+        .as_str()
+        .unwrap();
+    let network: serde_json::Value = serde_json::from_str(text).unwrap();
+    let places = [
+        "/image/height",
+        "/image/width",
+        "/image/channels",
+        "/n_blocks",
+        "/width",
+        "/n_way",
+        "/norm/n_steps",
+    ];
+    let values = [0, 1_000_000_000, 10_u64.pow(18), 10_u64.pow(19), u64::MAX];
+    for name in ["conv4", "conv4-strided", "mlp"] {
+        for place in places {
+            for value in values {
+                let mut crafted = network.clone();
+                crafted["name"] = name.into();
+                *crafted.pointer_mut(place).unwrap() = value.into();
+                let mut header = header.clone();
+                header["__metadata__"]["metastable.network"] = crafted.to_string().into();
+                for is_old in [false, true] {
+                    let bytes = resealed(&header, &data, is_old);
+                    let read = Checkpoint::from_bytes(bytes, "file");
+                    assert!(read.is_err(), "{name} with {place} = {value}");
+                }
+            }
+        }
+    }
+    // Sizes that a network may have, but not the one in this file.
+    let mut crafted = network;
+    crafted["width"] = 4096.into();
+    let mut header = header;
+    header["__metadata__"]["metastable.network"] = crafted.to_string().into();
+    let error = refusal(resealed(&header, &data, false), &architecture);
+    assert!(error.contains("bytes of them"), "{error}");
 }
