@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::receipt::Decoding;
 use crate::{Class, DataError, Dataset, digest};
 
 /// Raised whenever the layout of the file, or what loaders put into it, changes.
@@ -86,6 +87,8 @@ struct Header {
     classes: Vec<Class>,
     alphabets: Vec<String>,
     digest: String,
+    #[serde(default)]
+    decoding: Option<Decoding>,
 }
 
 /// The data set from the cache if it is there and whole; otherwise `build` makes it and it is stored.
@@ -151,6 +154,8 @@ fn read(path: &Path, key: &CacheKey<'_>) -> Option<Dataset> {
         classes: header.classes,
         alphabets: header.alphabets,
         digest: header.digest,
+        decoding: header.decoding,
+        receipt: None,
     })
 }
 
@@ -164,6 +169,7 @@ fn write(cache_dir: &Path, path: &Path, key: &CacheKey<'_>, dataset: &Dataset) -
         classes: dataset.classes.clone(),
         alphabets: dataset.alphabets.clone(),
         digest: dataset.digest.clone(),
+        decoding: dataset.decoding,
     })?;
     let mut hasher = crc32fast::Hasher::new();
     // Removed by itself when anything below fails.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::receipt::{Decoding, Receipt};
 use crate::{DataError, digest};
 
 /// Images of one size, ordered by class; ink (the foreground) is bright, paper is 0.
@@ -22,6 +23,10 @@ pub struct Dataset {
     pub alphabets: Vec<String>,
     /// SHA-256 over what identifies the content, whatever the container it came in; lower-case hex.
     pub digest: String,
+    /// What decoding told; only of folders of images.
+    pub decoding: Option<Decoding>,
+    /// What was understood of the files, and what was skipped; only of folders of images.
+    pub receipt: Option<Box<Receipt>>,
 }
 
 /// One class (a character).
@@ -69,6 +74,8 @@ impl Dataset {
             classes: Vec::new(),
             alphabets: Vec::new(),
             digest: String::new(),
+            decoding: None,
+            receipt: None,
         };
         check_side(side)?;
         let n_pixels = side * side;
@@ -113,6 +120,53 @@ impl Dataset {
             });
         }
         dataset.digest = digest::hex(&hasher.finalize());
+        Ok(dataset)
+    }
+
+    /// The same without classes of fewer than `min_images` images; as it is if there are none.
+    ///
+    /// The digest becomes SHA-256 over the old one and `without classes of fewer than N images`; the receipt names the
+    /// classes that are left out.
+    ///
+    /// # Errors
+    /// [`DataError::TooFew`] if no class is left.
+    pub fn without_small(self, min_images: usize) -> Result<Self, DataError> {
+        let is_small = |class: &Class| class.n_images < min_images;
+        if !self.classes.iter().any(is_small) {
+            return Ok(self);
+        }
+        let kept = self.classes.iter().filter(|class| !is_small(class));
+        let images = kept.map(|class| ClassImages {
+            name: class.name.clone(),
+            alphabet: self.alphabets[class.alphabet_idx].clone(),
+            pixels: (class.first_image..class.first_image + class.n_images)
+                .flat_map(|image_idx| self.image(image_idx))
+                .copied()
+                .collect(),
+        });
+        let mut dataset = Self::from_classes(&self.name, self.side, images)?;
+        if dataset.classes.is_empty() {
+            let largest = self.classes.iter().map(|class| class.n_images).max();
+            return Err(DataError::TooFew {
+                what: format!("images of the largest class of `{}`", self.name),
+                needed: min_images,
+                available: largest.unwrap_or(0),
+                next_step: "lower min_images".into(),
+            });
+        }
+        let settings = format!(
+            "{} without classes of fewer than {min_images} images",
+            self.digest
+        );
+        dataset.digest = digest::sha256(settings.as_bytes());
+        dataset.decoding = self.decoding;
+        dataset.receipt = self.receipt.map(|mut receipt| {
+            let small = self.classes.iter().filter(|class| is_small(class));
+            receipt.left_out = small
+                .map(|class| (class.name.clone(), class.n_images))
+                .collect();
+            receipt
+        });
         Ok(dataset)
     }
 

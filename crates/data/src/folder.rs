@@ -1,20 +1,23 @@
 //! A user's own images in folders.
 //!
 //! ```text
-//! root/class/*.png|jpg|jpeg|bmp                 classes of one alphabet
+//! root/class/*.png|jpg|jpeg|bmp|tif|tiff|webp   classes of one alphabet
 //! root/alphabet/class/*                         classes of several alphabets (super-classes)
-//! root/{train,val,test}[/alphabet]/class/*      with parts, for the split `folders`
+//! root/{train,val,test}[/alphabet]/class/*      with parts, for the split `folders` (also base/novel, Train, meta_val)
+//! root/images/* with root/{train,val,test}.csv  `filename,label`, see `folder/table.rs`
 //! ```
 //!
 //! With parts, a class that is in two of them is refused: no split of it could test on what was not learnt.
 //! A class is a folder that holds images; its name is its path below the root, its alphabet the folder around it (`.` for the
 //! root).
 //! Everything is sorted by the bytes of its path, so the order in which a system lists a folder does not matter.
-//! Files of other types and hidden ones are passed over; an image that cannot be read is an error that names it.
-//! Images become grey and are resized by [`crate::resize::area`], height and width each on its own; which end of
+//! Files of other types and hidden ones are named in the [`Receipt`] of the data set; an image that cannot be read is an error that names it.
+//! Images are turned as EXIF asks, become grey and are resized by [`crate::resize::area`], height and width each on its own; which end of
 //! the scale is ink is decided by [`Ink`] and then bright.
 
-use std::collections::BTreeMap;
+mod table;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,9 +27,10 @@ use sha2::{Digest, Sha256};
 use crate::cache::{self, Cache, CacheKey};
 use crate::dataset::{ClassImages, check_side};
 use crate::picture::{self, Ink, Ring};
+use crate::receipt::{Decoding, Header, Place, Receipt};
 use crate::{DataError, Dataset, digest, resize, split};
 
-const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
+const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
 
 /// The alphabet of classes that lie directly below the root; no folder can have this name.
 const ROOT_ALPHABET: &str = ".";
@@ -51,12 +55,33 @@ pub fn load(
     cache: Option<&Cache>,
 ) -> Result<Dataset, DataError> {
     check_side(side)?;
-    let mut classes = BTreeMap::new();
-    collect(root, "", 0, &mut classes)?;
+    refuse_file(root)?;
+    let mut found = Found::default();
+    collect(root, "", 0, &mut found)?;
+    found.read_tables(root)?;
+    let mut receipt = found.receipt(root);
+    let mut classes = found.classes;
+    if let Some(files) = classes.get("") {
+        return Err(DataError::malformed(
+            &files[0],
+            "an image outside of any class folder",
+            LAYOUT,
+        ));
+    }
     if classes.is_empty() {
+        let skipped: Vec<String> = receipt
+            .skipped
+            .iter()
+            .map(|(ending, files)| format!("{} of type `{ending}`", files.len()))
+            .collect();
+        let others = if skipped.is_empty() {
+            String::new()
+        } else {
+            format!(" (files that are none: {})", skipped.join(", "))
+        };
         return Err(DataError::malformed(
             root,
-            "no images below this folder",
+            format!("no images below this folder{others}"),
             LAYOUT,
         ));
     }
@@ -68,7 +93,7 @@ pub fn load(
                 .cmp(b.as_os_str().as_encoded_bytes())
         });
     }
-    let content = content_digest(&classes)?;
+    let content = content_digest(root, &classes, &mut receipt)?;
     let name = root
         .file_name()
         .map_or("folder".into(), |name| name.to_string_lossy());
@@ -76,7 +101,7 @@ pub fn load(
         name: "folder",
         content: content.clone(),
         side,
-        settings: format!("{}, ink {ink}", resize::FILTER),
+        settings: format!("{}, ink {ink}, upright", resize::FILTER),
     };
     let mut dataset = cache::load_or_build(cache, &key, || {
         let mut dataset = decode(&name, &classes, side, ink)?;
@@ -85,18 +110,132 @@ pub fn load(
     })?;
     // Not part of the content: the same images may lie under another root.
     dataset.name = name.into_owned();
+    receipt.decoding = dataset.decoding.unwrap_or_default();
+    receipt.look_at(&dataset, &places(root, &classes));
+    dataset.receipt = Some(Box::new(receipt));
     Ok(dataset)
+}
+
+/// Refuses a file where a folder belongs: archives are not opened.
+fn refuse_file(root: &Path) -> Result<(), DataError> {
+    if !root.is_file() {
+        return Ok(());
+    }
+    let next_step = match ending(root).as_str() {
+        "zip" | "tar" | "gz" | "tgz" | "bz2" | "xz" | "7z" | "rar" => {
+            "unpack it, and name the folder that holds the classes"
+        }
+        "h5" | "hdf5" | "pkl" | "pickle" | "npz" | "npy" | "pt" | "pth" | "parquet" => {
+            "write its images as root/class/number.png, by a few lines of Python, and name that root"
+        }
+        _ => LAYOUT,
+    };
+    Err(DataError::malformed(
+        root,
+        "a file, and `folder:` takes a folder of images",
+        next_step,
+    ))
 }
 
 /// Class name to its files.
 type ClassFiles = BTreeMap<String, Vec<PathBuf>>;
 
-fn collect(
-    folder: &Path,
-    class: &str,
-    depth: usize,
-    classes: &mut ClassFiles,
-) -> Result<(), DataError> {
+/// What lies below a root.
+#[derive(Default)]
+struct Found {
+    classes: ClassFiles,
+    /// Files that are no images, by class (that is, folder).
+    others: ClassFiles,
+    /// Images that no table lists, where tables tell the classes.
+    unlisted: Vec<PathBuf>,
+}
+
+impl Found {
+    /// Takes the classes from CSV files directly below the root, if there are such with file names and labels.
+    fn read_tables(&mut self, root: &Path) -> Result<(), DataError> {
+        let Some(others) = self.others.get_mut("") else {
+            return Ok(());
+        };
+        others.sort();
+        let (tables, rest): (Vec<_>, Vec<_>) =
+            others.drain(..).partition(|file| ending(file) == "csv");
+        *others = rest;
+        let Some(classes) = table::classes(root, &tables, &self.classes)? else {
+            others.extend(tables);
+            return Ok(());
+        };
+        let all = std::mem::replace(&mut self.classes, classes);
+        let listed: BTreeSet<&PathBuf> = self.classes.values().flatten().collect();
+        self.unlisted = all
+            .into_values()
+            .flatten()
+            .filter(|file| !listed.contains(file))
+            .map(|file| below(root, &file))
+            .collect();
+        self.unlisted.sort();
+        Ok(())
+    }
+
+    /// The part of the receipt that names and lists alone decide.
+    fn receipt(&self, root: &Path) -> Receipt {
+        let mut receipt = Receipt {
+            root: root.to_owned(),
+            classes: self
+                .classes
+                .iter()
+                .map(|(class, files)| (class.clone(), files.len()))
+                .collect(),
+            unlisted: self.unlisted.clone(),
+            ..Receipt::default()
+        };
+        for (class, files) in &self.others {
+            for file in files {
+                let files = receipt.skipped.entry(ending(file)).or_default();
+                files.push(below(root, file));
+            }
+            let is_hidden = |file: &PathBuf| ending(file) == ".";
+            let around = format!("{class}/");
+            let has_images = self
+                .classes
+                .keys()
+                .any(|known| known == class || known.starts_with(&around));
+            if !class.is_empty() && !has_images && !files.iter().all(is_hidden) {
+                receipt.without_images.push(class.into());
+            }
+        }
+        receipt.skipped.values_mut().for_each(|files| files.sort());
+        receipt
+    }
+}
+
+/// What a file is called after its last point, in lower case; `.` if it is hidden.
+fn ending(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    if name.starts_with('.') {
+        return String::from(".");
+    }
+    file.extension().map_or_else(String::new, |ending| {
+        ending.to_string_lossy().to_lowercase()
+    })
+}
+
+fn below(root: &Path, file: &Path) -> PathBuf {
+    file.strip_prefix(root).unwrap_or(file).to_owned()
+}
+
+/// Every image in the order of the data set.
+fn places(root: &Path, classes: &ClassFiles) -> Vec<Place> {
+    let of_class = |(class, files): (&String, &Vec<PathBuf>)| {
+        let place = |file: &PathBuf| Place {
+            class: class.clone(),
+            file: below(root, file),
+        };
+        files.iter().map(place).collect::<Vec<_>>()
+    };
+    classes.iter().flat_map(of_class).collect()
+}
+
+fn collect(folder: &Path, class: &str, depth: usize, found: &mut Found) -> Result<(), DataError> {
     if depth > MAX_DEPTH {
         let problem =
             format!("more than {MAX_DEPTH} folders deep, or a link that leads in a circle");
@@ -112,6 +251,8 @@ fn collect(
             ));
         };
         if name.starts_with('.') {
+            let others = found.others.entry(class.to_owned()).or_default();
+            others.push(path);
             continue;
         }
         // Follows links: a link to a folder of images counts as that folder.
@@ -123,16 +264,13 @@ fn collect(
             } else {
                 format!("{class}/{name}")
             };
-            collect(&path, &class, depth + 1, classes)?;
+            collect(&path, &class, depth + 1, found)?;
         } else if is_image(&path) {
-            if class.is_empty() {
-                return Err(DataError::malformed(
-                    &path,
-                    "an image outside of any class folder",
-                    LAYOUT,
-                ));
-            }
-            classes.entry(class.to_owned()).or_default().push(path);
+            let files = found.classes.entry(class.to_owned()).or_default();
+            files.push(path);
+        } else {
+            let others = found.others.entry(class.to_owned()).or_default();
+            others.push(path);
         }
     }
     Ok(())
@@ -169,18 +307,41 @@ fn is_image(path: &Path) -> bool {
         .is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
 }
 
-/// Reads every file once: only then is it known whether the cache still tells the truth.
-fn content_digest(classes: &ClassFiles) -> Result<String, DataError> {
+/// Reads every file once: only then is it known whether the cache still tells the truth. The receipt gets the headers and
+/// which files are equal.
+fn content_digest(
+    root: &Path,
+    classes: &ClassFiles,
+    receipt: &mut Receipt,
+) -> Result<String, DataError> {
     let files: Vec<(&String, &PathBuf)> = classes
         .iter()
         .flat_map(|(class, files)| files.iter().map(move |file| (class, file)))
         .collect();
     let digests = files
         .par_iter()
-        .map(|(_, file)| Ok(Sha256::digest(read(file)?)))
+        .map(|(_, file)| {
+            let bytes = read(file)?;
+            Ok((Sha256::digest(&bytes), picture::header(&bytes).ok()))
+        })
         .collect::<Result<Vec<_>, DataError>>()?;
+    let mut headers: BTreeMap<Header, usize> = BTreeMap::new();
+    let mut equal: BTreeMap<&[u8], Vec<Place>> = BTreeMap::new();
+    for ((digest, header), place) in digests.iter().zip(places(root, classes)) {
+        match header {
+            Some(header) => *headers.entry(*header).or_default() += 1,
+            None => receipt.n_without_header += 1,
+        }
+        equal.entry(digest.as_slice()).or_default().push(place);
+    }
+    receipt.headers = headers.into_iter().collect();
+    receipt.equal = equal
+        .into_values()
+        .filter(|group| group.len() > 1)
+        .collect();
+    receipt.equal.sort_by(|a, b| a[0].file.cmp(&b[0].file));
     let mut hasher = Sha256::new();
-    for ((class, _), digest) in files.iter().zip(&digests) {
+    for ((class, _), (digest, _)) in files.iter().zip(&digests) {
         hasher.update((class.len() as u64).to_le_bytes());
         hasher.update(class.as_bytes());
         hasher.update(digest);
@@ -195,25 +356,31 @@ fn read(file: &Path) -> Result<Vec<u8>, DataError> {
 fn decode(name: &str, classes: &ClassFiles, side: usize, ink: Ink) -> Result<Dataset, DataError> {
     let mut images = Vec::with_capacity(classes.len());
     let mut rings = Vec::new();
+    let mut n_colour = 0;
     for (class, files) in classes {
         let mut pixels = vec![0_u8; files.len() * side * side];
         let of_class = pixels
             .par_chunks_exact_mut(side * side)
             .zip(files)
             .map(|(out, file)| {
-                let image = picture::decode_grey(&read(file)?).map_err(|error| {
-                    DataError::malformed(
-                        file,
-                        format!("not a readable image: {error}"),
-                        "repair or remove it",
-                    )
-                })?;
+                let (image, has_colour) =
+                    picture::decode_upright(&read(file)?).map_err(|error| {
+                        DataError::malformed(
+                            file,
+                            format!("not a readable image: {error}"),
+                            "repair or remove it",
+                        )
+                    })?;
                 let (height, width) = (image.height() as usize, image.width() as usize);
                 resize::area(image.as_raw(), height, width, side, out);
-                Ok(Ring::of(image.as_raw(), height, width))
+                Ok((Ring::of(image.as_raw(), height, width), has_colour))
             })
             .collect::<Result<Vec<_>, DataError>>()?;
-        rings.extend(of_class);
+        n_colour += of_class
+            .iter()
+            .filter(|(_, has_colour)| *has_colour)
+            .count();
+        rings.extend(of_class.into_iter().map(|(ring, _)| ring));
         images.push(ClassImages {
             name: class.clone(),
             alphabet: class
@@ -224,7 +391,16 @@ fn decode(name: &str, classes: &ClassFiles, side: usize, ink: Ink) -> Result<Dat
         });
     }
     let mut dataset = Dataset::from_classes(name, side, images)?;
-    if ink.is_dark(rings) {
+    let (sum, n_pixels) = rings
+        .iter()
+        .fold((0, 0), |(sum, n), ring| (sum + ring.sum, n + ring.n_pixels));
+    let is_inverted = ink.is_dark(rings);
+    dataset.decoding = Some(Decoding {
+        is_inverted,
+        ring_mean: u8::try_from(sum / n_pixels.max(1)).unwrap_or(u8::MAX),
+        n_colour,
+    });
+    if is_inverted {
         dataset
             .pixels
             .par_iter_mut()

@@ -54,6 +54,7 @@ pub mod omniglot;
 pub mod archive;
 pub mod cache;
 pub mod picture;
+pub mod receipt;
 pub mod resize;
 
 #[cfg(feature = "fetch")]
@@ -76,6 +77,7 @@ pub use key::{Seeds, Stream};
 pub use lake_runs::lake_runs;
 pub use picture::Ink;
 pub use pool::TaskPool;
+pub use receipt::Receipt;
 pub use registry::{OpenOptions, SOURCES, Source, open};
 pub use rotation::{Intensity, Rotations};
 pub use sampler::Sampler;

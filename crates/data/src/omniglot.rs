@@ -138,6 +138,8 @@ fn decode(archives: &[(&Path, Vec<u8>)], side: usize) -> Result<Dataset, DataErr
         classes,
         alphabets,
         digest: digest::hex(&hasher.finalize()),
+        decoding: None,
+        receipt: None,
     })
 }
 

@@ -1,11 +1,14 @@
 //! Pictures in files: decoded to grey bytes, and which end of the scale is ink.
 
 use std::fmt;
+use std::io::Cursor;
 use std::str::FromStr;
 
-use image::{DynamicImage, GrayImage};
+use image::metadata::Orientation;
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageReader};
 use serde::{Deserialize, Serialize};
 
+use crate::receipt::Header;
 use crate::{DataError, choice};
 
 /// Which end of the grey scale is ink. What is dark is inverted on loading: in a [`crate::Dataset`] ink is bright.
@@ -62,8 +65,8 @@ impl FromStr for Ink {
 /// Sum and number of the outermost pixels of an image, whole numbers so that no order of adding matters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ring {
-    sum: u64,
-    n_pixels: u64,
+    pub(crate) sum: u64,
+    pub(crate) n_pixels: u64,
 }
 
 impl Ring {
@@ -88,17 +91,59 @@ impl Ring {
     }
 }
 
-/// Decodes PNG, JPEG or BMP bytes (by content, not by name) to grey.
+/// What the header of an image file says; its pixels are not decoded.
+///
+/// # Errors
+/// The decoder's message.
+pub(crate) fn header(bytes: &[u8]) -> Result<Header, image::ImageError> {
+    let mut decoder = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()?
+        .into_decoder()?;
+    let (width, height) = decoder.dimensions();
+    let colour = decoder.color_type();
+    Ok(Header {
+        width,
+        height,
+        channels: colour.channel_count(),
+        depth: colour.bits_per_pixel() / u16::from(colour.channel_count()),
+        has_alpha: colour.has_alpha(),
+        is_turned: decoder.orientation()? != Orientation::NoTransforms,
+    })
+}
+
+/// Decodes PNG, JPEG, BMP, TIFF or WebP bytes (by content, not by name) to grey, and tells whether colour was lost.
 ///
 /// Colour becomes luma (Rec. 709 weights, as the `image` crate has them); transparent pixels are laid over white,
-/// since scanned and drawn images mean paper by them; the orientation tag of a JPEG is not followed.
+/// since scanned and drawn images mean paper by them; the orientation tag of EXIF is followed.
+///
+/// # Errors
+/// The decoder's message.
+pub(crate) fn decode_upright(bytes: &[u8]) -> Result<(GrayImage, bool), image::ImageError> {
+    let mut decoder = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()?
+        .into_decoder()?;
+    let orientation = decoder.orientation()?;
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    let has_colour = image.color().has_color()
+        && image.to_rgba8().pixels().any(|pixel| {
+            let [red, green, blue, alpha] = pixel.0;
+            alpha > 0 && (red != green || green != blue)
+        });
+    Ok((grey(image), has_colour))
+}
+
+/// As [`decode_upright`], without a look at EXIF and colour: for archives that have neither.
 ///
 /// # Errors
 /// The decoder's message.
 pub(crate) fn decode_grey(bytes: &[u8]) -> Result<GrayImage, image::ImageError> {
-    let image = image::load_from_memory(bytes)?;
+    Ok(grey(image::load_from_memory(bytes)?))
+}
+
+fn grey(image: DynamicImage) -> GrayImage {
     if !image.color().has_alpha() {
-        return Ok(image.into_luma8());
+        return image.into_luma8();
     }
     let mut image = image.into_rgba8();
     for pixel in image.pixels_mut() {
@@ -109,7 +154,7 @@ pub(crate) fn decode_grey(bytes: &[u8]) -> Result<GrayImage, image::ImageError> 
         }
         pixel[3] = 255;
     }
-    Ok(DynamicImage::ImageRgba8(image).into_luma8())
+    DynamicImage::ImageRgba8(image).into_luma8()
 }
 
 #[cfg(test)]

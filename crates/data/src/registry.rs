@@ -71,7 +71,7 @@ pub const SOURCES: &[Source] = &[
     Source {
         name: "folder",
         spec: "folder:PATH",
-        summary: "your own PNG, JPEG or BMP images: a folder for each class, optionally within alphabets or train/val/test",
+        summary: "your own PNG, JPEG, BMP, TIFF or WebP images: a folder for each class, optionally within alphabets or train/val/test",
         takes_ink: true,
         open: |path, options| {
             let path = required("folder", path)?;

@@ -69,12 +69,10 @@ impl Sampler {
                 ("", "")
             };
             return Err(DataError::TooFew {
-                what: format!("classes of `{}`{where_} for n_way", dataset.name),
+                what: format!("classes of `{}`{where_} for way", dataset.name),
                 needed: shape.n_way,
                 available: largest,
-                next_step: format!(
-                    "lower n_way to {largest} or less, give this part of the split more classes{else_}"
-                ),
+                next_step: too_few_classes(largest, else_),
             });
         }
         let pools = pools
@@ -189,6 +187,16 @@ impl Sampler {
     }
 }
 
+/// What to do where a part of the split has no more than `largest` classes to draw from.
+fn too_few_classes(largest: usize, else_: &str) -> String {
+    if largest < 2 {
+        return format!(
+            "an episode takes 2 classes or more, and no class is in two parts of a split: a problem of two classes cannot be meta-learnt from alone, so bring more classes of the same kind, or give this part of the split more of them{else_}"
+        );
+    }
+    format!("lower way to {largest} or less, give this part of the split more classes{else_}")
+}
+
 /// The generator of one class of an episode.
 fn sub_stream(rng: &ChaCha8Rng, slot: u32) -> ChaCha8Rng {
     let mut rng = rng.clone();
@@ -198,9 +206,9 @@ fn sub_stream(rng: &ChaCha8Rng, slot: u32) -> ChaCha8Rng {
 
 fn check_shape(shape: EpisodeShape) -> Result<(), DataError> {
     let checks = [
-        ("n_way", shape.n_way, 2),
-        ("k_shot", shape.k_shot, 1),
-        ("n_query", shape.n_query, 1),
+        ("way", shape.n_way, 2),
+        ("shot", shape.k_shot, 1),
+        ("query", shape.n_query, 1),
     ];
     for (setting, value, minimum) in checks {
         if value < minimum {
@@ -264,7 +272,7 @@ fn check_images(
         .count();
     Err(DataError::TooFew {
         what: format!(
-            "images of class `{}` for k_shot {} + n_query {} ({n_small} of {} classes are too small)",
+            "images of class `{}` for shot {} + query {} ({n_small} of {} classes are too small)",
             dataset.classes[smallest.class_idx as usize].name,
             shape.k_shot,
             shape.n_query,
@@ -272,7 +280,9 @@ fn check_images(
         ),
         needed,
         available,
-        next_step: "lower n_query or k_shot, or leave such classes out".into(),
+        next_step: format!(
+            "lower query or shot, or leave such classes out (data.min_images = {needed})"
+        ),
     })
 }
 

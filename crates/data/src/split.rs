@@ -3,6 +3,7 @@
 //! Published lists of Omniglot are compiled in (`published.rs`); any data set can be split by chance (`random.rs`) or
 //! as its folders say. A [`Split`] is checked when it is made: no class in two parts, none forgotten.
 
+mod equal;
 mod published;
 mod random;
 mod rule;

@@ -48,7 +48,8 @@ pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) 
         side: data.size,
         ink: data.ink.parse()?,
     };
-    Ok(metastable_data::open(&data.set, &options)?)
+    let dataset = metastable_data::open(&data.set, &options)?;
+    Ok(dataset.without_small(data.min_images)?)
 }
 
 /// Whether there is a source of that name.

@@ -118,6 +118,7 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
     let text = study.to_toml()?;
     let index = folder.index(study, &text, store, &runs)?;
     folder.write(&index, &text)?;
+    folder.write_receipts(&runs)?;
     let stop = Stop::listen()?;
     let progress = Progress::new(&study.head.name, runs.len());
     progress.say(&format!(

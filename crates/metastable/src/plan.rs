@@ -143,8 +143,12 @@ impl<'d> Shelf<'d> {
     /// The material of a run, and the digest of its split.
     fn material(&mut self, study: &Study, seeds: &Seeds) -> Result<(Arc<Material>, String)> {
         let (data, glyphs) = (&study.data, &study.glyphs);
-        let set = serde_json::to_string(&(&data.set, data.size, &data.ink, glyphs))?;
-        let key = format!("{set} {} {}", data.split, seeds.split);
+        let set =
+            serde_json::to_string(&(&data.set, data.size, &data.ink, data.min_images, glyphs))?;
+        let key = format!(
+            "{set} {} {} {}",
+            data.split, seeds.split, data.allow_duplicates
+        );
         if let Some((material, digest)) = self.materials.get(&key) {
             return Ok((Arc::clone(material), digest.clone()));
         }
@@ -153,6 +157,9 @@ impl<'d> Shelf<'d> {
             Some(dataset) => Arc::clone(dataset),
             None => {
                 let dataset = dataset::load(data, glyphs, self.data_dir).map_err(at_place)?;
+                if let Some(receipt) = &dataset.receipt {
+                    eprint!("{receipt}");
+                }
                 let dataset = Arc::new(dataset);
                 self.datasets.insert(set, Arc::clone(&dataset));
                 dataset

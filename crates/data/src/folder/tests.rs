@@ -97,7 +97,7 @@ fn alphabets_and_parts_come_from_the_folders() {
         .unwrap_err()
         .to_string();
     assert!(
-        message.contains("class `loose` is not below train"),
+        message.contains("class `loose` is not below train (or base)"),
         "{message}"
     );
 }
@@ -164,4 +164,156 @@ fn what_cannot_be_read_is_named() {
             .to_string()
             .contains("nowhere")
     );
+}
+
+/// A drawing of an even grey `level` with one bright corner, in the format that the name says.
+fn drawing(path: &Path, level: u8) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let pixel = |x, y| image::Luma([if x + y == 0 { 255 } else { level }]);
+    image::DynamicImage::ImageLuma8(image::GrayImage::from_fn(4, 4, pixel))
+        .into_rgb8()
+        .save(path)
+        .unwrap();
+}
+
+#[test]
+fn tiff_and_webp_are_the_same_pixels_as_png() {
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["a/1.png", "b/1.tif", "c/1.tiff", "d/1.webp"] {
+        drawing(&dir.path().join(file), 40);
+    }
+    let dataset = load(dir.path(), 4, Ink::Bright, None).unwrap();
+    assert_eq!(names(&dataset), ["a", "b", "c", "d"]);
+    for image_idx in 1..4 {
+        assert_eq!(dataset.image(image_idx), dataset.image(0));
+    }
+    assert_eq!((dataset.image(0)[0], dataset.image(0)[5]), (255, 40));
+}
+
+#[test]
+fn the_receipt_names_what_is_left_and_what_is_equal() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("mine");
+    let cache = Cache::new(dir.path().join("cache"));
+    drawing(&root.join("a/1.png"), 10);
+    drawing(&root.join("a/2.png"), 20);
+    fs::copy(root.join("a/1.png"), root.join("a/copy.png")).unwrap();
+    drawing(&root.join("b/1.png"), 30);
+    fs::copy(root.join("b/1.png"), root.join("a/other.png")).unwrap();
+    write(&root.join("b/blank.png"), 7, 7);
+    fs::create_dir_all(root.join("c")).unwrap();
+    fs::write(root.join("c/1.heic"), "another format").unwrap();
+    fs::write(root.join("notes.txt"), "a note").unwrap();
+    image::RgbImage::from_pixel(4, 4, image::Rgb([200, 0, 0]))
+        .save(root.join("b/red.png"))
+        .unwrap();
+    let cold = load(&root, 4, Ink::Auto, Some(&cache)).unwrap();
+    let warm = load(&root, 4, Ink::Auto, Some(&cache)).unwrap();
+    assert_eq!(cold.receipt, warm.receipt, "the cache tells as much");
+    let receipt = cold.receipt.unwrap();
+    assert_eq!(receipt.classes, [("a".to_owned(), 4), ("b".to_owned(), 3)]);
+    assert_eq!(receipt.skipped["heic"], [PathBuf::from("c/1.heic")]);
+    assert_eq!(receipt.skipped["txt"], [PathBuf::from("notes.txt")]);
+    assert_eq!(receipt.without_images, [PathBuf::from("c")]);
+    let files = |places: &[Place]| -> Vec<PathBuf> {
+        places.iter().map(|place| place.file.clone()).collect()
+    };
+    assert_eq!(receipt.equal.len(), 2);
+    let over: Vec<_> = receipt.equal_over_classes().map(|g| files(g)).collect();
+    assert_eq!(
+        over,
+        [["a/other.png", "b/1.png"].map(PathBuf::from).to_vec()]
+    );
+    assert_eq!(
+        files(&receipt.constant),
+        ["b/blank.png", "b/red.png"].map(PathBuf::from)
+    );
+    assert_eq!(receipt.decoding.n_colour, 1, "grey stored as RGB is grey");
+    let text = receipt.to_string();
+    for part in [
+        "7 images of 2 classes",
+        "1 images have colours",
+        "c/1.heic",
+        "a/1.png = a/copy.png",
+    ] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+}
+
+#[test]
+fn equal_pictures_in_two_parts_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (idx, class) in [(1, "base/lion"), (2, "Meta_Val/owl"), (3, "novel/eel")] {
+        drawing(&dir.path().join(class).join("1.png"), 10 * idx);
+    }
+    let split = |dataset: &Dataset| Split::new(dataset, &SplitRule::Folders, &Seeds::all(0));
+    let dataset = load(dir.path(), 4, Ink::Auto, None).unwrap();
+    let parts = split(&dataset).unwrap();
+    assert_eq!(parts.class_names(&dataset, MetaSplit::Test), ["novel/eel"]);
+    parts.refuse_equal_over_parts(&dataset).unwrap();
+
+    let copy = dir.path().join("novel/eel/2.png");
+    fs::copy(dir.path().join("base/lion/1.png"), copy).unwrap();
+    let dataset = load(dir.path(), 4, Ink::Auto, None).unwrap();
+    let refused = split(&dataset).unwrap().refuse_equal_over_parts(&dataset);
+    let message = refused.unwrap_err().to_string();
+    assert!(
+        message.contains("base/lion/1.png = novel/eel/2.png")
+            && message.contains("data.allow_duplicates = true"),
+        "{message}"
+    );
+}
+
+#[test]
+fn small_classes_are_left_out_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    for (idx, file) in (1..).zip(["a/1.png", "a/2.png", "b/1.png", "c/1.png", "c/2.png"]) {
+        drawing(&dir.path().join(file), 10 * idx);
+    }
+    let whole = load(dir.path(), 4, Ink::Auto, None).unwrap();
+    let all = whole.clone().without_small(1).unwrap();
+    assert_eq!((&all.digest, &all.pixels), (&whole.digest, &whole.pixels));
+    let dataset = whole.clone().without_small(2).unwrap();
+    assert_eq!(names(&dataset), ["a", "c"]);
+    assert_eq!(
+        (dataset.image(1), dataset.image(2)),
+        (whole.image(1), whole.image(3))
+    );
+    assert_ne!(dataset.digest, whole.digest);
+    assert_eq!(dataset.receipt.unwrap().left_out, [("b".to_owned(), 1)]);
+    assert!(
+        whole
+            .without_small(3)
+            .unwrap_err()
+            .to_string()
+            .contains("3 needed, 2 there")
+    );
+}
+
+#[test]
+fn tables_say_which_image_is_of_which_class() {
+    let dir = tempfile::tempdir().unwrap();
+    for idx in 0..5 {
+        drawing(&dir.path().join(format!("images/{idx}.png")), 10 * idx);
+    }
+    let table = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    table(
+        "train.csv",
+        "filename,label\r\n0.png,\"big, cat\"\r\n1.png,dog\r\n",
+    );
+    table("val.csv", "label,filename\nowl,images/2.png\n");
+    table("test.csv", "filename,label\n3.png,eel\n");
+    let dataset = load(dir.path(), 4, Ink::Auto, None).unwrap();
+    assert_eq!(
+        names(&dataset),
+        ["test/eel", "train/big, cat", "train/dog", "val/owl"]
+    );
+    assert_eq!(dataset.image(1)[5], 0);
+    let receipt = dataset.receipt.unwrap();
+    assert_eq!(receipt.unlisted, [PathBuf::from("images/4.png")]);
+    table("test.csv", "filename,label\n3.png,eel\n9.png,eel\n");
+    let message = load(dir.path(), 4, Ink::Auto, None)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("line 3: no image `9.png`"), "{message}");
 }

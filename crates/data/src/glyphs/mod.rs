@@ -106,6 +106,8 @@ pub fn generate(config: &GlyphsConfig) -> Result<Dataset, DataError> {
         pixels,
         classes: classes(config),
         alphabets: (1..=config.n_alphabets).map(alphabet_name).collect(),
+        decoding: None,
+        receipt: None,
     })
 }
 

@@ -353,7 +353,7 @@ fn requests_beyond_the_data_name_both_numbers() {
         &all,
         [13, 1, 1],
         false,
-        &["13 needed, 12 there", "lower n_way to 12"],
+        &["13 needed, 12 there", "lower way to 12"],
     );
     check_refused(
         &all,
@@ -365,11 +365,11 @@ fn requests_beyond_the_data_name_both_numbers() {
         &all,
         [5, 6, 15],
         false,
-        &["k_shot 6 + n_query 15", "21 needed, 20 there", "12 of 12"],
+        &["shot 6 + query 15", "21 needed, 20 there", "12 of 12"],
     );
-    check_refused(&all, [1, 1, 1], false, &["n_way = 1", "2 or more"]);
-    check_refused(&all, [5, 0, 1], false, &["k_shot = 0"]);
-    check_refused(&all, [5, 1, 0], false, &["n_query = 0"]);
+    check_refused(&all, [1, 1, 1], false, &["way = 1", "2 or more"]);
+    check_refused(&all, [5, 0, 1], false, &["shot = 0"]);
+    check_refused(&all, [5, 1, 0], false, &["query = 0"]);
     check_refused(&[0, 1, 1], [2, 1, 1], false, &["listed twice"]);
     check_refused(&[0, 99], [2, 1, 1], false, &["99", "has 12 classes"]);
     check_refused(&[], [5, 1, 1], false, &["5 needed, 0 there"]);

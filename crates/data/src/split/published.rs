@@ -47,19 +47,24 @@ pub(super) fn vinyals(dataset: &Dataset, rule: &SplitRule) -> Result<Parts, Data
     look_up(dataset, rule, names, &part_of)
 }
 
-/// The part that the first folder of a class's path names, and the rest of the path.
+/// The part that the first folder of a class's path names, and the rest of the path. Letters may be large or small, and
+/// `meta_`, `meta-` or `meta` may stand before the name: `Train`, `meta_val`, `metatest`; `base` and `novel` are train and test.
 pub(crate) fn part_of_folder(class: &str) -> Option<(MetaSplit, &str)> {
     let (folder, rest) = class.split_once('/')?;
-    let part = match folder {
-        "train" => MetaSplit::Train,
-        "val" | "valid" | "validation" => MetaSplit::Validation,
-        "test" => MetaSplit::Test,
+    let folder = folder.to_lowercase();
+    let name = folder.strip_prefix("meta").map_or(folder.as_str(), |rest| {
+        rest.trim_start_matches(['_', '-', ' '])
+    });
+    let part = match name {
+        "train" | "training" | "base" => MetaSplit::Train,
+        "val" | "valid" | "validation" | "dev" => MetaSplit::Validation,
+        "test" | "testing" | "novel" => MetaSplit::Test,
         _ => return None,
     };
     Some((part, rest))
 }
 
-/// The first folder of a class's path: `train`, `val` (or `valid`, `validation`), `test`.
+/// The first folder of a class's path, as [`part_of_folder`] reads it.
 pub(super) fn folders(dataset: &Dataset, rule: &SplitRule) -> Result<Parts, DataError> {
     let mut first_seen: BTreeMap<&str, MetaSplit> = BTreeMap::new();
     let mut parts = Vec::with_capacity(dataset.classes.len());
@@ -68,7 +73,10 @@ pub(super) fn folders(dataset: &Dataset, rule: &SplitRule) -> Result<Parts, Data
             return Err(error(
                 dataset,
                 rule,
-                format!("class `{}` is not below train, val or test", class.name),
+                format!(
+                    "class `{}` is not below train (or base), val or test (or novel)",
+                    class.name
+                ),
                 "lay the images out as root/{train,val,test}/class/, or use the split `random`",
             ));
         };

@@ -7,6 +7,7 @@
 //!   runs/LABEL   the run of that name: a link into the store
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -156,6 +157,20 @@ impl StudyFolder {
         let sealed = Sealed::new(index.clone())?;
         write_whole(&self.out.join("runs.json"), &sealed.to_bytes()?)?;
         self.unlink_strangers(index)
+    }
+
+    /// Writes `data.txt`: what was understood of the folders of images that the runs learn from, if they learn from any.
+    pub(crate) fn write_receipts(&self, runs: &[Planned]) -> Result<()> {
+        let receipts: BTreeSet<String> = runs
+            .iter()
+            .filter_map(|run| run.material.dataset.receipt.as_ref())
+            .map(ToString::to_string)
+            .collect();
+        if receipts.is_empty() {
+            return Ok(());
+        }
+        let text = receipts.into_iter().collect::<Vec<_>>().join("\n");
+        write_whole(&self.out.join("data.txt"), text.as_bytes())
     }
 
     /// Reads what the study is, and checks both files.

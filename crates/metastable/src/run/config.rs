@@ -149,8 +149,13 @@ fn set_name(set: &str) -> String {
             |stem| stem.to_string_lossy().into_owned(),
         ),
     };
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-    name.chars().map(plain).collect()
+    // Letters of every script are kept, and marks that belong to them: two sets are not to be called the same.
+    let is_plain = |c: &char| {
+        c.is_ascii_alphanumeric() || !(c.is_ascii() || c.is_whitespace() || c.is_control())
+    };
+    name.chars()
+        .map(|c| if is_plain(&c) { c } else { '_' })
+        .collect()
 }
 
 /// Leaves of a JSON tree by dotted path; absent values are left out.
@@ -197,4 +202,18 @@ pub(crate) fn differences(
             })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::set_name;
+
+    #[test]
+    fn sets_in_any_script_have_names_of_their_own() {
+        assert_eq!(set_name("folder:/a/my set.v1"), "my_set");
+        assert_eq!(set_name("folder:原型"), "原型");
+        assert_eq!(set_name("folder:网络"), "网络");
+        // The mark of a decomposed letter, as some systems list it, and a space that is not ASCII's.
+        assert_eq!(set_name("folder:Cafe\u{301}\u{3000}x"), "Cafe\u{301}_x");
+    }
 }

@@ -37,6 +37,9 @@ impl Material {
     pub(crate) fn of(dataset: Arc<Dataset>, data: &DataSettings, seeds: &Seeds) -> Result<Self> {
         let rule: SplitRule = data.split.parse()?;
         let split = Split::new(&dataset, &rule, seeds)?;
+        if !data.allow_duplicates {
+            split.refuse_equal_over_parts(&dataset)?;
+        }
         Ok(Self { dataset, split })
     }
 

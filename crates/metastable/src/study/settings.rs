@@ -45,7 +45,7 @@ impl Head {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
         require(
             !self.name.is_empty() && self.name.chars().all(plain) && !self.name.starts_with('.'),
             "name",
@@ -81,6 +81,10 @@ pub(crate) struct DataSettings {
     pub(crate) test_rotations: String,
     /// Whether all classes of an episode are of one alphabet.
     pub(crate) within_alphabet: bool,
+    /// Whether the same picture may be in two parts of the split (classes for training, validation, test).
+    pub(crate) allow_duplicates: bool,
+    /// Classes with fewer images are left out before the split; 0 for none. Shot + query is what an episode needs.
+    pub(crate) min_images: usize,
 }
 
 impl Default for DataSettings {
@@ -94,6 +98,8 @@ impl Default for DataSettings {
             rotations: String::from("off"),
             test_rotations: String::from("off"),
             within_alphabet: false,
+            allow_duplicates: false,
+            min_images: 0,
         }
     }
 }

@@ -115,7 +115,14 @@ fn a_run_that_diverged_is_neither_proven_nor_refuted() {
 fn constant_images_do_not_refute_a_run() {
     let bench = Bench::new(&[]);
     bench.blank_images("mine");
-    let folder = ["--dataset", "folder:mine", "--split", "random:4,4,4"];
+    let folder = [
+        "--dataset",
+        "folder:mine",
+        "--split",
+        "random:4,4,4",
+        "--set",
+        "data.allow_duplicates=true",
+    ];
     bench.experiment(&[&folder[..], &["--out", "out"]].concat());
     for row in rows(&bench) {
         assert_eq!(refuted(&row), [""; 0], "{row}");

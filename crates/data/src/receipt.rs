@@ -1,0 +1,275 @@
+//! What was understood of a folder of images: what was read, what was skipped and why, which files are equal.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Dataset;
+
+/// Most names that a line of the text lists; the rest is a number.
+const MAX_NAMES: usize = 8;
+
+/// What only decoding tells; kept in the cache beside the pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decoding {
+    /// Whether bytes were inverted, so that ink is bright.
+    pub is_inverted: bool,
+    /// Mean of the outermost ring of pixels of all images, 0 (black) to 255 (white), rounded down.
+    pub ring_mean: u8,
+    /// Images in which red, green and blue differ somewhere.
+    pub n_colour: usize,
+}
+
+/// What the header of one image file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Header {
+    /// Width in pixels, as stored.
+    pub width: u32,
+    /// Height in pixels, as stored.
+    pub height: u32,
+    /// Channels, alpha included.
+    pub channels: u8,
+    /// Bits of a channel.
+    pub depth: u16,
+    /// Whether one channel is alpha.
+    pub has_alpha: bool,
+    /// Whether an EXIF tag asks for the image to be turned.
+    pub is_turned: bool,
+}
+
+/// Where a file lies: the name of its class, and its path below the root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Name of its class.
+    pub class: String,
+    /// Its path below the root.
+    pub file: PathBuf,
+}
+
+/// The receipt of a folder of images.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The folder.
+    pub root: PathBuf,
+    /// Name of each class with its number of images.
+    pub classes: Vec<(String, usize)>,
+    /// How many files have each header.
+    pub headers: Vec<(Header, usize)>,
+    /// Files whose header cannot be read; decoding names the first.
+    pub n_without_header: usize,
+    /// Files that were not read, by the ending of their names (`""`: none; `.`: hidden), below the root.
+    pub skipped: BTreeMap<String, Vec<PathBuf>>,
+    /// Images that no table lists, where CSV files tell the classes.
+    pub unlisted: Vec<PathBuf>,
+    /// Folders that hold files, but no image: classes that are not there.
+    pub without_images: Vec<PathBuf>,
+    /// Groups of two or more files with equal bytes.
+    pub equal: Vec<Vec<Place>>,
+    /// Images that are of one grey value everywhere once resized.
+    pub constant: Vec<Place>,
+    /// Classes that were left out because they are small, with their number of images.
+    pub left_out: Vec<(String, usize)>,
+    /// What decoding told.
+    pub decoding: Decoding,
+}
+
+impl Receipt {
+    /// Finds the constant images of a data set whose images are in the order of `places`.
+    pub(crate) fn look_at(&mut self, dataset: &Dataset, places: &[Place]) {
+        self.constant = places
+            .iter()
+            .enumerate()
+            .filter(|(image_idx, _)| {
+                let image = dataset.image(*image_idx);
+                image.iter().all(|byte| *byte == image[0])
+            })
+            .map(|(_, place)| place.clone())
+            .collect();
+    }
+
+    /// Groups of equal files that lie in two or more classes.
+    pub fn equal_over_classes(&self) -> impl Iterator<Item = &Vec<Place>> {
+        self.equal.iter().filter(|group| {
+            let classes: BTreeSet<_> = group.iter().map(|place| &place.class).collect();
+            classes.len() > 1
+        })
+    }
+
+    /// Whether there is anything a reader should know before a training.
+    #[must_use]
+    pub fn has_warnings(&self) -> bool {
+        !self.skipped.is_empty()
+            || !self.without_images.is_empty()
+            || !self.equal.is_empty()
+            || !self.constant.is_empty()
+            || self.decoding.n_colour > 0
+    }
+}
+
+/// Some names, and how many more there are.
+fn some<'a>(names: impl ExactSizeIterator<Item = String> + 'a) -> String {
+    let n_names = names.len();
+    let mut text = names.take(MAX_NAMES).collect::<Vec<_>>().join(", ");
+    if n_names > MAX_NAMES {
+        let _ = write!(text, " and {} more", n_names - MAX_NAMES);
+    }
+    text
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn range(numbers: impl Iterator<Item = usize> + Clone) -> String {
+    let (least, most) = (
+        numbers.clone().min().unwrap_or(0),
+        numbers.max().unwrap_or(0),
+    );
+    if least == most {
+        least.to_string()
+    } else {
+        format!("{least} to {most}")
+    }
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n_images: usize = self.classes.iter().map(|(_, n)| n).sum();
+        writeln!(f, "images of {}", self.root.display())?;
+        writeln!(
+            f,
+            "  read: {n_images} images of {} classes, {} a class",
+            self.classes.len(),
+            range(self.classes.iter().map(|(_, n)| *n))
+        )?;
+        let count = |is: fn(&Header) -> bool| -> usize {
+            let of_kind = self.headers.iter().filter(|(header, _)| is(header));
+            of_kind.map(|(_, n)| n).sum()
+        };
+        writeln!(
+            f,
+            "  stored: {} x {} pixels (width x height), {} channels, {} bits",
+            range(self.headers.iter().map(|(header, _)| header.width as usize)),
+            range(
+                self.headers
+                    .iter()
+                    .map(|(header, _)| header.height as usize)
+            ),
+            range(
+                self.headers
+                    .iter()
+                    .map(|(header, _)| usize::from(header.channels))
+            ),
+            range(
+                self.headers
+                    .iter()
+                    .map(|(header, _)| usize::from(header.depth))
+            ),
+        )?;
+        let (deep, alpha) = (count(|h| h.depth > 8), count(|h| h.has_alpha));
+        let turned = count(|h| h.is_turned);
+        if deep > 0 {
+            writeln!(
+                f,
+                "  depth: {deep} images have more than 8 bits; 8 are used"
+            )?;
+        }
+        if alpha > 0 {
+            writeln!(f, "  alpha: {alpha} images, laid on white paper")?;
+        }
+        if turned > 0 {
+            writeln!(f, "  turned: {turned} images, as their EXIF tag asks")?;
+        }
+        let (ring, kept) = (self.decoding.ring_mean, self.decoding.is_inverted);
+        writeln!(
+            f,
+            "  ink: {} (mean of the border: {ring} of 255; `data.ink` decides otherwise)",
+            if kept {
+                "dark on bright, inverted"
+            } else {
+                "bright on dark, kept"
+            }
+        )?;
+        if self.decoding.n_colour > 0 {
+            writeln!(
+                f,
+                "  WARNING colour: {} images have colours and BECOME GREY; classes that differ in colour alone cannot be told apart",
+                self.decoding.n_colour
+            )?;
+        }
+        for (ending, files) in &self.skipped {
+            let kind = match ending.as_str() {
+                "" => String::from("without an ending"),
+                "." => String::from("hidden"),
+                ending => format!("of type .{ending}"),
+            };
+            let names = some(files.iter().map(|file| shown(file)));
+            writeln!(f, "  skipped: {} files {kind}: {names}", files.len())?;
+        }
+        if !self.unlisted.is_empty() {
+            let names = some(self.unlisted.iter().map(|file| shown(file)));
+            let n_files = self.unlisted.len();
+            writeln!(
+                f,
+                "  skipped: {n_files} images that no CSV file lists: {names}"
+            )?;
+        }
+        if !self.without_images.is_empty() {
+            let names = some(self.without_images.iter().map(|folder| shown(folder)));
+            let n_folders = self.without_images.len();
+            writeln!(
+                f,
+                "  WARNING no class: {n_folders} folders hold files, but no image that can be read: {names}"
+            )?;
+        }
+        if !self.constant.is_empty() {
+            let names = some(self.constant.iter().map(|place| shown(&place.file)));
+            let n_constant = self.constant.len();
+            writeln!(
+                f,
+                "  WARNING blank: {n_constant} images are of one grey value: {names}"
+            )?;
+        }
+        if !self.left_out.is_empty() {
+            let classes: Vec<_> = self
+                .left_out
+                .iter()
+                .map(|(class, n_images)| format!("{class} ({n_images})"))
+                .collect();
+            let (n_classes, names) = (classes.len(), some(classes.into_iter()));
+            writeln!(
+                f,
+                "  left out: {n_classes} classes with fewer images than data.min_images: {names}"
+            )?;
+        }
+        let n_over = self.equal_over_classes().count();
+        let n_within = self.equal.len() - n_over;
+        let names = |group: &Vec<Place>| {
+            let files: Vec<_> = group.iter().map(|place| shown(&place.file)).collect();
+            files.join(" = ")
+        };
+        if n_within > 0 {
+            let within = self
+                .equal
+                .iter()
+                .filter(|group| group.iter().all(|place| place.class == group[0].class));
+            let groups: Vec<_> = within.map(names).collect();
+            writeln!(
+                f,
+                "  WARNING equal: {n_within} pictures are more than once in their class: {}",
+                some(groups.into_iter())
+            )?;
+        }
+        if n_over > 0 {
+            let groups: Vec<_> = self.equal_over_classes().map(names).collect();
+            writeln!(
+                f,
+                "  WARNING equal: {n_over} pictures are in several classes: {}",
+                some(groups.into_iter())
+            )?;
+        }
+        Ok(())
+    }
+}
