@@ -4,16 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{percentile_interval, replicates};
 use crate::components::components;
-use crate::distribution::{normal_quantile, wilson};
+use crate::distribution::{normal_quantile, student_quantile, student_two_sided, wilson};
 use crate::error::{AnalysisError, check_len};
 use crate::estimate::{Estimate, Interval};
-use crate::findings::{Certainty, Finding, points};
+use crate::findings::{Certainty, Finding, p_value, points};
 use crate::fingerprint::{Difference, difference};
 use crate::group::{FIELD_EPISODES, LearnerRuns, SettingRuns};
 use crate::metric::{Measure, Measured, SettingMetric};
 use crate::options::Options;
 use crate::random::index;
 use crate::scores::ScoreMatrix;
+use crate::summary::mean;
 
 /// `P(A > B)` above which a difference is worth acting on (Bouthillier et al. 2021, section 5).
 pub const MEANINGFUL: f64 = 0.75;
@@ -36,9 +37,25 @@ pub struct Comparison {
     pub seeds: Vec<u64>,
     /// Figures; absent if they share no seed, or are not comparable.
     pub paired: Option<PairedComparison>,
+    /// Run means against run means, where a seed was tested by one learner alone and both have two tested runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpaired: Option<UnpairedComparison>,
     /// Why they are not comparable: the field in which two paired runs differ, outside of [`Options::studied`].
     #[serde(default)]
     pub refused: Option<Difference>,
+}
+
+/// Two learners by the means of all their runs, whether or not they share seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnpairedComparison {
+    /// Mean of A's runs minus mean of B's, for other trainings on these tasks.
+    pub difference: Estimate,
+    /// Runs of A and of B.
+    pub n_runs: [usize; 2],
+    /// Welch's degrees of freedom.
+    pub df: f64,
+    /// Two-sided p-value of "no difference".
+    pub p: f64,
 }
 
 /// The figures of a paired comparison.
@@ -120,6 +137,63 @@ pub fn decide(lower: f64, upper: f64) -> Decision {
     }
 }
 
+/// Welch's comparison of two sets of run means: `mean(a) - mean(b)` with standard error `sqrt(s_a^2/n_a + s_b^2/n_b)`
+/// and `df = (v_a + v_b)^2 / (v_a^2/(n_a - 1) + v_b^2/(n_b - 1))`, where `v = s^2/n`. None if either set has fewer than
+/// two runs, or if no run differs from another of its set: then there is no scale to measure by.
+///
+/// # Source
+/// Welch 1947, Biometrika 34, 28-35.
+#[must_use]
+pub fn compare_unpaired(a: &[f64], b: &[f64], level: f64) -> Option<UnpairedComparison> {
+    if a.len() < 2 || b.len() < 2 {
+        return None;
+    }
+    let part = |values: &[f64]| {
+        let center = mean(values);
+        let squares: f64 = values.iter().map(|value| (value - center).powi(2)).sum();
+        let n = values.len() as f64;
+        (center, squares / (n - 1.0) / n, n - 1.0)
+    };
+    let ((mean_a, v_a, df_a), (mean_b, v_b, df_b)) = (part(a), part(b));
+    let variance = v_a + v_b;
+    if variance <= 0.0 {
+        return None;
+    }
+    let df = variance * variance / (v_a * v_a / df_a + v_b * v_b / df_b);
+    let (value, error) = (mean_a - mean_b, variance.sqrt());
+    let half = student_quantile(0.5 + level / 2.0, df) * error;
+    Some(UnpairedComparison {
+        difference: Estimate::new(
+            value,
+            Interval {
+                lower: value - half,
+                upper: value + half,
+                level,
+                method: String::from("Welch over runs"),
+            },
+        ),
+        n_runs: [a.len(), b.len()],
+        df,
+        p: student_two_sided(value / error, df),
+    })
+}
+
+/// Student's interval over seeds, for runs that have one score each; none if all differences are equal.
+fn student_interval(differences: &[f64], level: f64) -> Option<Interval> {
+    let (n, center) = (differences.len() as f64, mean(differences));
+    let squares: f64 = differences.iter().map(|d| (d - center).powi(2)).sum();
+    let error = (squares / (n - 1.0) / n).sqrt();
+    (error > 0.0).then(|| {
+        let half = student_quantile(0.5 + level / 2.0, n - 1.0) * error;
+        Interval {
+            lower: center - half,
+            upper: center + half,
+            level,
+            method: String::from("Student over seeds"),
+        }
+    })
+}
+
 /// Paired comparison of two tables: row `r` of both comes from one seed bundle, column `t` from one task.
 ///
 /// Differs from the paper: the decision takes the wider of the bootstrap interval and Wilson's on each side. When all
@@ -141,6 +215,8 @@ pub fn compare(
     let by_seed = differences.run_means();
     let interval = if differences.n_runs() > 1 && differences.n_tasks() > 1 {
         Some(components(&differences, None, options.level)?.interval)
+    } else if differences.n_runs() > 1 {
+        student_interval(&by_seed, options.level)
     } else {
         None
     };
@@ -189,6 +265,12 @@ fn rows_of(group: &LearnerRuns<'_>, seeds: &[u64]) -> Vec<Vec<f64>> {
     scored.filter_map(|run| run.task_accuracies()).collect()
 }
 
+/// Mean of each run over its tasks.
+fn run_means(group: &LearnerRuns<'_>) -> Vec<f64> {
+    let scores = group.scored.iter().filter_map(|run| run.task_accuracies());
+    scores.map(|scores| mean(&scores)).collect()
+}
+
 /// The field in which the runs of two learners with one seed differ, outside of `studied`.
 fn differing(
     a: &LearnerRuns<'_>,
@@ -234,9 +316,20 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
                 .map(|run| run.seed)
                 .filter(|seed| has(b, *seed))
                 .collect();
-            let refused = seeds
-                .iter()
-                .find_map(|seed| differing(a, b, *seed, &options.studied));
+            let refused = if seeds.is_empty() {
+                let made = (&a.scored[0].fingerprint, &b.scored[0].fingerprint);
+                difference(made.0, made.1, &options.studied)
+            } else {
+                seeds
+                    .iter()
+                    .find_map(|seed| differing(a, b, *seed, &options.studied))
+            };
+            let all_shared = seeds.len() == a.scored.len() && seeds.len() == b.scored.len();
+            let unpaired = if all_shared || refused.is_some() {
+                None
+            } else {
+                compare_unpaired(&run_means(a), &run_means(b), options.level)
+            };
             let paired = if seeds.is_empty() || refused.is_some() {
                 None
             } else {
@@ -252,9 +345,11 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
                 b: b.learner.to_owned(),
                 seeds,
                 paired,
+                unpaired,
                 refused,
             };
             findings.extend(sentence(group.setting, &comparison));
+            findings.extend(unpaired_sentence(group.setting, &comparison));
             result.pairs.push(comparison);
         }
     }
@@ -263,6 +358,39 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
     } else {
         Measured::new(&result, findings)
     }
+}
+
+fn unpaired_sentence(setting: &str, comparison: &Comparison) -> Option<Finding> {
+    let (a, b) = (&comparison.a, &comparison.b);
+    let unpaired = comparison.unpaired.as_ref()?;
+    let interval = unpaired.difference.interval.as_ref()?;
+    let (verdict, certainty) = if interval.contains(0.0) {
+        (
+            format!("{a} and {b} are not distinguishable by the means of all their runs"),
+            Certainty::NotDistinguishable,
+        )
+    } else {
+        let (better, other) = if interval.lower > 0.0 { (a, b) } else { (b, a) };
+        (
+            format!("{better} is better than {other} by the means of all their runs"),
+            Certainty::Distinguishable,
+        )
+    };
+    let text = format!(
+        "{verdict}: {a} minus {b} is {} ({} to {}; Welch, {} runs against {}, {}), for other trainings on these tasks.",
+        points(unpaired.difference.value),
+        points(interval.lower),
+        points(interval.upper),
+        unpaired.n_runs[0],
+        unpaired.n_runs[1],
+        p_value(unpaired.p)
+    );
+    Some(Finding::of_setting(
+        setting,
+        Comparisons::ID,
+        certainty,
+        text,
+    ))
 }
 
 fn sentence(setting: &str, comparison: &Comparison) -> Option<Finding> {
@@ -368,5 +496,32 @@ mod tests {
         assert_eq!(paired.decision, Decision::NotSignificant);
         let itself = compare(&a, &a, &Options::default()).unwrap();
         assert!((itself.probability.value - 0.5).abs() < 1e-15);
+    }
+    /// Welch's df and interval by hand: means 0.2 and 0.5, variances 0.01 and 0.04, so `v = 0.01/3, 0.04/3`,
+    /// `df = (0.05/3)^2 / ((0.01/3)^2/2 + (0.04/3)^2/2) = 2 * 25/17`.
+    #[test]
+    fn runs_without_common_seeds_are_compared_by_welch() {
+        let found = compare_unpaired(&[0.1, 0.2, 0.3], &[0.3, 0.5, 0.7], 0.95).unwrap();
+        assert!((found.df - 50.0 / 17.0).abs() < 1e-9, "{}", found.df);
+        assert!((found.difference.value + 0.3).abs() < 1e-12);
+        let interval = found.difference.interval.unwrap();
+        let half = student_quantile(0.975, 50.0 / 17.0) * (0.05_f64 / 3.0).sqrt();
+        assert!((interval.upper - interval.lower - 2.0 * half).abs() < 1e-12);
+        assert!(interval.contains(0.0) && found.p > 0.05);
+        assert!(compare_unpaired(&[0.1, 0.1], &[0.3, 0.3], 0.95).is_none());
+        assert!(compare_unpaired(&[0.1], &[0.3, 0.4], 0.95).is_none());
+    }
+
+    /// One score a run: Student's t over the differences 0.1, 0.2, 0.3 (error 0.1/sqrt(3), t = 4.3027 at 2 df).
+    #[test]
+    fn one_score_a_run_has_an_interval() {
+        let a = ScoreMatrix::from_rows(&[[0.6], [0.7], [0.8]]).unwrap();
+        let b = ScoreMatrix::from_rows(&[[0.5], [0.5], [0.5]]).unwrap();
+        let interval = compare(&a, &b, &Options::default())
+            .unwrap()
+            .difference
+            .interval
+            .unwrap();
+        assert!((interval.upper - (0.2 + 4.302_653 * 0.1 / 3.0_f64.sqrt())).abs() < 1e-6);
     }
 }

@@ -380,10 +380,19 @@ pub(crate) struct Clean {
     pub(crate) remove: bool,
 }
 
+/// Which scores are better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Direction {
+    /// More is better: accuracies, returns
+    Higher,
+    /// Less is better: losses, errors, seconds
+    Lower,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Analyze {
-    /// A CSV file: columns run, setting, task, score; or run, setting, task, query, hit; see docs/analyze.md
-    #[arg(value_name = "SCORES.csv")]
+    /// A table (separated text, JSON lines, Parquet; also .gz): columns run, learner, seed, task, score, or with query and hit; see docs/analyze.md
+    #[arg(value_name = "TABLE")]
     pub(crate) file: PathBuf,
     /// Columns that are settings varied on purpose: numbers, or names
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
@@ -400,6 +409,27 @@ pub(crate) struct Analyze {
     /// Columns that are not to be read
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     pub(crate) ignore: Vec<String>,
+    /// Columns of other names: score=test/acc,run=Name,failed=State:crashed|killed
+    #[arg(long, value_name = "MEANING=COLUMN", value_delimiter = ',')]
+    pub(crate) column: Vec<String>,
+    /// Factors whose levels are names, though they look like numbers
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) category: Vec<String>,
+    /// Factors whose levels are numbers: anything else in the column is refused
+    #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
+    pub(crate) number: Vec<String>,
+    /// A row is a run, and each column whose name begins so is a task
+    #[arg(long, value_name = "BEGINNING")]
+    pub(crate) wide: Option<String>,
+    /// Unit of the score: percent, or the name of another scale for factors
+    #[arg(long, value_name = "UNIT")]
+    pub(crate) unit: Option<String>,
+    /// Which scores are better; for factors
+    #[arg(long, value_enum, default_value_t = Direction::Higher)]
+    pub(crate) direction: Direction,
+    /// Every run has test tasks of its own: runs are compared by their means
+    #[arg(long)]
+    pub(crate) own_tasks: bool,
     /// Seed of all resampling
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,

@@ -125,8 +125,8 @@ pub(crate) fn publish(
     let analysis = analyze(tables, options).context("while analyzing the runs")?;
     let mut json = serde_json::to_string_pretty(&analysis)?;
     json.push('\n');
-    println!("{}", report::terminal_table(tables, &analysis).trim_end());
-    println!();
+    // Files are complete before the first word: a reader who closes the pipe has them.
+    let mut written = Vec::new();
     for (name, text) in [
         ("report.html", report::html(tables, &analysis)),
         ("report.md", report::markdown(tables, &analysis)),
@@ -134,10 +134,15 @@ pub(crate) fn publish(
     ] {
         let path = out.join(name);
         write_whole(&path, text.as_bytes())?;
-        println!("{}", path.display());
+        written.push(path);
     }
     if let Some(format) = figures {
         figures::write(out, &report::figures(tables, &analysis), format)?;
+    }
+    println!("{}", report::terminal_table(tables, &analysis).trim_end());
+    println!();
+    for path in written {
+        println!("{}", path.display());
     }
     let refuted = |finding: &&Finding| finding.certainty == Certainty::Refuted;
     let mut ending = Ending::Done;

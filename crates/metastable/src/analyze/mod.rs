@@ -1,12 +1,24 @@
 //! `analyze`: the report of a table of scores that anybody made.
 
+mod cell;
+mod columns;
+mod decode;
+mod delimited;
 mod factors;
+#[cfg(test)]
+mod kinds;
+mod lines;
+mod parquet;
+mod place;
+mod receipt;
 mod scores;
+mod sheet;
 mod table;
 #[cfg(test)]
 mod tests;
+mod wide;
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::Result;
 use metastable_analysis::Options;
@@ -19,29 +31,33 @@ use crate::shell::command_line;
 
 /// Runs the command.
 pub(crate) fn command(flags: &flags::Analyze) -> Result<Ending> {
-    let name = flags.file.file_stem().map_or_else(
-        || String::from("scores"),
-        |stem| stem.to_string_lossy().into_owned(),
-    );
     let columns = table::Columns {
         factors: flags.factor.clone(),
         logarithmic: flags.log.clone(),
         streams: flags.stream.clone(),
         fingerprint: flags.fingerprint.clone(),
         ignored: flags.ignore.clone(),
+        renamed: flags.column.clone(),
+        categories: flags.category.clone(),
+        numbers: flags.number.clone(),
+        wide: flags.wide.clone(),
+        unit: flags.unit.clone(),
+        lower_is_better: flags.direction == flags::Direction::Lower,
+        own_tasks: flags.own_tasks,
     };
     let options = Options {
         seed: flags.seed,
         ..Options::default()
     };
     let table = table::read(&flags.file, &columns)?;
-    let mut study = scores::study(&table, &options)?;
-    study.name = name.clone();
+    let out = place::folder(&flags.file, flags.out.as_deref(), Path::new("runs"))?;
+    let mut runs = scores::Runs::of(&table)?;
+    scores::scaled(&table, &mut runs.reads);
+    eprint!("{}", receipt::receipt(&table, &runs));
+    let mut study = scores::study(&table, runs, &options)?;
+    study.name = place::stem(&flags.file);
     study.command = command_line();
-    let out = flags
-        .out
-        .clone()
-        .unwrap_or_else(|| PathBuf::from("runs").join(format!("analyze-{name}")));
     make_folder(&out)?;
+    place::mark(&flags.file, &out)?;
     publish(&study, &out, &options, flags.figures)
 }

@@ -1,38 +1,23 @@
-//! A CSV file as checked rows: every complaint says the line and the column.
+//! A table as checked rows: every complaint says the line and the column.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
-use csv::{ReaderBuilder, StringRecord, Trim};
+use anyhow::{Result, anyhow, bail};
 
-use crate::study::suggestion;
-
-/// Columns that have a meaning of their own.
-pub(super) const KNOWN: [&str; 11] = [
-    "run", "setting", "learner", "seed", "task", "score", "query", "hit", "queries", "way",
-    "failed",
-];
-
-/// What the other columns are.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Columns {
-    /// Settings that were varied on purpose.
-    pub(crate) factors: Vec<String>,
-    /// The same, measured in decades.
-    pub(crate) logarithmic: Vec<String>,
-    /// Sources of chance.
-    pub(crate) streams: Vec<String>,
-    /// What has to agree for runs to be comparable.
-    pub(crate) fingerprint: Vec<String>,
-    /// Not to be read.
-    pub(crate) ignored: Vec<String>,
-}
+use super::cell;
+pub(crate) use super::columns::Columns;
+use super::columns::Meaning;
+use super::sheet::{self, Sheet};
+use super::wide;
 
 /// The rows of a file, and where they stand.
 pub(super) struct Table {
     path: PathBuf,
-    header: Vec<String>,
-    rows: Vec<(u64, StringRecord)>,
+    pub(super) sheet: Sheet,
+    pub(super) meaning: Meaning,
+    index: BTreeMap<String, usize>,
     pub(super) columns: Columns,
 }
 
@@ -45,106 +30,53 @@ pub(super) struct Row<'t> {
 
 /// Reads a file and checks its columns.
 pub(super) fn read(path: &Path, columns: &Columns) -> Result<Table> {
-    let mut reader = ReaderBuilder::new()
-        .trim(Trim::All)
-        .from_path(path)
-        .with_context(|| format!("while reading {}", path.display()))?;
-    let header: Vec<String> = reader
-        .headers()
-        .with_context(|| format!("while reading {}", path.display()))?
-        .iter()
-        // Spreadsheets put a mark in front of the file.
-        .map(|name| name.trim_start_matches('\u{feff}').to_owned())
-        .collect();
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        // The error of the crate names the line, and how many fields there should be.
-        let record = record.with_context(|| format!("while reading {}", path.display()))?;
-        let line = record.position().map_or(0, csv::Position::line);
-        rows.push((line, record));
+    let file = path.display().to_string();
+    let mut sheet = sheet::read(path)?;
+    if let Some(prefix) = &columns.wide {
+        sheet = wide::lengthened(&file, &sheet, prefix)?;
+    }
+    let meaning = columns.meaning(&file, &sheet)?;
+    let mut index = BTreeMap::new();
+    for (at, name) in meaning.names.iter().enumerate() {
+        if !name.is_empty() {
+            index.insert(name.clone(), at);
+            // Flags name a column as the file does.
+            index.entry(sheet.header[at].clone()).or_insert(at);
+        }
     }
     let table = Table {
         path: path.to_owned(),
-        header,
-        rows,
+        sheet,
+        meaning,
+        index,
         columns: columns.clone(),
     };
-    table.check_columns()?;
-    if table.rows.is_empty() {
-        bail!("{}: no row below the header", path.display());
+    if table.has("score") == table.has("hit") {
+        bail!(
+            "{file}:1: expected one of the columns `score` (a row for each run or task) and `hit` (a row for each query); --column score=NAME says \
+             which column is the score, --wide BEGINNING that each column whose name begins so is a task"
+        );
+    }
+    if table.has("hit") && !(table.has("task") && table.has("query")) {
+        bail!("{file}:1: `hit` needs the columns `task` and `query`");
+    }
+    if table.has("task") && !table.has("run") && !table.has("seed") {
+        bail!(
+            "{file}:1: no column says which rows are one run; expected `run`, or `seed`; --column run=NAME says which column it is"
+        );
     }
     Ok(table)
 }
 
 impl Table {
-    fn check_columns(&self) -> Result<()> {
-        let file = self.path.display();
-        let of_user = [
-            ("--factor", &self.columns.factors),
-            ("--log", &self.columns.logarithmic),
-            ("--stream", &self.columns.streams),
-            ("--fingerprint", &self.columns.fingerprint),
-            ("--ignore", &self.columns.ignored),
-        ];
-        let names: Vec<&str> = self.header.iter().map(String::as_str).collect();
-        for (flag, wanted) in of_user {
-            if let Some(missing) = wanted.iter().find(|name| !self.header.contains(name)) {
-                bail!(
-                    "{flag} {missing}: {file} has no such column; {}",
-                    suggestion(missing, &names)
-                );
-            }
-        }
-        for (at, name) in self.header.iter().enumerate() {
-            if self.header[..at].contains(name) {
-                bail!(
-                    "{file}:1: column {}: the name `{name}` occurs twice",
-                    at + 1
-                );
-            }
-            let uses = of_user
-                .iter()
-                .filter(|(_, wanted)| wanted.contains(name))
-                .count();
-            let known = KNOWN.contains(&name.as_str());
-            if uses > 1 || (known && uses > 0 && !self.columns.ignored.contains(name)) {
-                bail!(
-                    "{file}:1: column {} (`{name}`) has two meanings; name it once",
-                    at + 1
-                );
-            }
-            if uses == 0 && !known {
-                bail!(
-                    "{file}:1: column {} (`{name}`) is not known; say what it is with --factor, --log, --stream, --fingerprint or --ignore {name} (known by \
-                     themselves: {})",
-                    at + 1,
-                    KNOWN.join(", ")
-                );
-            }
-        }
-        if !self.has("run") {
-            bail!("{file}:1: no column `run`");
-        }
-        if self.has("score") == self.has("hit") {
-            bail!(
-                "{file}:1: expected one of the columns `score` (a row for each task) and `hit` (a row for each query)"
-            );
-        }
-        if self.has("hit") && !(self.has("task") && self.has("query")) {
-            bail!("{file}:1: `hit` needs the columns `task` and `query`");
-        }
-        Ok(())
-    }
-
     /// Whether there is such a column, and it is to be read.
     pub(super) fn has(&self, column: &str) -> bool {
-        self.header.iter().any(|name| name == column)
-            && !self.columns.ignored.iter().any(|name| name == column)
+        self.index.contains_key(column)
     }
 
     /// All rows, in order.
     pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        (0..self.rows.len()).map(|at| Row { table: self, at })
+        (0..self.sheet.n_rows()).map(|at| Row { table: self, at })
     }
 
     /// Name of the file, for complaints about the whole.
@@ -155,18 +87,14 @@ impl Table {
 
 impl<'t> Row<'t> {
     /// Line in the file, from 1.
-    pub(super) fn line(&self) -> u64 {
-        self.table.rows[self.at].0
+    pub(super) fn line(&self) -> u32 {
+        self.table.sheet.line(self.at)
     }
 
     /// The text in a column; empty if there is none.
     pub(super) fn text(&self, column: &str) -> &'t str {
-        if !self.table.has(column) {
-            return "";
-        }
-        let at = self.table.header.iter().position(|name| name == column);
-        at.and_then(|at| self.table.rows[self.at].1.get(at))
-            .unwrap_or("")
+        let at = self.table.index.get(column);
+        at.map_or("", |at| self.table.sheet.cell(self.at, *at))
     }
 
     /// The text in a column that must not be empty.
@@ -177,48 +105,84 @@ impl<'t> Row<'t> {
         }
     }
 
+    /// The name of the run: its column, else learner and seed, else the line.
+    pub(super) fn run(&self) -> Result<Cow<'t, str>> {
+        if self.table.has("run") {
+            return self.need("run").map(Cow::Borrowed);
+        }
+        if self.table.has("task") {
+            return self
+                .need("seed")
+                .map(|seed| Cow::Owned(format!("seed-{seed}")));
+        }
+        Ok(Cow::Owned(format!("line-{}", self.line())))
+    }
+
+    /// Whether a column has no value.
+    pub(super) fn is_missing(&self, column: &str) -> bool {
+        cell::is_missing(self.text(column))
+    }
+
+    /// The finite number in a column, if it is one.
+    pub(super) fn maybe_number(&self, column: &str) -> Option<f64> {
+        cell::number(self.text(column), self.table.sheet.decimal_comma)
+    }
+
     /// The value of a column that must be a finite number.
     pub(super) fn number(&self, column: &str) -> Result<f64> {
-        let text = self.need(column)?;
-        match text.parse::<f64>() {
-            Ok(value) if value.is_finite() => Ok(value),
-            _ => Err(self.complaint(column, "is not a finite number")),
-        }
+        self.need(column)?;
+        self.maybe_number(column)
+            .ok_or_else(|| self.complaint(column, "is not a finite number"))
     }
 
-    /// The value of a column that must be a count, at least `least`; absent if empty.
+    /// The value of a column that must be a count, at least `least`; absent if missing. pandas writes `3.0`.
     pub(super) fn count(&self, column: &str, least: usize) -> Result<Option<usize>> {
-        match self.text(column) {
-            "" => Ok(None),
-            text => match text.parse() {
-                Ok(count) if count >= least => Ok(Some(count)),
-                _ => {
-                    Err(self.complaint(column, &format!("is not a whole number, {least} or more")))
-                }
-            },
+        if self.is_missing(column) {
+            return Ok(None);
+        }
+        let text = self.text(column);
+        let whole = text.strip_suffix(".0").unwrap_or(text);
+        match whole.parse() {
+            Ok(count) if count >= least => Ok(Some(count)),
+            _ => Err(self.complaint(column, &format!("is not a whole number, {least} or more"))),
         }
     }
 
-    /// The value of a column that must be yes or no; `None` if empty.
+    /// Whether a hit is one; `None` if missing.
     pub(super) fn truth(&self, column: &str) -> Result<Option<bool>> {
-        match self.text(column).to_ascii_lowercase().as_str() {
-            "" => Ok(None),
-            "1" | "true" | "yes" => Ok(Some(true)),
-            "0" | "false" | "no" => Ok(Some(false)),
-            _ => Err(self.complaint(column, "is not 1 or 0, true or false, yes or no")),
+        if self.is_missing(column) {
+            return Ok(None);
+        }
+        match cell::truth(self.text(column)) {
+            Some(truth) => Ok(Some(truth)),
+            None => Err(self.complaint(column, "is not 1 or 0, true or false, yes or no")),
+        }
+    }
+
+    /// Whether the run failed; `None` if nothing says so.
+    pub(super) fn failed(&self) -> Result<Option<bool>> {
+        let states = &self.table.meaning.failed_states;
+        let text = self.text("failed");
+        if !states.is_empty() && !self.is_missing("failed") {
+            return Ok(Some(states.iter().any(|state| state == text)));
+        }
+        match self.truth("failed") {
+            Err(_) => Err(self.complaint(
+                "failed",
+                "is not yes or no; --column failed=COLUMN:STATE|STATE says which states are failures",
+            )),
+            known => known,
         }
     }
 
     /// What is wrong with a value, with line and column.
     pub(super) fn complaint(&self, column: &str, what: &str) -> anyhow::Error {
-        let at = self
-            .table
-            .header
-            .iter()
-            .position(|name| name == column)
-            .map_or(0, |at| at + 1);
+        let (at, name) = match self.table.index.get(column) {
+            Some(at) => (at + 1, self.table.sheet.header[*at].as_str()),
+            None => (0, column),
+        };
         anyhow!(
-            "{}:{}: column {at} (`{column}`): `{}` {what}",
+            "{}:{}: column {at} (`{name}`): `{}` {what}",
             self.table.file(),
             self.line(),
             self.text(column)

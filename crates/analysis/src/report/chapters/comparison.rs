@@ -3,6 +3,7 @@
 use super::aggregates;
 use crate::comparison::{Comparisons, Decision, PairedComparison};
 use crate::estimate::{Estimate, Interval};
+use crate::findings::p_value;
 use crate::outcome::StudyAnalysis;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, list, percent, percent_range};
 use crate::report::subject::{Family, Material, Subject};
@@ -98,7 +99,8 @@ pub(crate) const SUBJECT: Subject = Subject {
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let Material { analysis, .. } = *material;
     let (pairs, unpaired) = pairs(analysis);
-    let finding = finding(analysis, &pairs);
+    let loose = loose(analysis);
+    let finding = finding(analysis, &pairs, &loose);
     let largest = pairs
         .iter()
         .max_by(|a, b| a.difference.value.total_cmp(&b.difference.value));
@@ -109,7 +111,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
                  made for the number of pairs. A difference in the mean is one question, how often a training of one beats a training \
                  of the other is another: the second needs about 29 seed bundles.".to_owned(),
         figures: [figure(&pairs), aggregates::figure(material)].into_iter().flatten().collect(),
-        tables: [table(&pairs, &unpaired), aggregates::table(analysis)].into_iter().flatten().collect(),
+        tables: [table(&pairs, &unpaired), loose_table(&loose), aggregates::table(analysis)].into_iter().flatten().collect(),
         ..Chapter::default()
     })
 }
@@ -117,7 +119,18 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
 /// Pairs that a sentence names before it counts the rest.
 const MOST_NAMED: usize = 4;
 
-fn finding(analysis: &StudyAnalysis, pairs: &[Pair]) -> String {
+fn finding(analysis: &StudyAnalysis, pairs: &[Pair], loose: &[Vec<String>]) -> String {
+    if pairs.is_empty() && !loose.is_empty() {
+        let words: Vec<String> = loose
+            .iter()
+            .take(MOST_NAMED)
+            .map(|row| format!("{}: {} pp", row[0], row[1]))
+            .collect();
+        return format!(
+            "No two learners share a seed; the means of all their runs differ by {} (Welch over runs).",
+            list(&words)
+        );
+    }
     if pairs.is_empty() {
         let alone = analysis
             .settings
@@ -216,12 +229,59 @@ fn pairs(analysis: &StudyAnalysis) -> (Vec<Pair>, Vec<(String, String)>) {
                         || "no seed in common".to_owned(),
                         |found| format!("not comparable: they differ in {}", found.field),
                     );
-                    unpaired.push((format!("{} and {}", pair.a, pair.b), why));
+                    if pair.unpaired.is_none() {
+                        unpaired.push((format!("{} and {}", pair.a, pair.b), why));
+                    }
                 }
             }
         }
     }
     (pairs, unpaired)
+}
+
+/// Learners by the means of all their runs, where seeds are not all shared: a row of the table for each.
+fn loose(analysis: &StudyAnalysis) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    let many = analysis.settings.len() > 1;
+    for setting in &analysis.settings {
+        let all = setting.all.get::<Comparisons>();
+        for pair in all.into_iter().flat_map(|found| found.pairs) {
+            let Some(unpaired) = &pair.unpaired else {
+                continue;
+            };
+            let place = if many {
+                format!(", {}", setting.setting)
+            } else {
+                String::new()
+            };
+            let range = unpaired
+                .difference
+                .interval
+                .as_ref()
+                .map_or(String::new(), |i| {
+                    format!(" {}", percent_range(i.lower, i.upper))
+                });
+            rows.push(vec![
+                format!("{} minus {}{place}", pair.a, pair.b),
+                format!("{}{range}", percent(unpaired.difference.value)),
+                format!("{} and {}", unpaired.n_runs[0], unpaired.n_runs[1]),
+                pair.seeds.len().to_string(),
+                p_value(unpaired.p),
+            ]);
+        }
+    }
+    rows
+}
+
+fn loose_table(rows: &[Vec<String>]) -> Option<Table> {
+    (!rows.is_empty()).then(|| Table {
+        caption: "Run means against run means (Welch), where seeds are not all shared: for other trainings on these tasks."
+            .to_owned(),
+        head: ["learners", "difference, pp [CI]", "runs", "shared seeds", "no difference"]
+            .map(str::to_owned)
+            .to_vec(),
+        rows: rows.to_vec(),
+    })
 }
 
 fn figure(pairs: &[Pair]) -> Option<Figure> {

@@ -1,0 +1,198 @@
+//! What the flags say about the columns of a table.
+
+use anyhow::{Result, bail};
+
+use super::sheet::Sheet;
+use crate::study::suggestion;
+
+/// Columns that have a meaning of their own.
+pub(super) const KNOWN: [&str; 11] = [
+    "run", "setting", "learner", "seed", "task", "score", "query", "hit", "queries", "way",
+    "failed",
+];
+
+/// Of these, the ones that may also be factors or streams.
+const SHARED: [&str; 3] = ["learner", "seed", "setting"];
+
+/// What columns are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Columns {
+    /// Settings that were varied on purpose.
+    pub(crate) factors: Vec<String>,
+    /// The same, measured in decades.
+    pub(crate) logarithmic: Vec<String>,
+    /// Sources of chance.
+    pub(crate) streams: Vec<String>,
+    /// What has to agree for runs to be comparable.
+    pub(crate) fingerprint: Vec<String>,
+    /// Not to be read.
+    pub(crate) ignored: Vec<String>,
+    /// `MEANING=COLUMN`, or `failed=COLUMN:STATE|STATE`.
+    pub(crate) renamed: Vec<String>,
+    /// Factors whose levels are names, though they may look like numbers.
+    pub(crate) categories: Vec<String>,
+    /// Factors whose levels are numbers.
+    pub(crate) numbers: Vec<String>,
+    /// A beginning of names: each such column is a task, and a row is a run.
+    pub(crate) wide: Option<String>,
+    /// What a score is called, and how it is measured.
+    pub(crate) unit: Option<String>,
+    /// Whether smaller scores are better.
+    pub(crate) lower_is_better: bool,
+    /// Whether each run has test tasks of its own.
+    pub(crate) own_tasks: bool,
+}
+
+/// The names that the analysis uses for the columns of a file, in its order, and the states that count as failed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Meaning {
+    /// Name by column; empty: not read.
+    pub(super) names: Vec<String>,
+    /// What `failed` says if the run failed; empty: yes, true, 1, or a state such as `crashed`.
+    pub(super) failed_states: Vec<String>,
+}
+
+impl Columns {
+    /// The flags that give a column a meaning, with their columns.
+    fn flags(&self) -> [(&'static str, &Vec<String>); 7] {
+        [
+            ("--factor", &self.factors),
+            ("--log", &self.logarithmic),
+            ("--stream", &self.streams),
+            ("--fingerprint", &self.fingerprint),
+            ("--ignore", &self.ignored),
+            ("--category", &self.categories),
+            ("--number", &self.numbers),
+        ]
+    }
+
+    /// Columns that are factors or streams, each once.
+    pub(super) fn of_runs(&self) -> Vec<&String> {
+        let mut all = Vec::new();
+        let factors = self.factors.iter().chain(&self.logarithmic);
+        let typed = self.categories.iter().chain(&self.numbers);
+        for name in factors.chain(&self.streams).chain(typed) {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
+        all
+    }
+
+    /// Factors in order of their flags, and whether each is measured in decades.
+    pub(super) fn all_factors(&self) -> Vec<(&String, bool)> {
+        let linear = self.of_runs().into_iter().filter(|name| {
+            !self.logarithmic.contains(name)
+                && (!self.streams.contains(name) || self.factors.contains(name))
+        });
+        let linear = linear.map(|name| (name, false));
+        let logarithmic = self.logarithmic.iter().map(|name| (name, true));
+        linear.chain(logarithmic).collect()
+    }
+
+    /// Gives the columns of a sheet their names, or says which column has none.
+    pub(super) fn meaning(&self, file: &str, sheet: &Sheet) -> Result<Meaning> {
+        let header = &sheet.header;
+        let names: Vec<&str> = header.iter().map(String::as_str).collect();
+        for (at, name) in header.iter().enumerate() {
+            if header[..at].contains(name) && !self.ignored.contains(name) {
+                bail!(
+                    "{file}:1: column {}: the name `{name}` occurs twice",
+                    at + 1
+                );
+            }
+        }
+        for (flag, wanted) in self.flags() {
+            if let Some(missing) = wanted.iter().find(|name| !header.contains(name)) {
+                bail!(
+                    "{flag} {missing}: {file} has no such column; {}",
+                    suggestion(missing, &names)
+                );
+            }
+        }
+        let mut meaning = Meaning {
+            names: header.clone(),
+            failed_states: Vec::new(),
+        };
+        for pair in &self.renamed {
+            let Some((own, column)) = pair.split_once('=') else {
+                bail!("--column {pair}: expected MEANING=COLUMN, such as score=test/acc");
+            };
+            if !KNOWN.contains(&own) {
+                bail!("--column {pair}: {own}: {}", suggestion(own, &KNOWN));
+            }
+            let whole = header.iter().position(|name| name == column);
+            let (at, states) = match (whole, column.rsplit_once(':')) {
+                (Some(at), _) => (Some(at), ""),
+                (None, Some((column, states))) if own == "failed" => {
+                    (header.iter().position(|name| name == column), states)
+                }
+                _ => (None, ""),
+            };
+            let Some(at) = at else {
+                bail!(
+                    "--column {pair}: {file} has no column `{column}`; {}",
+                    suggestion(column, &names)
+                );
+            };
+            // A column that has the name already gives way.
+            for name in &mut meaning.names {
+                if name == own {
+                    name.clear();
+                }
+            }
+            own.clone_into(&mut meaning.names[at]);
+            if !states.is_empty() {
+                meaning.failed_states = states.split('|').map(str::to_owned).collect();
+            }
+        }
+        for (at, name) in header.iter().enumerate() {
+            self.check_one(file, at, name, &mut meaning)?;
+        }
+        Ok(meaning)
+    }
+
+    fn check_one(&self, file: &str, at: usize, name: &String, meaning: &mut Meaning) -> Result<()> {
+        let own = meaning.names[at].clone();
+        let uses: Vec<&str> = self.flags()[..5]
+            .iter()
+            .filter(|(_, wanted)| wanted.contains(name))
+            .map(|(flag, _)| *flag)
+            .collect();
+        let is_known = KNOWN.contains(&own.as_str());
+        if uses.contains(&"--ignore") && uses.len() == 1 {
+            meaning.names[at].clear();
+            return Ok(());
+        }
+        if uses.len() > 1 {
+            bail!(
+                "{file}:1: column {} (`{name}`) is named by {}; name it once",
+                at + 1,
+                uses.join(" and ")
+            );
+        }
+        if is_known && uses.len() == 1 && !SHARED.contains(&own.as_str()) {
+            bail!(
+                "{file}:1: column {} (`{name}`) is the {own} of a run, and cannot be named by {} too (learner, seed and setting can); rename the \
+                 column, or use --column {own}=OTHER",
+                at + 1,
+                uses[0]
+            );
+        }
+        let is_typed = self.categories.contains(name) || self.numbers.contains(name);
+        // pandas' index has no name.
+        if name.is_empty() && !is_known {
+            meaning.names[at].clear();
+        } else if uses.is_empty() && !is_known && !own.is_empty() && !is_typed {
+            bail!(
+                "{file}:1: column {} (`{name}`) is not known; say what it is with --factor, --log, --stream, --fingerprint or --ignore {name}, or \
+                 with --column MEANING={name} (meanings: {})",
+                at + 1,
+                KNOWN.join(", ")
+            );
+        } else if !is_known && !own.is_empty() {
+            name.clone_into(&mut meaning.names[at]);
+        }
+        Ok(())
+    }
+}

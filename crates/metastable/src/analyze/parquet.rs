@@ -1,0 +1,51 @@
+//! Parquet files with flat columns, as `export`, pandas and polars write them.
+
+use std::fs::File;
+use std::path::Path;
+
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
+use ::parquet::record::Field;
+use anyhow::{Context, Result, bail};
+
+use super::sheet::Sheet;
+
+/// Reads all rows; a row's number stands for its line.
+pub(super) fn sheet(path: &Path) -> Result<Sheet> {
+    let file = path.display();
+    let reading =
+        || format!("while reading {file} as Parquet; only snappy and no compression are known");
+    let opened = File::open(path).with_context(reading)?;
+    let reader = SerializedFileReader::new(opened).with_context(reading)?;
+    let mut sheet: Option<Sheet> = None;
+    for (at, row) in reader.get_row_iter(None).with_context(reading)?.enumerate() {
+        let row = row.with_context(reading)?;
+        let sheet = sheet.get_or_insert_with(|| {
+            let header = row
+                .get_column_iter()
+                .map(|(name, _)| name.clone())
+                .collect();
+            Sheet::new(String::from("Parquet"), header)
+        });
+        let mut cells = Vec::new();
+        for (name, field) in row.get_column_iter() {
+            cells.push(match field {
+                Field::Null => String::new(),
+                Field::Str(text) => text.clone(),
+                Field::Float(value) => value.to_string(),
+                Field::Double(value) => value.to_string(),
+                Field::Group(_) | Field::ListInternal(_) | Field::MapInternal(_) => {
+                    bail!(
+                        "{file}: row {}: column `{name}` holds a list; write one value a cell",
+                        at + 1
+                    )
+                }
+                other => other.to_string(),
+            });
+        }
+        sheet.push(at + 1, cells.iter().map(String::as_str));
+    }
+    match sheet {
+        Some(sheet) => Ok(sheet),
+        None => bail!("{file}: no row"),
+    }
+}
