@@ -186,7 +186,7 @@ pub fn key_factors(table: &FactorTable, options: &Options) -> Result<KeyFactors,
     };
     let mut lists = Vec::new();
     for side in Side::ALL {
-        lists.push(match response(table, side, settings)? {
+        lists.push(match response(table, side)? {
             Err(why) => FactorList {
                 side,
                 what: why,

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::forest::{Forest, ForestSettings};
 use super::table::FactorTable;
 use crate::distribution::wilson;
 use crate::error::AnalysisError;
@@ -52,8 +51,8 @@ pub struct PointResponse {
 /// - [`Side::Dispersion`], at least two responses at most points: `log s`, `s` the standard deviation over the seeds of the point,
 ///   drawn towards the mean of all points by `tau^2 / (tau^2 + e)`, with `e = trigamma((n - 1)/2) / 4` the variance that
 ///   `log s` has for `n` normal seeds, and `tau^2` what is left of its variance over points (Smyth 2004). An `s` of 0 is
-///   raised to half the smallest positive one. Without repeated points: `log |y - prediction|` about the out-of-bag
-///   prediction of a forest (the device of Brown and Forsythe 1974: distances from a center in place of a scatter).
+///   raised to half the smallest positive one. With fewer than two seeds at more than half of the points nothing was
+///   seen of a spread over seeds, so there is no response: distances from a fitted surface would show its misfit.
 /// - [`Side::Failure`]: `log((k + 1/2) / (n - k + 1/2))` for `k` failures in `n` runs, the empirical logit; 0 or 1
 ///   where every point has one run.
 ///
@@ -63,12 +62,11 @@ pub struct PointResponse {
 pub fn response(
     table: &FactorTable,
     side: Side,
-    settings: ForestSettings,
 ) -> Result<Result<PointResponse, String>, AnalysisError> {
     table.check()?;
     Ok(match side {
         Side::Mean => mean_response(table),
-        Side::Dispersion => dispersion(table, settings),
+        Side::Dispersion => dispersion(table),
         Side::Failure => failure(table),
     })
 }
@@ -110,7 +108,7 @@ fn mean_response(table: &FactorTable) -> Result<PointResponse, String> {
     varies(found)
 }
 
-fn dispersion(table: &FactorTable, settings: ForestSettings) -> Result<PointResponse, String> {
+fn dispersion(table: &FactorTable) -> Result<PointResponse, String> {
     let points: Vec<(Vec<f64>, Vec<f64>)> = table
         .points()
         .iter()
@@ -119,7 +117,12 @@ fn dispersion(table: &FactorTable, settings: ForestSettings) -> Result<PointResp
         .collect();
     let repeated = points.iter().filter(|(_, values)| values.len() > 1).count();
     if 2 * repeated < points.len() {
-        return residual_dispersion(table, &points, settings);
+        return Err(format!(
+            "{repeated} of {} points have the {} of two seeds or more, and at least half have to; repeat each point with \
+             another seed (`--seeds 2` or `seeds = 2` in an experiment, a second row with the same levels in a table)",
+            points.len(),
+            table.response
+        ));
     }
     let mut found = PointResponse {
         what: format!("log SD of {} over seeds", table.response),
@@ -156,41 +159,6 @@ fn dispersion(table: &FactorTable, settings: ForestSettings) -> Result<PointResp
         *y = center + between / (between + error) * (*y - center);
     }
     varies(found)
-}
-
-fn residual_dispersion(
-    table: &FactorTable,
-    points: &[(Vec<f64>, Vec<f64>)],
-    settings: ForestSettings,
-) -> Result<PointResponse, String> {
-    let x: Vec<Vec<f64>> = points.iter().map(|point| point.0.clone()).collect();
-    let y: Vec<f64> = points.iter().map(|point| mean(&point.1)).collect();
-    let forest =
-        Forest::fit(&x, &y, &table.domains(), settings).map_err(|error| error.to_string())?;
-    let distances: Vec<f64> = y
-        .iter()
-        .zip(&forest.out_of_bag)
-        .map(|(y, prediction)| prediction.map_or(0.0, |p| (y - p).abs()))
-        .collect();
-    let smallest = distances
-        .iter()
-        .copied()
-        .filter(|d| *d > 0.0)
-        .fold(f64::INFINITY, f64::min);
-    if !smallest.is_finite() {
-        return Err("the forest predicts every run exactly".to_owned());
-    }
-    varies(PointResponse {
-        what: format!(
-            "log distance of {} from the forest's prediction",
-            table.response
-        ),
-        x,
-        y: distances
-            .iter()
-            .map(|d| d.max(0.5 * smallest).ln())
-            .collect(),
-    })
 }
 
 fn failure(table: &FactorTable) -> Result<PointResponse, String> {

@@ -152,6 +152,40 @@ fn noise_has_no_key_factor() {
     );
 }
 
+/// One run a point and no noise: a steep curve. A spread over seeds was never seen, so no factor may be said to move it, and
+/// the sentence names what is missing and the setting that brings it.
+#[test]
+fn no_list_for_the_spread_without_two_seeds_at_a_point() {
+    let mut table = factor_table(64, 1, 54);
+    for run in &mut table.runs {
+        run.response = Some(((run.levels[0].log10() + 2.0) / 2.0).powi(6));
+        run.failed = false;
+    }
+    let study = Study {
+        factors: Some(table),
+        ..Study::default()
+    };
+    let result = analyze(&study, &options()).unwrap();
+    let found = result.all.get::<KeyFactors>().unwrap();
+    assert_eq!(of(&found, Side::Mean).leader(), Some("inner_lr"));
+    let list = of(&found, Side::Dispersion);
+    assert!(
+        list.ranked.is_none() && list.screened.is_empty(),
+        "{list:?}"
+    );
+    for part in ["0 of 64 points", "`seeds = 2`", "a second row"] {
+        assert!(list.what.contains(part), "{}", list.what);
+    }
+    assert!(
+        !result
+            .findings
+            .iter()
+            .any(|f| f.text.contains("moves the spread")),
+        "{:?}",
+        result.findings
+    );
+}
+
 fn streams_table(rows: Vec<([usize; 3], f64)>) -> FactorTable {
     FactorTable {
         response: "accuracy".to_owned(),
