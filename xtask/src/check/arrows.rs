@@ -16,12 +16,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["metastable-data", "metastable-models"],
     ),
     (
+        "metastable-probes",
+        &[
+            "metastable-algorithms",
+            "metastable-analysis",
+            "metastable-data",
+            "metastable-models",
+        ],
+    ),
+    (
         "metastable",
         &[
             "metastable-algorithms",
             "metastable-analysis",
             "metastable-data",
             "metastable-models",
+            "metastable-probes",
         ],
     ),
     (

@@ -4,17 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use metastable_data::{Dataset, GlyphsConfig, Ink};
+use metastable_data::{GlyphsConfig, Ink};
+use metastable_probes::shift::Other;
 
 use crate::plan::Planned;
 use crate::run::{Material, RunConfig};
 use crate::study::DataSettings;
-
-/// A data set to be tested on, under the name that the user gave.
-pub(super) struct Other {
-    pub(super) set: String,
-    pub(super) dataset: Dataset,
-}
 
 /// What tells one material from another: the data set, which several may share, and how it is split.
 #[derive(PartialEq)]

@@ -1,18 +1,10 @@
 //! `probe`: questions to trained learners after their runs. The answers lie beside the runs, and the report reads them.
 
 mod certificate;
-mod examples;
-mod features;
-mod generalization;
-mod geometry;
-mod kinship;
 mod materials;
 mod round;
-mod sensitivity;
-mod shift;
 pub(crate) mod store;
 mod subject;
-mod task_map;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,11 +12,12 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail};
 use clap::ValueEnum;
 use metastable_analysis::{Options, Outcome, Probe, Run, Study as Tables, analyze};
+use metastable_probes::{generalization, geometry, sensitivity, shift};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::round::Round;
 
-use self::materials::{Materials, Other};
+use self::materials::Materials;
 use self::round::timed;
 use self::subject::Subject;
 use crate::Ending;
@@ -92,15 +85,16 @@ impl Family {
         }
     }
 
-    fn ask(self, subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<Probe> {
-        match self {
-            Self::Sensitivity => sensitivity::ask(subject, n_tasks),
-            Self::Generalization => generalization::ask(subject, n_tasks),
-            Self::Geometry => geometry::ask(subject, n_tasks),
+    fn ask(self, subject: &Subject<'_>, others: &[shift::Other], n_tasks: usize) -> Result<Probe> {
+        let learnt = &subject.learnt;
+        Ok(match self {
+            Self::Sensitivity => sensitivity::ask(learnt, n_tasks)?,
+            Self::Generalization => generalization::ask(learnt, subject.initial()?, n_tasks)?,
+            Self::Geometry => geometry::ask(learnt, n_tasks)?,
             // A checkpoint by itself has neither kin nor records; see `round`.
-            Self::Kinship | Self::Certificate => Ok(Probe::default()),
-            Self::Shift => shift::ask(subject, others, n_tasks),
-        }
+            Self::Kinship | Self::Certificate => Probe::default(),
+            Self::Shift => shift::ask(learnt, others, n_tasks)?,
+        })
     }
 }
 
@@ -258,7 +252,9 @@ pub(crate) fn check(study: &Study, runs: &[Planned], data_dir: &Path) -> Result<
             .load_others(&settings.other, data)
             .map_err(place)?;
         for other in materials.others(data.size) {
-            shift::sampler_of(other, &run.config).map_err(place)?;
+            let drawn = subject::protocol(&run.config)
+                .and_then(|protocol| Ok(shift::sampler_of(other, &protocol)?));
+            drawn.map_err(place)?;
         }
     }
     Ok(())

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use metastable_analysis::Probe;
+use metastable_probes::kinship::{self, Member};
 
 use super::certificate;
-use super::kinship::{self, Member};
 use super::materials::Materials;
 use super::store::{self, About, Answers};
 use super::subject::Subject;
@@ -249,16 +249,17 @@ impl Round<'_> {
     fn kinship(&self, runs: &[Asked<'_>], run: usize) -> Result<Probe> {
         let subjects = runs.iter().map(Asked::subject);
         let subjects = subjects.collect::<Result<Vec<_>>>()?;
-        let members: Vec<Member<'_, '_>> = runs
-            .iter()
-            .zip(&subjects)
-            .map(|(run, subject)| Member {
-                label: &run.run.entry.label,
-                learner: &run.run.entry.learner,
-                subject,
-            })
+        let member = |at: usize| Member {
+            label: &runs[at].run.entry.label,
+            learner: &runs[at].run.entry.learner,
+            subject: &subjects[at].learnt,
+        };
+        let others: Vec<Member<'_, '_>> = (run + 1..runs.len())
+            .filter(|at| subjects[run].is_comparable(&subjects[*at]))
+            .map(member)
             .collect();
-        let answers = kinship::ask(&members, run, self.settings.tasks.min(KINSHIP_TASKS))?;
+        let n_tasks = self.settings.tasks.min(KINSHIP_TASKS);
+        let answers = kinship::ask(member(run), &others, n_tasks)?;
         Ok(Probe {
             kinship: Some(answers),
             ..Probe::default()

@@ -18,5 +18,5 @@ mod test;
 
 pub(crate) use config::RunConfig;
 pub(crate) use execute::{Ended, Run, RunFolder, Workshop};
-pub(crate) use material::{Episodes, Material};
+pub(crate) use material::Material;
 pub(crate) use record::Record;

@@ -1,6 +1,5 @@
 //! Certificates: the derivative, the bits and the digests that a result rests on, checked on the finished run itself.
 
-mod derivatives;
 mod record;
 mod replay;
 
@@ -9,6 +8,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use metastable_analysis::probe::certificate::{Answers, Check, Verdict};
+use metastable_probes::derivatives;
 
 use super::subject::Subject;
 use crate::campaign::Finished;
@@ -22,10 +22,9 @@ const ELSEWHERE: &str = "made by another build or machine, whose bits may differ
 
 /// Every check of a run.
 pub(super) fn ask(run: &Finished, subject: &Subject<'_>) -> Result<Answers> {
-    let derivatives = || {
-        let mut answers = Answers::default();
-        derivatives::check(subject, &mut answers)?;
-        anyhow::Ok(answers)
+    let derivatives = || -> Result<Answers> {
+        let double = subject.double()?;
+        Ok(derivatives::check(&subject.learnt, double.as_deref())?)
     };
     let repetitions = || {
         let again = Run::new(&run.entry.label, &subject.config)?;

@@ -61,7 +61,7 @@ pub(super) fn check(
     } else {
         let n_tasks = config.test.episodes.min(MOST_TASKS);
         let tasks = |index| test.task(index);
-        let evaluation = again.evaluate(&subject.weights, &tasks, n_tasks)?;
+        let evaluation = again.evaluate(&subject.learnt.weights, &tasks, n_tasks)?;
         let stored = results::read(&run.folder.test(), &record.identity)?.test;
         let n_predictions = evaluation.predictions.len().min(stored.predictions.len());
         let begins = &stored.predictions[..n_predictions];

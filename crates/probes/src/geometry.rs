@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use anyhow::Result;
+use crate::error::Result;
 use metastable_algorithms::Task;
 use metastable_analysis::Probe;
 use metastable_analysis::landscape::{filter_normalized, random_vector, shifted};
@@ -34,19 +34,23 @@ const SURFACE_TASKS: usize = 4;
 /// Points of a loss surface along each axis.
 const SURFACE_POINTS: usize = 11;
 
-/// Every question of the family.
-pub(super) fn ask(subject: &Subject<'_>, n_tasks: usize) -> Result<Probe> {
+/// Every question of the family, on `n_tasks` test tasks at most. Representations are absent for a subject without blocks.
+///
+/// # Errors
+///
+/// If the test classes cannot give the episodes, or a pass fails.
+pub fn ask(subject: &Subject<'_>, n_tasks: usize) -> Result<Probe> {
     Ok(Probe {
         curvature: Some(curvature(subject, n_tasks.min(MOST_SPECTRA))?),
         surface: Some(surface(subject, n_tasks.min(SURFACE_TASKS))?),
-        representation: Some(features::representation(subject, n_tasks)?),
+        representation: features::representation(subject, n_tasks)?,
         task_map: Some(task_map::task_map(subject, n_tasks)?),
         ..Probe::default()
     })
 }
 
 /// Ranges of filters (rows of a weight); biases and normalization have none.
-pub(super) fn filters(layout: &Layout) -> Vec<Range<usize>> {
+pub(crate) fn filters(layout: &Layout) -> Vec<Range<usize>> {
     let weights = layout
         .entries()
         .iter()
@@ -60,12 +64,12 @@ pub(super) fn filters(layout: &Layout) -> Vec<Range<usize>> {
 }
 
 /// Values in double precision.
-pub(super) fn wide(values: &[f32]) -> Vec<f64> {
+pub(crate) fn wide(values: &[f32]) -> Vec<f64> {
     values.iter().map(|value| f64::from(*value)).collect()
 }
 
 /// Parameters of the same layout.
-pub(super) fn params(like: &Params<f32>, values: &[f64]) -> Params<f32> {
+pub(crate) fn params(like: &Params<f32>, values: &[f64]) -> Params<f32> {
     Params::from_values(
         like.layout(),
         values.iter().map(|value| *value as f32).collect(),

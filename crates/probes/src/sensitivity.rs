@@ -1,6 +1,6 @@
 //! Family C: does the same trained learner give the same answer if support set, label order, step size or batch change?
 
-use anyhow::Result;
+use crate::error::Result;
 use metastable_algorithms::{Curve, Task};
 use metastable_analysis::Probe;
 use metastable_analysis::probe::{coupling, label_order, step_sizes, support_sets};
@@ -26,8 +26,12 @@ const DECADES: [f64; 11] = [-1.0, -0.8, -0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6, 0.
 /// Steps of Lanczos' method: enough for the outermost eigenvalue.
 const LANCZOS_STEPS: usize = 15;
 
-/// Every question of the family.
-pub(super) fn ask(subject: &Subject<'_>, n_tasks: usize) -> Result<Probe> {
+/// Every question of the family, on `n_tasks` test tasks.
+///
+/// # Errors
+///
+/// If the test classes cannot give the episodes, or a pass fails.
+pub fn ask(subject: &Subject<'_>, n_tasks: usize) -> Result<Probe> {
     Ok(Probe {
         support_sets: Some(support_sets(subject, n_tasks)?),
         label_order: Some(label_order(subject, n_tasks)?),
@@ -41,7 +45,7 @@ pub(super) fn ask(subject: &Subject<'_>, n_tasks: usize) -> Result<Probe> {
 }
 
 /// One answer a task, in the order of the list, on all threads.
-pub(super) fn each<T: Send>(
+pub(crate) fn each<T: Send>(
     n_tasks: usize,
     answer: impl Fn(u64) -> Result<T> + Sync + Send,
 ) -> Result<Vec<T>> {
@@ -49,8 +53,8 @@ pub(super) fn each<T: Send>(
 }
 
 /// The test shape with few queries.
-pub(super) fn small(subject: &Subject<'_>) -> EpisodeShape {
-    small_shape(&subject.config)
+pub(crate) fn small(subject: &Subject<'_>) -> EpisodeShape {
+    small_shape(&subject.protocol)
 }
 
 fn support_sets(subject: &Subject<'_>, n_tasks: usize) -> Result<support_sets::Answers> {
@@ -126,7 +130,7 @@ fn extremes(subject: &Subject<'_>, n_tasks: usize) -> Result<Option<support_sets
 }
 
 /// The episode of chosen candidates, and of the first half of the queries (or the second, the fresh ones).
-pub(super) fn narrowed(
+pub(crate) fn narrowed(
     wide: &Episode,
     choice: &[usize],
     k_shot: usize,
@@ -284,7 +288,7 @@ fn largest_eigenvalue(
 }
 
 /// `H v` in double precision, from a tape in single.
-pub(super) fn hessian_product(
+pub(crate) fn hessian_product(
     tape: &mut dyn Tape<f32>,
     phi: &Params<f32>,
     v: &[f64],

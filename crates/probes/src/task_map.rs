@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use anyhow::Result;
+use crate::error::Result;
 use metastable_algorithms::Task;
 use metastable_analysis::AnalysisError;
 use metastable_analysis::probe::alphabets::ClassGroup;
@@ -20,7 +20,7 @@ const LABEL_DRAWS: u64 = 8;
 /// Support sets over which the instability of a task is taken.
 const SUPPORT_DRAWS: u64 = 8;
 
-pub(super) fn task_map(subject: &Subject<'_>, n_tasks: usize) -> Result<Answers> {
+pub(crate) fn task_map(subject: &Subject<'_>, n_tasks: usize) -> Result<Answers> {
     let sampler = subject.sampler(small(subject))?;
     let seeds = subject.seeds();
     let filters = filters(subject.theta().layout());
@@ -87,9 +87,9 @@ fn class_accuracies(subject: &Subject<'_>, task: &Task<f32>) -> Result<Vec<f64>>
 
 /// The alphabets of the test classes; the classes themselves where the data have one alphabet.
 fn groups(subject: &Subject<'_>) -> Vec<ClassGroup> {
-    let dataset = &subject.material.dataset;
+    let dataset = subject.dataset;
     let mut groups: Vec<ClassGroup> = Vec::new();
-    for class_idx in subject.material.split.classes(MetaSplit::Test) {
+    for class_idx in subject.split.classes(MetaSplit::Test) {
         let class = &dataset.classes[*class_idx as usize];
         let name = if dataset.alphabets.len() > 1 {
             &dataset.alphabets[class.alphabet_idx]

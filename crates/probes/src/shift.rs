@@ -1,7 +1,7 @@
 //! Family G: what is left under other shapes, other data, damaged images and wrong labels, and whether confidences are
 //! honest.
 
-use anyhow::{Context, Result};
+use crate::error::{ProbeError, Result};
 use metastable_algorithms::Task;
 use metastable_analysis::calibration::{Calibration, CalibrationOptions, calibration};
 use metastable_analysis::probe::{confidence, corruption, label_noise, mismatch};
@@ -9,10 +9,16 @@ use metastable_analysis::{AnalysisError, Probe};
 use metastable_data::corruption::SEVERITIES;
 use metastable_data::{Corruption, Dataset, EpisodeShape, Sampler, Seeds, Stream};
 
-use super::materials::Other;
 use super::sensitivity::{each, small};
-use super::subject::{Subject, small_shape};
-use crate::run::RunConfig;
+use super::subject::{Protocol, Subject, small_shape};
+
+/// A data set to be tested on, under the name that the user gave.
+pub struct Other {
+    /// The name.
+    pub set: String,
+    /// The images, at the size of the subject's.
+    pub dataset: Dataset,
+}
 
 /// Ways of the mismatch matrix, for learners that can change theirs.
 const WAYS: [usize; 3] = [5, 10, 20];
@@ -25,8 +31,12 @@ const MOST_BINS: usize = 15;
 /// Supports of a class for label noise: with one, a wrong label leaves nothing to be right.
 const NOISE_SHOTS: usize = 5;
 
-/// Every question of the family.
-pub(super) fn ask(subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<Probe> {
+/// Every question of the family, on `n_tasks` test tasks and on those of other data sets.
+///
+/// # Errors
+///
+/// If classes cannot give the episodes, or a pass fails.
+pub fn ask(subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<Probe> {
     Ok(Probe {
         mismatch: Some(mismatch(subject, others, n_tasks)?),
         corruption: Some(corruption(subject, n_tasks)?),
@@ -52,7 +62,7 @@ fn accuracies(
 
 fn mismatch(subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<mismatch::Answers> {
     let test = subject.test_shape();
-    let own_data = &subject.material.dataset;
+    let own_data = subject.dataset;
     let own = accuracies(
         subject,
         own_data,
@@ -60,7 +70,7 @@ fn mismatch(subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<m
         n_tasks,
     )?;
     // A head is bound to its number of classes.
-    let ways = match subject.config.network.n_way {
+    let ways = match subject.network.config().n_way {
         Some(n_way) => vec![n_way],
         None => WAYS.to_vec(),
     };
@@ -92,7 +102,7 @@ fn mismatch(subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<m
         if dataset.digest == own_data.digest {
             continue;
         }
-        let sampler = sampler_of(other, &subject.config)?;
+        let sampler = sampler_of(other, &subject.protocol)?;
         domains.push(mismatch::Domain {
             set: other.set.clone(),
             digest: dataset.digest.clone(),
@@ -100,7 +110,7 @@ fn mismatch(subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<m
             accuracy: accuracies(subject, dataset, &sampler, n_tasks)?,
         });
     }
-    let episode = subject.config.episode;
+    let episode = subject.protocol.episode;
     Ok(mismatch::Answers {
         trained: (episode.n_way, episode.k_shot),
         tested: (test.n_way, test.k_shot),
@@ -112,12 +122,17 @@ fn mismatch(subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<m
 
 /// Test episodes of other data, as small as those of the other questions. Nothing was trained on these data: every class is a
 /// test class.
-pub(super) fn sampler_of(other: &Other, config: &RunConfig) -> Result<Sampler> {
+///
+/// # Errors
+///
+/// If the data cannot give the episodes.
+pub fn sampler_of(other: &Other, protocol: &Protocol) -> Result<Sampler> {
     let classes: Vec<u32> = (0..other.dataset.classes.len() as u32).collect();
-    let rotations = config.data.test_rotations.parse()?;
-    let shape = small_shape(config);
-    Sampler::new(&other.dataset, &classes, shape, rotations, false)
-        .with_context(|| format!("while drawing episodes of {}", other.set))
+    let (shape, rotations) = (small_shape(protocol), protocol.test_rotations);
+    Sampler::new(&other.dataset, &classes, shape, rotations, false).map_err(|source| {
+        let set = other.set.clone();
+        ProbeError::Other { set, source }
+    })
 }
 
 fn corruption(subject: &Subject<'_>, n_tasks: usize) -> Result<corruption::Answers> {
@@ -168,7 +183,7 @@ fn damage(
     seeds: &Seeds,
     key: u64,
 ) -> Result<Task<f32>> {
-    let side = subject.material.dataset.side;
+    let side = subject.dataset.side;
     let damaged = |images: &[f32], stream: Stream, is_hit: bool| -> Vec<f32> {
         let mut rng = seeds.rng(stream, key);
         let each = images.chunks_exact(side * side);

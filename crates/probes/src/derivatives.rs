@@ -1,16 +1,15 @@
 //! The derivative that training descends, checked through learner, network, norm, loss and backend of the run; and what
 //! first-order MAML would leave out of it.
 
-use anyhow::Result;
+use crate::error::Result;
 use metastable_algorithms::check::{Finding, SINGLE_TOLERANCE, certify};
 use metastable_algorithms::{FirstOrderBias, OBSERVED_TASKS};
-use metastable_analysis::probe::certificate::{Answers, FirstOrder, Verdict};
+use metastable_analysis::probe::certificate::{Answers, Check, FirstOrder, Verdict};
 use metastable_data::{EpisodeShape, Stream};
+use metastable_models::Network;
 use metastable_models::check::TOLERANCE;
-use metastable_models::{DeviceSpec, Network};
 
-use super::{note, skip};
-use crate::probe::subject::Subject;
+use crate::subject::Subject;
 
 /// Classes of the task on which differences are taken, for learners that can change theirs: a pass has to be short.
 const MOST_WAYS: usize = 5;
@@ -19,28 +18,35 @@ const MOST_SHOTS: usize = 2;
 /// Index of the draws of these checks in their stream: no test list is so long.
 const DRAWS: u64 = u64::MAX;
 
-pub(super) fn check(subject: &Subject<'_>, answers: &mut Answers) -> Result<()> {
-    let config = &subject.config;
-    let name = "meta-gradient";
-    let device = config.compute.device.parse()?;
-    if device == DeviceSpec::Metal {
-        skip(answers, name, "metal has no double precision");
-    } else {
-        let double: Box<dyn Network<f64>> =
-            metastable_models::build(&config.network, config.compute.backend, device)?;
-        let networks = (&*subject.network, &*double);
-        let mut rng = config.seeds.rng(Stream::Eval, DRAWS);
-        let found = certify(subject.checked(), networks, shape(subject), &mut rng)?;
-        note(answers, name, verdict(found.meta_gradient, TOLERANCE));
-        let name = "meta-gradient in single precision";
-        note(
-            answers,
-            name,
-            verdict(found.single_precision, SINGLE_TOLERANCE),
-        );
+/// Certifies the meta-gradient of a subject. `double` is its network in double precision, where its device has one.
+///
+/// # Errors
+///
+/// If the training classes cannot give the episodes, or a pass fails.
+pub fn check(subject: &Subject<'_>, double: Option<&dyn Network<f64>>) -> Result<Answers> {
+    let mut answers = Answers::default();
+    let mut note = |name: &str, verdict: Verdict| {
+        let name = name.to_owned();
+        answers.checks.push(Check { name, verdict });
+    };
+    match double {
+        None => {
+            let reason = String::from("metal has no double precision");
+            note("meta-gradient", Verdict::Skipped { reason });
+        }
+        Some(double) => {
+            let networks = (&*subject.network, double);
+            let mut rng = subject.protocol.seeds.rng(Stream::Eval, DRAWS);
+            let found = certify(subject.checked(), networks, shape(subject), &mut rng)?;
+            note("meta-gradient", verdict(found.meta_gradient, TOLERANCE));
+            note(
+                "meta-gradient in single precision",
+                verdict(found.single_precision, SINGLE_TOLERANCE),
+            );
+        }
     }
     answers.first_order = first_order(subject)?;
-    Ok(())
+    Ok(answers)
 }
 
 fn verdict(finding: Finding, limit: f64) -> Verdict {
@@ -54,11 +60,14 @@ fn verdict(finding: Finding, limit: f64) -> Verdict {
 
 /// A small episode of the run's own kind.
 fn shape(subject: &Subject<'_>) -> EpisodeShape {
-    let config = &subject.config;
-    let trained = config.episode;
+    let trained = subject.protocol.episode;
     EpisodeShape {
         // A head is bound to its number of classes.
-        n_way: config.network.n_way.unwrap_or(trained.n_way.min(MOST_WAYS)),
+        n_way: subject
+            .network
+            .config()
+            .n_way
+            .unwrap_or(trained.n_way.min(MOST_WAYS)),
         k_shot: trained.k_shot.min(MOST_SHOTS),
         n_query: 1,
     }
@@ -67,7 +76,7 @@ fn shape(subject: &Subject<'_>) -> EpisodeShape {
 /// At the tested parameters, on training tasks, as observations of the log measure it. None for a learner without an inner loop, or
 /// where it is not finite.
 fn first_order(subject: &Subject<'_>) -> Result<Option<FirstOrder>> {
-    let training = subject.material.training(&subject.config)?;
+    let training = subject.training()?;
     let tasks = |index| training.task(index);
     let network = &*subject.network;
     let bias = FirstOrderBias::at(network, subject.learner(), subject.theta(), &tasks)?;

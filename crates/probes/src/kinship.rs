@@ -1,6 +1,6 @@
 //! F5 and F6 between the runs of a study: the features of the same images, and the path between two seeds.
 
-use anyhow::Result;
+use crate::error::Result;
 use metastable_analysis::landscape::shifted;
 use metastable_analysis::probe::kinship::{Answers, Pair};
 use metastable_analysis::similarity::{Features, debiased_cka};
@@ -14,24 +14,27 @@ use super::subject::Subject;
 /// Points of the path between two runs, ends included.
 const PATH_POINTS: usize = 11;
 
-/// A run of the study with its name.
-pub(super) struct Member<'s, 'm> {
-    pub(super) label: &'s str,
-    pub(super) learner: &'s str,
-    pub(super) subject: &'s Subject<'m>,
+/// A training with its name.
+#[derive(Clone, Copy)]
+pub struct Member<'s, 'm> {
+    /// Its name in the answers.
+    pub label: &'s str,
+    /// Name of its learner; a path leads between runs of one learner alone.
+    pub learner: &'s str,
+    /// What is asked.
+    pub subject: &'s Subject<'m>,
 }
 
-/// Run `at` against those after it, of the same setting and with the same blocks.
-pub(super) fn ask(members: &[Member<'_, '_>], at: usize, n_tasks: usize) -> Result<Answers> {
-    let one = &members[at];
-    let others: Vec<&Member<'_, '_>> = members[at + 1..]
-        .iter()
-        .filter(|other| is_comparable(one.subject, other.subject))
-        .collect();
+/// One training against others, which have to share its test classes and its blocks; heads may differ.
+///
+/// # Errors
+///
+/// If the test classes cannot give the episodes, or a pass fails.
+pub fn ask(one: Member<'_, '_>, others: &[Member<'_, '_>], n_tasks: usize) -> Result<Answers> {
     let images = many_images(one.subject)?;
     let own = layers(one.subject, &images)?;
     let pairs = others
-        .into_par_iter()
+        .par_iter()
         .map(|other| {
             let theirs = layers(other.subject, &images)?;
             let mut ckas = Vec::new();
@@ -57,23 +60,8 @@ pub(super) fn ask(members: &[Member<'_, '_>], at: usize, n_tasks: usize) -> Resu
     Ok(Answers { pairs })
 }
 
-/// The same test classes and the same blocks; heads may differ.
-fn is_comparable(a: &Subject<'_>, b: &Subject<'_>) -> bool {
-    let body = |subject: &Subject<'_>| {
-        let network = &subject.config.network;
-        (network.name.clone(), network.n_blocks, network.image)
-    };
-    let split = |subject: &Subject<'_>| {
-        (
-            subject.config.data_digest.clone(),
-            subject.material.class_lists(),
-        )
-    };
-    a.config.setting() == b.config.setting() && body(a) == body(b) && split(a) == split(b)
-}
-
 fn layers(subject: &Subject<'_>, (images, n): &(Vec<f32>, usize)) -> Result<Vec<Option<Features>>> {
-    let body = Body::new(subject)?;
+    let body = Body::new(subject);
     (0..body.n_blocks())
         .map(|block| {
             let rows = body.features(subject, block, subject.theta(), images, 0)?;

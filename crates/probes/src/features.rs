@@ -1,12 +1,12 @@
 //! Representations: the outputs of each block, by networks that end there.
 
-use anyhow::Result;
+use crate::error::Result;
 use metastable_algorithms::Task;
 use metastable_analysis::probe::representation::{Answers, Layer};
 use metastable_analysis::separation::{class_separation, prototype_spread};
 use metastable_analysis::similarity::{Features, debiased_cka, effective_rank};
 use metastable_data::{ClassRef, Episode, EpisodeShape, MetaSplit, Stream};
-use metastable_models::{Network, NetworkConfig, Params, Pass, Statistics};
+use metastable_models::{Network, Params, Pass, Statistics};
 
 use super::geometry::wide;
 use super::sensitivity::each;
@@ -22,33 +22,23 @@ const PROTOTYPE_DRAWS: u64 = 10;
 const MOST_CHANGES: usize = 8;
 
 /// The blocks of a network, each by a network that ends after it.
-pub(super) struct Body {
-    blocks: Vec<Box<dyn Network<f32>>>,
+pub(crate) struct Body<'s> {
+    blocks: &'s [Box<dyn Network<f32>>],
 }
 
-impl Body {
-    pub(super) fn new(subject: &Subject<'_>) -> Result<Self> {
-        let compute = &subject.config.compute;
-        let device = compute.device.parse()?;
-        let blocks = (1..=subject.config.network.n_blocks).map(|n_blocks| {
-            let config = NetworkConfig {
-                n_blocks,
-                n_way: None,
-                ..subject.config.network.clone()
-            };
-            Ok(metastable_models::build(&config, compute.backend, device)?)
-        });
-        Ok(Self {
-            blocks: blocks.collect::<Result<_>>()?,
-        })
+impl<'s> Body<'s> {
+    pub(crate) fn new(subject: &'s Subject<'_>) -> Self {
+        Self {
+            blocks: &subject.blocks,
+        }
     }
 
-    pub(super) fn n_blocks(&self) -> usize {
+    pub(crate) fn n_blocks(&self) -> usize {
         self.blocks.len()
     }
 
     /// Features after block `block` (from 0) of the whole network's parameters, a row an image.
-    pub(super) fn features(
+    pub(crate) fn features(
         &self,
         subject: &Subject<'_>,
         block: usize,
@@ -95,9 +85,9 @@ fn part(whole: &Params<f32>, layout: &std::sync::Arc<metastable_models::Layout>)
 }
 
 /// Images of many test classes: the same for every run with this split.
-pub(super) fn many_images(subject: &Subject<'_>) -> Result<(Vec<f32>, usize)> {
-    let dataset = &subject.material.dataset;
-    let classes = subject.material.split.classes(MetaSplit::Test);
+pub(crate) fn many_images(subject: &Subject<'_>) -> Result<(Vec<f32>, usize)> {
+    let dataset = subject.dataset;
+    let classes = subject.split.classes(MetaSplit::Test);
     let n_images = subject.fewest_images().min(IMAGES_OF_CLASS);
     let n_classes = classes.len().min(MOST_CLASSES);
     let chosen: Vec<u32> = (0..n_classes)
@@ -131,8 +121,12 @@ pub(super) fn many_images(subject: &Subject<'_>) -> Result<(Vec<f32>, usize)> {
     Ok((images, n_classes * n_images))
 }
 
-pub(super) fn representation(subject: &Subject<'_>, n_tasks: usize) -> Result<Answers> {
-    let body = Body::new(subject)?;
+/// None for a subject without blocks.
+pub(crate) fn representation(subject: &Subject<'_>, n_tasks: usize) -> Result<Option<Answers>> {
+    let body = Body::new(subject);
+    if body.n_blocks() == 0 {
+        return Ok(None);
+    }
     let sampler = subject.sampler(subject.test_shape())?;
     let seeds = subject.seeds();
     let shape = subject.test_shape();
@@ -166,7 +160,7 @@ pub(super) fn representation(subject: &Subject<'_>, n_tasks: usize) -> Result<An
     let (images, n_images) = many_images(subject)?;
     let features = body.last(subject, subject.theta(), &images, 0)?;
     let separated = || tasks.iter().filter_map(|task| task.0);
-    Ok(Answers {
+    Ok(Some(Answers {
         n_tasks,
         separation: separated().filter_map(|s| s.ratio).collect(),
         misplaced: separated().map(|s| s.misplaced).collect(),
@@ -178,18 +172,18 @@ pub(super) fn representation(subject: &Subject<'_>, n_tasks: usize) -> Result<An
             subject,
             tasks.into_iter().filter_map(|task| task.2).collect(),
         ),
-    })
+    }))
 }
 
 /// Last features of the queries of a task, as they are judged: with the supports in one batch where the learner does so.
 fn query_features(
-    body: &Body,
+    body: &Body<'_>,
     subject: &Subject<'_>,
     phi: &Params<f32>,
     task: &Task<f32>,
     inner_step: usize,
 ) -> Result<Vec<f64>> {
-    if subject.config.network.n_way.is_some() {
+    if subject.network.config().n_way.is_some() {
         return body.last(subject, phi, task.query_images(), inner_step);
     }
     let rows = body.last(subject, phi, task.images(), inner_step)?;
@@ -198,7 +192,7 @@ fn query_features(
 }
 
 /// Mean features of the supports of each class, in one batch with the queries, at theta.
-fn prototypes(body: &Body, subject: &Subject<'_>, task: &Task<f32>) -> Result<Vec<f64>> {
+fn prototypes(body: &Body<'_>, subject: &Subject<'_>, task: &Task<f32>) -> Result<Vec<f64>> {
     let rows = body.last(subject, subject.theta(), task.images(), 0)?;
     let n_support = task.support_labels().len();
     let width = rows.len() / (n_support + task.query_labels().len());
@@ -214,7 +208,7 @@ fn prototypes(body: &Body, subject: &Subject<'_>, task: &Task<f32>) -> Result<Ve
 
 /// CKA of each block's features of the queries before and after adaptation; absent where they are not finite.
 fn changes(
-    body: &Body,
+    body: &Body<'_>,
     subject: &Subject<'_>,
     phi: &Params<f32>,
     task: &Task<f32>,
@@ -237,7 +231,7 @@ fn changes(
 
 /// The changes of each layer over tasks: blocks, then the head.
 fn by_layer(
-    body: &Body,
+    body: &Body<'_>,
     subject: &Subject<'_>,
     tasks: Vec<(Params<f32>, Vec<Option<f64>>)>,
 ) -> Vec<Layer> {

@@ -1,6 +1,6 @@
 //! Single supports: one exchanged for another, one left out, and ever more of them.
 
-use anyhow::Result;
+use crate::error::Result;
 use metastable_analysis::probe::{example_influence, shots};
 use metastable_data::EpisodeShape;
 
@@ -35,7 +35,7 @@ fn tables(k_shot: usize, n_examples: usize, judged: &[Judged]) -> example_influe
 }
 
 /// Each support exchanged for another image of its class.
-pub(super) fn exchanged(
+pub(crate) fn exchanged(
     subject: &Subject<'_>,
     n_tasks: usize,
 ) -> Result<example_influence::Answers> {
@@ -70,7 +70,7 @@ pub(super) fn exchanged(
 
 /// Each support left out, of the tasks of the test, or of tasks with more supports where those have one a class. None where
 /// classes hold too few images.
-pub(super) fn left_out(
+pub(crate) fn left_out(
     subject: &Subject<'_>,
     n_tasks: usize,
 ) -> Result<Option<example_influence::Answers>> {
@@ -99,7 +99,7 @@ pub(super) fn left_out(
 }
 
 /// Accuracies with ever more supports: classes and queries stay, and supports nest.
-pub(super) fn shots(subject: &Subject<'_>, n_tasks: usize) -> Result<shots::Answers> {
+pub(crate) fn shots(subject: &Subject<'_>, n_tasks: usize) -> Result<shots::Answers> {
     let shape = small(subject);
     let most = subject.fewest_images().saturating_sub(shape.n_query);
     let shots: Vec<usize> = SHOTS.into_iter().filter(|shots| *shots <= most).collect();
@@ -121,7 +121,7 @@ pub(super) fn shots(subject: &Subject<'_>, n_tasks: usize) -> Result<shots::Answ
     let row = |at: usize| judged.iter().map(move |task| task[at]);
     Ok(shots::Answers {
         n_tasks,
-        trained: subject.config.episode.k_shot,
+        trained: subject.protocol.episode.k_shot,
         accuracy: (0..shots.len()).flat_map(row).collect(),
         shots,
     })

@@ -1,6 +1,6 @@
 //! Family D: what is left on tasks ever further from those of training, and what one task of one step changes.
 
-use anyhow::Result;
+use crate::error::Result;
 use metastable_algorithms::{TrainState, Trainer, Weights};
 use metastable_analysis::Probe;
 use metastable_analysis::probe::gaps::{self, AtStep, Level};
@@ -12,7 +12,7 @@ use metastable_data::{Episode, EpisodeShape, MetaSplit, Sampler, Seeds, Stream};
 use super::geometry::wide;
 use super::sensitivity::each;
 use super::subject::{FEW_QUERIES, Subject};
-use crate::run::{Episodes, Run};
+use super::training::Training;
 
 /// Outer steps before the exchange, where the training has as many.
 const START: usize = 50;
@@ -21,18 +21,22 @@ const FOLLOWED: usize = 200;
 /// Tasks of that step that are exchanged, one at a time.
 const EXCHANGES: usize = 2;
 
-/// Every question of the family.
-pub(super) fn ask(subject: &Subject<'_>, n_tasks: usize) -> Result<Probe> {
+/// Every question of the family, on `n_tasks` tasks; `initial` is the state before the first step of the subject's training.
+///
+/// # Errors
+///
+/// If classes cannot give the episodes, or a step fails.
+pub fn ask(subject: &Subject<'_>, initial: TrainState<f32>, n_tasks: usize) -> Result<Probe> {
     Ok(Probe {
         gaps: gaps(subject, n_tasks)?,
-        trajectory: Some(trajectory(subject)?),
+        trajectory: Some(trajectory(subject, initial)?),
         ..Probe::default()
     })
 }
 
 /// Training episodes, seen and new, with queries of one number.
 struct Levels<'s> {
-    training: Episodes<'s>,
+    training: Training<'s>,
     seeds: Seeds,
     /// Shape of every judged task.
     shape: EpisodeShape,
@@ -44,9 +48,9 @@ struct Levels<'s> {
 
 impl<'s> Levels<'s> {
     fn new(subject: &Subject<'s>) -> Result<Self> {
-        let config = &subject.config;
-        let trained = config.episode;
-        let n_images = subject.material.fewest_images(MetaSplit::Train);
+        let protocol = &subject.protocol;
+        let trained = protocol.episode;
+        let n_images = subject.fewest_of(MetaSplit::Train);
         let n_spare = n_images - trained.k_shot - trained.n_query;
         let n_query = trained.n_query.min(FEW_QUERIES);
         let shape = EpisodeShape {
@@ -57,10 +61,10 @@ impl<'s> Levels<'s> {
             },
             ..trained
         };
-        let rotations = config.data.rotations.parse()?;
+        let rotations = protocol.rotations;
         Ok(Self {
-            training: subject.material.training(config)?,
-            seeds: config.seeds,
+            training: subject.training()?,
+            seeds: protocol.seeds,
             shape,
             further: subject.sampler_of(
                 MetaSplit::Train,
@@ -148,10 +152,10 @@ fn at_step(
     step: usize,
     n_tasks: usize,
 ) -> Result<Option<AtStep>> {
-    let config = &subject.config;
+    let protocol = &subject.protocol;
     // Spread over all that the checkpoint has seen; of a pool, over its members, once each.
-    let n_read = (step * config.training.meta_batch).max(1);
-    let n_seen = config.pool.map_or(n_read, |pool| n_read.min(pool.size()));
+    let n_read = (step * protocol.training.meta_batch).max(1);
+    let n_seen = protocol.pool.map_or(n_read, |pool| n_read.min(pool.size()));
     let n_tasks = n_tasks.min(n_seen);
     let judged = each(n_tasks, |at| {
         let index = at * n_seen as u64 / n_tasks as u64;
@@ -195,15 +199,15 @@ fn at_step(
 }
 
 /// The training of the run again up to a step; there one task is exchanged, and the trainings go on side by side.
-fn trajectory(subject: &Subject<'_>) -> Result<trajectory::Answers> {
-    let mut config = subject.config.clone();
+fn trajectory(subject: &Subject<'_>, initial: TrainState<f32>) -> Result<trajectory::Answers> {
+    let mut config = subject.protocol.training.clone();
     // Nothing but steps; the schedule keeps its length.
-    config.training.validate_every = 0;
-    config.training.observe_every = 0;
-    let plan = config.training.validate()?;
-    let (n_steps, meta_batch) = (config.training.outer_steps, config.training.meta_batch);
+    config.validate_every = 0;
+    config.observe_every = 0;
+    let plan = config.validate()?;
+    let (n_steps, meta_batch) = (config.outer_steps, config.meta_batch);
     let start = START.min(n_steps / 5);
-    let training = subject.material.training(&config)?;
+    let training = subject.training()?;
     let first = (start * meta_batch) as u64;
     // Which index has another task; none for the training that is only repeated.
     let exchanged: Vec<Option<u64>> = std::iter::once(None)
@@ -223,7 +227,7 @@ fn trajectory(subject: &Subject<'_>) -> Result<trajectory::Answers> {
         let source = &sources[source];
         Trainer::new(network, learner, source, source, plan.clone(), state)
     };
-    let mut base = trainer(0, Run::new("trajectory", &config)?.initial_state()?)?;
+    let mut base = trainer(0, initial)?;
     for _ in 0..start {
         base.step()?;
     }
