@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::group::LearnerRuns;
-
 /// One sentence of a report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -50,22 +48,6 @@ impl Certainty {
 }
 
 impl Finding {
-    pub(crate) fn of_learner(
-        runs: &LearnerRuns<'_>,
-        metric: &str,
-        certainty: Certainty,
-        text: String,
-    ) -> Self {
-        Self {
-            metric: metric.to_owned(),
-            setting: Some(runs.setting.to_owned()),
-            learner: Some(runs.learner.to_owned()),
-            certainty,
-            text,
-            without_failed: false,
-        }
-    }
-
     pub(crate) fn of_setting(
         setting: &str,
         metric: &str,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{AnalysisError, check_finite, check_len};
 use crate::factors::table::FactorTable;
+use crate::findings::{Certainty, Finding};
 use crate::fingerprint::check_same;
 use crate::options::{Options, TestPool, Threshold};
 use crate::probe::{Probe, certificate};
@@ -11,7 +12,7 @@ use crate::record::{Run, Study, TaskScores, Test};
 use crate::replacement::Replacement;
 use crate::scores::ScoreMatrix;
 use crate::summary::median;
-use crate::threshold::{smoothed, validation_curve};
+use crate::validation::{smoothed, validation_curve};
 
 /// Field of a fingerprint that names the list of test episodes; learners that differ in it are not paired.
 pub const FIELD_EPISODES: &str = "test.list_digest";
@@ -471,4 +472,23 @@ fn check_run(run: &Run) -> Result<(), AnalysisError> {
         )?;
     }
     Ok(())
+}
+
+/// Sentences on one learner are made here, so that [`Finding`] knows no group.
+impl Finding {
+    pub(crate) fn of_learner(
+        runs: &LearnerRuns<'_>,
+        metric: &str,
+        certainty: Certainty,
+        text: String,
+    ) -> Self {
+        Self {
+            metric: metric.to_owned(),
+            setting: Some(runs.setting.to_owned()),
+            learner: Some(runs.learner.to_owned()),
+            certainty,
+            text,
+            without_failed: false,
+        }
+    }
 }

@@ -58,6 +58,7 @@ pub mod spread;
 pub mod tail;
 pub mod threshold;
 pub mod transfer;
+pub mod validation;
 
 pub mod calibration;
 pub mod dynamics;

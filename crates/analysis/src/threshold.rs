@@ -7,8 +7,7 @@ use crate::findings::{Certainty, Finding, percent};
 use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
-use crate::record::Run;
-use crate::summary::mean;
+use crate::validation::{smoothed, validation_curve};
 
 /// Steps to threshold of one learner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,27 +59,6 @@ pub(crate) const METRIC: LearnerMetric = LearnerMetric {
     title: "Steps to the threshold accuracy (E1)",
     measure,
 };
-
-/// Validation accuracies of a run, `(step, accuracy)`, in the order of the log.
-#[must_use]
-pub fn validation_curve(run: &Run) -> Vec<(usize, f64)> {
-    run.history
-        .iter()
-        .filter_map(|progress| Some((progress.step, progress.validation_accuracy?)))
-        .collect()
-}
-
-/// Trailing mean over the last `window` checks (fewer at the start).
-#[must_use]
-pub fn smoothed(curve: &[(usize, f64)], window: usize) -> Vec<(usize, f64)> {
-    let accuracies: Vec<f64> = curve.iter().map(|point| point.1).collect();
-    let smooth = |end: usize| mean(&accuracies[(end + 1).saturating_sub(window.max(1))..=end]);
-    curve
-        .iter()
-        .enumerate()
-        .map(|(at, point)| (point.0, smooth(at)))
-        .collect()
-}
 
 /// First step from which `held` consecutive checks of the curve are at `threshold` or above.
 ///

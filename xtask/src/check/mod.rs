@@ -2,6 +2,7 @@
 //! plain `cargo test` finds them.
 
 mod arrows;
+mod circles;
 mod rules;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ const STEPS: &[Step] = &[
     }),
     ("file rules", rules::check),
     ("arrows", arrows::check),
+    ("circles", circles::check),
     ("lints", |root| {
         let arguments = [
             "clippy",

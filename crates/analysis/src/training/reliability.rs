@@ -10,7 +10,7 @@ use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::probe::pool::over_runs;
-use crate::threshold::validation_curve;
+use crate::validation::validation_curve;
 
 /// Share of the worst runs that the risk across runs averages; at least one.
 const WORST: f64 = 0.05;

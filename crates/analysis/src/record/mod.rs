@@ -2,14 +2,18 @@
 //!
 //! Nothing here knows how a score came about; a table from another laboratory serves as well.
 
+pub mod replacement;
+pub mod training;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AnalysisError, check_len};
 use crate::factors::table::FactorTable;
 use crate::fingerprint::Fingerprint;
 use crate::probe::Probe;
-use crate::replacement::Replacement;
-use crate::training::{Selection, TrainingLog};
+
+use self::replacement::Replacement;
+use self::training::{Selection, TrainingLog};
 
 /// All runs of one study.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

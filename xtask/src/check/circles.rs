@@ -1,0 +1,267 @@
+//! Which files of a crate import one another in a circle: two may, more may not.
+//!
+//! Text alone is read: every path that begins with `crate::`, `super::` or `self::` and, in a file that declares
+//! modules, every path that begins with one of them. Comments and unit tests at the end of a file do not count.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+/// Files in one circle that are allowed.
+const LIMIT: usize = 2;
+
+/// Circles that stood on 2026-11-30, when this check was written: crate, first module of the circle (none: the root of
+/// the crate), files. One that shrinks or goes has to be written down here, so that none grows back. A name that the root
+/// or another module re-exports counts as an import of the module that re-exports it, which makes some circles larger.
+const EXCEPTIONS: &[(&str, &str, usize)] = &[
+    ("algorithms", "", 22),
+    ("analysis", "components", 29),
+    ("analysis", "report::card", 4),
+    ("analysis", "report::chapters::fan", 3),
+    ("analysis", "report::svg", 4),
+    ("data", "fetch", 13),
+    ("data", "split", 3),
+    ("metastable", "", 64),
+    ("models", "", 43),
+    ("models", "check", 3),
+];
+
+/// The imports of a crate: from each module, the modules whose files it names.
+type Graph = BTreeMap<Vec<String>, BTreeSet<Vec<String>>>;
+
+/// Fails on a circle of more than two files that is no exception, and on an exception that is no circle any more.
+pub(super) fn check(root: &Path) -> Result<()> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![root.join("xtask")];
+    for entry in std::fs::read_dir(root.join("crates")).context("while listing crates")? {
+        folders.push(entry?.path());
+    }
+    for folder in folders {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let mut files = BTreeMap::new();
+        read(&folder.join("src"), &mut Vec::new(), &mut files)?;
+        for circle in circles(&graph(&files)) {
+            found.insert((name.to_string(), circle[0].join("::"), circle.len()));
+        }
+    }
+    let expected: BTreeSet<_> = EXCEPTIONS
+        .iter()
+        .map(|(name, first, size)| ((*name).to_owned(), (*first).to_owned(), *size))
+        .collect();
+    ensure!(
+        found == expected,
+        "circles of more than {LIMIT} files (crate, first module, files): new {:?}, cut the imports; gone {:?}, take \
+         them off the exceptions in xtask/src/check/circles.rs",
+        found.difference(&expected).collect::<Vec<_>>(),
+        expected.difference(&found).collect::<Vec<_>>()
+    );
+    Ok(())
+}
+
+/// Collects the text of each module below `folder`.
+fn read(
+    folder: &Path,
+    at: &mut Vec<String>,
+    files: &mut BTreeMap<Vec<String>, String>,
+) -> Result<()> {
+    let listing =
+        std::fs::read_dir(folder).with_context(|| format!("while listing {}", folder.display()))?;
+    for entry in listing {
+        let path = entry?.path();
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let is_root = matches!(&*stem, "mod" | "lib") || (stem == "main" && at.is_empty());
+        if !is_root {
+            at.push(stem.to_string());
+        }
+        if path.is_dir() {
+            read(&path, at, files)?;
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("while reading {}", path.display()))?;
+            // A crate with library and program has two roots; both are its module of no name.
+            files.entry(at.clone()).or_default().push_str(&text);
+        }
+        if !is_root {
+            at.pop();
+        }
+    }
+    Ok(())
+}
+
+/// Reads the imports of every module.
+fn graph(files: &BTreeMap<Vec<String>, String>) -> Graph {
+    let imports = |(module, text): (&Vec<String>, &String)| {
+        let code = code(text);
+        let mut named = BTreeSet::new();
+        for path in paths(&code) {
+            let mut at = match path[0].as_str() {
+                "crate" => Vec::new(),
+                "super" | "self" => module.clone(),
+                child => {
+                    let mut full = module.clone();
+                    full.push(child.to_owned());
+                    if !files.contains_key(&full) {
+                        continue;
+                    }
+                    full
+                }
+            };
+            for part in path.iter().skip(usize::from(path[0] != "super")) {
+                match part.as_str() {
+                    "super" => drop(at.pop()),
+                    "self" => {}
+                    part => at.push(part.to_owned()),
+                }
+            }
+            while !files.contains_key(&at) && !at.is_empty() {
+                at.pop();
+            }
+            if at != *module && files.contains_key(&at) {
+                named.insert(at);
+            }
+        }
+        (module.clone(), named)
+    };
+    files.iter().map(imports).collect()
+}
+
+/// A file without its comments and its unit tests.
+fn code(text: &str) -> String {
+    let end = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
+    let lines = text[..end]
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or(""));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Every path of two parts or more, with lists in braces written out.
+fn paths(code: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    let bytes = code.as_bytes();
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let mut at = 0;
+    while at < bytes.len() {
+        let begin = at;
+        while at < bytes.len() && word(bytes[at]) {
+            at += 1;
+        }
+        if at == begin {
+            at += 1;
+        } else if code[at..].starts_with("::") {
+            at = begin + tree(&code[begin..], &[], &mut found);
+        }
+    }
+    found
+}
+
+/// Reads one path with its lists at the beginning of `text`; returns how many bytes it takes.
+fn tree(text: &str, before: &[String], found: &mut Vec<Vec<String>>) -> usize {
+    let mut path = before.to_vec();
+    let mut at = 0;
+    loop {
+        at += text[at..].len() - text[at..].trim_start().len();
+        if text[at..].starts_with('{') {
+            at += 1;
+            while at < text.len() && !text[at..].starts_with('}') {
+                at += tree(&text[at..], &path, found).max(1);
+                while !text.is_char_boundary(at) {
+                    at += 1;
+                }
+            }
+            return (at + 1).min(text.len());
+        }
+        let name: String = text[at..]
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+            .collect();
+        at += name.len();
+        if !name.is_empty() {
+            path.push(name);
+        }
+        if !text[at..].starts_with("::") {
+            if path.len() > before.len() {
+                found.push(path);
+            }
+            return at;
+        }
+        at += 2;
+    }
+}
+
+/// Groups of more than [`LIMIT`] modules each of which reaches all others, sorted.
+fn circles(graph: &Graph) -> Vec<Vec<Vec<String>>> {
+    let reached: BTreeMap<_, _> = graph
+        .keys()
+        .map(|from| {
+            let mut seen = BTreeSet::new();
+            let mut open = vec![from];
+            while let Some(module) = open.pop() {
+                for next in graph.get(module).into_iter().flatten() {
+                    if seen.insert(next) {
+                        open.push(next);
+                    }
+                }
+            }
+            (from, seen)
+        })
+        .collect();
+    let mut found = BTreeSet::new();
+    for (from, seen) in &reached {
+        let circle: Vec<_> = seen
+            .iter()
+            .filter(|to| reached[**to].contains(from))
+            .map(|to| (*to).clone())
+            .collect();
+        if circle.len() > LIMIT {
+            found.insert(circle);
+        }
+    }
+    found.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planted(files: &[(&str, &str)]) -> Vec<Vec<Vec<String>>> {
+        let module = |name: &str| name.split("::").map(str::to_owned).collect();
+        let files = files
+            .iter()
+            .map(|(name, text)| (module(name), (*text).to_owned()));
+        circles(&graph(&files.collect()))
+    }
+
+    #[test]
+    fn a_circle_of_three_files_is_refused() {
+        let circle = [
+            ("a", "use crate::{b::B, z};"),
+            ("b", "pub mod c;\nfn f() { c::g() }"),
+            ("b::c", "use super::super::a::A;"),
+            ("z", "fn f() {}"),
+        ];
+        let found = planted(&circle);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0], [vec!["a"], vec!["b"], vec!["b", "c"]]);
+    }
+
+    #[test]
+    fn two_files_comments_and_tests_are_no_circle() {
+        assert!(planted(&[("a", "use crate::b::B;"), ("b", "use crate::a::A;")]).is_empty());
+        let tested = [
+            ("a", "use crate::b::B; // crate::c::C"),
+            ("b", "use crate::c::C;"),
+            (
+                "c",
+                "/// [`crate::a::A`]\n#[cfg(test)]\nmod tests { use crate::a::A; }",
+            ),
+        ];
+        assert!(planted(&tested).is_empty());
+    }
+
+    #[test]
+    fn the_tree_has_no_circle_but_the_exceptions() {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        check(manifest.parent().unwrap()).unwrap();
+    }
+}
