@@ -51,6 +51,8 @@ pub enum Finding {
 /// Why a check says nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Silence {
+    /// The learner does not say that its direction is the gradient of a loss.
+    NotClaimed,
     /// There is no finite meta-gradient: the inner loop blows up.
     NotFinite,
     /// Differences contradict each other.
@@ -62,6 +64,9 @@ pub enum Silence {
 impl fmt::Display for Silence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotClaimed => f.write_str(
+                "the learner does not claim that its direction is the gradient of a loss",
+            ),
             Self::NotFinite => f.write_str("the inner loop blows up"),
             Self::Unsettled => f.write_str("differences contradict each other"),
             Self::Rounding(change) => write!(
@@ -151,7 +156,8 @@ fn best(
     Ok(silence.map_or(Finding::Error(smallest), Finding::Silent))
 }
 
-/// Largest relative error of a meta-gradient against central differences of [`Learner::displaced_loss`], in f64:
+/// Largest relative error of a meta-gradient against central differences of
+/// [`crate::Differentiable::displaced_loss`], in f64:
 /// `|(L(h u) - L(-h u)) / 2h - g.u| / |g|` along the gradient itself and along random directions, of length 1 with an equal
 /// share in every tensor. The steps `h` are [`STEPS`], of which the best counts.
 ///
@@ -166,6 +172,9 @@ pub fn meta_gradient(
     task: &Task<f64>,
     rng: &mut dyn Rng,
 ) -> Result<Finding, AlgorithmError> {
+    let Some(claim) = learner.differentiable() else {
+        return Ok(Finding::Silent(Silence::NotClaimed));
+    };
     let Some(gradient) = finite(learner.meta_gradient(network, theta, task)?) else {
         return Ok(Finding::Silent(Silence::NotFinite));
     };
@@ -181,7 +190,7 @@ pub fn meta_gradient(
     let mut worst = 0.0;
     let mut is_settled = true;
     for direction in &directions {
-        let loss = |step| learner.displaced_loss(network, theta, task, step, direction);
+        let loss = |step| claim.displaced_loss(network, theta, task, step, direction);
         let (error, agreed) = off(gradient.dot(direction), TOLERANCE * length, loss)?;
         is_settled &= agreed;
         if agreed && error > 0.0 {

@@ -8,7 +8,8 @@ use crate::{AlgorithmError, Task};
 
 /// A meta-learner with checked settings; it holds no state, so one value serves every task and thread.
 pub trait Learner<T: Real>: Send + Sync {
-    /// Loss of the queries after adaptation to the supports, and its gradient with respect to `theta`.
+    /// Loss of the queries after adaptation to the supports, and the direction that the outer optimizer descends: the
+    /// loss's gradient with respect to `theta` if the learner claims so ([`Learner::differentiable`]).
     ///
     /// Batch statistics normalise, as always in training.
     ///
@@ -22,20 +23,11 @@ pub trait Learner<T: Real>: Send + Sync {
         task: &Task<T>,
     ) -> Result<MetaGradient<T>, AlgorithmError>;
 
-    /// The query loss of which [`Learner::meta_gradient`] is the derivative, with what it is differentiated by moved by
-    /// `step * direction`: theta, from which the inner loop starts, or the adapted parameters for a learner that
-    /// differentiates there. Central differences of it check the meta-gradient ([`crate::check`]).
-    ///
-    /// # Errors
-    /// As for [`Learner::meta_gradient`].
-    fn displaced_loss(
-        &self,
-        network: &dyn Network<T>,
-        theta: &Params<T>,
-        task: &Task<T>,
-        step: T,
-        direction: &Params<T>,
-    ) -> Result<T, AlgorithmError>;
+    /// The claim that [`MetaGradient::gradient`] is the gradient of a loss, for a learner that makes it. Without the claim
+    /// it is a direction that the outer optimizer descends, and a certificate does not hold it against differences.
+    fn differentiable(&self) -> Option<&dyn Differentiable<T>> {
+        None
+    }
 
     /// Class probabilities of the queries after adaptation to the supports, with the settings for test.
     ///
@@ -50,7 +42,9 @@ pub trait Learner<T: Real>: Send + Sync {
     ) -> Result<Prediction<T>, AlgorithmError>;
 
     /// Inner steps in training; none for a learner without an inner loop.
-    fn inner_steps(&self) -> Option<usize>;
+    fn inner_steps(&self) -> Option<usize> {
+        None
+    }
 
     /// Losses and accuracy after `0 ..= n_steps` inner steps; none for a learner without an inner loop.
     ///
@@ -58,12 +52,14 @@ pub trait Learner<T: Real>: Send + Sync {
     /// As for [`Learner::meta_gradient`].
     fn curve(
         &self,
-        network: &dyn Network<T>,
-        theta: &Params<T>,
-        statistics: Statistics<'_, T>,
-        task: &Task<T>,
-        n_steps: usize,
-    ) -> Result<Option<Curve>, AlgorithmError>;
+        _network: &dyn Network<T>,
+        _theta: &Params<T>,
+        _statistics: Statistics<'_, T>,
+        _task: &Task<T>,
+        _n_steps: usize,
+    ) -> Result<Option<Curve>, AlgorithmError> {
+        Ok(None)
+    }
 
     /// Parameters after adaptation to the supports with the settings for test: `phi_K`, or theta itself for a learner
     /// without an inner loop.
@@ -72,11 +68,13 @@ pub trait Learner<T: Real>: Send + Sync {
     /// As for [`Learner::meta_gradient`].
     fn adapt(
         &self,
-        network: &dyn Network<T>,
+        _network: &dyn Network<T>,
         theta: &Params<T>,
-        statistics: Statistics<'_, T>,
-        task: &Task<T>,
-    ) -> Result<Params<T>, AlgorithmError>;
+        _statistics: Statistics<'_, T>,
+        _task: &Task<T>,
+    ) -> Result<Params<T>, AlgorithmError> {
+        Ok(theta.clone())
+    }
 
     /// Loss of the supports at `phi`, `inner_step` steps into the inner loop, kept for derivatives; none for a learner
     /// without an inner loop.
@@ -85,12 +83,14 @@ pub trait Learner<T: Real>: Send + Sync {
     /// As for [`Learner::meta_gradient`].
     fn support_loss<'a>(
         &self,
-        network: &'a dyn Network<T>,
-        phi: &Params<T>,
-        statistics: Statistics<'_, T>,
-        task: &Task<T>,
-        inner_step: usize,
-    ) -> Result<Option<Box<dyn Tape<T> + 'a>>, AlgorithmError>;
+        _network: &'a dyn Network<T>,
+        _phi: &Params<T>,
+        _statistics: Statistics<'_, T>,
+        _task: &Task<T>,
+        _inner_step: usize,
+    ) -> Result<Option<Box<dyn Tape<T> + 'a>>, AlgorithmError> {
+        Ok(None)
+    }
 
     /// Loss of the queries under `labels` at adapted parameters `phi` (see [`Learner::adapt`]), kept for derivatives.
     /// The task's own labels are [`Task::query_labels`]; labels drawn from the predictions give the Fisher information.
@@ -113,10 +113,12 @@ pub trait Learner<T: Real>: Send + Sync {
     /// As for [`Learner::meta_gradient`].
     fn anatomy(
         &self,
-        network: &dyn Network<T>,
-        theta: &Params<T>,
-        task: &Task<T>,
-    ) -> Result<Option<Anatomy<T>>, AlgorithmError>;
+        _network: &dyn Network<T>,
+        _theta: &Params<T>,
+        _task: &Task<T>,
+    ) -> Result<Option<Anatomy<T>>, AlgorithmError> {
+        Ok(None)
+    }
 
     /// Class probabilities of the queries as in [`Learner::predict`], but each query in a pass of its own, with the
     /// supports and without the other queries: what batch statistics take from other queries is not there (inductive, as
@@ -133,6 +135,24 @@ pub trait Learner<T: Real>: Send + Sync {
     ) -> Result<Prediction<T>, AlgorithmError>;
 }
 
+/// The claim of a learner that its outer direction is the gradient of a loss.
+pub trait Differentiable<T: Real>: Send + Sync {
+    /// The query loss of which [`Learner::meta_gradient`] is the derivative, with what it is differentiated by moved by
+    /// `step * direction`: theta, from which the inner loop starts, or the adapted parameters for a learner that
+    /// differentiates there. Central differences of it check the meta-gradient ([`crate::check`]).
+    ///
+    /// # Errors
+    /// As for [`Learner::meta_gradient`].
+    fn displaced_loss(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        task: &Task<T>,
+        step: T,
+        direction: &Params<T>,
+    ) -> Result<T, AlgorithmError>;
+}
+
 /// What one task contributes to an outer step.
 #[derive(Clone, Debug)]
 pub struct MetaGradient<T> {
@@ -142,7 +162,8 @@ pub struct MetaGradient<T> {
     pub n_correct: usize,
     /// Queries.
     pub n_queries: usize,
-    /// Gradient of the query loss with respect to theta.
+    /// The direction that the outer optimizer descends: for a learner that claims [`Differentiable`], the gradient of the
+    /// query loss with respect to theta.
     pub gradient: Params<T>,
     /// Batch statistics of the pass that judged the queries, in the layout of [`Network::buffers`].
     pub statistics: Params<T>,

@@ -50,8 +50,10 @@
 //! ```
 //!
 //! # Adding a learner
-//! One file with a `LearnerEntry` (name, citation, settings with `deny_unknown_fields`, how to build it) and one line in
-//! [`LEARNERS`]. The batteries in `tests/it` then run on it.
+//! One file with a [`LearnerEntry`] (name, citation, settings with `deny_unknown_fields`, how to build it) and one line in
+//! [`LEARNERS`]. The batteries in `tests/it` then run on it. Another crate keeps entries of its own, and builds from them
+//! with [`LearnerConfig::validate_among`]. A learner whose direction is the gradient of a loss claims [`Differentiable`];
+//! [`check`] tests the claim, and tests nothing that is not claimed.
 
 pub mod check;
 mod checkpoints;
@@ -71,7 +73,7 @@ pub mod task;
 pub use error::AlgorithmError;
 pub use evaluate::{Curves, Evaluation, curves, evaluate};
 pub use inner::Trajectory;
-pub use learner::{Anatomy, Curve, Learner, MetaGradient, NonFinite, Prediction};
+pub use learner::{Anatomy, Curve, Differentiable, Learner, MetaGradient, NonFinite, Prediction};
 pub use outer::{
     BestWeights, BlockState, Divergence, FirstOrderBias, InnerObservation, Inspection, MeanCurve,
     NormDrift, OBSERVED_TASKS, Observation, OptimizerConfig, Outcome, ScheduleConfig, Signal,

@@ -14,7 +14,8 @@ use crate::inner::InnerLoop;
 use crate::learner::{n_correct, predict_each};
 use crate::registry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 use crate::{
-    AlgorithmError, Anatomy, Curve, Learner, MetaGradient, NonFinite, Prediction, Task, Trajectory,
+    AlgorithmError, Anatomy, Curve, Differentiable, Learner, MetaGradient, NonFinite, Prediction,
+    Task, Trajectory,
 };
 
 /// The registry's line.
@@ -94,6 +95,24 @@ pub struct Maml {
     order: GradientOrder,
 }
 
+impl<T: Real> Differentiable<T> for Maml {
+    fn displaced_loss(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        task: &Task<T>,
+        step: T,
+        direction: &Params<T>,
+    ) -> Result<T, AlgorithmError> {
+        let inner = self.inner_loop(network, Statistics::Batch, task, self.inner_steps)?;
+        let phi = match self.order {
+            GradientOrder::First => inner.adapt(theta)?.phi.plus(step, direction),
+            GradientOrder::Second => inner.adapt(&theta.plus(step, direction))?.phi,
+        };
+        Ok(inner.query(&phi, self.inner_steps)?.loss())
+    }
+}
+
 impl<T: Real> Learner<T> for Maml {
     /// `d L_Q(phi_K) / d theta` with `phi_0 = theta`, `phi_{k+1} = phi_k - alpha grad L_S(phi_k)`.
     fn meta_gradient(
@@ -135,20 +154,8 @@ impl<T: Real> Learner<T> for Maml {
         })
     }
 
-    fn displaced_loss(
-        &self,
-        network: &dyn Network<T>,
-        theta: &Params<T>,
-        task: &Task<T>,
-        step: T,
-        direction: &Params<T>,
-    ) -> Result<T, AlgorithmError> {
-        let inner = self.inner_loop(network, Statistics::Batch, task, self.inner_steps)?;
-        let phi = match self.order {
-            GradientOrder::First => inner.adapt(theta)?.phi.plus(step, direction),
-            GradientOrder::Second => inner.adapt(&theta.plus(step, direction))?.phi,
-        };
-        Ok(inner.query(&phi, self.inner_steps)?.loss())
+    fn differentiable(&self) -> Option<&dyn Differentiable<T>> {
+        Some(self)
     }
 
     fn predict(

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::error::require;
 use crate::learner::{n_correct, predict_each};
-use crate::{AlgorithmError, Anatomy, Curve, Learner, MetaGradient, NonFinite, Prediction, Task};
+use crate::{AlgorithmError, Differentiable, Learner, MetaGradient, NonFinite, Prediction, Task};
 
 /// Default temperature of cosine similarities. They lie in `[-1, 1]`, so at temperature 1 the softmax over classes can
 /// hardly leave the uniform: at 5-way its largest probability is below 0.65 however good the embedding is.
@@ -88,6 +88,22 @@ impl MetricLearner {
     }
 }
 
+impl<T: Real> Differentiable<T> for MetricLearner {
+    fn displaced_loss(
+        &self,
+        network: &dyn Network<T>,
+        theta: &Params<T>,
+        task: &Task<T>,
+        step: T,
+        direction: &Params<T>,
+    ) -> Result<T, AlgorithmError> {
+        let (theta, labels) = (theta.plus(step, direction), task.query_labels());
+        let loss =
+            Learner::<T>::query_loss(self, network, &theta, Statistics::Batch, task, labels)?;
+        Ok(loss.loss())
+    }
+}
+
 impl<T: Real> Learner<T> for MetricLearner {
     fn meta_gradient(
         &self,
@@ -119,18 +135,8 @@ impl<T: Real> Learner<T> for MetricLearner {
         })
     }
 
-    fn displaced_loss(
-        &self,
-        network: &dyn Network<T>,
-        theta: &Params<T>,
-        task: &Task<T>,
-        step: T,
-        direction: &Params<T>,
-    ) -> Result<T, AlgorithmError> {
-        let (theta, labels) = (theta.plus(step, direction), task.query_labels());
-        let loss =
-            Learner::<T>::query_loss(self, network, &theta, Statistics::Batch, task, labels)?;
-        Ok(loss.loss())
+    fn differentiable(&self) -> Option<&dyn Differentiable<T>> {
+        Some(self)
     }
 
     fn predict(
@@ -149,42 +155,6 @@ impl<T: Real> Learner<T> for MetricLearner {
         })
     }
 
-    fn inner_steps(&self) -> Option<usize> {
-        None
-    }
-
-    fn curve(
-        &self,
-        _: &dyn Network<T>,
-        _: &Params<T>,
-        _: Statistics<'_, T>,
-        _: &Task<T>,
-        _: usize,
-    ) -> Result<Option<Curve>, AlgorithmError> {
-        Ok(None)
-    }
-
-    fn adapt(
-        &self,
-        _: &dyn Network<T>,
-        theta: &Params<T>,
-        _: Statistics<'_, T>,
-        _: &Task<T>,
-    ) -> Result<Params<T>, AlgorithmError> {
-        Ok(theta.clone())
-    }
-
-    fn support_loss<'a>(
-        &self,
-        _: &'a dyn Network<T>,
-        _: &Params<T>,
-        _: Statistics<'_, T>,
-        _: &Task<T>,
-        _: usize,
-    ) -> Result<Option<Box<dyn Tape<T> + 'a>>, AlgorithmError> {
-        Ok(None)
-    }
-
     fn query_loss<'a>(
         &self,
         network: &'a dyn Network<T>,
@@ -194,15 +164,6 @@ impl<T: Real> Learner<T> for MetricLearner {
         labels: &[usize],
     ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError> {
         self.record(network, phi, statistics, task.images(), (task, labels))
-    }
-
-    fn anatomy(
-        &self,
-        _: &dyn Network<T>,
-        _: &Params<T>,
-        _: &Task<T>,
-    ) -> Result<Option<Anatomy<T>>, AlgorithmError> {
-        Ok(None)
     }
 
     fn predict_alone(

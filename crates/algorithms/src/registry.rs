@@ -26,9 +26,9 @@ pub struct LearnerEntry {
     /// What the learner needs at the end of the network.
     pub head: Head,
     /// Settings with every default filled in; names and types are checked, bounds are not.
-    pub(crate) complete: fn(&Value) -> Result<Value, serde_json::Error>,
+    pub complete: fn(&Value) -> Result<Value, serde_json::Error>,
     /// The learner with checked settings.
-    pub(crate) build: fn(&Value) -> Result<Box<dyn AnyLearner>, AlgorithmError>,
+    pub build: fn(&Value) -> Result<Box<dyn AnyLearner>, AlgorithmError>,
 }
 
 impl LearnerEntry {
@@ -101,12 +101,23 @@ impl LearnerConfig {
     /// [`AlgorithmError::UnknownLearner`], [`AlgorithmError::Settings`] (unknown name, wrong type),
     /// [`AlgorithmError::Setting`] (out of bounds).
     pub fn validate(&self) -> Result<CheckedLearner, AlgorithmError> {
-        let entry = LEARNERS
+        self.validate_among(LEARNERS)
+    }
+
+    /// The same with the learners of `entries`: [`LEARNERS`], or those of another crate.
+    ///
+    /// # Errors
+    /// As for [`Self::validate`].
+    pub fn validate_among(
+        &self,
+        entries: &[&'static LearnerEntry],
+    ) -> Result<CheckedLearner, AlgorithmError> {
+        let entry = *entries
             .iter()
             .find(|entry| entry.name == self.name)
             .ok_or_else(|| AlgorithmError::UnknownLearner {
                 name: self.name.clone(),
-                known: LEARNERS
+                known: entries
                     .iter()
                     .map(|entry| entry.name)
                     .collect::<Vec<_>>()

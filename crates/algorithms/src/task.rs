@@ -29,16 +29,7 @@ impl<T: Real> Task<T> {
     /// [`AlgorithmError::EmptyEpisode`] and [`AlgorithmError::Images`].
     pub fn new(shape: EpisodeShape, images: Vec<T>) -> Result<Self, AlgorithmError> {
         let n_images = shape.n_support() + shape.n_queries();
-        if shape.n_way == 0 || shape.k_shot == 0 || shape.n_query == 0 {
-            return Err(AlgorithmError::EmptyEpisode { shape });
-        }
-        if images.is_empty() || !images.len().is_multiple_of(n_images) {
-            return Err(AlgorithmError::Images {
-                n_values: images.len(),
-                n_images,
-                shape,
-            });
-        }
+        let images = Self::checked(shape, images, n_images)?;
         let labels = |n_each| {
             (0..shape.n_way * n_each)
                 .map(|row| row / n_each)
@@ -50,6 +41,62 @@ impl<T: Real> Task<T> {
             support_labels: labels(shape.k_shot),
             query_labels: labels(shape.n_query),
         })
+    }
+
+    /// A task with explicit labels, of which classes may have unequally many supports. The `k_shot` of its shape is the
+    /// most supports of a class.
+    ///
+    /// # Shapes
+    /// `images`: `(support_labels.len() + query_labels.len(), pixels of an image)`, row-major; both lists of labels go
+    /// `0 ..= n_way - 1` class by class, with equally many queries of each.
+    /// # Errors
+    /// [`AlgorithmError::Setting`] for labels in another order, a class without a support or a query, or unequally many
+    /// queries; those of [`Self::new`].
+    pub fn labeled(
+        images: Vec<T>,
+        support_labels: Vec<usize>,
+        query_labels: Vec<usize>,
+    ) -> Result<Self, AlgorithmError> {
+        let shots = of_each_class("support_labels", &support_labels)?;
+        let queries = of_each_class("query_labels", &query_labels)?;
+        let n_query = queries.first().copied().unwrap_or(0);
+        crate::error::require(
+            queries.len() == shots.len() && queries.iter().all(|n| *n == n_query),
+            "query_labels",
+            format!("{query_labels:?}"),
+            "each class that has a support needs equally many queries",
+        )?;
+        let shape = EpisodeShape {
+            n_way: shots.len(),
+            k_shot: shots.iter().copied().max().unwrap_or(0),
+            n_query,
+        };
+        let n_images = support_labels.len() + query_labels.len();
+        Self::checked(shape, images, n_images).map(|images| Self {
+            shape,
+            images,
+            support_labels,
+            query_labels,
+        })
+    }
+
+    /// The images, if they are as many rows of values.
+    fn checked(
+        shape: EpisodeShape,
+        images: Vec<T>,
+        n_images: usize,
+    ) -> Result<Vec<T>, AlgorithmError> {
+        if shape.n_way == 0 || shape.k_shot == 0 || shape.n_query == 0 {
+            return Err(AlgorithmError::EmptyEpisode { shape });
+        }
+        if images.is_empty() || !images.len().is_multiple_of(n_images) {
+            return Err(AlgorithmError::Images {
+                n_values: images.len(),
+                n_images,
+                shape,
+            });
+        }
+        Ok(images)
     }
 
     /// The task of an episode: its images out of the data set, turned as their classes say, ink in `[0, 1]`.
@@ -78,14 +125,25 @@ impl<T: Real> Task<T> {
             format!("{order:?}"),
             "it has to name each class of the task once",
         )?;
-        let mut images = Vec::with_capacity(self.images.len());
-        for part in [self.support_images(), self.query_images()] {
-            let of_class = part.len() / self.shape.n_way;
-            for class in order {
-                images.extend_from_slice(&part[class * of_class..][..of_class]);
+        let n_pixels = self.n_pixels();
+        let mut task = self.clone();
+        task.images.clear();
+        let supports = (self.support_images(), &self.support_labels);
+        let queries = (self.query_images(), &self.query_labels);
+        for ((images, labels), moved) in [supports, queries]
+            .into_iter()
+            .zip([&mut task.support_labels, &mut task.query_labels])
+        {
+            moved.clear();
+            for (label, class) in order.iter().enumerate() {
+                let rows = images.chunks_exact(n_pixels).zip(labels);
+                for (image, _) in rows.filter(|(_, own)| *own == class) {
+                    task.images.extend_from_slice(image);
+                    moved.push(label);
+                }
             }
         }
-        Self::new(self.shape, images)
+        Ok(task)
     }
 
     /// The same task without one of its supports; its shape stays that of the episode it came from.
@@ -104,7 +162,7 @@ impl<T: Real> Task<T> {
             row,
             "it has to be one of several of its class: without any, nothing says what the class is",
         )?;
-        let n_pixels = self.support_images().len() / self.support_labels.len();
+        let n_pixels = self.n_pixels();
         let mut task = self.clone();
         task.images.drain(row * n_pixels..(row + 1) * n_pixels);
         task.support_labels.remove(row);
@@ -159,9 +217,31 @@ impl<T: Real> Task<T> {
     }
 
     fn query_start(&self) -> usize {
-        let (n_support, n_query) = (self.support_labels.len(), self.query_labels.len());
-        self.images.len() / (n_support + n_query) * n_support
+        self.n_pixels() * self.support_labels.len()
     }
+
+    /// Values of an image.
+    fn n_pixels(&self) -> usize {
+        self.images.len() / (self.support_labels.len() + self.query_labels.len())
+    }
+}
+
+/// How many labels each class has, if they go class by class from 0 and leave none out.
+fn of_each_class(what: &'static str, labels: &[usize]) -> Result<Vec<usize>, AlgorithmError> {
+    let mut counts: Vec<usize> = Vec::new();
+    for label in labels {
+        if *label == counts.len() {
+            counts.push(0);
+        }
+        crate::error::require(
+            *label + 1 == counts.len(),
+            what,
+            format!("{labels:?}"),
+            "labels have to go class by class from 0, e.g. [0, 0, 1]",
+        )?;
+        counts[*label] += 1;
+    }
+    Ok(counts)
 }
 
 #[cfg(test)]
@@ -202,6 +282,44 @@ mod tests {
         assert_eq!(rest.query_images(), task.query_images());
         assert!(rest.without_support(0).is_err(), "the last of its class");
         assert!(task.without_support(4).is_err());
+    }
+
+    /// Once this gave the images in an order that did not fit the labels, and no error.
+    #[test]
+    fn labels_stay_with_their_images_when_shots_differ() {
+        let shape = EpisodeShape { k_shot: 2, ..SHAPE };
+        let task = Task::new(shape, (0..8).map(f64::from).collect()).unwrap();
+        let rest = task.without_support(1).unwrap();
+        assert_eq!(rest.relabeled(&[0, 1]).unwrap(), rest);
+        let swapped = rest.relabeled(&[1, 0]).unwrap();
+        assert_eq!(swapped.support_images(), [2.0, 3.0, 0.0]);
+        assert_eq!(swapped.support_labels(), [0, 0, 1]);
+        assert_eq!(swapped.query_images(), [6.0, 7.0, 4.0, 5.0]);
+        assert_eq!(swapped.query_labels(), [0, 0, 1, 1]);
+        assert_eq!(swapped.relabeled(&[1, 0]).unwrap(), rest);
+    }
+
+    #[test]
+    fn explicit_labels_may_differ_in_shots_and_have_to_cover_the_classes() {
+        let images = |n: u8| (0..n).map(f64::from).collect::<Vec<_>>();
+        let task = Task::labeled(images(5), vec![0, 1, 1], vec![0, 1]).unwrap();
+        assert_eq!((task.shape().n_way, task.shape().k_shot), (2, 2));
+        assert_eq!(task.support_images(), [0.0, 1.0, 2.0]);
+        let plain = Task::new(SHAPE, images(6)).unwrap();
+        let labeled = Task::labeled(images(6), vec![0, 1], vec![0, 0, 1, 1]).unwrap();
+        assert_eq!(labeled, plain);
+        for (supports, queries) in [
+            (vec![1, 0], vec![0, 1]),
+            (vec![0, 2], vec![0, 1]),
+            (vec![0, 1], vec![0, 0]),
+            (vec![0], vec![0, 1]),
+            (vec![0, 1], vec![0, 0, 1]),
+            (vec![], vec![]),
+        ] {
+            let n = u8::try_from(supports.len() + queries.len()).unwrap();
+            assert!(Task::labeled(images(n), supports, queries).is_err());
+        }
+        assert!(Task::labeled(images(3), vec![0, 1], vec![0, 1]).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 mod asking;
 mod check;
+mod claims;
 mod closed_form;
 mod config;
 mod counting;
