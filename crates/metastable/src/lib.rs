@@ -15,6 +15,7 @@ mod clean;
 mod command;
 mod completions;
 mod dataset;
+mod ending;
 mod evaluate;
 mod experiment;
 mod export;
@@ -29,6 +30,7 @@ mod preview;
 mod probe;
 mod progress;
 mod report;
+mod restart;
 mod run;
 mod schedule;
 mod sealed;
@@ -42,43 +44,18 @@ mod train;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Parser;
-use metastable_models::Backend;
 
 pub use self::command::Command;
+pub use self::ending::{Ending, exit};
+pub use self::restart::reexec_for;
 pub use self::shell::set_program;
-
-/// How a command ended, if not by an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Exit code 0. Runs that diverged are results, not failures.
-    Done,
-    /// Exit code 1: a check, or a run, failed.
-    Failed,
-    /// Exit code 130: the user stopped it, and it can go on.
-    Interrupted,
-}
 
 /// The program: parses the command line of this process, and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
     exit(|| run(&Command(flags::Flags::parse().command)))
-}
-
-/// Runs `program`, and turns what it returns into an exit code; an error is written to stderr.
-pub fn exit(program: impl FnOnce() -> Result<Ending>) -> ExitCode {
-    // Rust ignores the signal, and `println!` would panic when `head` has seen enough.
-    sigpipe::reset();
-    match program() {
-        Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Failed) => ExitCode::from(1),
-        Ok(Ending::Interrupted) => ExitCode::from(130),
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(2)
-        }
-    }
 }
 
 /// Runs one command.
@@ -102,42 +79,5 @@ pub fn run(command: &Command) -> Result<Ending> {
         flags::Command::Fetch(flags) => fetch::fetch(flags),
         flags::Command::Completions(flags) => completions::completions(flags),
         flags::Command::Man => completions::man(),
-    }
-}
-
-/// candle reads this once per thread, at its first backward pass.
-const KEEP_GRAPH: &str = "CANDLE_GRAD_DO_NOT_DETACH";
-
-/// Starts this very command again with candle's variable set, if the backend needs it and it is not.
-///
-/// `cargo xtask` sets it by `.cargo/config.toml`; this is for a program that is started directly. Setting it in this
-/// process would be too late for threads that exist, and is not safe to do.
-///
-/// # Errors
-/// This program cannot be started again.
-pub fn reexec_for(backend: Backend) -> Result<()> {
-    if backend != Backend::Graph || std::env::var_os(KEEP_GRAPH).is_some_and(|value| value == "1") {
-        return Ok(());
-    }
-    let program = std::env::current_exe().context("while looking for this program")?;
-    let mut again = std::process::Command::new(program);
-    again.args(std::env::args_os().skip(1)).env(KEEP_GRAPH, "1");
-    replace(&mut again)
-}
-
-#[cfg(unix)]
-fn replace(command: &mut std::process::Command) -> Result<()> {
-    use std::os::unix::process::CommandExt;
-    // Returns only if it fails; signals go to the new program, which is the same process.
-    let error = command.exec();
-    bail!("while starting again with {KEEP_GRAPH}=1: {error}")
-}
-
-#[cfg(not(unix))]
-fn replace(command: &mut std::process::Command) -> Result<()> {
-    let status = command.status();
-    match status {
-        Ok(status) => std::process::exit(status.code().unwrap_or(2)),
-        Err(error) => bail!("while starting again with {KEEP_GRAPH}=1: {error}"),
     }
 }

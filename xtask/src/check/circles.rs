@@ -12,19 +12,20 @@ use anyhow::{Context, Result, ensure};
 const LIMIT: usize = 2;
 
 /// Circles that stood on 2026-11-30, when this check was written: crate, first module of the circle (none: the root of
-/// the crate), files. One that shrinks or goes has to be written down here, so that none grows back. A name that the root
-/// or another module re-exports counts as an import of the module that re-exports it, which makes some circles larger.
+/// the crate), files. One that shrinks or goes has to be written down here, so that none grows back.
 const EXCEPTIONS: &[(&str, &str, usize)] = &[
-    ("algorithms", "", 22),
-    ("analysis", "components", 29),
+    ("algorithms", "fomaml", 5),
+    ("analysis", "components", 28),
     ("analysis", "report::card", 4),
     ("analysis", "report::chapters::fan", 3),
     ("analysis", "report::svg", 4),
-    ("data", "fetch", 13),
+    ("data", "fetch", 4),
     ("data", "split", 3),
-    ("metastable", "", 64),
-    ("models", "", 43),
+    ("metastable", "analyze::delimited", 4),
+    ("metastable", "campaign::events", 26),
+    ("models", "architecture", 37),
     ("models", "check", 3),
+    ("probes", "features", 3),
 ];
 
 /// The imports of a crate: from each module, the modules whose files it names.
@@ -89,41 +90,95 @@ fn read(
     Ok(())
 }
 
-/// Reads the imports of every module.
+/// Reads the imports of every module. A name that a module re-exports counts as an import of the module that has it.
 fn graph(files: &BTreeMap<Vec<String>, String>) -> Graph {
-    let imports = |(module, text): (&Vec<String>, &String)| {
-        let code = code(text);
-        let mut named = BTreeSet::new();
-        for path in paths(&code) {
-            let mut at = match path[0].as_str() {
-                "crate" => Vec::new(),
-                "super" | "self" => module.clone(),
-                child => {
-                    let mut full = module.clone();
-                    full.push(child.to_owned());
-                    if !files.contains_key(&full) {
-                        continue;
-                    }
-                    full
-                }
-            };
-            for part in path.iter().skip(usize::from(path[0] != "super")) {
-                match part.as_str() {
-                    "super" => drop(at.pop()),
-                    "self" => {}
-                    part => at.push(part.to_owned()),
-                }
-            }
-            while !files.contains_key(&at) && !at.is_empty() {
-                at.pop();
-            }
-            if at != *module && files.contains_key(&at) {
-                named.insert(at);
+    let named: BTreeMap<&Vec<String>, Vec<Vec<String>>> = files
+        .iter()
+        .map(|(module, text)| (module, absolute(module, &code(text), files)))
+        .collect();
+    let used: BTreeMap<&Vec<String>, Vec<Vec<String>>> = files
+        .iter()
+        .map(|(module, text)| (module, absolute(module, &uses(&code(text)), files)))
+        .collect();
+    let mut known: BTreeMap<(&[String], &str), &Vec<String>> = BTreeMap::new();
+    for (module, paths) in &used {
+        for path in paths {
+            if let Some(name) = path.last() {
+                known
+                    .entry((module.as_slice(), name.as_str()))
+                    .or_insert(path);
             }
         }
-        (module.clone(), named)
+    }
+    let defined_in = |path: &Vec<String>| {
+        let mut path = path.clone();
+        // As long a chain of re-exports as anybody writes; one that goes round ends here too.
+        for _ in 0..8 {
+            let n = (0..=path.len())
+                .rev()
+                .find(|n| files.contains_key(&path[..*n]))?;
+            let Some(other) = path
+                .get(n)
+                .and_then(|name| known.get(&(&path[..n], name.as_str())))
+            else {
+                return Some(path[..n].to_vec());
+            };
+            path = [other.as_slice(), &path[n + 1..]].concat();
+        }
+        None
     };
-    files.iter().map(imports).collect()
+    named
+        .iter()
+        .map(|(module, paths)| {
+            let imports = paths.iter().filter_map(defined_in);
+            (
+                (*module).clone(),
+                imports.filter(|it| it != *module).collect(),
+            )
+        })
+        .collect()
+}
+
+/// The paths that a module names, each from the root of the crate.
+fn absolute(
+    module: &[String],
+    code: &str,
+    files: &BTreeMap<Vec<String>, String>,
+) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for path in paths(code) {
+        let mut at = match path[0].as_str() {
+            "crate" => Vec::new(),
+            "super" | "self" => module.to_vec(),
+            child => {
+                let full = [module, &[child.to_owned()]].concat();
+                if !files.contains_key(&full) {
+                    continue;
+                }
+                full
+            }
+        };
+        for part in path.iter().skip(usize::from(path[0] != "super")) {
+            match part.as_str() {
+                "super" => drop(at.pop()),
+                "self" => {}
+                part => at.push(part.to_owned()),
+            }
+        }
+        found.push(at);
+    }
+    found
+}
+
+/// The `use` statements of a file.
+fn uses(code: &str) -> String {
+    let statements = code.split_inclusive(';');
+    let used = statements.filter_map(|statement| {
+        let begin = statement.find("use ")?;
+        let is_word = statement[..begin].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        (!is_word).then(|| &statement[begin + 4..])
+    });
+    used.collect()
 }
 
 /// A file without its comments and its unit tests.
@@ -232,6 +287,17 @@ mod tests {
         circles(&graph(&files.collect()))
     }
 
+    fn planted_at_root(files: &[(&str, &str)]) -> Vec<Vec<Vec<String>>> {
+        let module = |name: &str| match name {
+            "" => Vec::new(),
+            name => vec![name.to_owned()],
+        };
+        let files = files
+            .iter()
+            .map(|(name, text)| (module(name), (*text).to_owned()));
+        circles(&graph(&files.collect()))
+    }
+
     #[test]
     fn a_circle_of_three_files_is_refused() {
         let circle = [
@@ -243,6 +309,23 @@ mod tests {
         let found = planted(&circle);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0], [vec!["a"], vec!["b"], vec!["b", "c"]]);
+    }
+
+    #[test]
+    fn a_re_exported_name_is_an_import_of_the_file_that_has_it() {
+        let facade = [
+            ("", "mod a;\nmod b;\npub use self::a::A;\npub use b::B;"),
+            ("a", "use crate::B;"),
+            ("b", "fn f() {}"),
+        ];
+        assert!(planted_at_root(&facade).is_empty());
+        let circle = [
+            ("", "pub use self::a::A;\npub use b::B;\npub use c::C;"),
+            ("a", "use crate::B;"),
+            ("b", "use crate::C;"),
+            ("c", "use crate::A;"),
+        ];
+        assert_eq!(planted_at_root(&circle).len(), 1);
     }
 
     #[test]

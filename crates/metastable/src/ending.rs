@@ -1,0 +1,31 @@
+//! How a command ends, and the exit code that says so.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+/// How a command ended, if not by an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Exit code 0. Runs that diverged are results, not failures.
+    Done,
+    /// Exit code 1: a check, or a run, failed.
+    Failed,
+    /// Exit code 130: the user stopped it, and it can go on.
+    Interrupted,
+}
+
+/// Runs `program`, and turns what it returns into an exit code; an error is written to stderr.
+pub fn exit(program: impl FnOnce() -> Result<Ending>) -> ExitCode {
+    // Rust ignores the signal, and `println!` would panic when `head` has seen enough.
+    sigpipe::reset();
+    match program() {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Failed) => ExitCode::from(1),
+        Ok(Ending::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
