@@ -169,13 +169,14 @@ fn refusals_say_line_and_column() {
         ": run `r1` (line 4) lacks task `b`, which run `r0` has",
     );
     check(
-        "run,task,lr,score\n",
+        "run,task,lr,score\nr0,a,0.1,0.5\n",
         ":1: column 3 (`lr`) is not known; say what it is with --factor, --log, --stream, --fingerprint or --ignore lr",
     );
     check(
-        "run,task,score,score\n",
+        "run,task,score,score\nr0,a,0.5,0.5\n",
         ":1: column 4: the name `score` occurs twice",
     );
+    check("run,task,score\n", ": no row below the header");
     check(
         "run,task\nr0,a\n",
         ":1: expected one of the columns `score`",
