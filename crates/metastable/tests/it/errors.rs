@@ -62,7 +62,7 @@ fn values_are_checked_before_anything_starts() {
     check_set("test.way=200", &["--set test.way=200", "for way"]);
     check_set(
         "test.query=6",
-        &["--set test.query=6", "k_shot 1 + n_query 6"],
+        &["--set test.query=6", "shot 1 + query 6"],
     );
     check_set(
         "learners.protonet.shot=6",
