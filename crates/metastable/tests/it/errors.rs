@@ -60,10 +60,7 @@ fn values_are_checked_before_anything_starts() {
     check_set("glyphs.side=28", &["data.size"]);
     // What only the data can tell: more classes than the split has, more images than a class has.
     check_set("test.way=200", &["--set test.way=200", "for way"]);
-    check_set(
-        "test.query=6",
-        &["--set test.query=6", "shot 1 + query 6"],
-    );
+    check_set("test.query=6", &["--set test.query=6", "shot 1 + query 6"]);
     check_set(
         "learners.protonet.shot=6",
         &["--set learners.protonet.shot=6"],

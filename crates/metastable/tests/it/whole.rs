@@ -159,7 +159,10 @@ fn a_run_of_another_build_is_named_and_made_again() {
     let sealed = format!("\"sha256\": \"{}\"", sum.collect::<String>());
     fs::write(&index, forged.replace("\"sha256\": \"\"", &sealed)).unwrap();
     let said = stderr(&bench.experiment(&["--out", "out"]));
-    assert!(said.contains("2 runs of out differ from stored runs"), "{said}");
+    assert!(
+        said.contains("2 runs of out differ from stored runs"),
+        "{said}"
+    );
     assert!(said.contains("numerics.code was another build"), "{said}");
     assert!(!said.contains("are in the store"), "{said}");
     assert_same(&expected, &lasting(&bench.path("out")));
