@@ -57,6 +57,7 @@
 
 pub mod check;
 mod checkpoints;
+pub mod episodes;
 pub mod error;
 pub mod evaluate;
 pub mod fomaml;
@@ -70,6 +71,7 @@ pub mod protonet;
 pub mod registry;
 pub mod task;
 
+pub use episodes::Episodes;
 pub use error::AlgorithmError;
 pub use evaluate::{Curves, Evaluation, curves, evaluate};
 pub use inner::Trajectory;

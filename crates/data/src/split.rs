@@ -106,6 +106,14 @@ impl Split {
         let name = |&class_idx: &u32| dataset.classes[class_idx as usize].name.as_str();
         self.classes(part).iter().map(name).collect()
     }
+
+    /// Images of the smallest class of a part; 0 if it has no class.
+    #[must_use]
+    pub fn fewest_images(&self, dataset: &Dataset, part: MetaSplit) -> usize {
+        let classes = self.classes(part).iter();
+        let n_images = classes.map(|class_idx| dataset.classes[*class_idx as usize].n_images);
+        n_images.min().unwrap_or(0)
+    }
 }
 
 /// The part of each class; `None` for a class that a random split with counts leaves out.

@@ -1,7 +1,7 @@
 //! Family D: what is left on tasks ever further from those of training, and what one task of one step changes.
 
 use crate::error::Result;
-use metastable_algorithms::{TrainState, Trainer, Weights};
+use metastable_algorithms::{Episodes, TrainState, Trainer, Weights};
 use metastable_analysis::Probe;
 use metastable_analysis::probe::gaps::{self, AtStep, Level};
 use metastable_analysis::probe::trajectory;
@@ -12,7 +12,6 @@ use metastable_data::{Episode, EpisodeShape, MetaSplit, Sampler, Seeds, Stream};
 use super::geometry::wide;
 use super::sensitivity::each;
 use super::subject::{FEW_QUERIES, Subject};
-use super::training::Training;
 
 /// Outer steps before the exchange, where the training has as many.
 const START: usize = 50;
@@ -36,7 +35,7 @@ pub fn ask(subject: &Subject<'_>, initial: TrainState<f32>, n_tasks: usize) -> R
 
 /// Training episodes, seen and new, with queries of one number.
 struct Levels<'s> {
-    training: Training<'s>,
+    training: Episodes<'s>,
     seeds: Seeds,
     /// Shape of every judged task.
     shape: EpisodeShape,
@@ -50,7 +49,9 @@ impl<'s> Levels<'s> {
     fn new(subject: &Subject<'s>) -> Result<Self> {
         let protocol = &subject.protocol;
         let trained = protocol.episode;
-        let n_images = subject.fewest_of(MetaSplit::Train);
+        let n_images = subject
+            .split
+            .fewest_images(subject.dataset, MetaSplit::Train);
         let n_spare = n_images - trained.k_shot - trained.n_query;
         let n_query = trained.n_query.min(FEW_QUERIES);
         let shape = EpisodeShape {

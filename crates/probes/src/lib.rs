@@ -25,7 +25,6 @@ pub mod sensitivity;
 pub mod shift;
 mod subject;
 mod task_map;
-mod training;
 
 pub use error::{ProbeError, Result};
 pub use subject::{Protocol, Subject};

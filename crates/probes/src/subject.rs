@@ -1,7 +1,7 @@
 //! A trained learner that can be asked: network, settings, weights, and the classes of its tasks.
 
 use metastable_algorithms::{
-    CheckedLearner, Learner, LearnerConfig, Prediction, Task, TrainConfig, Weights,
+    CheckedLearner, Episodes, Learner, LearnerConfig, Prediction, Task, TrainConfig, Weights,
 };
 use metastable_data::{
     Dataset, Episode, EpisodeShape, MetaSplit, Rotations, Sampler, Seeds, Split, TaskPool,
@@ -9,7 +9,6 @@ use metastable_data::{
 use metastable_models::{Network, Params, Statistics};
 
 use crate::error::{ProbeError, Result};
-use crate::training::Training;
 
 /// Queries of a class where the question costs many passes.
 pub(crate) const FEW_QUERIES: usize = 5;
@@ -95,10 +94,10 @@ impl<'m> Subject<'m> {
     }
 
     /// The episodes of the training.
-    pub(crate) fn training(&self) -> Result<Training<'m>> {
+    pub(crate) fn training(&self) -> Result<Episodes<'m>> {
         let protocol = &self.protocol;
         let (shape, rotations) = (protocol.episode, protocol.rotations);
-        Ok(Training {
+        Ok(Episodes {
             dataset: self.dataset,
             sampler: self.sampler_of(MetaSplit::Train, shape, rotations)?,
             seeds: protocol.seeds,
@@ -172,14 +171,7 @@ impl<'m> Subject<'m> {
 
     /// Images of the smallest test class.
     pub(crate) fn fewest_images(&self) -> usize {
-        self.fewest_of(MetaSplit::Test)
-    }
-
-    /// Images of the smallest class of a part.
-    pub(crate) fn fewest_of(&self, part: MetaSplit) -> usize {
-        let classes = self.split.classes(part).iter();
-        let n_images = classes.map(|class| self.dataset.classes[*class as usize].n_images);
-        n_images.min().unwrap_or(0)
+        self.split.fewest_images(self.dataset, MetaSplit::Test)
     }
 
     /// The episode's images.

@@ -4,10 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use metastable_algorithms::{AlgorithmError, Task};
+use metastable_algorithms::Episodes;
 use metastable_data::{
-    Dataset, Episode, EpisodeShape, GlyphsConfig, MetaSplit, Rotations, Sampler, Seeds, Split,
-    SplitRule, TaskPool, list_digest,
+    Dataset, EpisodeShape, GlyphsConfig, MetaSplit, Rotations, Sampler, Seeds, Split, SplitRule,
 };
 
 use super::RunConfig;
@@ -105,64 +104,7 @@ impl Material {
             train: names(MetaSplit::Train),
             validation: names(MetaSplit::Validation),
             test: names(MetaSplit::Test),
-            fewest_test_images: self.fewest_images(MetaSplit::Test),
+            fewest_test_images: self.split.fewest_images(&self.dataset, MetaSplit::Test),
         }
-    }
-
-    /// Images of the smallest class of a part.
-    pub(crate) fn fewest_images(&self, part: MetaSplit) -> usize {
-        let classes = self.split.classes(part).iter();
-        let n_images = classes.map(|class| self.dataset.classes[*class as usize].n_images);
-        n_images.min().unwrap_or(0)
-    }
-}
-
-/// Episodes by index.
-pub(crate) struct Episodes<'m> {
-    dataset: &'m Dataset,
-    sampler: Sampler,
-    seeds: Seeds,
-    /// Which of the sampler's episodes stand at which index; absent if each stands at its own.
-    pool: Option<TaskPool>,
-}
-
-impl Episodes<'_> {
-    /// Number of the sampler's episode that stands at `index`.
-    pub(crate) fn number(&self, index: u64) -> u64 {
-        self.pool
-            .map_or(index, |pool| pool.episode(&self.seeds, index))
-    }
-
-    /// The sampler's episode of a number.
-    pub(crate) fn numbered(&self, number: u64) -> Episode {
-        self.sampler.episode(&self.seeds, number)
-    }
-
-    /// The episode at `index`.
-    pub(crate) fn episode(&self, index: u64) -> Episode {
-        self.numbered(self.number(index))
-    }
-
-    /// The episode at `index`, gathered.
-    pub(crate) fn task(&self, index: u64) -> Result<Task<f32>, AlgorithmError> {
-        self.gather(&self.episode(index))
-    }
-
-    /// The images of an episode.
-    pub(crate) fn gather(&self, episode: &Episode) -> Result<Task<f32>, AlgorithmError> {
-        Task::gather(self.dataset, episode)
-    }
-
-    /// SHA-256 of the first `n` episodes.
-    pub(crate) fn digest(&self, n: usize) -> String {
-        list_digest((0..n as u64).map(|index| self.episode(index)))
-    }
-
-    /// The class behind each label of the first `n` episodes, `(n, n_way)`.
-    pub(crate) fn classes(&self, n: usize) -> Vec<u32> {
-        (0..n as u64)
-            .flat_map(|index| self.episode(index).classes)
-            .map(|class| class.class_idx)
-            .collect()
     }
 }

@@ -1,0 +1,73 @@
+//! The episodes that a training or a test reads, by index.
+
+use metastable_data::{Dataset, Episode, Intensity, Sampler, Seeds, TaskPool, list_digest};
+use metastable_models::Real;
+
+use crate::{AlgorithmError, Task};
+
+/// Episodes by index: those of a training, with its pool, or a list of validation or test.
+pub struct Episodes<'m> {
+    /// The images.
+    pub dataset: &'m Dataset,
+    /// Where the episodes come from.
+    pub sampler: Sampler,
+    /// Every draw.
+    pub seeds: Seeds,
+    /// Which of the sampler's episodes stand at which index; absent if each stands at its own.
+    pub pool: Option<TaskPool>,
+}
+
+impl Episodes<'_> {
+    /// Number of the sampler's episode that stands at `index`.
+    #[must_use]
+    pub fn number(&self, index: u64) -> u64 {
+        self.pool
+            .map_or(index, |pool| pool.episode(&self.seeds, index))
+    }
+
+    /// The sampler's episode of a number.
+    #[must_use]
+    pub fn numbered(&self, number: u64) -> Episode {
+        self.sampler.episode(&self.seeds, number)
+    }
+
+    /// The episode at `index`.
+    #[must_use]
+    pub fn episode(&self, index: u64) -> Episode {
+        self.numbered(self.number(index))
+    }
+
+    /// The episode at `index`, gathered.
+    ///
+    /// # Errors
+    /// Those of [`Task::gather`].
+    pub fn task<T: Real + Intensity>(&self, index: u64) -> Result<Task<T>, AlgorithmError> {
+        self.gather(&self.episode(index))
+    }
+
+    /// The images of an episode.
+    ///
+    /// # Errors
+    /// Those of [`Task::gather`].
+    pub fn gather<T: Real + Intensity>(
+        &self,
+        episode: &Episode,
+    ) -> Result<Task<T>, AlgorithmError> {
+        Task::gather(self.dataset, episode)
+    }
+
+    /// SHA-256 of the first `n` episodes.
+    #[must_use]
+    pub fn digest(&self, n: usize) -> String {
+        list_digest((0..n as u64).map(|index| self.episode(index)))
+    }
+
+    /// The class behind each label of the first `n` episodes, `(n, n_way)`.
+    #[must_use]
+    pub fn classes(&self, n: usize) -> Vec<u32> {
+        (0..n as u64)
+            .flat_map(|index| self.episode(index).classes)
+            .map(|class| class.class_idx)
+            .collect()
+    }
+}
