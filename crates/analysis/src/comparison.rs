@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{percentile_interval, replicates};
 use crate::components::components;
-use crate::distribution::{normal_quantile, student_quantile, student_two_sided, wilson};
+use crate::distribution::{normal_quantile, student_two_sided, wilson};
 use crate::error::{AnalysisError, check_len};
 use crate::estimate::{Estimate, Interval};
 use crate::findings::{Certainty, Finding, p_value, points};
@@ -14,7 +14,7 @@ use crate::metric::{Measure, Measured, SettingMetric};
 use crate::options::Options;
 use crate::random::index;
 use crate::scores::ScoreMatrix;
-use crate::summary::mean;
+use crate::summary::{mean, variance};
 
 /// `P(A > B)` above which a difference is worth acting on (Bouthillier et al. 2021, section 5).
 pub const MEANINGFUL: f64 = 0.75;
@@ -148,49 +148,42 @@ pub fn compare_unpaired(a: &[f64], b: &[f64], level: f64) -> Option<UnpairedComp
     if a.len() < 2 || b.len() < 2 {
         return None;
     }
-    let part = |values: &[f64]| {
-        let center = mean(values);
-        let squares: f64 = values.iter().map(|value| (value - center).powi(2)).sum();
-        let n = values.len() as f64;
-        (center, squares / (n - 1.0) / n, n - 1.0)
-    };
-    let ((mean_a, v_a, df_a), (mean_b, v_b, df_b)) = (part(a), part(b));
-    let variance = v_a + v_b;
-    if variance <= 0.0 {
+    let (n_a, n_b) = (a.len() as f64, b.len() as f64);
+    let (v_a, v_b) = (variance(a) / n_a, variance(b) / n_b);
+    let variance_of_mean = v_a + v_b;
+    if variance_of_mean <= 0.0 {
         return None;
     }
-    let df = variance * variance / (v_a * v_a / df_a + v_b * v_b / df_b);
-    let (value, error) = (mean_a - mean_b, variance.sqrt());
-    let half = student_quantile(0.5 + level / 2.0, df) * error;
+    let df = variance_of_mean.powi(2) / (v_a * v_a / (n_a - 1.0) + v_b * v_b / (n_b - 1.0));
+    let value = mean(a) - mean(b);
+    let method = "Welch over runs";
     Some(UnpairedComparison {
         difference: Estimate::new(
             value,
-            Interval {
-                lower: value - half,
-                upper: value + half,
-                level,
-                method: String::from("Welch over runs"),
-            },
+            Interval::student(value, variance_of_mean, df, level, method),
         ),
         n_runs: [a.len(), b.len()],
         df,
-        p: student_two_sided(value / error, df),
+        p: student_two_sided(value / variance_of_mean.sqrt(), df),
     })
+}
+
+impl UnpairedComparison {
+    /// Whether the interval excludes zero.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        let interval = self.difference.interval.as_ref();
+        interval.is_some_and(|interval| !interval.contains(0.0))
+    }
 }
 
 /// Student's interval over seeds, for runs that have one score each; none if all differences are equal.
 fn student_interval(differences: &[f64], level: f64) -> Option<Interval> {
-    let (n, center) = (differences.len() as f64, mean(differences));
-    let squares: f64 = differences.iter().map(|d| (d - center).powi(2)).sum();
-    let error = (squares / (n - 1.0) / n).sqrt();
-    (error > 0.0).then(|| {
-        let half = student_quantile(0.5 + level / 2.0, n - 1.0) * error;
-        Interval {
-            lower: center - half,
-            upper: center + half,
-            level,
-            method: String::from("Student over seeds"),
-        }
+    let n = differences.len() as f64;
+    let variance_of_mean = variance(differences) / n;
+    (variance_of_mean > 0.0).then(|| {
+        let method = "Student over seeds";
+        Interval::student(mean(differences), variance_of_mean, n - 1.0, level, method)
     })
 }
 
@@ -360,11 +353,16 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
     }
 }
 
+/// The sentence of a pair that shares no seed. A pair that shares some has the paired sentence: two tests of one difference
+/// would claim falsely more often than either.
 fn unpaired_sentence(setting: &str, comparison: &Comparison) -> Option<Finding> {
     let (a, b) = (&comparison.a, &comparison.b);
+    if comparison.paired.is_some() {
+        return None;
+    }
     let unpaired = comparison.unpaired.as_ref()?;
     let interval = unpaired.difference.interval.as_ref()?;
-    let (verdict, certainty) = if interval.contains(0.0) {
+    let (verdict, certainty) = if !unpaired.differs() {
         (
             format!("{a} and {b} are not distinguishable by the means of all their runs"),
             Certainty::NotDistinguishable,
@@ -497,6 +495,7 @@ mod tests {
         let itself = compare(&a, &a, &Options::default()).unwrap();
         assert!((itself.probability.value - 0.5).abs() < 1e-15);
     }
+
     /// Welch's df and interval by hand: means 0.2 and 0.5, variances 0.01 and 0.04, so `v = 0.01/3, 0.04/3`,
     /// `df = (0.05/3)^2 / ((0.01/3)^2/2 + (0.04/3)^2/2) = 2 * 25/17`.
     #[test]
@@ -505,7 +504,8 @@ mod tests {
         assert!((found.df - 50.0 / 17.0).abs() < 1e-9, "{}", found.df);
         assert!((found.difference.value + 0.3).abs() < 1e-12);
         let interval = found.difference.interval.unwrap();
-        let half = student_quantile(0.975, 50.0 / 17.0) * (0.05_f64 / 3.0).sqrt();
+        let half =
+            crate::distribution::student_quantile(0.975, 50.0 / 17.0) * (0.05_f64 / 3.0).sqrt();
         assert!((interval.upper - interval.lower - 2.0 * half).abs() < 1e-12);
         assert!(interval.contains(0.0) && found.p > 0.05);
         assert!(compare_unpaired(&[0.1, 0.1], &[0.3, 0.3], 0.95).is_none());

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::distribution::student_quantile;
 use crate::error::AnalysisError;
 use crate::estimate::Interval;
 use crate::findings::{Certainty, Finding, percent, points};
@@ -245,10 +244,10 @@ pub fn open_interval(components: &Components, n_disjoint: usize) -> Option<OpenI
 }
 
 fn interval(center: f64, variance_of_mean: f64, df: f64, level: f64) -> Interval {
-    let half = student_quantile((1.0 + level) / 2.0, df) * variance_of_mean.sqrt();
-    Interval::around(
+    Interval::student(
         center,
-        half,
+        variance_of_mean,
+        df,
         level,
         format!("random effects, runs x tasks, Student t with {df:.1} df (Satterthwaite)"),
     )

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::distribution::student_quantile;
+
 /// An interval, with the claim that it makes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
@@ -25,6 +27,19 @@ impl Interval {
             level,
             method: method.into(),
         }
+    }
+
+    /// Student's interval of a mean: `center` plus and minus `t((1 + level) / 2, df) sqrt(variance_of_mean)`.
+    #[must_use]
+    pub fn student(
+        center: f64,
+        variance_of_mean: f64,
+        df: f64,
+        level: f64,
+        method: impl Into<String>,
+    ) -> Self {
+        let half_width = student_quantile((1.0 + level) / 2.0, df) * variance_of_mean.sqrt();
+        Self::around(center, half_width, level, method)
     }
 
     /// Half its width.

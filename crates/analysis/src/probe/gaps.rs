@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::pool::{check_table, in_points};
-use crate::distribution::student_quantile;
 use crate::error::{AnalysisError, check_len};
 use crate::estimate::{Estimate, Interval};
 use crate::findings::{Certainty, Finding};
@@ -247,11 +246,10 @@ fn difference(runs: &[(&[f64], &[f64])], sign: f64, paired: bool, level: f64) ->
     if df.is_nan() || df < 1.0 {
         return Some(Estimate::bare(center));
     }
-    let half = student_quantile((1.0 + level) / 2.0, df) * variance_of_mean.sqrt();
     let method = format!("Student t over {method}");
     Some(Estimate::new(
         center,
-        Interval::around(center, half, level, method),
+        Interval::student(center, variance_of_mean, df, level, method),
     ))
 }
 

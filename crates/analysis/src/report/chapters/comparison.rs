@@ -1,7 +1,7 @@
 //! Learners against each other, paired by seed and by task.
 
 use super::aggregates;
-use crate::comparison::{Comparisons, Decision, PairedComparison};
+use crate::comparison::{Comparisons, Decision, PairedComparison, UnpairedComparison};
 use crate::estimate::{Estimate, Interval};
 use crate::findings::p_value;
 use crate::outcome::StudyAnalysis;
@@ -100,7 +100,10 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let Material { analysis, .. } = *material;
     let (pairs, unpaired) = pairs(analysis);
     let loose = loose(analysis);
-    let finding = finding(analysis, &pairs, &loose);
+    let finding = match (pairs.as_slice(), loose.as_slice()) {
+        ([], [_, ..]) => loose_finding(&loose),
+        _ => finding(analysis, &pairs),
+    };
     let largest = pairs
         .iter()
         .max_by(|a, b| a.difference.value.total_cmp(&b.difference.value));
@@ -119,18 +122,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
 /// Pairs that a sentence names before it counts the rest.
 const MOST_NAMED: usize = 4;
 
-fn finding(analysis: &StudyAnalysis, pairs: &[Pair], loose: &[Vec<String>]) -> String {
-    if pairs.is_empty() && !loose.is_empty() {
-        let words: Vec<String> = loose
-            .iter()
-            .take(MOST_NAMED)
-            .map(|row| format!("{}: {} pp", row[0], row[1]))
-            .collect();
-        return format!(
-            "No two learners share a seed; the means of all their runs differ by {} (Welch over runs).",
-            list(&words)
-        );
-    }
+fn finding(analysis: &StudyAnalysis, pairs: &[Pair]) -> String {
     if pairs.is_empty() {
         let alone = analysis
             .settings
@@ -195,7 +187,7 @@ fn finding(analysis: &StudyAnalysis, pairs: &[Pair], loose: &[Vec<String>]) -> S
 }
 
 /// The first few pairs in words, and how many more there are.
-fn named(pairs: &[&Pair], words: impl Fn(&Pair) -> String) -> String {
+fn named<P>(pairs: &[&P], words: impl Fn(&P) -> String) -> String {
     let mut names: Vec<String> = pairs
         .iter()
         .take(MOST_NAMED)
@@ -239,48 +231,89 @@ fn pairs(analysis: &StudyAnalysis) -> (Vec<Pair>, Vec<(String, String)>) {
     (pairs, unpaired)
 }
 
-/// Learners by the means of all their runs, where seeds are not all shared: a row of the table for each.
-fn loose(analysis: &StudyAnalysis) -> Vec<Vec<String>> {
-    let mut rows = Vec::new();
+/// Two learners by the means of all their runs, where seeds are not all shared.
+struct Loose {
+    name: String,
+    n_shared: usize,
+    found: UnpairedComparison,
+}
+
+impl Loose {
+    /// `5.00 [1.00, 9.00]`, in percentage points.
+    fn difference(&self) -> String {
+        let difference = &self.found.difference;
+        let range = difference.interval.as_ref().map_or_else(String::new, |i| {
+            format!(" {}", percent_range(i.lower, i.upper))
+        });
+        format!("{}{range}", percent(difference.value))
+    }
+}
+
+fn loose(analysis: &StudyAnalysis) -> Vec<Loose> {
     let many = analysis.settings.len() > 1;
+    let mut loose = Vec::new();
     for setting in &analysis.settings {
         let all = setting.all.get::<Comparisons>();
         for pair in all.into_iter().flat_map(|found| found.pairs) {
-            let Some(unpaired) = &pair.unpaired else {
-                continue;
-            };
-            let place = if many {
-                format!(", {}", setting.setting)
-            } else {
-                String::new()
-            };
-            let range = unpaired
-                .difference
-                .interval
-                .as_ref()
-                .map_or(String::new(), |i| {
-                    format!(" {}", percent_range(i.lower, i.upper))
-                });
-            rows.push(vec![
-                format!("{} minus {}{place}", pair.a, pair.b),
-                format!("{}{range}", percent(unpaired.difference.value)),
-                format!("{} and {}", unpaired.n_runs[0], unpaired.n_runs[1]),
-                pair.seeds.len().to_string(),
-                p_value(unpaired.p),
-            ]);
+            let mut name = format!("{} minus {}", pair.a, pair.b);
+            if many {
+                name += &format!(", {}", setting.setting);
+            }
+            loose.extend(pair.unpaired.map(|found| Loose {
+                name,
+                n_shared: pair.seeds.len(),
+                found,
+            }));
         }
     }
-    rows
+    loose
 }
 
-fn loose_table(rows: &[Vec<String>]) -> Option<Table> {
-    (!rows.is_empty()).then(|| Table {
+/// What Welch's intervals carry, where no seed is shared.
+fn loose_finding(loose: &[Loose]) -> String {
+    let (apart, alike): (Vec<&Loose>, Vec<&Loose>) =
+        loose.iter().partition(|pair| pair.found.differs());
+    let n = loose.len();
+    let mut text = format!(
+        "No two learners share a seed. Of {n} {} of learners, {} in the means of all their runs beyond Welch's interval",
+        if n == 1 { "pair" } else { "pairs" },
+        match apart.len() {
+            0 => String::from("none differs"),
+            1 => String::from("1 differs"),
+            k => format!("{k} differ"),
+        }
+    );
+    if !apart.is_empty() {
+        let words = named(&apart, |pair| {
+            format!("{} {} pp", pair.name, pair.difference())
+        });
+        text += &format!(": {words}");
+    }
+    text.push('.');
+    if !alike.is_empty() {
+        let words = named(&alike, |pair| pair.name.clone());
+        text += &format!(" Not distinguishable from zero: {words}.");
+    }
+    text
+}
+
+fn loose_table(loose: &[Loose]) -> Option<Table> {
+    let row = |pair: &Loose| {
+        vec![
+            pair.name.clone(),
+            pair.difference(),
+            format!("{} and {}", pair.found.n_runs[0], pair.found.n_runs[1]),
+            pair.n_shared.to_string(),
+            p_value(pair.found.p),
+        ]
+    };
+    (!loose.is_empty()).then(|| Table {
         caption: "Run means against run means (Welch), where seeds are not all shared: for other trainings on these tasks."
             .to_owned(),
         head: ["learners", "difference, pp [CI]", "runs", "shared seeds", "no difference"]
             .map(str::to_owned)
             .to_vec(),
-        rows: rows.to_vec(),
+        rows: loose.iter().map(row).collect(),
     })
 }
 
