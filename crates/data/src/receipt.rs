@@ -96,16 +96,6 @@ impl Receipt {
             classes.len() > 1
         })
     }
-
-    /// Whether there is anything a reader should know before a training.
-    #[must_use]
-    pub fn has_warnings(&self) -> bool {
-        !self.skipped.is_empty()
-            || !self.without_images.is_empty()
-            || !self.equal.is_empty()
-            || !self.constant.is_empty()
-            || self.decoding.n_colour > 0
-    }
 }
 
 /// Some names, and how many more there are.
@@ -182,11 +172,11 @@ impl fmt::Display for Receipt {
         if turned > 0 {
             writeln!(f, "  turned: {turned} images, as their EXIF tag asks")?;
         }
-        let (ring, kept) = (self.decoding.ring_mean, self.decoding.is_inverted);
+        let ring = self.decoding.ring_mean;
         writeln!(
             f,
             "  ink: {} (mean of the border: {ring} of 255; `data.ink` decides otherwise)",
-            if kept {
+            if self.decoding.is_inverted {
                 "dark on bright, inverted"
             } else {
                 "bright on dark, kept"

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anyhow::Result;
 use clap::CommandFactory;
 
-use crate::{Ending, flags, shell};
+use crate::{Ending, flags};
 
 /// Prints the completion script of a shell.
 pub(crate) fn completions(flags: &flags::Completions) -> Result<Ending> {
@@ -13,7 +13,7 @@ pub(crate) fn completions(flags: &flags::Completions) -> Result<Ending> {
     clap_complete::generate(
         flags.shell,
         &mut flags::Flags::command(),
-        shell::program(),
+        "metastable",
         &mut script,
     );
     io::stdout().write_all(&script)?;

@@ -5,13 +5,26 @@ use std::io::Read;
 use anyhow::{Result, bail};
 use flate2::read::MultiGzDecoder;
 
+/// Most bytes of an unpacked table: a few kilobytes of gzip can hold far more.
+const MOST_UNPACKED: u64 = 4 << 30;
+
 /// The bytes without gzip around them, and whether there was one.
+///
+/// # Errors
+/// For damaged gzip, and for more than [`MOST_UNPACKED`] bytes.
 pub(super) fn unpacked(bytes: Vec<u8>) -> Result<(Vec<u8>, bool)> {
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Ok((bytes, false));
     }
     let mut inner = Vec::new();
-    MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut inner)?;
+    let decoder = MultiGzDecoder::new(bytes.as_slice());
+    decoder.take(MOST_UNPACKED + 1).read_to_end(&mut inner)?;
+    if inner.len() as u64 > MOST_UNPACKED {
+        bail!(
+            "unpacks to more than {} GiB; give a smaller table, or the means by task",
+            MOST_UNPACKED >> 30
+        );
+    }
     Ok((inner, true))
 }
 

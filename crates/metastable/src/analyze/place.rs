@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::files::{read_text, write_whole};
+
 /// The file that says whose report a folder holds.
 const MARK: &str = "table.txt";
 
@@ -57,8 +59,7 @@ pub(super) fn stem(file: &Path) -> String {
 /// Writes whose report the folder holds.
 pub(super) fn mark(file: &Path, folder: &Path) -> Result<()> {
     let path = folder.join(MARK);
-    fs::write(&path, source(file)? + "\n")
-        .with_context(|| format!("while writing {}", path.display()))
+    write_whole(&path, (source(file)? + "\n").as_bytes())
 }
 
 fn source(file: &Path) -> Result<String> {
@@ -74,8 +75,7 @@ fn holder(folder: &Path, source: &str) -> Result<Option<String>> {
     }
     let mark = folder.join(MARK);
     if mark.exists() {
-        let text = fs::read_to_string(&mark)
-            .with_context(|| format!("while reading {}", mark.display()))?;
+        let text = read_text(&mark)?;
         let other = text.trim_end();
         return Ok((other != source).then(|| format!("the report of {other}")));
     }

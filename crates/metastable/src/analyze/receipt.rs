@@ -1,5 +1,6 @@
 //! The receipt: what a table was taken for, before anything is computed.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -134,14 +135,10 @@ fn copies<'r>(runs: &'r Runs<'_>) -> Vec<(&'r str, &'r str)> {
         let bits = scores.accuracies.iter().map(|score| score.to_bits());
         let mut key: Vec<(&str, u64)> = read.tasks.iter().copied().zip(bits).collect();
         key.sort_unstable();
-        match first.get(&(
-            read.run.learner.as_str(),
-            read.run.setting.as_str(),
-            key.clone(),
-        )) {
-            Some(known) => found.push((*known, read.run.id.as_str())),
-            None => {
-                first.insert((&read.run.learner, &read.run.setting, key), &read.run.id);
+        match first.entry((&read.run.learner, &read.run.setting, key)) {
+            Entry::Occupied(known) => found.push((*known.get(), read.run.id.as_str())),
+            Entry::Vacant(place) => {
+                place.insert(&read.run.id);
             }
         }
     }
