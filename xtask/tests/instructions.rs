@@ -1,5 +1,7 @@
 //! A guard against slower code that no clock can disturb: instructions of one training step, counted by valgrind.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 use std::process::Command;
 
 /// Instructions of one outer step of MAML on one small task (conv-4, 64 filters, 5-way 1-shot, one query a class, one inner

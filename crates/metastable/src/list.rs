@@ -83,7 +83,6 @@ fn catalog() -> Result<Catalog> {
     Ok(Catalog {
         studies,
         data_sets: dataset::forms()
-            .into_iter()
             .map(|(form, summary)| Line::new(form, summary))
             .collect(),
         networks: NETWORKS

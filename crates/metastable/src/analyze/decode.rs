@@ -36,7 +36,7 @@ pub(super) fn text(file: &str, bytes: Vec<u8>) -> Result<(String, &'static str)>
     let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
         match char::decode_utf16(units).collect::<Result<String, _>>() {
-            Ok(text) if bytes.len() % 2 == 0 => Ok((text, "UTF-16")),
+            Ok(text) if bytes.len().is_multiple_of(2) => Ok((text, "UTF-16")),
             _ => bail!("{file}: damaged UTF-16; write the table again as UTF-8"),
         }
     };

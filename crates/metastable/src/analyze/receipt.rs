@@ -119,10 +119,13 @@ fn columns(table: &Table) -> String {
     all.join("; ")
 }
 
+/// Learner, setting, and the bits of the score of each task.
+type Key<'r> = (&'r str, &'r str, Vec<(&'r str, u64)>);
+
 /// Runs of one learner and setting with equal scores on two tasks or more, each with the first that it equals; scores that
 /// are all 0 or all 1 are no copies but a bound.
 fn copies<'r>(runs: &'r Runs<'_>) -> Vec<(&'r str, &'r str)> {
-    let mut first: BTreeMap<(&str, &str, Vec<(&str, u64)>), &str> = BTreeMap::new();
+    let mut first: BTreeMap<Key<'_>, &str> = BTreeMap::new();
     let mut found = Vec::new();
     for read in &runs.reads {
         let Some(scores) = &read.run.scores else {
@@ -133,9 +136,9 @@ fn copies<'r>(runs: &'r Runs<'_>) -> Vec<(&'r str, &'r str)> {
             continue;
         }
         let bits = scores.accuracies.iter().map(|score| score.to_bits());
-        let mut key: Vec<(&str, u64)> = read.tasks.iter().copied().zip(bits).collect();
-        key.sort_unstable();
-        match first.entry((&read.run.learner, &read.run.setting, key)) {
+        let mut scored: Vec<(&str, u64)> = read.tasks.iter().copied().zip(bits).collect();
+        scored.sort_unstable();
+        match first.entry((&read.run.learner, &read.run.setting, scored)) {
             Entry::Occupied(known) => found.push((*known.get(), read.run.id.as_str())),
             Entry::Vacant(place) => {
                 place.insert(&read.run.id);

@@ -130,7 +130,8 @@ fn run<'t>(table: &Table, group: &Group<'t>, at: usize) -> Result<Read<'t>> {
     let sum: f64 = tasks.values.iter().sum();
     let score = (!tasks.values.is_empty()).then(|| sum / tasks.values.len() as f64);
     let failed = said.unwrap_or(false);
-    let scores = (!tasks.values.is_empty() && !(failed && tasks.lacks)).then(|| TaskScores {
+    let has_scores = !(tasks.values.is_empty() || failed && tasks.lacks);
+    let scores = has_scores.then_some(TaskScores {
         accuracies: tasks.values,
         queries_per_task: tasks.queries,
         n_way: tasks.way,
