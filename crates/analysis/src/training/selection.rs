@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Selection;
+use crate::distribution::student_two_sided;
 use crate::error::AnalysisError;
 use crate::estimate::Estimate;
 use crate::findings::{Certainty, Finding, points};
@@ -27,6 +28,22 @@ pub struct SelectionGap {
     pub n_same: usize,
     /// Each run, in order of seed: step of the best weights over that of the last ones, and the gap.
     pub runs: Vec<(u64, f64, f64)>,
+}
+
+impl SelectionGap {
+    /// Whether test accuracy fell after the best checkpoint, where `n_learners` learners are asked: Student's test over runs
+    /// at `(1 - level) / n_learners`, so that of learners that do not fall at most `1 - level` of studies name one
+    /// (Bonferroni). Never for a single run, nor where all gaps are equal: nothing says then how far they scatter.
+    #[must_use]
+    pub fn degrades(&self, n_learners: usize, level: f64) -> bool {
+        let n = self.n_runs as f64;
+        let error = self.sd.unwrap_or(0.0) / n.sqrt();
+        if self.gap.value <= 0.0 || error <= 0.0 {
+            return false;
+        }
+        let p = student_two_sided(self.gap.value / error, n - 1.0);
+        p * (n_learners as f64) < 1.0 - level
+    }
 }
 
 impl Measure for SelectionGap {

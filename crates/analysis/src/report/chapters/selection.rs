@@ -1,7 +1,7 @@
 //! What choosing the best weights on validation is worth.
 
 use super::intervals::{Look, Quantity, figure, measured, written};
-use crate::report::document::{Chapter, Table, decimal, extremes, percent, range};
+use crate::report::document::{Chapter, Table, decimal, extremes, list, percent, range};
 use crate::report::group::Group;
 use crate::report::subject::{Family, Material, Subject};
 use crate::training::selection::SelectionGap;
@@ -24,7 +24,6 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .collect();
     let ((_, lo), (most, hi)) = extremes(&gaps)?;
     let own = &found.iter().find(|(group, _)| group.name == *most)?.1;
-    let zero = own.gap.interval.as_ref().is_none_or(|i| i.contains(0.0));
     let look = Look {
         id: "selection-plot",
         axis: "best less last weights, pp",
@@ -58,11 +57,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             range(*lo, *hi, "pp"),
             "test accuracy of the best weights on validation less that of the last ones".to_owned(),
         )),
-        finding: format!(
-            "{most} loses most after its best checkpoint: {} pp at test{}.",
-            written(&own.gap, 100.0, 2),
-            if zero { ", which is not distinguishable from nothing" } else { "" }
-        ),
+        finding: verdict(&found, most, own, material.analysis.options.level),
         caveat: "Both weights are tested on the same episodes. Where the best validation is the last one, the gap is zero by \
                  definition."
             .to_owned(),
@@ -83,4 +78,28 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         }],
         ..Chapter::default()
     })
+}
+
+/// Which learners degrade after their best checkpoint; where none does, the largest estimate, called open.
+fn verdict(
+    found: &[(&Group<'_>, SelectionGap)],
+    most: &str,
+    own: &SelectionGap,
+    level: f64,
+) -> String {
+    let falls: Vec<String> = found
+        .iter()
+        .filter(|(_, it)| it.degrades(found.len(), level))
+        .map(|(group, it)| format!("{} by {} pp", group.name, written(&it.gap, 100.0, 2)))
+        .collect();
+    if falls.is_empty() {
+        return format!(
+            "No fall in test accuracy after the best checkpoint is distinguishable from zero; the largest estimate is {} pp ({most}).",
+            written(&own.gap, 100.0, 2)
+        );
+    }
+    format!(
+        "Test accuracy falls after the best checkpoint: {}.",
+        list(&falls)
+    )
 }
