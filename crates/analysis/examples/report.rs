@@ -181,6 +181,7 @@ fn factor_study() -> FactorTable {
         streams: ["split", "init", "order"].map(str::to_owned).to_vec(),
         runs,
         queries: None,
+        bounds: None,
         may_vary: Vec::new(),
     }
 }
@@ -205,6 +206,7 @@ fn factor_run(
             } else {
                 0.02
             },
+        scores: Vec::new(),
         fingerprint: BTreeMap::new(),
     }
 }

@@ -41,6 +41,18 @@ pub fn chi_square_tail(x: f64, df: f64) -> f64 {
     ChiSquared::new(df).map_or(f64::NAN, |law| law.sf(x))
 }
 
+/// `P(X > x)` for Fisher's F with `df_1` and `df_2` degrees of freedom; 0 for an infinite `x`.
+#[must_use]
+pub fn fisher_tail(x: f64, df_1: f64, df_2: f64) -> f64 {
+    if x <= 0.0 {
+        return 1.0;
+    }
+    if x.is_infinite() {
+        return 0.0;
+    }
+    beta_reg(df_2 / 2.0, df_1 / 2.0, df_2 / (df_2 + df_1 * x))
+}
+
 /// `P(X <= k)` for `X ~ Binomial(n, p)`.
 #[must_use]
 pub fn binomial_cdf(k: u64, n: u64, p: f64) -> f64 {

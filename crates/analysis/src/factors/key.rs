@@ -1,23 +1,27 @@
-//! B3 to B5: the key factors of a study, in three ordered lists: for the mean, for the spread over seeds, for failure.
+//! B3 to B5: the key factors of a study, in four lists: for the mean, for the spread over seeds in all and beyond the mean, for
+//! failure.
 
 use serde::{Deserialize, Serialize};
 
+use super::averages;
 use super::basin::{self, Basin};
+use super::clustered::{Seeds, seeds};
+use super::failing;
 use super::fanova::{decompose, marginals, shares};
 use super::forest::{Forest, ForestSettings};
-use super::responses::{PointResponse, Side, response};
-use super::screen::{Screened, screen};
+use super::noise::NoiseSource;
+use super::responses::{PointResponse, Side, mean_response};
 use super::sobol::{SaltelliDesign, total_indices};
+use super::spread;
 use super::table::{FactorTable, Scale};
+use super::tested::TestedFactor;
 use super::tree::Domain;
-use super::words::{compared, told};
+use super::words::told;
 use crate::error::AnalysisError;
 use crate::estimate::Estimate;
-use crate::findings::Finding;
 use crate::group::StudyRuns;
 use crate::metric::{Measure, Measured, StudyMetric};
 use crate::options::Options;
-use crate::summary::rank_correlation;
 
 /// Rows of the quasi-random design on which total indices of a surrogate are computed.
 const SURROGATE_ROWS: usize = 512;
@@ -37,12 +41,16 @@ pub struct KeyFactors {
     pub n_failed: usize,
     /// Points, that is configurations that differ in a factor.
     pub n_points: usize,
+    /// Different seeds (bundles of all streams).
+    pub n_seeds: usize,
+    /// Whether one seed serves several points; then a factor has to hold from seed to seed too.
+    pub shared_seeds: bool,
+    /// How the noise of the test was taken out of the spread; absent without a list for the spread.
+    pub noise: Option<NoiseSource>,
     /// Names of the factors, in the order of the table.
     pub factors: Vec<String>,
-    /// Mean, spread, failure.
+    /// Mean, spread in all, spread beyond the mean, failure.
     pub lists: Vec<FactorList>,
-    /// How the lists compare, where two of them can be.
-    pub agreements: Vec<Agreement>,
     /// The margin of the basins, in units of the response.
     pub basin_margin: f64,
 }
@@ -52,12 +60,17 @@ pub struct KeyFactors {
 pub struct FactorList {
     /// Which side.
     pub side: Side,
-    /// What was explained at each point, or why nothing could be.
-    pub what: String,
-    /// Each factor by itself, by ranks; empty if the side does not vary.
-    pub screened: Vec<Screened>,
-    /// Shares of variance; absent if the forest explains too little, as `what` then says.
+    /// Each factor with its test and its effect; empty if the side does not vary, as `why_none` then says.
+    pub tested: Vec<TestedFactor>,
+    /// Why there is no list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why_none: Option<String>,
+    /// Shares of variance, for the mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranked: Option<RankedFactors>,
+    /// Why there are no shares for the mean, if the forest explains too little.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why_no_shares: Option<String>,
 }
 
 /// Shares of the variance of one side over the space of the factors.
@@ -85,8 +98,8 @@ pub struct RankedFactor {
     pub total: Estimate,
     /// Share of the refitted forests in which it comes first.
     pub first: f64,
-    /// Where the mean stays near its best; for the mean only.
-    pub basin: Option<Basin>,
+    /// Where the mean stays near its best.
+    pub basin: Basin,
     /// Mean over all other factors, at levels across its scale.
     pub marginal: Vec<MarginalPoint>,
 }
@@ -113,21 +126,6 @@ pub struct MarginalPoint {
     pub value: Estimate,
 }
 
-/// Whether two sides are moved by the same factors.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Agreement {
-    /// One side.
-    pub a: Side,
-    /// The other.
-    pub b: Side,
-    /// Spearman's correlation of the factors' importances; absent if constant or fewer than 4 factors.
-    pub rank_correlation: Option<f64>,
-    /// Whether the same factor leads both.
-    pub same_first: bool,
-    /// Whether both leads are beyond chance (95 % of resamples; or p under 5 %, corrected for the number of factors).
-    pub settled: bool,
-}
-
 impl Measure for KeyFactors {
     const ID: &'static str = "key_factors";
 }
@@ -139,39 +137,43 @@ pub(crate) const METRIC: StudyMetric = StudyMetric {
 };
 
 impl FactorList {
-    /// The factor that comes first.
-    #[must_use]
-    pub fn leader(&self) -> Option<&str> {
-        match &self.ranked {
-            Some(ranked) => ranked.factors.first().map(|leader| leader.factor.as_str()),
-            None => self.screened.first().map(|leader| leader.factor.as_str()),
+    fn none(side: Side, why: String) -> Self {
+        Self {
+            side,
+            tested: Vec::new(),
+            why_none: Some(why),
+            ranked: None,
+            why_no_shares: None,
         }
     }
 
-    /// Whether its lead is beyond chance: it comes first in 95 % of the refitted forests; without shares, its p-value times
-    /// the number of factors (Bonferroni: it is the best of them) is under 5 %.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        match &self.ranked {
-            Some(ranked) => ranked
-                .factors
-                .first()
-                .is_some_and(|leader| leader.first >= 0.95),
-            None => {
-                let n = self.screened.len() as f64;
-                self.screened
-                    .first()
-                    .is_some_and(|leader| leader.p_value * n < 0.05)
-            }
+    fn of(side: Side, tested: Result<Vec<TestedFactor>, String>) -> Self {
+        match tested {
+            Ok(tested) => Self {
+                tested,
+                why_none: None,
+                ..Self::none(side, String::new())
+            },
+            Err(why) => Self::none(side, why),
         }
+    }
+
+    /// The factors that move this side, at 5 % for the list as a whole.
+    pub fn settled(&self) -> impl Iterator<Item = &TestedFactor> {
+        self.tested.iter().filter(|factor| factor.is_settled())
     }
 }
 
 /// The key factors of a table.
 ///
-/// For each side (see [`response`]): the ranked list by [`super::fanova::anova`] with total indices on the same forest and
-/// basins of the mean, if the forest explains at least half of the variance out of bag; and always the list of
-/// [`screen`], which claims less.
+/// - The mean: a tested list, with shares by [`super::fanova::anova`], total indices on the same forest and basins, if the forest
+///   explains at least half of the variance out of bag.
+/// - The spread over seeds, at points with at least two runs that did not fail: *in all*, and *beyond the mean*, with ratios of
+///   standard deviations.
+/// - The failure rate, with ratios of odds.
+///
+/// Each list names a factor wrongly in at most 5 % of tables in which nothing moves its side (docs/calibration.md has the measured
+/// rates): by permutation over points; where points share seeds, by a test over seeds and points.
 ///
 /// # Errors
 /// Those of [`FactorTable::check`]; [`AnalysisError::TooFew`] for a table without factors.
@@ -180,78 +182,87 @@ pub fn key_factors(table: &FactorTable, options: &Options) -> Result<KeyFactors,
     if table.factors.is_empty() {
         return Err(AnalysisError::too_few("factors of the factor table", 1, 0));
     }
-    let settings = ForestSettings {
-        seed: options.seed,
-        ..ForestSettings::default()
-    };
-    let mut lists = Vec::new();
-    for side in Side::ALL {
-        lists.push(match response(table, side)? {
-            Err(why) => FactorList {
-                side,
-                what: why,
-                screened: Vec::new(),
-                ranked: None,
-            },
-            Ok(found) => list(table, side, &found, settings, options)?,
-        });
-    }
-    let mut agreements = Vec::new();
-    for (at, a) in lists.iter().enumerate() {
-        agreements.extend(lists[at + 1..].iter().filter_map(|b| agreement(a, b)));
+    let seeds = seeds(table);
+    let (mut lists, noise) = lists(table, &seeds, options);
+    if lists[0].why_none.is_none() {
+        shares_of_mean(table, &mut lists[0], options)?;
     }
     Ok(KeyFactors {
         response: table.response.clone(),
         n_runs: table.runs.len(),
         n_failed: table.runs.iter().filter(|run| run.failed).count(),
         n_points: table.points().len(),
+        n_seeds: seeds.n,
+        shared_seeds: seeds.shared,
+        noise,
         factors: table
             .factors
             .iter()
             .map(|factor| factor.name.clone())
             .collect(),
         lists,
-        agreements,
         basin_margin: options.basin_margin,
     })
 }
 
-fn list(
+/// The four tested lists alone, without the forest's shares: what [`key_factors`] claims, in a small part of its time.
+///
+/// # Errors
+/// Those of [`FactorTable::check`].
+pub fn tested_lists(
     table: &FactorTable,
-    side: Side,
-    found: &PointResponse,
-    settings: ForestSettings,
     options: &Options,
-) -> Result<FactorList, AnalysisError> {
-    let names: Vec<String> = table
-        .factors
-        .iter()
-        .map(|factor| factor.name.clone())
-        .collect();
-    let domains = table.domains();
-    let screened = screen(
-        found,
-        &names,
-        &domains,
-        options.seed,
-        options.n_profile_resamples,
-    );
-    let (what, ranked) = match rank(table, side, found, settings, options) {
-        Ok(ranked) => (found.what.clone(), Some(ranked)),
-        Err(refusal @ AnalysisError::Unexplained { .. }) => (refusal.to_string(), None),
-        Err(error) => return Err(error),
+) -> Result<Vec<FactorList>, AnalysisError> {
+    table.check()?;
+    Ok(lists(table, &seeds(table), options).0)
+}
+
+fn lists(
+    table: &FactorTable,
+    seeds: &Seeds,
+    options: &Options,
+) -> (Vec<FactorList>, Option<NoiseSource>) {
+    let mean = mean_response(table).map(|it| averages::list(table, &it, seeds, options));
+    let mut lists = vec![FactorList::of(Side::Mean, mean)];
+    let spreads = spread::spreads(table, seeds);
+    let noise = spreads.as_ref().ok().map(|spreads| spreads.noise);
+    for (side, link) in [
+        (Side::Spread, None),
+        (Side::SpreadBeyondMean, Some(spread::link(table))),
+    ] {
+        let tested = spreads.as_ref().map_err(String::clone);
+        let tested = tested.and_then(|it| spread::list(table, it, seeds, link, options));
+        lists.push(FactorList::of(side, tested));
+    }
+    let failing = failing::list(table, seeds, options);
+    lists.push(FactorList::of(Side::Failure, failing));
+    (lists, noise)
+}
+
+fn shares_of_mean(
+    table: &FactorTable,
+    list: &mut FactorList,
+    options: &Options,
+) -> Result<(), AnalysisError> {
+    let Ok(found) = mean_response(table) else {
+        return Ok(());
     };
-    Ok(FactorList {
-        side,
-        what,
-        screened,
-        ranked,
-    })
+    let settings = ForestSettings {
+        seed: options.seed,
+        ..ForestSettings::default()
+    };
+    match rank(table, &found, settings, options) {
+        Ok(ranked) => list.ranked = Some(ranked),
+        Err(refusal @ AnalysisError::Unexplained { .. }) => {
+            list.why_no_shares = Some(refusal.to_string());
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 fn rank(
     table: &FactorTable,
-    side: Side,
     found: &PointResponse,
     settings: ForestSettings,
     options: &Options,
@@ -314,10 +325,12 @@ fn rank(
             main: estimates[at].clone(),
             total: estimates[p + n_pairs + at].clone(),
             first: leaders[at],
-            basin: (side == Side::Mean).then(|| {
-                let share = &estimates[2 * p + n_pairs + at];
-                basin::basin(&factor.scale, &curves[at], options.basin_margin, share)
-            }),
+            basin: basin::basin(
+                &factor.scale,
+                &curves[at],
+                options.basin_margin,
+                &estimates[2 * p + n_pairs + at],
+            ),
             marginal: kept(&factor.scale, &grids[at], &mut points),
         })
         .collect();
@@ -375,58 +388,11 @@ fn kept(
         .collect()
 }
 
-/// Factors with their importance: the share alone if both lists have it, else the screened one.
-fn agreement(a: &FactorList, b: &FactorList) -> Option<Agreement> {
-    let screened = |list: &FactorList| -> Vec<(String, f64)> {
-        list.screened
-            .iter()
-            .map(|s| (s.factor.clone(), s.eta_squared))
-            .collect()
-    };
-    let ranked = |list: &FactorList| -> Option<Vec<(String, f64)>> {
-        Some(
-            list.ranked
-                .as_ref()?
-                .factors
-                .iter()
-                .map(|f| (f.factor.clone(), f.main.value))
-                .collect(),
-        )
-    };
-    let (first, second) = match (ranked(a), ranked(b)) {
-        (Some(first), Some(second)) => (first, second),
-        _ => (screened(a), screened(b)),
-    };
-    let (leader_a, leader_b) = (&first.first()?.0, &second.first()?.0);
-    let of_second: Vec<f64> = first
-        .iter()
-        .filter_map(|(name, _)| {
-            second
-                .iter()
-                .find(|(other, _)| other == name)
-                .map(|(_, value)| *value)
-        })
-        .collect();
-    let of_first: Vec<f64> = first.iter().map(|(_, value)| *value).collect();
-    Some(Agreement {
-        a: a.side,
-        b: b.side,
-        rank_correlation: if of_first.len() > 3 {
-            rank_correlation(&of_first, &of_second)
-        } else {
-            None
-        },
-        same_first: leader_a == leader_b,
-        settled: a.is_settled() && b.is_settled(),
-    })
-}
-
 fn measure(study: &StudyRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
     let Some(table) = study.factors.filter(|table| !table.factors.is_empty()) else {
         return Ok(Measured::absent());
     };
     let found = key_factors(table, options)?;
-    let mut findings: Vec<Finding> = found.lists.iter().map(|list| told(&found, list)).collect();
-    findings.extend(found.agreements.iter().map(compared));
+    let findings = found.lists.iter().map(|list| told(&found, list)).collect();
     Measured::new(&found, findings)
 }

@@ -4,10 +4,10 @@
 //! - [`sources`]: what each stream of chance does, alone and together with the others.
 //! - [`variance`]: components of variance of a design in which sources (split, initialization, task order, ...) vary
 //!   together; [`design`] is its input.
-//! - [`key`]: the ordered lists of factors for the mean, the spread and the failures ([`responses`]), with basins ([`basin`]).
+//! - [`key`]: the lists of factors for the mean, the spread and the failures ([`responses`]), with basins ([`basin`]).
 //! - [`fanova`]: shares of hyper-parameters and of their pairs in the variance of a response, by a random [`forest`]
 //!   of regression trees ([`tree`]).
-//! - [`screen`]: what remains where the forest explains too little.
+//! - [`tested`]: lists of factors with an error rate, and effects with intervals.
 //! - [`latin`]: Latin hypercubes, points at which to run.
 //! - [`sobol`]: first-order and total indices of any response, on quasi-random points.
 //!
@@ -26,12 +26,33 @@ pub mod basin;
 pub mod fanova;
 pub mod forest;
 pub mod latin;
+pub mod noise;
 pub mod responses;
-pub mod screen;
 pub mod sobol;
+pub mod tested;
 pub mod tree;
 
+mod averages;
 mod balanced;
+mod clustered;
+mod columns;
+mod dispersion;
+mod failing;
+mod firth;
+mod location;
+mod max_t;
 mod reml;
 mod simplex;
-mod words;
+mod spread;
+pub(crate) mod words;
+
+/// Values of other software, see `tests/golden/make_dispersion.py`.
+#[cfg(test)]
+mod golden {
+    pub(super) fn numbers(table: &str, name: &str) -> Vec<f64> {
+        let text = include_str!("../../tests/golden/dispersion.toml");
+        let all: toml::Table = text.parse().unwrap();
+        let values = all[table][name].as_array().unwrap();
+        values.iter().map(|v| v.as_float().unwrap()).collect()
+    }
+}

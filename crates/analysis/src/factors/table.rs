@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::tree::{Domain, MOST_CATEGORIES};
-use crate::error::{AnalysisError, check_len};
+use crate::error::{AnalysisError, check_finite, check_len};
 use crate::failure::by_itself;
 use crate::fingerprint::{Fingerprint, check_same};
 use crate::options::Options;
@@ -25,6 +25,9 @@ pub struct FactorTable {
     /// Queries behind each response, if it is a share of that many right answers.
     #[serde(default)]
     pub queries: Option<usize>,
+    /// Chance and the best score, if the response lies between them; none: unbounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounds: Option<[f64; 2]>,
     /// Fields of the fingerprints for which factors and streams stand (`learner.inner_lr`, `seed`): runs may differ in these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub may_vary: Vec<String>,
@@ -74,6 +77,10 @@ pub struct FactorRun {
     pub response: Option<f64>,
     /// Whether the run failed (diverged, stayed at chance); it may have a response all the same.
     pub failed: bool,
+    /// The scores of its test tasks, in the order of tasks; empty if they are not known. Their scatter tells the noise of the
+    /// test from that of the training.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<f64>,
     /// How it was made; empty if nothing is known.
     #[serde(default, skip_serializing_if = "Fingerprint::is_empty")]
     pub fingerprint: Fingerprint,
@@ -180,13 +187,15 @@ impl FactorRun {
     /// [`failures`](crate::failure::failures) but that on outliers, since runs of other levels are other learners.
     #[must_use]
     pub fn of(run: &Run, levels: Vec<f64>, streams: Vec<String>, options: &Options) -> Self {
-        let response = run.task_accuracies().map(|accuracies| mean(&accuracies));
+        let scores = run.task_accuracies().unwrap_or_default();
+        let response = (!scores.is_empty()).then(|| mean(&scores));
         Self {
             id: run.id.clone(),
             levels,
             streams,
             failed: !by_itself(run, run.chance(), options).is_empty(),
             response,
+            scores,
             fingerprint: run.fingerprint.clone(),
         }
     }
@@ -214,6 +223,14 @@ impl FactorTable {
             .chain(&self.streams);
         unique("column", names)?;
         unique("run", self.runs.iter().map(|run| &run.id))?;
+        if let Some([low, high]) = self.bounds.filter(|[low, high]| !(low < high)) {
+            return Err(AnalysisError::out_of_range(
+                "upper bound of the response",
+                high,
+                "the factor table",
+                &format!("a number above the lower bound, {low}"),
+            ));
+        }
         for pair in self.runs.windows(2) {
             check_same(
                 (&pair[0].id, &pair[0].fingerprint),
@@ -244,6 +261,7 @@ impl FactorTable {
                     ));
                 }
             }
+            check_finite(&format!("scores of run `{}`", run.id), &run.scores)?;
             if let Some(response) = run.response.filter(|value| !value.is_finite()) {
                 return Err(AnalysisError::NotFinite {
                     what: self.response.clone(),
@@ -345,9 +363,11 @@ mod tests {
                 streams: vec!["0".into()],
                 response: Some(0.5),
                 failed: false,
+                scores: Vec::new(),
                 fingerprint: Fingerprint::new(),
             }],
             queries: None,
+            bounds: None,
             may_vary: vec!["seed".into()],
         };
         assert!(

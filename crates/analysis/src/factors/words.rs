@@ -1,10 +1,209 @@
 //! What the lists of factors say, in sentences.
 
-use super::key::{Agreement, FactorList, KeyFactors};
+use super::key::{FactorList, KeyFactors, RankedFactor};
+use super::noise::NoiseSource;
 use super::responses::Side;
+use super::tested::{Effect, TestedFactor};
 use crate::estimate::Estimate;
 use crate::findings::{Certainty, Finding, p_value};
 use crate::metric::Measure;
+
+/// A ratio, short: `2.1`, `0.48`, `12`; `over 10^6` where it is known to be large alone.
+#[must_use]
+pub(crate) fn ratio(value: f64) -> String {
+    match value {
+        v if v >= 1e6 => "over 10^6".to_owned(),
+        v if v >= 10.0 => format!("{v:.0}"),
+        v if v >= 1.0 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
+}
+
+/// What a factor does: `SD x 2.1 [1.4, 3.2] with norm = none against batch`.
+#[must_use]
+pub(crate) fn effect(side: Side, factor: &str, effect: &Effect) -> String {
+    let limits = |show: &dyn Fn(f64) -> String| {
+        let interval = effect.value.interval.as_ref();
+        interval.map_or_else(String::new, |i| {
+            format!(" [{}, {}]", show(i.lower), show(i.upper))
+        })
+    };
+    let levels = format!("with {factor} = {} against {}", effect.to, effect.from);
+    let decade = effect
+        .per_decade
+        .map_or_else(String::new, |step| format!(", x {} a decade", ratio(step)));
+    match side {
+        Side::Mean => {
+            let show = |v: f64| format!("{v:+.3}");
+            format!("{}{} {levels}", show(effect.value.value), limits(&show))
+        }
+        Side::Spread | Side::SpreadBeyondMean => {
+            format!(
+                "SD x {}{} {levels}{decade}",
+                ratio(effect.value.value),
+                limits(&ratio)
+            )
+        }
+        Side::Failure => format!(
+            "odds x {}{} {levels}{decade}",
+            ratio(effect.value.value),
+            limits(&ratio)
+        ),
+    }
+}
+
+/// `the spread over seeds of accuracy`.
+fn side_of(found: &KeyFactors, side: Side) -> String {
+    match side {
+        Side::Failure => "the failure rate".to_owned(),
+        Side::SpreadBeyondMean => format!(
+            "the spread over seeds of {} beyond what goes with its mean",
+            found.response
+        ),
+        side => format!("the {} of {}", side.name(), found.response),
+    }
+}
+
+/// How the list was tested.
+fn tested_how(found: &KeyFactors) -> String {
+    if found.shared_seeds {
+        format!(
+            "tested over {} different seeds and {} points, 5 % for the list as a whole",
+            found.n_seeds, found.n_points
+        )
+    } else {
+        format!(
+            "permutation over {} points, 5 % for the list as a whole",
+            found.n_points
+        )
+    }
+}
+
+/// The sentence on one list.
+pub(super) fn told(found: &KeyFactors, list: &FactorList) -> Finding {
+    let side = side_of(found, list.side);
+    let (certainty, text) = if let Some(why) = &list.why_none {
+        let text = format!("There is no list of factors for {side}: {why}.");
+        (Certainty::TooFewRuns, text)
+    } else {
+        let settled: Vec<&TestedFactor> = list.settled().collect();
+        let (certainty, text) = if settled.is_empty() {
+            (Certainty::NotDistinguishable, unsettled(found, list, &side))
+        } else {
+            (
+                Certainty::Distinguishable,
+                moved(found, list, &settled, &side),
+            )
+        };
+        (certainty, text + &mixed(list) + &noise(found, list.side))
+    };
+    Finding {
+        metric: KeyFactors::ID.to_owned(),
+        setting: None,
+        learner: None,
+        certainty,
+        text,
+        without_failed: matches!(list.side, Side::Spread | Side::SpreadBeyondMean)
+            && found.n_failed > 0,
+    }
+}
+
+fn moved(found: &KeyFactors, list: &FactorList, settled: &[&TestedFactor], side: &str) -> String {
+    let each: Vec<String> = settled
+        .iter()
+        .map(|one| {
+            let what = one.effect.as_ref().map_or_else(String::new, |it| {
+                format!("{}, ", effect(list.side, &one.factor, it))
+            });
+            let shares = shares_of(list, &one.factor).map_or_else(String::new, |it| {
+                format!("{} of its variance over the space alone, ", share(&it.main))
+            });
+            format!("{} ({what}{shares}{})", one.factor, p_value(one.p_value))
+        })
+        .collect();
+    let verb = if settled.len() == 1 { "moves" } else { "move" };
+    let names = joined(&each);
+    let rest = list.tested.len() - settled.len();
+    let others = match rest {
+        0 => String::new(),
+        1 => "; the other factor is not settled".to_owned(),
+        _ => format!("; the other {rest} factors are not settled"),
+    };
+    format!("{names} {verb} {side}{others} ({}).", tested_how(found))
+}
+
+fn unsettled(found: &KeyFactors, list: &FactorList, side: &str) -> String {
+    let least = list
+        .tested
+        .iter()
+        .map(|one| one.p_value)
+        .fold(1.0, f64::min);
+    let hidden = match list.side {
+        Side::Mean => None,
+        _ => hidden(list),
+    };
+    let room = hidden.map_or_else(String::new, |most| {
+        let what = if list.side == Side::Failure {
+            "ratio of odds"
+        } else {
+            "ratio of SDs"
+        };
+        format!(" A {what} of up to {} could still hide.", ratio(most))
+    });
+    format!(
+        "No factor is settled for {side}: the least of {} p-values is {least:.2} ({}).{room}",
+        list.tested.len(),
+        tested_how(found)
+    )
+}
+
+/// The largest ratio, either way, that an interval of the list leaves room for.
+#[must_use]
+pub(crate) fn hidden(list: &FactorList) -> Option<f64> {
+    let effects = list.tested.iter().filter_map(|one| one.effect.as_ref());
+    let limits = effects.filter_map(|effect| effect.value.interval.as_ref());
+    limits
+        .map(|i| i.upper.max(1.0 / i.lower.max(1e-9)))
+        .max_by(f64::total_cmp)
+}
+
+/// The factors that cannot be told from something else.
+fn mixed(list: &FactorList) -> String {
+    let mut sentences = String::new();
+    for one in &list.tested {
+        let Some(other) = &one.mixed_with else {
+            continue;
+        };
+        sentences += &if other == "the mean" {
+            format!(
+                " The effect of {} on the spread cannot be told from its effect on the mean in this design.",
+                one.factor
+            )
+        } else {
+            format!(
+                " {} moves together with {other} in this design and cannot be told from it.",
+                one.factor
+            )
+        };
+    }
+    sentences
+}
+
+fn noise(found: &KeyFactors, side: Side) -> String {
+    match (side, found.noise) {
+        (Side::Spread, Some(NoiseSource::Unknown)) => {
+            " The noise of the test is not known and stands in the spread: a column of scores by task, or the number of queries, \
+             would take it out."
+                .to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+fn shares_of<'a>(list: &'a FactorList, factor: &str) -> Option<&'a RankedFactor> {
+    let ranked = list.ranked.as_ref()?;
+    ranked.factors.iter().find(|it| it.factor == factor)
+}
 
 fn share(estimate: &Estimate) -> String {
     let limits = estimate
@@ -20,134 +219,11 @@ fn share(estimate: &Estimate) -> String {
     format!("{:.0} %{limits}", 100.0 * estimate.value)
 }
 
-/// The sentence on one list.
-pub(super) fn told(found: &KeyFactors, list: &FactorList) -> Finding {
-    let side = match list.side {
-        Side::Failure => "the failure rate".to_owned(),
-        side => format!("the {} of {}", side.name(), found.response),
-    };
-    let (certainty, text) = match (&list.ranked, list.screened.first()) {
-        (Some(ranked), _) => {
-            let leader = &ranked.factors[0];
-            let sure = list.is_settled();
-            let mut text = format!(
-                "Of {} factors, {} moves {side} most: {} of its variance over the space alone, {} together with others",
-                found.factors.len(),
-                leader.factor,
-                share(&leader.main),
-                share(&leader.total)
-            );
-            if let Some(second) = ranked.factors.get(1) {
-                text += &format!(
-                    "; next comes {} with {} alone",
-                    second.factor,
-                    share(&second.main)
-                );
-            }
-            if let Some(pair) = ranked.pairs.first().filter(|pair| pair.share.value > 0.05) {
-                text += &format!(
-                    "; {} and {} add {} by acting together",
-                    pair.a,
-                    pair.b,
-                    share(&pair.share)
-                );
-            }
-            text += &if sure {
-                format!(
-                    ". The lead of {} holds in {:.0} % of resamples of the points.",
-                    leader.factor,
-                    100.0 * leader.first
-                )
-            } else {
-                format!(
-                    ". {} leads in {:.0} % of resamples of the points: who leads is not settled.",
-                    leader.factor,
-                    100.0 * leader.first
-                )
-            };
-            text += &format!(
-                " The factors explain {:.0} % of what is seen at the {} points.",
-                100.0 * ranked.r_squared,
-                found.n_points
-            );
-            if let Some(basin) = leader.basin.as_ref() {
-                text += &format!(
-                    " {} may lie between {} and {} ({:.2} {}) before the mean falls by {} from its best, at {}.",
-                    leader.factor,
-                    basin.low,
-                    basin.high,
-                    basin.width.value,
-                    basin.unit,
-                    found.basin_margin,
-                    basin.best
-                );
-            }
-            (
-                if sure {
-                    Certainty::Distinguishable
-                } else {
-                    Certainty::NotDistinguishable
-                },
-                text,
-            )
-        }
-        (None, Some(first)) => {
-            let sure = list.is_settled();
-            let verdict = if sure {
-                "which chance hardly gives"
-            } else {
-                "which chance gives often enough: no factor is distinguishable"
-            };
-            let text = format!(
-                "No shares are given for {side}: {}. By itself {} goes with it most ({:.0} % of the variance of ranks, {}, \
-                 the best of {} factors), {verdict}.",
-                list.what.trim_end_matches('.'),
-                first.factor,
-                100.0 * first.eta_squared,
-                p_value(first.p_value),
-                found.factors.len()
-            );
-            (
-                if sure {
-                    Certainty::Distinguishable
-                } else {
-                    Certainty::NotDistinguishable
-                },
-                text,
-            )
-        }
-        (None, None) => (
-            Certainty::TooFewRuns,
-            format!("There is no list of factors for {side}: {}.", list.what),
-        ),
-    };
-    of_study(certainty, text)
-}
-
-/// The sentence on two lists.
-pub(super) fn compared(agreement: &Agreement) -> Finding {
-    let (a, b) = (agreement.a.name(), agreement.b.name());
-    let first = if agreement.same_first {
-        "The same factor leads"
-    } else {
-        "Different factors lead"
-    };
-    let order = agreement.rank_correlation.map_or_else(String::new, |rho| {
-        format!("; the orders of all factors have rank correlation {rho:.2}")
-    });
-    of_study(
-        Certainty::Estimated,
-        format!("{first} the lists for the {a} and for the {b}{order}."),
-    )
-}
-
-fn of_study(certainty: Certainty, text: String) -> Finding {
-    Finding {
-        metric: KeyFactors::ID.to_owned(),
-        setting: None,
-        learner: None,
-        certainty,
-        text,
-        without_failed: false,
+/// `a`, `a and b`, `a, b and c`.
+fn joined(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
     }
 }

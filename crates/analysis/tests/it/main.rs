@@ -11,6 +11,7 @@ mod golden;
 mod hardness;
 mod invariance;
 mod key;
+mod lists;
 mod published;
 mod replacement;
 mod simulation;

@@ -140,9 +140,11 @@ pub(crate) fn factor_table(n_points: usize, n_seeds: usize, key: u64) -> FactorT
             runs.push(FactorRun {
                 id: format!("p{point}-s{seed}"),
                 levels: levels.clone(),
-                streams: vec![seed.to_string()],
+                // Fresh seeds at each point.
+                streams: vec![format!("{point}.{seed}")],
                 response: Some(center + noise),
                 failed,
+                scores: Vec::new(),
                 fingerprint: BTreeMap::new(),
             });
         }
@@ -153,6 +155,7 @@ pub(crate) fn factor_table(n_points: usize, n_seeds: usize, key: u64) -> FactorT
         streams: vec!["seed".to_owned()],
         runs,
         queries: None,
+        bounds: None,
         may_vary: Vec::new(),
     }
 }

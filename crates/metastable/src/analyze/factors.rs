@@ -59,6 +59,11 @@ pub(super) fn factor_table(
         streams: columns.streams.clone(),
         runs: found,
         queries,
+        // Shares of right answers lie between chance and one; what other scores lie between is not known.
+        bounds: queries.map(|_| {
+            let chance = runs.iter().filter_map(|read| read.run.chance());
+            [chance.min_by(f64::total_cmp).unwrap_or(0.0), 1.0]
+        }),
         may_vary: Vec::new(),
     })
 }

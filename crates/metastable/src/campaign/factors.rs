@@ -89,7 +89,14 @@ pub(crate) fn factor_table(
         runs: rows,
         may_vary: may_vary(runs),
         queries: test.map(|test| test.n_tasks * test.queries_per_task()),
+        bounds: least_chance(runs).map(|chance| [chance, 1.0]),
     }))
+}
+
+/// The lowest chance level of the runs.
+fn least_chance(runs: &[Run]) -> Option<f64> {
+    let levels = runs.iter().filter_map(Run::chance);
+    levels.min_by(f64::total_cmp)
 }
 
 /// Fields of fingerprints that the study itself varies: whatever differs, since every run has the identity that the study

@@ -1,6 +1,9 @@
-//! The ordered lists of factors, side by side: for the mean, the spread and the failures.
+//! The lists of factors, side by side: for the mean, the spread and the failures.
 
 use crate::factors::key::{FactorList, KeyFactors, RankedFactor, RankedFactors};
+use crate::factors::responses::Side;
+use crate::factors::tested::TestedFactor;
+use crate::factors::words::effect as told;
 use crate::findings::p_value;
 use crate::report::document::{Cell, Csv, Figure, Table, count, list};
 use crate::report::svg::series::swatch;
@@ -9,39 +12,32 @@ use crate::report::svg::{Axis, Extent, Rows, Series, heading};
 /// Most factors in one panel.
 const MOST: usize = 12;
 
-/// Bars of shares, a panel for each side.
+/// A panel for each side: shares of the mean, ratios of the others.
 pub(super) fn figure(key: &KeyFactors) -> Option<Figure> {
     let mut data = Csv::new(
-        "side,factor,share_alone,alone_lower,alone_upper,share_total,total_lower,total_upper,first_in_resamples,rank_share,p_value",
+        "side,factor,settled,p_value,share_of_points,effect_from,effect_to,effect,effect_lower,effect_upper,share_alone,alone_lower,\
+         alone_upper,share_total,total_lower,total_upper,first_in_resamples",
     );
     let mut panels = Vec::new();
-    let mut refused = Vec::new();
-    for side in key.lists.iter().filter(|list| !list.screened.is_empty()) {
+    for side in key.lists.iter().filter(|list| !list.tested.is_empty()) {
         rows_of(side, &mut data);
-        panels.push(match &side.ranked {
-            Some(ranked) => shares(side, ranked, panels.len())?,
-            None => {
-                refused.push(side.side.name());
-                screened(side, panels.len())?
-            }
+        panels.extend(match (&side.ranked, side.side) {
+            (Some(ranked), _) => shares(side, ranked, panels.len()),
+            (None, Side::Mean) => tested(side, panels.len()),
+            (None, _) => ratios(side, panels.len()),
         });
     }
     if panels.is_empty() {
         return None;
     }
-    let mut caption = format!(
-        "Factors in order, over {} at {}. Bars: share of the variance that a factor brings alone, by functional analysis of variance \
-         on a random forest, with its interval; diamonds: share alone and together with others.",
+    let caption = format!(
+        "Factors of each side, over {} at {}; settled factors first. Bars: share of the variance of the mean that a factor brings alone, \
+         by functional analysis of variance on a random forest, with its interval; diamonds: alone and together with others. Dots: ratio \
+         of standard deviations over seeds (of odds, for failures) between the levels named in the data, with its interval; the line is \
+         no difference. p: the chance that any factor of the list reaches as much, if none moves this side.",
         count(key.n_runs, "run"),
         count(key.n_points, "point")
     );
-    if !refused.is_empty() {
-        caption += &format!(
-            " For the {} the forest explains too little: there the bars are the share of the variance of ranks between groups of the \
-             factor by itself, and p how often chance gives as much.",
-            list(&refused)
-        );
-    }
     let bar = swatch("<rect class=\"c0 part\" x=\"2\" y=\"1\" width=\"26\" height=\"10\"/>");
     Some(Figure {
         id: "factor-lists".to_owned(),
@@ -59,11 +55,11 @@ pub(super) fn figure(key: &KeyFactors) -> Option<Figure> {
 }
 
 fn rows_of(side: &FactorList, data: &mut Csv) {
-    for screened in &side.screened {
+    for one in &side.tested {
         let ranked = side
             .ranked
             .as_ref()
-            .and_then(|r| r.factors.iter().find(|f| f.factor == screened.factor));
+            .and_then(|r| r.factors.iter().find(|f| f.factor == one.factor));
         let estimate = |of: Option<&crate::Estimate>| {
             let limits = of.and_then(|e| e.interval.as_ref());
             [
@@ -73,14 +69,76 @@ fn rows_of(side: &FactorList, data: &mut Csv) {
             ]
             .map(|v| Cell::Number(v.unwrap_or(f64::NAN)))
         };
-        let mut row = vec![Cell::Text(side.side.name()), Cell::Text(&screened.factor)];
+        let effect = one.effect.as_ref();
+        let mut row = vec![
+            Cell::Text(side.side.name()),
+            Cell::Text(&one.factor),
+            Cell::Text(if one.is_settled() { "yes" } else { "no" }),
+            Cell::Number(one.p_value),
+            Cell::Number(one.share),
+            Cell::Text(effect.map_or("", |e| e.from.as_str())),
+            Cell::Text(effect.map_or("", |e| e.to.as_str())),
+        ];
+        row.extend(estimate(effect.map(|e| &e.value)));
         row.extend(estimate(ranked.map(|f| &f.main)));
         row.extend(estimate(ranked.map(|f| &f.total)));
         row.push(Cell::Number(ranked.map_or(f64::NAN, |f| f.first)));
-        row.push(Cell::Number(screened.eta_squared));
-        row.push(Cell::Number(screened.p_value));
         data.row(&row);
     }
+}
+
+/// Ratios with their intervals on a logarithmic axis.
+fn ratios(side: &FactorList, panel: usize) -> Option<String> {
+    let shown = &side.tested[..side.tested.len().min(MOST)];
+    let title = if side.side == Side::Failure {
+        "ratio of odds"
+    } else {
+        "ratio of SDs"
+    };
+    // A limit that is hardly known may leave the frame.
+    let ends = shown
+        .iter()
+        .filter_map(|one| one.effect.as_ref())
+        .flat_map(|e| {
+            let interval = e.value.interval.as_ref();
+            let limits = interval.map_or([e.value.value; 2], |i| [i.lower, i.upper]);
+            [
+                e.value.value.min(50.0),
+                limits[0].max(0.02),
+                limits[1].min(50.0),
+                0.5,
+                2.0,
+            ]
+        });
+    let axis = Axis {
+        title: title.to_owned(),
+        extent: Extent::of(ends)?,
+        logarithmic: true,
+    };
+    let names: Vec<String> = shown.iter().map(|one| named(one)).collect();
+    let mut rows = Rows::new(&heading(side.side.name(), title), &axis, &names, 30.0);
+    rows.upright(1.0, "level");
+    let mut words = Vec::new();
+    for (row, one) in shown.iter().enumerate() {
+        let Some(effect) = &one.effect else {
+            rows.words(row, "no ratio");
+            continue;
+        };
+        let interval = effect.value.interval.as_ref();
+        let (lower, upper) = interval.map_or((f64::NAN, f64::NAN), |i| (i.lower, i.upper));
+        let series = Series(if one.is_settled() { 0 } else { 5 });
+        rows.interval(row, 0.0, series, "dot", lower, effect.value.value, upper);
+        words.push(told(side.side, &one.factor, effect));
+    }
+    Some(rows.finish(
+        &format!("factors-{panel}"),
+        &format!("Factors of the {}", side.side.name()),
+        &format!("{}.", list(&words)),
+    ))
+}
+
+fn named(one: &TestedFactor) -> String {
+    format!("{} ({})", one.factor, p_value(one.p_value))
 }
 
 fn shares(side: &FactorList, ranked: &RankedFactors, panel: usize) -> Option<String> {
@@ -122,22 +180,19 @@ fn shares(side: &FactorList, ranked: &RankedFactors, panel: usize) -> Option<Str
     ))
 }
 
-fn screened(side: &FactorList, panel: usize) -> Option<String> {
-    let shown = &side.screened[..side.screened.len().min(MOST)];
+/// Shares of what varies between points, for a mean that the forest explains too little of.
+fn tested(side: &FactorList, panel: usize) -> Option<String> {
+    let shown = &side.tested[..side.tested.len().min(MOST)];
     let axis = Axis::new(
-        "share of the variance of ranks, %",
+        "share of the variance between points, %",
         Extent::of([0.0, 100.0])?,
     );
     let names: Vec<String> = shown.iter().map(|factor| factor.factor.clone()).collect();
-    let mut rows = Rows::new(
-        &heading(side.side.name(), "each by itself"),
-        &axis,
-        &names,
-        28.0,
-    );
+    let title = heading(side.side.name(), "line and square of each factor");
+    let mut rows = Rows::new(&title, &axis, &names, 28.0);
     let mut words = Vec::new();
     for (row, factor) in shown.iter().enumerate() {
-        let share = 100.0 * factor.eta_squared;
+        let share = 100.0 * factor.share;
         let note = format!("{share:.0} %, {}", p_value(factor.p_value));
         rows.bar(row, "total", 0.0, share, 13.0);
         rows.text(row, 0.0, share, &note);
@@ -152,24 +207,19 @@ fn screened(side: &FactorList, panel: usize) -> Option<String> {
 
 /// Where the mean stays near its best, for each factor.
 pub(super) fn basins(key: &KeyFactors) -> Option<Table> {
-    let ranked = key.lists.iter().find_map(|list| {
-        list.ranked
-            .as_ref()
-            .filter(|r| r.factors.iter().any(|f| f.basin.is_some()))
-    })?;
-    let rows = ranked.factors.iter().filter_map(|factor| {
-        let basin = factor.basin.as_ref()?;
+    let ranked = key.lists.iter().find_map(|list| list.ranked.as_ref())?;
+    let rows = ranked.factors.iter().map(|factor| {
+        let basin = &factor.basin;
         let limits = basin.width.interval.as_ref();
         let limits = limits.map_or_else(String::new, |i| {
             format!(" [{:.2}, {:.2}]", i.lower, i.upper)
         });
-        Some(vec![
+        vec![
             factor.factor.clone(),
-            basin.best.clone(),
             format!("{} to {}", basin.low, basin.high),
             format!("{:.2}{limits} {}", basin.width.value, basin.unit),
             format!("{:.0} %", 100.0 * basin.share),
-        ])
+        ]
     });
     Some(Table {
         caption: format!(
@@ -177,15 +227,9 @@ pub(super) fn basins(key: &KeyFactors) -> Option<Table> {
              are no limits of the basin.",
             key.basin_margin
         ),
-        head: [
-            "factor",
-            "best at",
-            "from, to",
-            "width [interval]",
-            "of the space",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+        head: ["factor", "from, to", "width [interval]", "of the space"]
+            .map(str::to_owned)
+            .to_vec(),
         rows: rows.collect(),
     })
 }

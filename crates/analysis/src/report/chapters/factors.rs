@@ -1,11 +1,13 @@
 //! Which source of chance, and which setting, moves the result: the chapter around sources, ordered lists and marginals.
 
 use super::{factor_lists, marginals, sources};
-use crate::estimate::Estimate;
 use crate::factors::key::KeyFactors;
+use crate::factors::responses::Side;
 use crate::factors::sources::Sources;
+use crate::factors::tested::TestedFactor;
+use crate::factors::words::{effect, hidden, ratio};
 use crate::outcome::StudyAnalysis;
-use crate::report::document::{Chapter, Table, list, percent, percent_range};
+use crate::report::document::{Chapter, Table, list};
 use crate::report::subject::{Family, Material, Subject};
 
 /// The subject.
@@ -39,7 +41,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     }
     Some(Chapter {
         number: key.as_ref().and_then(headline),
-        finding: finding(key.as_ref(), found.as_ref()),
+        finding: finding(key.as_ref()),
         caveat: "Shares are shares of the variance over the space that was searched, every level equally likely: another space gives \
                  other shares. A setting with a small share may still be set to a bad value."
             .to_owned(),
@@ -52,88 +54,86 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
 /// The card of a study that has no runs of learners: one row for each side of the result.
 pub(crate) fn card(analysis: &StudyAnalysis) -> Option<Table> {
     let key: KeyFactors = analysis.all.get()?;
-    let share = |estimate: &Estimate| {
-        let limits = estimate.interval.as_ref();
-        let limits = limits.map_or_else(String::new, |i| percent_range(i.lower, i.upper));
-        format!("{} {limits}", percent(estimate.value))
-    };
     let rows = key.lists.iter().map(|side| {
-        let leader = side
-            .ranked
-            .as_ref()
-            .map(|ranked| (&ranked.factors[0], ranked.r_squared));
-        let by_itself = || side.leader().unwrap_or("none").to_owned();
-        let none = || "no shares".to_owned();
+        let settled: Vec<&TestedFactor> = side.settled().collect();
+        let names: Vec<&str> = settled.iter().map(|one| one.factor.as_str()).collect();
+        let effects: Vec<String> = settled
+            .iter()
+            .filter_map(|one| Some(effect(side.side, &one.factor, one.effect.as_ref()?)))
+            .collect();
+        let none = match &side.why_none {
+            Some(_) => "no list",
+            None => "none settled",
+        };
+        let room = hidden(side).filter(|_| side.side != Side::Mean);
         vec![
             side.side.name().to_owned(),
-            leader.map_or_else(by_itself, |(factor, _)| factor.factor.clone()),
-            leader.map_or_else(none, |(factor, _)| share(&factor.main)),
-            leader.map_or_else(none, |(factor, _)| share(&factor.total)),
-            leader.map_or_else(none, |(_, explained)| percent(explained)),
+            if names.is_empty() {
+                none.to_owned()
+            } else {
+                list(&names)
+            },
+            match (effects.is_empty(), room) {
+                (false, _) => effects.join("; "),
+                (true, Some(most)) if names.is_empty() => {
+                    format!("up to x {} could hide", ratio(most))
+                }
+                (true, _) => String::new(),
+            },
         ]
     });
     Some(Table {
         caption: format!(
-            "{} runs at {} points, {} failed. The first factor of each side, with its share of the variance; where there are no shares, \
-             the first by ranks.",
-            key.n_runs, key.n_points, key.n_failed
+            "{} runs at {} points, {} failed, {} different seeds. The factors that move each side, at 5 % for each list as a whole.",
+            key.n_runs, key.n_points, key.n_failed, key.n_seeds
         ),
-        head: [
-            "side",
-            "first factor",
-            "share alone, %",
-            "share in all, %",
-            "explained, %",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+        head: ["side", "settled factors", "how much"]
+            .map(str::to_owned)
+            .to_vec(),
         rows: rows.collect(),
     })
 }
 
+/// The first settled factor of the spread, else of the mean.
 fn headline(key: &KeyFactors) -> Option<(String, String)> {
-    let leader = &key
-        .lists
-        .iter()
-        .find_map(|list| list.ranked.as_ref())?
-        .factors[0];
+    let of = |side: Side| key.lists.iter().find(|list| list.side == side);
+    let spread = [Side::SpreadBeyondMean, Side::Spread]
+        .into_iter()
+        .find_map(|side| of(side)?.settled().next());
+    if let Some(one) = spread {
+        let found = one.effect.as_ref()?;
+        return Some((
+            format!("{} x {}", one.factor, ratio(found.value.value)),
+            "what it does to the standard deviation over seeds".to_owned(),
+        ));
+    }
+    let mean = of(Side::Mean)?;
+    let first = mean.settled().next()?;
+    let ranked = mean.ranked.as_ref()?;
+    let share = ranked.factors.iter().find(|it| it.factor == first.factor)?;
     Some((
-        format!("{} {:.0} %", leader.factor, 100.0 * leader.main.value),
-        "the first factor's share of the variance, alone".to_owned(),
+        format!("{} {:.0} %", first.factor, 100.0 * share.main.value),
+        "share of the variance of the mean, alone".to_owned(),
     ))
 }
 
-/// The first factor of each side, and whether the lists agree.
-fn finding(key: Option<&KeyFactors>, found: Option<&Sources>) -> String {
-    let mut sentences = Vec::new();
-    if let Some(key) = key {
-        let led: Vec<String> = key
-            .lists
-            .iter()
-            .filter_map(|side| {
-                let sure = if side.is_settled() {
-                    ""
-                } else {
-                    " (not settled)"
-                };
-                Some(format!(
-                    "{} for the {}{sure}",
-                    side.leader()?,
-                    side.side.name()
-                ))
-            })
-            .collect();
-        sentences.push(if led.is_empty() {
-            "No side of the result varies enough for a list of factors.".to_owned()
-        } else {
-            format!("The first factor is {}.", list(&led))
-        });
+/// The settled factors of each side.
+fn finding(key: Option<&KeyFactors>) -> String {
+    let Some(key) = key else {
+        return String::new();
+    };
+    let each: Vec<String> = key
+        .lists
+        .iter()
+        .filter_map(|side| {
+            let names: Vec<&str> = side.settled().map(|one| one.factor.as_str()).collect();
+            let verb = if names.len() == 1 { "moves" } else { "move" };
+            (!names.is_empty()).then(|| format!("{} {verb} the {}", list(&names), side.side.name()))
+        })
+        .collect();
+    if each.is_empty() {
+        "No factor is settled for any side of the result.".to_owned()
+    } else {
+        format!("{}.", list(&each))
     }
-    if let Some(first) = found.and_then(|found| found.alone.first()) {
-        sentences.push(format!(
-            "Of the sources of chance, {} scatters the result most when it varies alone.",
-            first.source
-        ));
-    }
-    sentences.join(" ")
 }

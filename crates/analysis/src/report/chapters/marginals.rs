@@ -65,7 +65,7 @@ fn ends(estimate: &Estimate) -> [f64; 3] {
 
 /// Levels as numbers with the ends of their values, if the factor is a number.
 fn curve(factor: &RankedFactor) -> Option<Vec<(f64, [f64; 3])>> {
-    let unit = &factor.basin.as_ref()?.unit;
+    let unit = &factor.basin.unit;
     if unit == "categories" {
         return None;
     }
@@ -84,12 +84,10 @@ fn title(factor: &RankedFactor) -> String {
 }
 
 fn words(factor: &RankedFactor) -> String {
-    factor.basin.as_ref().map_or_else(String::new, |basin| {
-        format!(
-            "Best at {}; near it from {} to {}.",
-            basin.best, basin.low, basin.high
-        )
-    })
+    format!(
+        "Near its best from {} to {}.",
+        factor.basin.low, factor.basin.high
+    )
 }
 
 fn line(
@@ -102,10 +100,7 @@ fn line(
     let x = Axis {
         title: factor.factor.clone(),
         extent: Extent::of(points.iter().map(|point| point.0))?,
-        logarithmic: factor
-            .basin
-            .as_ref()
-            .is_some_and(|basin| basin.unit == "decades"),
+        logarithmic: factor.basin.unit == "decades",
     };
     let y = Axis::new(&format!("mean {}", key.response), extent);
     let mut drawn = Panel::new(&title(factor), &x, &y, 230.0);
