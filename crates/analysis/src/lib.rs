@@ -55,6 +55,7 @@ pub mod hardness;
 pub mod probe;
 pub mod replacement;
 pub mod spread;
+pub mod steadiness;
 pub mod tail;
 pub mod threshold;
 pub mod transfer;

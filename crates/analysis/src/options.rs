@@ -51,6 +51,8 @@ pub struct Options {
     pub n_refits: usize,
     /// Thresholds of the card, by column: `seed_sd`, `tail` (CVaR10 less what query sampling alone gives), `failed`; fractions.
     pub lights: BTreeMap<String, Light>,
+    /// Two spreads count as practically equal if their ratio is known to lie between one over this and this.
+    pub equivalence: f64,
     /// How far under its best the mean response may lie within the basin of a setting; in units of the response.
     pub basin_margin: f64,
 }
@@ -117,6 +119,7 @@ impl Default for Options {
             .map(|(column, good, bad)| (column.to_owned(), Light { good, bad }))
             .into(),
             n_refits: 100,
+            equivalence: 2.0,
             basin_margin: 0.01,
         }
     }
@@ -190,6 +193,12 @@ impl Options {
             "n_refits",
             self.n_refits as f64,
             "at least 10",
+        )?;
+        check(
+            self.equivalence.is_finite() && self.equivalence > 1.0,
+            "equivalence",
+            self.equivalence,
+            "a ratio above 1",
         )?;
         check(
             self.basin_margin.is_finite() && self.basin_margin > 0.0,

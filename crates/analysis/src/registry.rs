@@ -3,7 +3,7 @@
 use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
 use crate::{
     aggregate, churn, comparison, components, confusion, curves, difficulty, factors, hardness,
-    probe, replacement, spread, tail, threshold, training, transfer,
+    probe, replacement, spread, steadiness, tail, threshold, training, transfer,
 };
 
 /// Metrics of one learner in one setting, in the order of the report.
@@ -47,6 +47,7 @@ pub const LEARNER_METRICS: &[&LearnerMetric] = &[
 /// Metrics across the learners of one setting.
 pub const SETTING_METRICS: &[&SettingMetric] = &[
     &comparison::METRIC,
+    &steadiness::METRIC,
     &transfer::METRIC,
     &hardness::METRIC,
     &probe::kinship::METRIC,

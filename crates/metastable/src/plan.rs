@@ -30,6 +30,8 @@ pub(crate) struct Planned {
     pub(crate) streams: Vec<u64>,
     /// SHA-256 over the configuration.
     pub(crate) identity: String,
+    /// The same with the study's seeds where the point has its own: what two points that do not differ have in common.
+    without_offset: Option<String>,
     pub(crate) config: RunConfig,
     pub(crate) material: Arc<Material>,
 }
@@ -42,14 +44,15 @@ pub(crate) fn plan(
     max_runs: usize,
 ) -> Result<Vec<Planned>> {
     let variants = study.variants()?;
-    let n_runs = variants.len() * study.learners.len() * study.bundles().len();
+    let n_bundles = study.bundles(0).len();
+    let n_runs = variants.len() * study.learners.len() * n_bundles;
     if n_runs > max_runs {
         bail!(
             "{}the study has {n_runs} runs ({} settings and points x {} learners x {} seeds), and --max-runs is {max_runs}: make it smaller, or allow it with --max-runs {n_runs}",
             study.place(&["factors", "design", "streams", "settings", "seeds"]),
             variants.len(),
             study.learners.len(),
-            study.bundles().len()
+            n_bundles
         );
     }
     let mut shelf = Shelf::new(data_dir);
@@ -76,7 +79,8 @@ pub(crate) fn plan(
                 .iter()
                 .any(|entry| entry.name == learner.name && entry.head == Head::Linear);
             let episode = study.train_shape(training);
-            for bundle in study.bundles() {
+            let offset = study.seed_offset(variant, name);
+            for (bundle, shared) in study.bundles(offset).into_iter().zip(study.bundles(0)) {
                 let (material, split_digest) = shelf.material(study, &bundle.seeds)?;
                 let config = RunConfig {
                     data: study.data.clone(),
@@ -108,6 +112,15 @@ pub(crate) fn plan(
                     levels: variant.levels.clone(),
                     streams: bundle.offsets,
                     identity: config.identity()?,
+                    without_offset: (offset != 0)
+                        .then(|| {
+                            RunConfig {
+                                seeds: shared.seeds,
+                                ..config.clone()
+                            }
+                            .identity()
+                        })
+                        .transpose()?,
                     config,
                     material,
                 });
@@ -177,7 +190,8 @@ impl<'d> Shelf<'d> {
 fn check_different(study: &Study, runs: &[Planned]) -> Result<()> {
     let mut known: BTreeMap<&str, &Planned> = BTreeMap::new();
     for run in runs {
-        let Some(other) = known.insert(&run.identity, run) else {
+        let as_if_shared = run.without_offset.as_ref().unwrap_or(&run.identity);
+        let Some(other) = known.insert(as_if_shared, run) else {
             continue;
         };
         let place = study

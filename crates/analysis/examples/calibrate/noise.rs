@@ -2,7 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use rand_distr::{Distribution, Normal, StudentT};
+use rand_distr::{Distribution, Normal, Open01, StudentT};
 
 /// The law of what a seed does, with mean 0 and variance 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,13 +10,21 @@ pub(crate) enum Law {
     Normal,
     /// Student's t with three degrees of freedom.
     HeavyTailed,
+    /// An exponential law, turned to the low side.
+    Skewed,
+    /// One seed in five is bad: four standard deviations lower.
+    BadSeeds,
 }
 
 impl Law {
+    pub(crate) const ALL: [Self; 4] = [Self::Normal, Self::Skewed, Self::HeavyTailed, Self::BadSeeds];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Normal => "normal",
             Self::HeavyTailed => "t3",
+            Self::Skewed => "skew",
+            Self::BadSeeds => "20 % bad",
         }
     }
 
@@ -32,6 +40,10 @@ impl Law {
 
 pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
     Normal::new(0.0, 1.0).map_or(0.0, |law| law.sample(rng))
+}
+
+fn uniform(rng: &mut ChaCha8Rng) -> f64 {
+    Open01.sample(rng)
 }
 
 pub(crate) fn generator(seed: u64, table: u64) -> ChaCha8Rng {

@@ -1,13 +1,17 @@
 //! What multiplies the runs of a study: settings (data and episodes), points of factors, exchanged tasks, seeds of streams.
 
+use std::fmt::Write as _;
+
 use anyhow::{Result, bail};
 use metastable_analysis::Options;
 use metastable_data::Seeds;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use super::factors::{DesignSettings, Factor};
+use super::factors::{DesignSettings, Factor, SeedPlan};
 use super::replace::{Exchange, Replace};
 use super::section::{join, table, unknown};
+use super::settings::MOST_SEEDS;
 use super::streams::{Bundle, Streams};
 use super::tree::{self, Entry, Origin};
 use super::{Study, factors, section};
@@ -16,6 +20,9 @@ use super::{Study, factors, section};
 pub(super) const TABLES: [&str; 6] = [
     "settings", "factors", "design", "replace", "streams", "analysis",
 ];
+
+/// Places for the seeds of points: far more than points, and every seed is exact as a number of JSON.
+const PLACES: u64 = 100_000_000;
 
 /// Keys of `[settings.NAME]`, and the settings they stand for.
 const SETTING_KEYS: [(&str, &[&str]); 9] = [
@@ -60,6 +67,8 @@ pub(crate) struct Variant {
     pub(crate) exchange: Option<Exchange>,
     /// Value of each factor.
     pub(crate) levels: Vec<Value>,
+    /// What its setting changes, as text.
+    setting: String,
 }
 
 impl Design {
@@ -203,6 +212,11 @@ impl Study {
                     point: (!factors.is_empty()).then_some(index),
                     exchange: exchange.map(|(exchange, _)| exchange),
                     levels: levels.iter().map(|level| level.value.clone()).collect(),
+                    setting: setting
+                        .entries
+                        .iter()
+                        .map(|entry| format!("{} = {} ", entry.key, entry.item))
+                        .collect(),
                 });
             }
         }
@@ -217,20 +231,39 @@ impl Study {
         Ok(study)
     }
 
-    /// The seeds of every run of a learner at a setting and a point.
-    pub(crate) fn bundles(&self) -> Vec<Bundle> {
+    /// How far the seeds of a learner at a variant are from those of the study: points of factors have seeds of their own, and so
+    /// have learners there, unless the design shares them. By what the point is and not by its number, so that a study with one
+    /// more level finds its old runs.
+    pub(crate) fn seed_offset(&self, variant: &Variant, learner: &str) -> u64 {
+        if self.design.factors.is_empty() || self.design.points.seeds == SeedPlan::Shared {
+            return 0;
+        }
+        let factors = self.design.factors.iter().zip(&variant.levels);
+        let mut text = format!("{learner} {}", variant.setting);
+        for (factor, level) in factors {
+            write!(text, " {} = {level}", factor.path).expect("a string takes any text");
+        }
+        let digest = Sha256::digest(text.as_bytes());
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest[..8]);
+        u64::from_le_bytes(first) % PLACES * MOST_SEEDS as u64
+    }
+
+    /// The seeds of every run of a learner at a setting and a point, from `offset` on.
+    pub(crate) fn bundles(&self, offset: u64) -> Vec<Bundle> {
         let seeds = |seed: u64| Seeds {
             split: self.data.split_seed,
             eval: self.test.seed,
             ..Seeds::all(seed)
         };
         if !self.design.streams.names.is_empty() {
-            return self.design.streams.bundles(&seeds(self.head.first_seed));
+            let base = seeds(self.head.first_seed);
+            return self.design.streams.bundles(&base, offset);
         }
-        let bundle = |seed| Bundle {
-            index: seed,
+        let bundle = |seed: u64| Bundle {
+            index: seed.wrapping_add(offset),
             label: format!("s{seed}"),
-            seeds: seeds(seed),
+            seeds: seeds(seed.wrapping_add(offset)),
             offsets: Vec::new(),
         };
         self.head.all_seeds().map(bundle).collect()

@@ -65,6 +65,20 @@ pub(crate) struct DesignSettings {
     pub(crate) points: usize,
     /// Seed of the points.
     pub(crate) seed: u64,
+    /// `fresh`: each point trains with seeds of its own, so that runs of different points are independent. `shared`: the same seeds
+    /// at every point, for contrasts of means.
+    pub(crate) seeds: SeedPlan,
+}
+
+/// Whether points share seeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SeedPlan {
+    /// Seeds of its own at each point.
+    #[default]
+    Fresh,
+    /// The same seeds at every point.
+    Shared,
 }
 
 impl Default for DesignSettings {
@@ -73,6 +87,7 @@ impl Default for DesignSettings {
             method: String::from("grid"),
             points: 64,
             seed: 0,
+            seeds: SeedPlan::Fresh,
         }
     }
 }

@@ -13,6 +13,9 @@ use super::section::{require, suggestion};
 use crate::dataset::check_set;
 use crate::probe::Family;
 
+/// Most seeds of a study, and how far apart the seeds of two points are.
+pub(crate) const MOST_SEEDS: usize = 10_000;
+
 /// Keys before the first table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -53,7 +56,7 @@ impl Head {
             "it becomes a folder: use letters, digits, -, _ and .",
         )?;
         require(
-            (1..=10_000).contains(&self.seeds),
+            (1..=MOST_SEEDS).contains(&self.seeds),
             "seeds",
             self.seeds,
             "has to be 1 to 10,000; 3 is the least that shows a spread",

@@ -101,21 +101,22 @@ impl Streams {
         Ok(Self { names, offsets })
     }
 
-    /// The bundles around that of the study.
-    pub(crate) fn bundles(&self, base: &Seeds) -> Vec<Bundle> {
+    /// The bundles around that of the study, `further` on.
+    pub(crate) fn bundles(&self, base: &Seeds, further: u64) -> Vec<Bundle> {
         let bundle = |(index, offsets): (usize, &Vec<u64>)| {
             let pairs = || self.names.iter().zip(offsets);
             let seeds = pairs().fold(*base, |seeds, (stream, offset)| {
-                seeds.with(*stream, seeds.of(*stream).wrapping_add(*offset))
+                let seed = seeds.of(*stream).wrapping_add(further + *offset);
+                seeds.with(*stream, seed)
             });
             let parts: Vec<String> = pairs()
                 .map(|(stream, offset)| format!("{}{offset}", name(*stream)))
                 .collect();
             Bundle {
-                index: index as u64,
+                index: index as u64 + further,
                 label: parts.join("-"),
                 seeds,
-                offsets: offsets.clone(),
+                offsets: offsets.iter().map(|offset| offset + further).collect(),
             }
         };
         self.offsets.iter().enumerate().map(bundle).collect()
@@ -183,7 +184,7 @@ mod tests {
     #[test]
     fn a_stream_moves_its_own_seed_alone() {
         let base = Seeds::all(5);
-        let bundles = streams("init = 2").unwrap().bundles(&base);
+        let bundles = streams("init = 2").unwrap().bundles(&base, 0);
         assert_eq!(bundles[0].seeds, base);
         assert_eq!(bundles[1].seeds, base.with(Stream::Init, 6));
         assert_eq!(bundles[1].label, "init1");

@@ -39,9 +39,19 @@ fn factors_give_ordered_lists_and_an_edit_runs_what_is_new() {
     assert_eq!(labels(&bench)[0], "maml-glyphs-3w1s-p00-s0");
     let record = json(&bench.path("out/runs/maml-glyphs-3w1s-p07-s1/run.json"));
     assert_eq!(record["config"]["learner"]["inner_lr"], 1.0);
+    // Each point has seeds of its own, and all streams of a seed move together.
+    let seed = |label: &str| {
+        let record = json(&bench.path(&format!("out/runs/maml-glyphs-3w1s-{label}/run.json")));
+        record["config"]["seeds"]["init"].as_u64().unwrap()
+    };
+    let all = ["p00-s0", "p00-s1", "p01-s0", "p01-s1", "p07-s0"].map(seed);
+    let different: std::collections::BTreeSet<u64> = all.into_iter().collect();
+    assert_eq!(different.len(), all.len(), "{all:?}");
+    assert_eq!(all[0] + 1, all[1]);
     let report = json(&bench.path("out/report.json"));
     let text = report.to_string();
     assert!(text.contains("key_factors"), "{text}");
+    assert!(text.contains("\"shared_seeds\":false"), "{text}");
     assert!(text.contains("learner.inner_lr") && text.contains("network.norm"));
     assert_eq!(report["settings"], Value::Array(Vec::new()));
 
@@ -69,6 +79,20 @@ fn factors_give_ordered_lists_and_an_edit_runs_what_is_new() {
     let said = stderr(&bench.experiment(&["--out", "out"]));
     assert!(said.contains("16 of 24 runs are in the store"), "{said}");
     assert_eq!(said.matches(": trained; testing").count(), 8, "{said}");
+}
+
+/// Common random numbers, for contrasts of means: asked for, and known to the analysis.
+#[test]
+fn points_share_seeds_where_the_design_says_so() {
+    let bench = bench("[factors]\nlearner.inner_lr = [0.01, 0.1]\n[design]\nseeds = \"shared\"\n");
+    bench.experiment(&["--out", "out"]);
+    let record = |label: &str| {
+        json(&bench.path(&format!("out/runs/maml-glyphs-3w1s-{label}/run.json")))["config"]["seeds"]
+            .clone()
+    };
+    assert_eq!(record("p00-s1"), record("p01-s1"));
+    let text = json(&bench.path("out/report.json")).to_string();
+    assert!(text.contains("\"shared_seeds\":true"), "{text}");
 }
 
 #[test]

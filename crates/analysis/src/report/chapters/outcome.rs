@@ -2,10 +2,12 @@
 
 use super::{fan, seeds, waterfall};
 use crate::estimate::Estimate;
-use crate::report::document::{Chapter, extremes, percent, percent_range, range};
+use crate::outcome::StudyAnalysis;
+use crate::report::document::{Chapter, count, extremes, list, percent, percent_range, range};
 use crate::report::group::Group;
 use crate::report::subject::{Family, Material, Subject};
 use crate::spread::Spread;
+use crate::steadiness::{SpreadRatio, SpreadVerdict, Steadiness};
 
 /// Runs from which quantile bands mean something; below, the lowest and highest run are shown and called so.
 pub(super) const LEAST_FOR_BANDS: usize = 5;
@@ -16,7 +18,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     family: Family::Outcome,
     title: "Between trainings",
     question: "How far does the final accuracy move from training to training, and where does the uncertainty come from?",
-    metrics: &["spread", "components", "threshold"],
+    metrics: &["spread", "steadiness", "components", "threshold"],
     write: chapter,
 };
 
@@ -37,32 +39,20 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             "Between trainings, {only} moves with a standard deviation of {} pp.",
             percent(*sd)
         ),
-        Some(((steady, lo), (moving, hi))) => {
-            let limits = |name: &str| {
-                deviations
-                    .iter()
-                    .find(|(g, _)| g.name == name)
-                    .and_then(|(_, sd)| sd.interval.clone())
-            };
-            let apart = match (limits(steady), limits(moving)) {
-                (Some(a), Some(b)) if a.upper < b.lower => {
-                    "The intervals of these two do not overlap."
-                }
-                _ => {
-                    "The intervals of these two overlap: the runs are too few to say that one is steadier than the other."
-                }
-            };
-            let shown = |name: &str| {
-                limits(name).map_or(String::new(), |i| {
-                    format!(" {}", percent_range(i.lower, i.upper))
+        Some(_) => {
+            let each: Vec<String> = deviations
+                .iter()
+                .map(|(group, sd)| {
+                    let limits = sd.interval.as_ref();
+                    let limits = limits
+                        .map_or_else(String::new, |i| format!(" {}", percent_range(i.lower, i.upper)));
+                    format!("{} {} pp{limits}", group.name, percent(sd.value))
                 })
-            };
+                .collect();
             format!(
-                "Between trainings, {steady} moves least (standard deviation {} pp{}) and {moving} most ({} pp{}). {apart}",
-                percent(*lo),
-                shown(steady),
-                percent(*hi),
-                shown(moving)
+                "The standard deviation between trainings is {}. {}",
+                list(&each),
+                judged(material.analysis)
             )
         }
     };
@@ -75,4 +65,30 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         tables: waterfall::table(groups).into_iter().collect(),
         ..Chapter::default()
     })
+}
+
+/// What the ratios of spreads settle, over all pairs.
+fn judged(analysis: &StudyAnalysis) -> String {
+    let pairs: Vec<SpreadRatio> = analysis
+        .settings
+        .iter()
+        .filter_map(|setting| setting.all.get::<Steadiness>())
+        .flat_map(|found| found.pairs)
+        .collect();
+    let settled: Vec<String> = pairs
+        .iter()
+        .filter_map(|pair| {
+            let (steady, other) = match pair.verdict {
+                SpreadVerdict::ASteadier => (&pair.a, &pair.b),
+                SpreadVerdict::BSteadier => (&pair.b, &pair.a),
+                _ => return None,
+            };
+            Some(format!("{steady} is steadier than {other}"))
+        })
+        .collect();
+    if settled.is_empty() {
+        "No learner is shown to be steadier than another.".to_owned()
+    } else {
+        format!("Of {}, {}.", count(pairs.len(), "pair"), list(&settled))
+    }
 }

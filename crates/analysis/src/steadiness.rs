@@ -1,0 +1,373 @@
+//! A9: is one learner steadier than another? Ratios of standard deviations over seeds, the test's noise taken out.
+
+use serde::{Deserialize, Serialize};
+
+use crate::components::components;
+use crate::distribution::{student_quantile, student_two_sided};
+use crate::error::AnalysisError;
+use crate::estimate::{Estimate, Interval};
+use crate::failure::failures;
+use crate::findings::{Certainty, Finding, p_value, points};
+use crate::group::{LearnerRuns, SettingRuns};
+use crate::metric::{Measure, Measured, SettingMetric};
+use crate::options::Options;
+use crate::summary::{mean, sorted, variance};
+
+/// Fewest runs of each learner from which a ratio is judged: below, no method known here keeps its error rate where seeds have heavy
+/// tails (docs/calibration.md).
+pub const FEWEST_RUNS: usize = 5;
+/// Most seeds that a plan looks at.
+const MOST_SEEDS: usize = 200;
+/// The largest logarithm of a ratio that is looked for; beyond, the ratio is not bounded.
+const FARTHEST: f64 = 7.0;
+
+/// Every pair of learners of one setting.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Steadiness {
+    /// The learner listed first comes first in each pair.
+    pub pairs: Vec<SpreadRatio>,
+}
+
+/// The spread of learner `a` over its seeds against that of learner `b`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpreadRatio {
+    /// Learner A.
+    pub a: String,
+    /// Learner B.
+    pub b: String,
+    /// Standard deviations over seeds beyond the noise of the test, `sqrt(max(0, s^2 - v))`, in the unit of the score.
+    pub sd: [f64; 2],
+    /// Runs of each.
+    pub n_runs: [usize; 2],
+    /// Failed runs of each.
+    pub n_failed: [usize; 2],
+    /// A's standard deviation over B's, with its interval; absent if neither scatters beyond its test.
+    pub ratio: Option<Estimate>,
+    /// Two-sided p-value of "as steady", after Holm over the pairs of the setting.
+    pub p_value: Option<f64>,
+    /// What follows.
+    pub verdict: SpreadVerdict,
+}
+
+/// What a ratio of spreads settles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum SpreadVerdict {
+    /// A moves less from seed to seed.
+    ASteadier,
+    /// B moves less.
+    BSteadier,
+    /// The interval lies within the bounds of equivalence.
+    AsSteady,
+    /// Neither scatters beyond the noise of its test.
+    NoSeedEffect,
+    /// The runs do not settle it.
+    Open {
+        /// Seeds of each learner that would, if the estimates are right; absent if more than 200.
+        seeds: Option<usize>,
+    },
+    /// A learner has failed runs: its spread without them is not its spread.
+    FailuresDecide,
+}
+
+impl Measure for Steadiness {
+    const ID: &'static str = "steadiness";
+}
+
+pub(crate) const METRIC: SettingMetric = SettingMetric {
+    id: Steadiness::ID,
+    title: "Is one learner steadier than another? (A9)",
+    measure,
+};
+
+/// Scores of the runs of one learner, with the variance `noise` that the test gives each.
+#[derive(Clone, Copy, Debug)]
+pub struct Scatter<'a> {
+    /// Mean score of each run.
+    pub runs: &'a [f64],
+    /// `v`: `MS_res / T` of the runs x tasks table; 0 if it is not known.
+    pub noise: f64,
+}
+
+impl Scatter<'_> {
+    /// `s^2 - v`, not under 0.
+    fn own(&self) -> f64 {
+        (variance(self.runs) - self.noise).max(0.0)
+    }
+}
+
+/// Variance of the logarithm of a variance of `n` runs: `(g - (n - 3)/n)/(n - 1)`, with `g` the kurtosis.
+fn variance_of_log(kurtosis: f64, n: usize) -> f64 {
+    let n = n as f64;
+    ((kurtosis - (n - 3.0) / n) / (n - 1.0)).max(0.0)
+}
+
+/// Kurtosis of two groups together, about their trimmed means: 3 for normal runs, and not under what a group of that size has
+/// at least.
+///
+/// # Source
+/// Bonett 2006, Applied Psychological Measurement 30, 432-439, equations 3 and 4.
+fn pooled_kurtosis(groups: [&[f64]; 2]) -> f64 {
+    let (mut fourth, mut second, mut n) = (0.0, 0.0, 0.0);
+    for runs in groups {
+        let share = 1.0 / (2.0 * (runs.len() as f64 - 4.0).max(1.0).sqrt());
+        let cut = ((share * runs.len() as f64) as usize).min((runs.len() - 1) / 2);
+        let middle = mean(&sorted(runs)[cut..runs.len() - cut]);
+        let center = mean(runs);
+        // Each group on its own scale, or the wider one would hide the tails of the other.
+        let scale = variance(runs).max(f64::MIN_POSITIVE);
+        for run in runs {
+            fourth += (run - middle).powi(4) / (scale * scale);
+            second += (run - center).powi(2) / scale;
+        }
+        n += runs.len() as f64;
+    }
+    if second > 0.0 { n * fourth / (second * second) } else { 3.0 }
+}
+
+/// The test of `sd_a / sd_b = exp(log_ratio)`: `t = (log s_a^2 - log E) / error`, where `E = exp(2 log_ratio) (s_b^2 - v_b) + v_a`.
+fn statistic(a: Scatter<'_>, b: Scatter<'_>, kurtosis: f64, log_ratio: f64) -> f64 {
+    let theta = (2.0 * log_ratio).exp();
+    let own = b.own();
+    let expected = theta * own + a.noise;
+    let first = variance_of_log(kurtosis, a.runs.len());
+    // How log E moves with log s_b^2.
+    let pull = theta * variance(b.runs) / expected;
+    let second = pull * pull * variance_of_log(kurtosis, b.runs.len());
+    (variance(a.runs).max(f64::MIN_POSITIVE).ln() - expected.ln()) / (first + second).sqrt()
+}
+
+/// The ratio of standard deviations of two learners, `sd_a / sd_b` beyond the noise of their tests, with its interval and the
+/// p-value of 1. `None` if neither scatters beyond its test, or if a learner has fewer than two runs.
+///
+/// The logarithm of a variance has the variance `(kurtosis - (n - 3)/n)/(n - 1)`, with the kurtosis of both learners together; Student's
+/// t with `n_a + n_b - 2` degrees of freedom in place of the normal law, and the limits are the ratios that the test does not refuse. The
+/// lower limit is 0 where A may have no spread of its own.
+///
+/// # Source
+/// Bonett 2006 without noise; the noise is ours.
+#[must_use]
+pub fn spread_ratio(a: Scatter<'_>, b: Scatter<'_>, level: f64) -> Option<(Estimate, f64)> {
+    if a.runs.len() < 2 || b.runs.len() < 2 {
+        return None;
+    }
+    // The wider one is the divisor: it surely has a spread, if any has.
+    if a.own() > b.own() {
+        let (turned, p) = spread_ratio(b, a, level)?;
+        return Some((inverse(turned), p));
+    }
+    if b.own() <= 0.0 {
+        return None;
+    }
+    let kurtosis = pooled_kurtosis([a.runs, b.runs]);
+    let df = (a.runs.len() + b.runs.len() - 2) as f64;
+    let t = |log_ratio: f64| statistic(a, b, kurtosis, log_ratio);
+    let critical = student_quantile((1.0 + level) / 2.0, df);
+    let limit = |refused: &dyn Fn(f64) -> bool, from: f64, to: f64| {
+        if !refused(to) {
+            return to;
+        }
+        let (mut inside, mut outside) = (from, to);
+        for _ in 0..60 {
+            let middle = f64::midpoint(inside, outside);
+            if refused(middle) {
+                outside = middle;
+            } else {
+                inside = middle;
+            }
+        }
+        inside
+    };
+    let value = (a.own() / b.own()).sqrt();
+    let start = value.max((-FARTHEST).exp()).ln();
+    let lower = limit(&|x| t(x) > critical, start, -FARTHEST);
+    let upper = limit(&|x| t(x) < -critical, start, FARTHEST);
+    let interval = Interval {
+        lower: if lower <= -FARTHEST { 0.0 } else { lower.exp() },
+        upper: upper.exp(),
+        level,
+        method: format!(
+            "log variances with pooled kurtosis (Bonett), noise of the test known, Student t with {df:.0} df"
+        ),
+    };
+    Some((Estimate::new(value, interval), student_two_sided(t(0.0), df)))
+}
+
+fn inverse(estimate: Estimate) -> Estimate {
+    let most = FARTHEST.exp();
+    let of = |value: f64| if value > 0.0 { (1.0 / value).min(most) } else { most };
+    Estimate {
+        value: of(estimate.value),
+        interval: estimate.interval.map(|interval| Interval {
+            lower: of(interval.upper),
+            upper: of(interval.lower),
+            ..interval
+        }),
+    }
+}
+
+/// Seeds of each learner that would settle the ratio, if the estimate is right: its interval would exclude 1, or lie within the bounds.
+fn seeds_needed(ratio: f64, kurtosis: f64, bound: f64, from: usize) -> Option<usize> {
+    let distance = ratio.max((-FARTHEST).exp()).ln().abs();
+    (from + 1..=MOST_SEEDS).find(|&n| {
+        let error = (2.0 * variance_of_log(kurtosis, n)).sqrt() / 2.0;
+        let half = student_quantile(0.975, (2 * n - 2) as f64) * error;
+        half < distance || half < bound.ln() - distance
+    })
+}
+
+/// The scores of a learner's runs, and the noise of their test.
+fn scatter(group: &LearnerRuns<'_>) -> Option<(Vec<f64>, f64)> {
+    let scores = group.scores.as_ref()?;
+    let noise = if scores.n_runs() > 1 && scores.n_tasks() > 1 {
+        let found = components(scores, None, 0.95).ok()?;
+        found.residual.variance / scores.n_tasks() as f64
+    } else {
+        0.0
+    };
+    Some((scores.run_means(), noise))
+}
+
+fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
+    let tested: Vec<(&LearnerRuns<'_>, Vec<f64>, f64, usize)> = group
+        .learners
+        .iter()
+        .filter_map(|learner| {
+            let (runs, noise) = scatter(learner)?;
+            let n_failed = failures(learner, options).failed.len();
+            (runs.len() > 1).then_some((learner, runs, noise, n_failed))
+        })
+        .collect();
+    let mut result = Steadiness::default();
+    for (at, (a, runs_a, noise_a, failed_a)) in tested.iter().enumerate() {
+        for (b, runs_b, noise_b, failed_b) in &tested[at + 1..] {
+            let of_a = Scatter { runs: runs_a, noise: *noise_a };
+            let of_b = Scatter { runs: runs_b, noise: *noise_b };
+            let found = spread_ratio(of_a, of_b, options.level);
+            result.pairs.push(SpreadRatio {
+                a: a.learner.to_owned(),
+                b: b.learner.to_owned(),
+                sd: [of_a.own().sqrt(), of_b.own().sqrt()],
+                n_runs: [runs_a.len(), runs_b.len()],
+                n_failed: [*failed_a, *failed_b],
+                p_value: found.as_ref().map(|(_, p)| *p),
+                ratio: found.map(|(ratio, _)| ratio),
+                verdict: SpreadVerdict::NoSeedEffect,
+            });
+        }
+    }
+    if result.pairs.is_empty() {
+        return Ok(Measured::absent());
+    }
+    holm(&mut result.pairs);
+    let kurtosis_of = |pair: &SpreadRatio| {
+        let of = |name: &str| tested.iter().find(|(learner, ..)| learner.learner == name);
+        match (of(&pair.a), of(&pair.b)) {
+            (Some(a), Some(b)) => pooled_kurtosis([&a.1, &b.1]),
+            _ => 3.0,
+        }
+    };
+    let verdicts: Vec<SpreadVerdict> = result
+        .pairs
+        .iter()
+        .map(|pair| verdict(pair, kurtosis_of(pair), options))
+        .collect();
+    for (pair, verdict) in result.pairs.iter_mut().zip(verdicts) {
+        pair.verdict = verdict;
+    }
+    let findings = result
+        .pairs
+        .iter()
+        .map(|pair| sentence(group.setting, pair))
+        .collect();
+    Measured::new(&result, findings)
+}
+
+/// Holm's adjusted p-values.
+fn holm(pairs: &mut [SpreadRatio]) {
+    let mut order: Vec<usize> = (0..pairs.len()).filter(|&at| pairs[at].p_value.is_some()).collect();
+    let p = |pairs: &[SpreadRatio], at: usize| pairs[at].p_value.unwrap_or(1.0);
+    order.sort_by(|&a, &b| p(pairs, a).total_cmp(&p(pairs, b)));
+    let n = order.len();
+    let mut reached: f64 = 0.0;
+    for (rank, at) in order.into_iter().enumerate() {
+        reached = reached.max((p(pairs, at) * (n - rank) as f64).min(1.0));
+        pairs[at].p_value = Some(reached);
+    }
+}
+
+fn verdict(pair: &SpreadRatio, kurtosis: f64, options: &Options) -> SpreadVerdict {
+    if pair.n_failed != [0, 0] {
+        return SpreadVerdict::FailuresDecide;
+    }
+    let (Some(ratio), Some(p)) = (&pair.ratio, pair.p_value) else {
+        return SpreadVerdict::NoSeedEffect;
+    };
+    let bound = options.equivalence;
+    let fewest = pair.n_runs[0].min(pair.n_runs[1]);
+    if fewest >= FEWEST_RUNS {
+        if p <= 1.0 - options.level {
+            return if ratio.value < 1.0 { SpreadVerdict::ASteadier } else { SpreadVerdict::BSteadier };
+        }
+        let interval = ratio.interval.as_ref();
+        if interval.is_some_and(|i| i.lower > 1.0 / bound && i.upper < bound) {
+            return SpreadVerdict::AsSteady;
+        }
+    }
+    let from = fewest.max(FEWEST_RUNS - 1);
+    SpreadVerdict::Open { seeds: seeds_needed(ratio.value, kurtosis, bound, from) }
+}
+
+fn sentence(setting: &str, pair: &SpreadRatio) -> Finding {
+    let SpreadRatio { a, b, sd, n_runs, n_failed, .. } = pair;
+    let figures = match (&pair.ratio, pair.p_value) {
+        (Some(ratio), Some(p)) => {
+            let limits = ratio.interval.as_ref().map_or_else(String::new, |i| format!(" [{}, {}]", short(i.lower), short(i.upper)));
+            format!(
+                "SD ratio {a} to {b} {}{limits}, {} after Holm; {} against {} beyond the noise of the test, {} and {} runs",
+                short(ratio.value),
+                p_value(p),
+                points(sd[0]),
+                points(sd[1]),
+                n_runs[0],
+                n_runs[1]
+            )
+        }
+        _ => format!("{} and {} runs", n_runs[0], n_runs[1]),
+    };
+    let (certainty, text) = match pair.verdict {
+        SpreadVerdict::ASteadier => (Certainty::Distinguishable, format!("{a} is steadier over seeds than {b} ({figures}).")),
+        SpreadVerdict::BSteadier => (Certainty::Distinguishable, format!("{b} is steadier over seeds than {a} ({figures}).")),
+        SpreadVerdict::AsSteady => (
+            Certainty::Distinguishable,
+            format!("{a} and {b} are practically as steady over seeds ({figures})."),
+        ),
+        SpreadVerdict::NoSeedEffect => (
+            Certainty::NotDistinguishable,
+            format!("Neither {a} nor {b} shows a seed effect beyond the noise of its test ({figures})."),
+        ),
+        SpreadVerdict::FailuresDecide => (
+            Certainty::Estimated,
+            format!(
+                "Failures decide between {a} and {b}: {} of {} and {} of {} runs failed, and a spread without them is not their spread.",
+                n_failed[0], n_runs[0], n_failed[1], n_runs[1]
+            ),
+        ),
+        SpreadVerdict::Open { seeds } => {
+            let more = seeds.map_or_else(
+                || format!("more than {MOST_SEEDS} seeds of each would be needed if the estimate is right"),
+                |n| format!("{n} seeds of each would settle it if the estimate is right"),
+            );
+            (
+                Certainty::NotDistinguishable,
+                format!("Which of {a} and {b} is steadier over seeds is open ({figures}); {more}."),
+            )
+        }
+    };
+    Finding::of_setting(setting, Steadiness::ID, certainty, text)
+}
+
+/// A ratio, short.
+fn short(value: f64) -> String {
+    crate::factors::words::ratio(value)
+}
