@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AnalysisError, check_len};
+use crate::estimate::Estimate;
 use crate::findings::{Certainty, Finding, percent};
 use crate::group::LearnerRuns;
+use crate::jackknife;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::record::Test;
@@ -17,9 +19,12 @@ pub struct Churn {
     pub pairs: Vec<PairChurn>,
     /// Mean share of queries on which two runs differ, 0 to 1.
     pub churn: f64,
-    /// The same if the runs erred independently at their accuracies.
+    /// The same with its jackknife interval over runs; pairs share runs and are not independent.
+    pub over_runs: Estimate,
+    /// The same if the runs erred independently of one another and of the query, at their accuracies.
     pub expected: f64,
-    /// `churn / expected`: under 1, runs fail on the same queries; absent if `expected` is 0.
+    /// `churn / expected`; absent if `expected` is 0. Where queries differ in difficulty it is under 1 even for runs that err
+    /// independently given the query, so it shows that difficulty and nothing about the runs.
     pub excess: Option<f64>,
     /// Fleiss' kappa of the predicted labels; absent if all runs give all queries one label.
     pub kappa: Option<f64>,
@@ -114,7 +119,7 @@ pub fn fleiss_kappa<R: AsRef<[u32]>>(counts: &[R]) -> Result<Option<f64>, Analys
 /// [`AnalysisError::TooFew`] for fewer than two tests, [`AnalysisError::Shape`] if they differ in size.
 /// # Source
 /// Milani Fard et al. 2016 (churn); Fleiss 1971 (kappa).
-pub fn churn(tests: &[&Test]) -> Result<Churn, AnalysisError> {
+pub fn churn(tests: &[&Test], level: f64) -> Result<Churn, AnalysisError> {
     if tests.len() < 2 {
         return Err(AnalysisError::too_few(
             "tested runs for churn",
@@ -154,6 +159,13 @@ pub fn churn(tests: &[&Test]) -> Result<Churn, AnalysisError> {
     }
     let average = |of: fn(&PairChurn) -> f64| mean(&pairs.iter().map(of).collect::<Vec<_>>());
     let observed = average(|pair| pair.churn);
+    let among = |kept: &[usize]| {
+        let inside = |pair: &&PairChurn| kept.contains(&pair.first) && kept.contains(&pair.second);
+        let values: Vec<f64> = pairs.iter().filter(inside).map(|pair| pair.churn).collect();
+        (!values.is_empty()).then(|| mean(&values))
+    };
+    let over_runs = jackknife::over_runs(tests.len(), level, among)
+        .map_or(Estimate::bare(observed), Estimate::within_shares);
     let expected = average(|pair| pair.expected);
     let counts: Vec<Vec<u32>> = (0..n_predictions)
         .map(|query| {
@@ -167,33 +179,38 @@ pub fn churn(tests: &[&Test]) -> Result<Churn, AnalysisError> {
     Ok(Churn {
         pairs,
         churn: observed,
+        over_runs,
         expected,
         excess: (expected > 0.0).then(|| observed / expected),
         kappa: fleiss_kappa(&counts)?,
     })
 }
 
-fn measure(group: &LearnerRuns<'_>, _: &Options) -> Result<Measured, AnalysisError> {
+fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
     if group.tested.len() < 2 {
         return Ok(Measured::absent());
     }
     let tests: Vec<&Test> = group.tested.iter().map(|(_, test)| *test).collect();
-    let result = churn(&tests)?;
-    let excess = result.excess.map_or_else(String::new, |excess| {
-        format!(", {excess:.2} times what independent errors at the same accuracies would give")
-    });
+    let result = churn(&tests, options.level)?;
+    let limits = result
+        .over_runs
+        .interval
+        .as_ref()
+        .map_or_else(String::new, |i| {
+            format!(" [{}, {}]", percent(i.lower), percent(i.upper))
+        });
     let text = format!(
-        "Two seeds of {} give different answers on {} of the queries{}.",
+        "Two seeds of {} give different answers on {}{limits} of the queries ({} runs).",
         group.learner,
         percent(result.churn),
-        excess
+        tests.len()
     );
     Measured::new(
         &result,
         vec![Finding::of_learner(
             group,
             Churn::ID,
-            Certainty::Estimated,
+            Certainty::of_estimate(tests.len()),
             text,
         )],
     )
@@ -239,7 +256,8 @@ mod tests {
         };
         // Labels are 0 1 0 1: the first run is right on all, the second on 3 of 4.
         let (a, b) = (test(vec![0, 1, 0, 1]), test(vec![0, 1, 0, 0]));
-        let result = churn(&[&a, &b]).unwrap();
+        let result = churn(&[&a, &b], 0.95).unwrap();
+        assert!(result.over_runs.interval.is_none());
         assert!((result.churn - 0.25).abs() < 1e-15);
         assert!((result.expected - (1.0 - 0.75)).abs() < 1e-15);
         assert!((result.excess.unwrap() - 1.0).abs() < 1e-15);

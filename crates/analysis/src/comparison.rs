@@ -2,17 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bootstrap::{percentile_interval, replicates};
 use crate::components::components;
-use crate::distribution::{normal_quantile, student_two_sided, wilson};
+use crate::distribution::{clopper_pearson, normal_quantile, student_two_sided};
 use crate::error::{AnalysisError, check_len};
 use crate::estimate::{Estimate, Interval};
 use crate::findings::{Certainty, Finding, p_value, points};
 use crate::fingerprint::{Difference, difference};
 use crate::group::{FIELD_EPISODES, LearnerRuns, SettingRuns};
 use crate::metric::{Measure, Measured, SettingMetric};
+use crate::multiplicity::holm;
 use crate::options::Options;
-use crate::random::index;
 use crate::scores::ScoreMatrix;
 use crate::summary::{mean, variance};
 
@@ -40,6 +39,10 @@ pub struct Comparison {
     /// Run means against run means, where a seed was tested by one learner alone and both have two tested runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unpaired: Option<UnpairedComparison>,
+    /// Two-sided p-value of "no difference", paired where they share a seed and else of the run means, after Holm over the pairs of the
+    /// setting; absent where nothing can be said about another training.
+    #[serde(default)]
+    pub p_value: Option<f64>,
     /// Why they are not comparable: the field in which two paired runs differ, outside of [`Options::studied`].
     #[serde(default)]
     pub refused: Option<Difference>,
@@ -63,15 +66,16 @@ pub struct UnpairedComparison {
 pub struct PairedComparison {
     /// Mean of `A_a[r, t] - A_b[r, t]`, with the random-effects interval (absent for one seed).
     pub difference: Estimate,
+    /// Two-sided p-value of "no difference" that goes with its interval, for this pair alone; absent for one seed.
+    #[serde(default)]
+    pub p: Option<f64>,
     /// Difference of the means of each seed bundle.
     pub by_seed: Vec<f64>,
-    /// `P(A > B)` over seed bundles, ties half, with its percentile bootstrap interval over bundles.
+    /// `P(A > B)` over seed bundles, ties half, with its exact interval.
     pub probability: Estimate,
-    /// Wilson's interval of the same share: unlike the bootstrap it keeps a width when every bundle agrees.
-    pub wilson: Interval,
     /// The decision.
     pub decision: Decision,
-    /// Bundles needed to decide with power 0.95 at the 5 % level if `P(A > B)` is 0.75: 29.
+    /// Bundles needed to decide with power 0.95 at the two-sided level of the decision if `P(A > B)` is 0.75: 35 at 5 %.
     pub n_needed: usize,
 }
 
@@ -89,6 +93,25 @@ pub enum Decision {
     BSignificantNotMeaningful,
     /// B is better.
     BSignificantAndMeaningful,
+}
+
+impl Comparison {
+    /// The better one and the other, if they are told apart among all pairs of their setting.
+    #[must_use]
+    pub fn better(&self, level: f64) -> Option<(&str, &str)> {
+        let difference = match (&self.paired, &self.unpaired) {
+            (Some(paired), _) => paired.difference.value,
+            (None, unpaired) => unpaired.as_ref()?.difference.value,
+        };
+        if self.p_value? > 1.0 - level {
+            return None;
+        }
+        Some(if difference > 0.0 {
+            (&self.a, &self.b)
+        } else {
+            (&self.b, &self.a)
+        })
+    }
 }
 
 impl Measure for Comparisons {
@@ -168,15 +191,6 @@ pub fn compare_unpaired(a: &[f64], b: &[f64], level: f64) -> Option<UnpairedComp
     })
 }
 
-impl UnpairedComparison {
-    /// Whether the interval excludes zero.
-    #[must_use]
-    pub fn differs(&self) -> bool {
-        let interval = self.difference.interval.as_ref();
-        interval.is_some_and(|interval| !interval.contains(0.0))
-    }
-}
-
 /// Student's interval over seeds, for runs that have one score each; none if all differences are equal.
 fn student_interval(differences: &[f64], level: f64) -> Option<Interval> {
     let n = differences.len() as f64;
@@ -189,8 +203,8 @@ fn student_interval(differences: &[f64], level: f64) -> Option<Interval> {
 
 /// Paired comparison of two tables: row `r` of both comes from one seed bundle, column `t` from one task.
 ///
-/// Differs from the paper: the decision takes the wider of the bootstrap interval and Wilson's on each side. When all
-/// bundles agree the bootstrap has no width at all, and three of three would count as proof.
+/// Differs from the paper: the interval of `P(A > B)` is Clopper and Pearson's over bundles in place of a percentile bootstrap, which
+/// covers 59 % at three bundles and has no width when all agree; and the bundles needed are those of the same two-sided level.
 ///
 /// # Errors
 /// [`AnalysisError::Shape`] if the tables differ in size; those of [`Options::validate`].
@@ -206,12 +220,20 @@ pub fn compare(
     check_len("tasks of the second learner", a.n_tasks(), b.n_tasks())?;
     let differences = a.minus(b)?;
     let by_seed = differences.run_means();
-    let interval = if differences.n_runs() > 1 && differences.n_tasks() > 1 {
-        Some(components(&differences, None, options.level)?.interval)
+    let center = differences.mean();
+    let (interval, p) = if differences.n_runs() > 1 && differences.n_tasks() > 1 {
+        let found = components(&differences, None, options.level)?;
+        let p = p_of(center, found.variance_of_mean, found.df);
+        (Some(found.interval), Some(p))
     } else if differences.n_runs() > 1 {
-        student_interval(&by_seed, options.level)
+        let n = by_seed.len() as f64;
+        let interval = student_interval(&by_seed, options.level);
+        let p = interval
+            .as_ref()
+            .map(|_| p_of(center, variance(&by_seed) / n, n - 1.0));
+        (interval, p)
     } else {
-        None
+        (None, None)
     };
     // Equal totals summed in another order may differ in the last bits; accuracies are far coarser.
     let wins: Vec<f64> = by_seed
@@ -223,33 +245,30 @@ pub fn compare(
         })
         .collect();
     let n = wins.len();
-    let share = |total: f64| total / n as f64;
-    let draws = replicates(options.seed, "comparison", options.n_resamples, |rng| {
-        share((0..n).map(|_| wins[index(rng, n)]).sum())
-    });
     let total: f64 = wins.iter().sum();
-    let name = format!(
-        "percentile bootstrap over seeds, {} resamples",
-        options.n_resamples
-    );
-    let bootstrap = percentile_interval(&draws, options.level, name)?;
-    let Some(wilson) = wilson(total, n, options.level) else {
+    let Some(exact) = clopper_pearson(total, n, options.level) else {
         return Err(AnalysisError::too_few("paired runs", 1, 0));
     };
     Ok(PairedComparison {
         difference: Estimate {
-            value: differences.mean(),
+            value: center,
             interval,
         },
+        p,
         by_seed,
-        decision: decide(
-            bootstrap.lower.min(wilson.lower),
-            bootstrap.upper.max(wilson.upper),
-        ),
-        probability: Estimate::new(share(total), bootstrap),
-        wilson,
-        n_needed: needed_bundles(MEANINGFUL, 0.05, 0.95),
+        decision: decide(exact.lower, exact.upper),
+        probability: Estimate::new(total / n as f64, exact),
+        n_needed: needed_bundles(MEANINGFUL, (1.0 - options.level) / 2.0, 0.95),
     })
+}
+
+/// Two-sided p-value of a mean of 0; 1 where nothing scatters and nothing differs.
+fn p_of(value: f64, variance_of_mean: f64, df: f64) -> f64 {
+    if variance_of_mean > 0.0 {
+        student_two_sided(value / variance_of_mean.sqrt(), df)
+    } else {
+        f64::from(u8::from(value.abs() < 1e-12))
+    }
 }
 
 /// Rows of the runs of `group` with these seeds, in their order.
@@ -337,14 +356,24 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
                 a: a.learner.to_owned(),
                 b: b.learner.to_owned(),
                 seeds,
+                p_value: match (&paired, &unpaired) {
+                    (Some(paired), _) => paired.p,
+                    (None, unpaired) => unpaired.as_ref().map(|it| it.p),
+                },
                 paired,
                 unpaired,
                 refused,
             };
-            findings.extend(sentence(group.setting, &comparison));
-            findings.extend(unpaired_sentence(group.setting, &comparison));
             result.pairs.push(comparison);
         }
+    }
+    let adjusted = holm(result.pairs.iter().map(|pair| pair.p_value));
+    for (pair, p) in result.pairs.iter_mut().zip(adjusted) {
+        pair.p_value = p;
+    }
+    for pair in &result.pairs {
+        findings.extend(sentence(group.setting, pair, options.level));
+        findings.extend(unpaired_sentence(group.setting, pair, options.level));
     }
     if result.pairs.is_empty() {
         Ok(Measured::absent())
@@ -355,33 +384,31 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
 
 /// The sentence of a pair that shares no seed. A pair that shares some has the paired sentence: two tests of one difference
 /// would claim falsely more often than either.
-fn unpaired_sentence(setting: &str, comparison: &Comparison) -> Option<Finding> {
+fn unpaired_sentence(setting: &str, comparison: &Comparison, level: f64) -> Option<Finding> {
     let (a, b) = (&comparison.a, &comparison.b);
     if comparison.paired.is_some() {
         return None;
     }
     let unpaired = comparison.unpaired.as_ref()?;
     let interval = unpaired.difference.interval.as_ref()?;
-    let (verdict, certainty) = if !unpaired.differs() {
-        (
+    let (verdict, certainty) = match comparison.better(level) {
+        None => (
             format!("{a} and {b} are not distinguishable by the means of all their runs"),
             Certainty::NotDistinguishable,
-        )
-    } else {
-        let (better, other) = if interval.lower > 0.0 { (a, b) } else { (b, a) };
-        (
+        ),
+        Some((better, other)) => (
             format!("{better} is better than {other} by the means of all their runs"),
             Certainty::Distinguishable,
-        )
+        ),
     };
     let text = format!(
-        "{verdict}: {a} minus {b} is {} ({} to {}; Welch, {} runs against {}, {}), for other trainings on these tasks.",
+        "{verdict}: {a} minus {b} is {} ({} to {}; Welch, {} runs against {}, {} after Holm), for other trainings on these tasks.",
         points(unpaired.difference.value),
         points(interval.lower),
         points(interval.upper),
         unpaired.n_runs[0],
         unpaired.n_runs[1],
-        p_value(unpaired.p)
+        p_value(comparison.p_value.unwrap_or(1.0))
     );
     Some(Finding::of_setting(
         setting,
@@ -391,7 +418,7 @@ fn unpaired_sentence(setting: &str, comparison: &Comparison) -> Option<Finding> 
     ))
 }
 
-fn sentence(setting: &str, comparison: &Comparison) -> Option<Finding> {
+fn sentence(setting: &str, comparison: &Comparison, level: f64) -> Option<Finding> {
     let (a, b) = (&comparison.a, &comparison.b);
     if let Some(found) = &comparison.refused {
         let text = format!(
@@ -419,39 +446,41 @@ fn sentence(setting: &str, comparison: &Comparison) -> Option<Finding> {
             text,
         ));
     };
-    let (verdict, certainty) = if interval.contains(0.0) {
-        (
+    let (verdict, certainty) = match comparison.better(level) {
+        None => (
             format!("{a} and {b} are not distinguishable in mean accuracy"),
             Certainty::NotDistinguishable,
-        )
-    } else if interval.lower > 0.0 {
-        (
-            format!("{a} is better than {b} in mean accuracy"),
+        ),
+        Some((better, other)) => (
+            format!("{better} is better than {other} in mean accuracy"),
             Certainty::Distinguishable,
-        )
-    } else {
-        (
-            format!("{b} is better than {a} in mean accuracy"),
-            Certainty::Distinguishable,
-        )
+        ),
     };
-    let rule = match paired.decision {
-        Decision::NotSignificant => "not yet significant",
-        Decision::ASignificantNotMeaningful | Decision::BSignificantNotMeaningful => {
-            "significant, not meaningful"
+    let p = comparison
+        .p_value
+        .map_or_else(String::new, |p| format!(", {} after Holm", p_value(p)));
+    let wins = match paired.decision {
+        Decision::NotSignificant => format!(
+            "which of them wins on another seed is open ({} paired seeds tell a winner of 75 % with a probability of 95 %)",
+            paired.n_needed
+        ),
+        Decision::ASignificantNotMeaningful | Decision::ASignificantAndMeaningful => {
+            format!("{a} wins on more than half of the seeds")
         }
-        Decision::ASignificantAndMeaningful | Decision::BSignificantAndMeaningful => {
-            "significant and meaningful"
+        Decision::BSignificantNotMeaningful | Decision::BSignificantAndMeaningful => {
+            format!("{b} wins on more than half of the seeds")
         }
     };
+    let share = paired.probability.interval.as_ref();
+    let share = share.map_or_else(String::new, |i| {
+        format!(" [{:.0}, {:.0}]", 100.0 * i.lower, 100.0 * i.upper)
+    });
     let text = format!(
-        "{verdict}: {a} minus {b} is {} ({} to {}) over {n} paired seeds. {a} wins {:.0} % of the seeds, which is {rule} ({} seeds \
-         are needed to be sure of a 75 % winner).",
+        "{verdict}: {a} minus {b} is {} ({} to {}{p}) over {n} paired seeds. {a} has the higher mean on {:.0} %{share} of them: {wins}.",
         points(paired.difference.value),
         points(interval.lower),
         points(interval.upper),
-        100.0 * paired.probability.value,
-        paired.n_needed
+        100.0 * paired.probability.value
     );
     Some(Finding::of_setting(
         setting,

@@ -35,7 +35,7 @@ pub struct Components {
     pub residual: Component,
     /// `v_run/R + v_task/T + v_res/(RT)`.
     pub variance_of_mean: f64,
-    /// `mean_t b_t (1 - b_t) / (NQ)`: the part of `v_res` that the sampling of queries alone brings; absent if the
+    /// `mean_t b_t (1 - b_t) / (NQ - 1)`, which has no bias: the part of `v_res` that the sampling of queries alone brings; absent if the
     /// scores are not shares of a known number of queries.
     pub query_floor: Option<f64>,
     /// `max(0, v_res - query_floor)`: do different seeds fail on different tasks?
@@ -190,7 +190,7 @@ pub fn components(
     let query_floor = queries_per_task.map(|queries| {
         let floors: Vec<f64> = task_means
             .iter()
-            .map(|b| b * (1.0 - b) / queries as f64)
+            .map(|b| b * (1.0 - b) / (queries.max(2) - 1) as f64)
             .collect();
         mean(&floors)
     });
@@ -320,8 +320,8 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         )
     });
     let text = format!(
-        "Trained again and tested on other tasks of this kind, {} is expected between {} and {} on average (half-width \
-         {}); {:.0} % of that uncertainty is {}.{}",
+        "Over other trainings and other tasks of this kind the mean of {} lies between {} and {} (half-width {}; one more training scatters \
+         further); {:.0} % of that uncertainty is {}.{}",
         group.learner,
         percent(result.interval.lower),
         percent(result.interval.upper),

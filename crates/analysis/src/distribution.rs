@@ -82,6 +82,34 @@ pub fn deviation_factors(n: usize, level: f64) -> Option<(f64, f64)> {
     Some((factor(1.0 - tail), factor(tail)))
 }
 
+/// The exact interval of a share `successes / n` (Clopper and Pearson 1934), from quantiles of the beta distribution; half successes (ties)
+/// are counted on the side that makes the interval wider. `None` for `n = 0`.
+#[must_use]
+pub fn clopper_pearson(successes: f64, n: usize, level: f64) -> Option<Interval> {
+    if n == 0 {
+        return None;
+    }
+    let (count, tail) = (n as f64, (1.0 - level) / 2.0);
+    let (least, most) = (successes.floor(), successes.ceil());
+    let quantile = |a: f64, b: f64, share: f64| {
+        statrs::distribution::Beta::new(a, b).map_or(f64::NAN, |law| law.inverse_cdf(share))
+    };
+    Some(Interval {
+        lower: if least <= 0.0 {
+            0.0
+        } else {
+            quantile(least, count - least + 1.0, tail)
+        },
+        upper: if most >= count {
+            1.0
+        } else {
+            quantile(most + 1.0, count - most, 1.0 - tail)
+        },
+        level,
+        method: format!("Clopper and Pearson, {n} trials"),
+    })
+}
+
 /// Wilson's score interval of a share `successes / n` (Wilson 1927): usable at 0 and at `n` successes.
 ///
 /// `(p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)`. `None` for `n = 0`.

@@ -42,6 +42,25 @@ impl Interval {
         Self::around(center, half_width, level, method)
     }
 
+    /// Keeps the interval of the share `value` within 0 to 1, see [`Estimate::within_shares`].
+    pub(crate) fn keep_within_shares(&mut self, value: f64) {
+        if self.lower >= 0.0 && self.upper <= 1.0 {
+            return;
+        }
+        if value <= 0.0 || value >= 1.0 {
+            self.lower = self.lower.clamp(0.0, 1.0);
+            self.upper = self.upper.clamp(0.0, 1.0);
+            return;
+        }
+        let slope = value * (1.0 - value);
+        let moved = |distance: f64| {
+            1.0 / (1.0 + (-((value / (1.0 - value)).ln() + distance / slope)).exp())
+        };
+        self.lower = moved(self.lower - value);
+        self.upper = moved(self.upper - value);
+        self.method += ", on the logit scale";
+    }
+
     /// Half its width.
     #[must_use]
     pub fn half_width(&self) -> f64 {
@@ -72,6 +91,17 @@ impl Estimate {
             value,
             interval: Some(interval),
         }
+    }
+
+    /// The same for a share: where the interval leaves 0 to 1 it is made on the logit scale, with the same width at the value; at 0
+    /// and at 1 it ends there.
+    #[must_use]
+    pub fn within_shares(mut self) -> Self {
+        let value = self.value;
+        if let Some(interval) = &mut self.interval {
+            interval.keep_within_shares(value);
+        }
+        self
     }
 
     /// A number of unknown uncertainty.

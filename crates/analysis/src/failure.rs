@@ -2,13 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::bootstrap::replicates;
 use crate::distribution::wilson;
 use crate::estimate::Estimate;
 use crate::findings::{Certainty, Finding, percent};
 use crate::group::LearnerRuns;
 use crate::options::Options;
 use crate::record::{Outcome, Run};
-use crate::summary::{median, robust_deviation};
+use crate::summary::{median, quantile_of_sorted, robust_deviation, sorted};
+
+/// Fewest runs among which one can lie outside.
+const FEWEST_FOR_OUTLIERS: usize = 4;
+/// Simulated sets of normal runs for the limit.
+const N_NULL_RUNS: usize = 4_000;
 
 /// Failed runs of one learner in one setting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,12 +82,10 @@ pub enum FailureReason {
 /// Finds the failed runs of a group and their rate.
 ///
 /// A run fails if training diverged, if its test is missing or holds a non-finite loss, if its accuracy is at most
-/// `1/N + margin`, or if it is more than `failure_deviations` robust standard deviations (1.4826 times the median
-/// absolute deviation) under the median run. The accuracy is that of the last validation, else of the test.
-///
-/// Differs from the plain 3-MAD rule: an outlier has to be `failure_margin` (5 percentage points) under the median as well.
-/// Without that, 16 % of all sets of three perfectly normal runs hold an "outlier" (15 % of five, 12 % of ten;
-/// 100,000 simulated sets each), because the deviation of three runs is known so badly.
+/// `1/N + margin`, or if it lies outside: `failure_margin` (5 percentage points) under the median run, and by more robust standard
+/// deviations (1.4826 times the median absolute deviation) than the lowest of as many normal runs does with probability
+/// [`Options::outlier_level`]. That limit is simulated for the number of runs, so that the share of studies with a run that is called
+/// failed does not grow with it. The accuracy is that of the last validation, else of the test.
 ///
 /// # Source
 /// Wilson 1927 for the interval.
@@ -93,8 +100,8 @@ pub fn failures(group: &LearnerRuns<'_>, options: &Options) -> Failures {
         .collect();
     let center = median(&finite);
     let robust_sd = robust_deviation(&finite);
-    let outlier_limit =
-        (center - options.failure_deviations * robust_sd).min(center - options.failure_margin);
+    let far = outlying(finite.len(), options) * robust_sd;
+    let outlier_limit = center - far.max(options.failure_margin);
     let mut failed = Vec::new();
     for (&run, accuracy) in group.runs.iter().zip(&accuracies) {
         let mut reasons = by_itself(run, group.chance, options);
@@ -131,6 +138,21 @@ pub fn failures(group: &LearnerRuns<'_>, options: &Options) -> Failures {
             .zip(group.chance)
             .map(|(sum, chance)| (sum + n_untested as f64 * chance) / n_runs as f64),
     }
+}
+
+/// Robust standard deviations under the median that the lowest of `n` normal runs exceeds with the probability of the options; infinite
+/// under four runs, where the deviation of the others is no scale.
+fn outlying(n: usize, options: &Options) -> f64 {
+    if n < FEWEST_FOR_OUTLIERS {
+        return f64::INFINITY;
+    }
+    let lowest = |rng: &mut ChaCha8Rng| {
+        let runs: Vec<f64> = (0..n).map(|_| StandardNormal.sample(rng)).collect();
+        let least = runs.iter().copied().fold(f64::INFINITY, f64::min);
+        (median(&runs) - least) / robust_deviation(&runs)
+    };
+    let draws = replicates(options.seed, "failures/outliers", N_NULL_RUNS, lowest);
+    quantile_of_sorted(&sorted(&draws), 1.0 - options.outlier_level)
 }
 
 /// Every rule that a run breaks whatever others do: all but that on outliers. `chance` is `1/N`, where it is known.

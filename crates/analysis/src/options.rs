@@ -28,8 +28,8 @@ pub struct Options {
     pub gap_target: f64,
     /// A run fails at or under chance plus this accuracy; outliers have to be this far under the median too.
     pub failure_margin: f64,
-    /// Robust standard deviations under the median run at which a run fails.
-    pub failure_deviations: f64,
+    /// Probability with which the lowest of normal runs counts as lying outside, and so as failed, whatever their number.
+    pub outlier_level: f64,
     /// The accuracy to reach, for steps to threshold.
     pub threshold: Threshold,
     /// Validation checks in the trailing mean that smooths a validation curve.
@@ -100,7 +100,7 @@ impl Default for Options {
             resample_settings: false,
             gap_target: 1.0,
             failure_margin: 0.05,
-            failure_deviations: 3.0,
+            outlier_level: 0.01,
             threshold: Threshold::ShareOfFinal(0.95),
             smoothing: 3,
             held: 3,
@@ -175,10 +175,10 @@ impl Options {
             "an accuracy in [0, 1)",
         )?;
         check(
-            self.failure_deviations.is_finite() && self.failure_deviations > 0.0,
-            "failure_deviations",
-            self.failure_deviations,
-            "a positive number",
+            open(self.outlier_level),
+            "outlier_level",
+            self.outlier_level,
+            "a probability between 0 and 1",
         )?;
         let (Threshold::Accuracy(value) | Threshold::ShareOfFinal(value)) = self.threshold;
         check(open(value), "threshold", value, "a share between 0 and 1")?;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::components::components;
 use crate::distribution::{deviation_factors, normal_quantile, student_quantile};
 use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
@@ -10,6 +11,7 @@ use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::scores::ScoreMatrix;
+use crate::steadiness::{FEWEST_RUNS, pooled_kurtosis, variance_of_log};
 use crate::summary::standard_deviation;
 
 /// Mean and spread over runs and tasks. All in the units of the scores (accuracies: fractions, 0 to 1).
@@ -26,8 +28,16 @@ pub struct Spread {
     pub runs: Vec<RunSpread>,
     /// `b_t`, mean of each task over runs, in the order of tasks.
     pub task_means: Vec<f64>,
-    /// `s_run`, standard deviation of the run means, with its chi-square interval; absent for one run.
+    /// Where one more training of the same kind is expected on these tasks: `mean +- t(R - 1) s_run sqrt(1 + 1/R)`; absent for one
+    /// run.
+    #[serde(default)]
+    pub prediction: Option<Interval>,
+    /// `s_run`, standard deviation of the run means, with its interval: the wider of chi-square and, from five runs on, Bonett's, which
+    /// admits heavy tails; absent for one run.
     pub seed_sd: Option<Estimate>,
+    /// `sqrt(max(0, s_run^2 - MS_res/T))`: what is left of it beyond the noise of the test; absent for one run or one task.
+    #[serde(default)]
+    pub seed_sd_beyond_test: Option<f64>,
     /// The factors of that interval, e.g. 0.52 and 6.28 at three runs.
     pub seed_sd_factors: Option<(f64, f64)>,
     /// `s_task`, standard deviation of the task means.
@@ -103,33 +113,64 @@ pub fn spread(scores: &ScoreMatrix, level: f64) -> Result<Spread, AnalysisError>
     let seed_sd_factors = deviation_factors(n_runs, level);
     let mean = scores.mean();
     let task_means = scores.task_means();
+    let over_seeds = |factor: f64, what: &str| {
+        (n_runs > 1).then(|| {
+            let method = format!("Student t over {n_runs} seeds, {what}");
+            let variance = seed_sd * seed_sd * factor;
+            let mut interval =
+                Interval::student(mean, variance, (n_runs - 1) as f64, level, method);
+            interval.keep_within_shares(mean);
+            interval
+        })
+    };
+    let count = n_runs as f64;
     Ok(Spread {
         n_runs,
         n_tasks,
         mean: Estimate {
             value: mean,
-            interval: (n_runs > 1).then(|| {
-                let half =
-                    student_quantile(upper, (n_runs - 1) as f64) * seed_sd / (n_runs as f64).sqrt();
-                Interval::around(mean, half, level, format!("Student t over {n_runs} seeds"))
-            }),
+            interval: over_seeds(1.0 / count, "the mean of trainings"),
         },
+        prediction: over_seeds(1.0 + 1.0 / count, "one more training"),
         runs,
-        seed_sd: seed_sd_factors.map(|(low, high)| {
-            Estimate::new(
-                seed_sd,
-                Interval {
-                    lower: low * seed_sd,
-                    upper: high * seed_sd,
-                    level,
-                    method: format!("chi-square, {n_runs} normal runs"),
-                },
-            )
-        }),
+        seed_sd: deviation(&run_means, level),
+        seed_sd_beyond_test: beyond_test(scores)?,
         seed_sd_factors,
         task_sd: standard_deviation(&task_means),
         task_means,
     })
+}
+
+/// The standard deviation of runs with its interval.
+///
+/// # Source
+/// Bonett 2006, Computational Statistics and Data Analysis 50, 775-782, with Student's t in place of the normal law.
+fn deviation(runs: &[f64], level: f64) -> Option<Estimate> {
+    let (low, high) = deviation_factors(runs.len(), level)?;
+    let sd = standard_deviation(runs);
+    let mut interval = Interval {
+        lower: low * sd,
+        upper: high * sd,
+        level,
+        method: format!("chi-square, {} normal runs", runs.len()),
+    };
+    if runs.len() >= FEWEST_RUNS && sd > 0.0 {
+        let error = variance_of_log(pooled_kurtosis(&[runs]), runs.len()).sqrt() / 2.0;
+        let half = student_quantile((1.0 + level) / 2.0, (runs.len() - 1) as f64) * error;
+        interval.lower = interval.lower.min(sd * (-half).exp());
+        interval.upper = interval.upper.max(sd * half.exp());
+        interval.method = format!("the wider of chi-square and Bonett's, {} runs", runs.len());
+    }
+    Some(Estimate::new(sd, interval))
+}
+
+/// The standard deviation over seeds beyond the noise of the test.
+fn beyond_test(scores: &ScoreMatrix) -> Result<Option<f64>, AnalysisError> {
+    if scores.n_runs() < 2 || scores.n_tasks() < 2 {
+        return Ok(None);
+    }
+    let found = components(scores, None, 0.95)?;
+    Ok(Some(found.run.variance.sqrt()))
 }
 
 fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
@@ -137,8 +178,8 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
         return Ok(Measured::absent());
     };
     let result = spread(scores, options.level)?;
-    let text = match (&result.seed_sd, &result.mean.interval) {
-        (Some(sd), Some(interval)) => {
+    let text = match (&result.seed_sd, &result.mean.interval, &result.prediction) {
+        (Some(sd), Some(interval), Some(next)) => {
             let sd_interval = sd.interval.as_ref().map_or_else(String::new, |limits| {
                 format!(
                     " (known only to lie between {} and {})",
@@ -147,14 +188,19 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
                 )
             });
             format!(
-                "{} reaches {} on average, {} to {} for another set of seeds; its seed standard deviation is {}{} from \
-                 {} runs of {} tasks.",
+                "{} reaches {} on average over trainings, {} to {} with confidence; one more training is expected between {} and {}. Its \
+                 seed standard deviation is {}{}, {} beyond the noise of the test, from {} runs of {} tasks.",
                 runs.learner,
                 percent(result.mean.value),
                 percent(interval.lower),
                 percent(interval.upper),
+                percent(next.lower),
+                percent(next.upper),
                 points(sd.value),
                 sd_interval,
+                result
+                    .seed_sd_beyond_test
+                    .map_or_else(|| "unknown".to_owned(), points),
                 result.n_runs,
                 result.n_tasks
             )

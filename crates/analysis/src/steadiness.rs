@@ -3,23 +3,31 @@
 use serde::{Deserialize, Serialize};
 
 use crate::components::components;
-use crate::distribution::{student_quantile, student_two_sided};
+use crate::distribution::student_quantile;
 use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
 use crate::failure::failures;
 use crate::findings::{Certainty, Finding, p_value, points};
 use crate::group::{LearnerRuns, SettingRuns};
 use crate::metric::{Measure, Measured, SettingMetric};
+use crate::multiplicity::holm;
 use crate::options::Options;
-use crate::summary::{mean, sorted, variance};
+use crate::random::{generator, index};
+use crate::summary::{mean, median, sorted, variance};
 
 /// Fewest runs of each learner from which a ratio is judged: below, no method known here keeps its error rate where seeds have heavy
 /// tails (docs/calibration.md).
 pub const FEWEST_RUNS: usize = 5;
+/// Probability with which the planned number of seeds settles a ratio.
+const POWER: f64 = 0.8;
 /// Most seeds that a plan looks at.
 const MOST_SEEDS: usize = 200;
 /// The largest logarithm of a ratio that is looked for; beyond, the ratio is not bounded.
 const FARTHEST: f64 = 7.0;
+/// Halvings of the range in which a limit lies.
+const STEPS: usize = 24;
+/// Ways of exchanging runs between two learners that are looked at.
+const N_WAYS: usize = 999;
 
 /// Every pair of learners of one setting.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -43,7 +51,7 @@ pub struct SpreadRatio {
     pub n_failed: [usize; 2],
     /// A's standard deviation over B's, with its interval; absent if neither scatters beyond its test.
     pub ratio: Option<Estimate>,
-    /// Two-sided p-value of "as steady", after Holm over the pairs of the setting.
+    /// Two-sided p-value of "as steady", after Holm over the pairs of the setting; absent under five runs.
     pub p_value: Option<f64>,
     /// What follows.
     pub verdict: SpreadVerdict,
@@ -97,19 +105,19 @@ impl Scatter<'_> {
 }
 
 /// Variance of the logarithm of a variance of `n` runs: `(g - (n - 3)/n)/(n - 1)`, with `g` the kurtosis.
-fn variance_of_log(kurtosis: f64, n: usize) -> f64 {
+pub(crate) fn variance_of_log(kurtosis: f64, n: usize) -> f64 {
     let n = n as f64;
     ((kurtosis - (n - 3.0) / n) / (n - 1.0)).max(0.0)
 }
 
-/// Kurtosis of two groups together, about their trimmed means: 3 for normal runs, and not under what a group of that size has
+/// Kurtosis of groups together, about their trimmed means: 3 for normal runs, and not under what a group of that size has
 /// at least.
 ///
 /// # Source
 /// Bonett 2006, Applied Psychological Measurement 30, 432-439, equations 3 and 4.
-fn pooled_kurtosis(groups: [&[f64]; 2]) -> f64 {
+pub(crate) fn pooled_kurtosis(groups: &[&[f64]]) -> f64 {
     let (mut fourth, mut second, mut n) = (0.0, 0.0, 0.0);
-    for runs in groups {
+    for &runs in groups {
         let share = 1.0 / (2.0 * (runs.len() as f64 - 4.0).max(1.0).sqrt());
         let cut = ((share * runs.len() as f64) as usize).min((runs.len() - 1) / 2);
         let middle = mean(&sorted(runs)[cut..runs.len() - cut]);
@@ -122,53 +130,86 @@ fn pooled_kurtosis(groups: [&[f64]; 2]) -> f64 {
         }
         n += runs.len() as f64;
     }
-    if second > 0.0 { n * fourth / (second * second) } else { 3.0 }
+    if second > 0.0 {
+        n * fourth / (second * second)
+    } else {
+        3.0
+    }
 }
 
-/// The test of `sd_a / sd_b = exp(log_ratio)`: `t = (log s_a^2 - log E) / error`, where `E = exp(2 log_ratio) (s_b^2 - v_b) + v_a`.
-fn statistic(a: Scatter<'_>, b: Scatter<'_>, kurtosis: f64, log_ratio: f64) -> f64 {
-    let theta = (2.0 * log_ratio).exp();
+/// The hypothesis `sd_a / sd_b = exp(log_ratio)`: the standard deviations of run means that it gives, noise included.
+fn expected(a: Scatter<'_>, b: Scatter<'_>, log_ratio: f64) -> [f64; 2] {
     let own = b.own();
-    let expected = theta * own + a.noise;
-    let first = variance_of_log(kurtosis, a.runs.len());
-    // How log E moves with log s_b^2.
-    let pull = theta * variance(b.runs) / expected;
-    let second = pull * pull * variance_of_log(kurtosis, b.runs.len());
-    (variance(a.runs).max(f64::MIN_POSITIVE).ln() - expected.ln()) / (first + second).sqrt()
+    [
+        ((2.0 * log_ratio).exp() * own + a.noise).sqrt(),
+        (own + b.noise).sqrt(),
+    ]
 }
 
 /// The ratio of standard deviations of two learners, `sd_a / sd_b` beyond the noise of their tests, with its interval and the
-/// p-value of 1. `None` if neither scatters beyond its test, or if a learner has fewer than two runs.
+/// two-sided p-value of 1. `None` if neither scatters beyond its test, or if a learner has fewer than two runs.
 ///
-/// The logarithm of a variance has the variance `(kurtosis - (n - 3)/n)/(n - 1)`, with the kurtosis of both learners together; Student's
-/// t with `n_a + n_b - 2` degrees of freedom in place of the normal law, and the limits are the ratios that the test does not refuse. The
-/// lower limit is 0 where A may have no spread of its own.
+/// From [`FEWEST_RUNS`] runs on, a permutation test: distances of the runs from their learner's median, divided by the standard
+/// deviation that the ratio gives them, are exchanged between the learners, and their mean absolute sizes compared (the distance that
+/// is zero by construction, of an odd number of runs, is left out). The limits are the ratios that the test does not refuse. Of tests that
+/// were tried this one keeps its level under skewed and heavy-tailed seeds (docs/calibration.md). Below, the interval is Bonett's with
+/// Student's t in place of the normal law, and there is no p-value.
+///
+/// The lower limit is 0 where A may have no spread of its own.
 ///
 /// # Source
-/// Bonett 2006 without noise; the noise is ours.
+/// Richter and McCann 2007 (permutation tests of scale from absolute deviations); Bonett 2006. The noise is ours.
 #[must_use]
-pub fn spread_ratio(a: Scatter<'_>, b: Scatter<'_>, level: f64) -> Option<(Estimate, f64)> {
+pub fn spread_ratio(
+    a: Scatter<'_>,
+    b: Scatter<'_>,
+    level: f64,
+    seed: u64,
+) -> Option<(Estimate, Option<f64>)> {
     if a.runs.len() < 2 || b.runs.len() < 2 {
         return None;
     }
     // The wider one is the divisor: it surely has a spread, if any has.
     if a.own() > b.own() {
-        let (turned, p) = spread_ratio(b, a, level)?;
+        let (turned, p) = spread_ratio(b, a, level, seed)?;
         return Some((inverse(turned), p));
     }
     if b.own() <= 0.0 {
         return None;
     }
-    let kurtosis = pooled_kurtosis([a.runs, b.runs]);
-    let df = (a.runs.len() + b.runs.len() - 2) as f64;
-    let t = |log_ratio: f64| statistic(a, b, kurtosis, log_ratio);
-    let critical = student_quantile((1.0 + level) / 2.0, df);
-    let limit = |refused: &dyn Fn(f64) -> bool, from: f64, to: f64| {
+    let value = (a.own() / b.own()).sqrt();
+    let start = value.max((-FARTHEST).exp()).ln();
+    if a.runs.len().min(b.runs.len()) < FEWEST_RUNS {
+        let df = (a.runs.len() + b.runs.len() - 2) as f64;
+        let kurtosis = pooled_kurtosis(&[a.runs, b.runs]);
+        let critical = student_quantile((1.0 + level) / 2.0, df);
+        let refused = |x: f64| bonett(a, b, kurtosis, x).abs() > critical;
+        let method = format!("Bonett, noise of the test known, Student t with {df:.0} df");
+        return Some((limits(value, start, level, method, refused), None));
+    }
+    let exchange = Exchange::new(distances(a.runs), distances(b.runs), seed);
+    let p = |x: f64| exchange.p_value(expected(a, b, x));
+    let method = "permutation of distances from the median, noise of the test known";
+    let found = limits(value, start, level, method.to_owned(), |x| {
+        p(x) <= 1.0 - level
+    });
+    Some((found, Some(p(0.0))))
+}
+
+/// The ratio with the ends of the range of logarithms around it that are not refused.
+fn limits(
+    value: f64,
+    start: f64,
+    level: f64,
+    method: String,
+    refused: impl Fn(f64) -> bool,
+) -> Estimate {
+    let end = |to: f64| {
         if !refused(to) {
             return to;
         }
-        let (mut inside, mut outside) = (from, to);
-        for _ in 0..60 {
+        let (mut inside, mut outside) = (start, to);
+        for _ in 0..STEPS {
             let middle = f64::midpoint(inside, outside);
             if refused(middle) {
                 outside = middle;
@@ -176,26 +217,128 @@ pub fn spread_ratio(a: Scatter<'_>, b: Scatter<'_>, level: f64) -> Option<(Estim
                 inside = middle;
             }
         }
-        inside
+        outside
     };
-    let value = (a.own() / b.own()).sqrt();
-    let start = value.max((-FARTHEST).exp()).ln();
-    let lower = limit(&|x| t(x) > critical, start, -FARTHEST);
-    let upper = limit(&|x| t(x) < -critical, start, FARTHEST);
+    let (lower, upper) = (end(-FARTHEST), end(FARTHEST));
     let interval = Interval {
         lower: if lower <= -FARTHEST { 0.0 } else { lower.exp() },
         upper: upper.exp(),
         level,
-        method: format!(
-            "log variances with pooled kurtosis (Bonett), noise of the test known, Student t with {df:.0} df"
-        ),
+        method,
     };
-    Some((Estimate::new(value, interval), student_two_sided(t(0.0), df)))
+    Estimate::new(value, interval)
+}
+
+/// Student's statistic of a ratio by the variance of the logarithm of a variance.
+fn bonett(a: Scatter<'_>, b: Scatter<'_>, kurtosis: f64, log_ratio: f64) -> f64 {
+    let [of_a, _] = expected(a, b, log_ratio);
+    let expected = of_a * of_a;
+    // How the logarithm of what is expected of A moves with that of B's variance.
+    let pull = (expected - a.noise) / b.own() * variance(b.runs) / expected;
+    let first = variance_of_log(kurtosis, a.runs.len());
+    let second = pull * pull * variance_of_log(kurtosis, b.runs.len());
+    (variance(a.runs).max(f64::MIN_POSITIVE).ln() - expected.ln()) / (first + second).sqrt()
+}
+
+/// Absolute distances from the median, without the one of an odd number that is zero by construction.
+fn distances(runs: &[f64]) -> Vec<f64> {
+    let center = median(runs);
+    let mut found: Vec<f64> = runs.iter().map(|run| (run - center).abs()).collect();
+    if runs.len() % 2 == 1 {
+        found.sort_by(f64::total_cmp);
+        found.remove(0);
+    }
+    found
+}
+
+/// Distances of two learners and the ways in which they are exchanged.
+struct Exchange {
+    a: Vec<f64>,
+    b: Vec<f64>,
+    /// For each way the places that go to the first learner; all of them where they are few.
+    ways: Vec<Vec<usize>>,
+    /// Whether the ways are all there are, the observed one included.
+    complete: bool,
+}
+
+impl Exchange {
+    fn new(a: Vec<f64>, b: Vec<f64>, seed: u64) -> Self {
+        let n = a.len() + b.len();
+        let all = combinations(n, a.len());
+        let complete = all.is_some();
+        let ways = all.unwrap_or_else(|| {
+            let way = |draw: u64| {
+                let mut rng = generator(seed, "steadiness", draw);
+                let mut order: Vec<usize> = (0..n).collect();
+                for at in 0..a.len() {
+                    order.swap(at, at + index(&mut rng, n - at));
+                }
+                order.truncate(a.len());
+                order
+            };
+            (0..N_WAYS as u64).map(way).collect()
+        });
+        Self {
+            a,
+            b,
+            ways,
+            complete,
+        }
+    }
+
+    /// Share of the ways that set the sizes of the two as far apart as they are, two-sided, with each learner's distances in units of
+    /// its `scales`.
+    fn p_value(&self, scales: [f64; 2]) -> f64 {
+        let of_a = self.a.iter().map(|d| d / scales[0].max(f64::MIN_POSITIVE));
+        let of_b = self.b.iter().map(|d| d / scales[1].max(f64::MIN_POSITIVE));
+        let pooled: Vec<f64> = of_a.chain(of_b).collect();
+        let total: f64 = pooled.iter().sum();
+        let apart = |sum: f64| {
+            let other = (total - sum).max(f64::MIN_POSITIVE) / self.b.len() as f64;
+            (sum.max(f64::MIN_POSITIVE) / self.a.len() as f64 / other)
+                .ln()
+                .abs()
+        };
+        let own = apart(pooled[..self.a.len()].iter().sum());
+        let reached = self
+            .ways
+            .iter()
+            .filter(|way| apart(way.iter().map(|at| pooled[*at]).sum()) >= own - 1e-9)
+            .count();
+        if self.complete {
+            reached as f64 / self.ways.len() as f64
+        } else {
+            (1 + reached) as f64 / (1 + self.ways.len()) as f64
+        }
+    }
+}
+
+/// Every choice of `k` of `n` places, if there are not more than [`N_WAYS`].
+fn combinations(n: usize, k: usize) -> Option<Vec<Vec<usize>>> {
+    let mut found = vec![Vec::new()];
+    for _ in 0..k {
+        let mut longer = Vec::new();
+        for way in &found {
+            let from = way.last().map_or(0, |last| last + 1);
+            longer.extend((from..n).map(|next| [way.as_slice(), &[next]].concat()));
+            if longer.len() > 20 * N_WAYS {
+                return None;
+            }
+        }
+        found = longer;
+    }
+    (found.len() <= N_WAYS).then_some(found)
 }
 
 fn inverse(estimate: Estimate) -> Estimate {
     let most = FARTHEST.exp();
-    let of = |value: f64| if value > 0.0 { (1.0 / value).min(most) } else { most };
+    let of = |value: f64| {
+        if value > 0.0 {
+            (1.0 / value).min(most)
+        } else {
+            most
+        }
+    };
     Estimate {
         value: of(estimate.value),
         interval: estimate.interval.map(|interval| Interval {
@@ -206,13 +349,15 @@ fn inverse(estimate: Estimate) -> Estimate {
     }
 }
 
-/// Seeds of each learner that would settle the ratio, if the estimate is right: its interval would exclude 1, or lie within the bounds.
+/// Seeds of each learner that would settle the ratio with a probability of 80 %, if the estimate is right: the interval would exclude 1, or
+/// lie within the bounds.
 fn seeds_needed(ratio: f64, kurtosis: f64, bound: f64, from: usize) -> Option<usize> {
     let distance = ratio.max((-FARTHEST).exp()).ln().abs();
     (from + 1..=MOST_SEEDS).find(|&n| {
         let error = (2.0 * variance_of_log(kurtosis, n)).sqrt() / 2.0;
-        let half = student_quantile(0.975, (2 * n - 2) as f64) * error;
-        half < distance || half < bound.ln() - distance
+        let df = (2 * n - 2) as f64;
+        let needed = (student_quantile(0.975, df) + student_quantile(POWER, df)) * error;
+        needed < distance || needed < bound.ln() - distance
     })
 }
 
@@ -241,16 +386,22 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
     let mut result = Steadiness::default();
     for (at, (a, runs_a, noise_a, failed_a)) in tested.iter().enumerate() {
         for (b, runs_b, noise_b, failed_b) in &tested[at + 1..] {
-            let of_a = Scatter { runs: runs_a, noise: *noise_a };
-            let of_b = Scatter { runs: runs_b, noise: *noise_b };
-            let found = spread_ratio(of_a, of_b, options.level);
+            let of_a = Scatter {
+                runs: runs_a,
+                noise: *noise_a,
+            };
+            let of_b = Scatter {
+                runs: runs_b,
+                noise: *noise_b,
+            };
+            let found = spread_ratio(of_a, of_b, options.level, options.seed);
             result.pairs.push(SpreadRatio {
                 a: a.learner.to_owned(),
                 b: b.learner.to_owned(),
                 sd: [of_a.own().sqrt(), of_b.own().sqrt()],
                 n_runs: [runs_a.len(), runs_b.len()],
                 n_failed: [*failed_a, *failed_b],
-                p_value: found.as_ref().map(|(_, p)| *p),
+                p_value: found.as_ref().and_then(|(_, p)| *p),
                 ratio: found.map(|(ratio, _)| ratio),
                 verdict: SpreadVerdict::NoSeedEffect,
             });
@@ -259,11 +410,14 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
     if result.pairs.is_empty() {
         return Ok(Measured::absent());
     }
-    holm(&mut result.pairs);
+    let adjusted = holm(result.pairs.iter().map(|pair| pair.p_value));
+    for (pair, p) in result.pairs.iter_mut().zip(adjusted) {
+        pair.p_value = p;
+    }
     let kurtosis_of = |pair: &SpreadRatio| {
         let of = |name: &str| tested.iter().find(|(learner, ..)| learner.learner == name);
         match (of(&pair.a), of(&pair.b)) {
-            (Some(a), Some(b)) => pooled_kurtosis([&a.1, &b.1]),
+            (Some(a), Some(b)) => pooled_kurtosis(&[&a.1, &b.1]),
             _ => 3.0,
         }
     };
@@ -283,31 +437,22 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
     Measured::new(&result, findings)
 }
 
-/// Holm's adjusted p-values.
-fn holm(pairs: &mut [SpreadRatio]) {
-    let mut order: Vec<usize> = (0..pairs.len()).filter(|&at| pairs[at].p_value.is_some()).collect();
-    let p = |pairs: &[SpreadRatio], at: usize| pairs[at].p_value.unwrap_or(1.0);
-    order.sort_by(|&a, &b| p(pairs, a).total_cmp(&p(pairs, b)));
-    let n = order.len();
-    let mut reached: f64 = 0.0;
-    for (rank, at) in order.into_iter().enumerate() {
-        reached = reached.max((p(pairs, at) * (n - rank) as f64).min(1.0));
-        pairs[at].p_value = Some(reached);
-    }
-}
-
 fn verdict(pair: &SpreadRatio, kurtosis: f64, options: &Options) -> SpreadVerdict {
     if pair.n_failed != [0, 0] {
         return SpreadVerdict::FailuresDecide;
     }
-    let (Some(ratio), Some(p)) = (&pair.ratio, pair.p_value) else {
+    let Some(ratio) = &pair.ratio else {
         return SpreadVerdict::NoSeedEffect;
     };
     let bound = options.equivalence;
     let fewest = pair.n_runs[0].min(pair.n_runs[1]);
-    if fewest >= FEWEST_RUNS {
+    if let Some(p) = pair.p_value {
         if p <= 1.0 - options.level {
-            return if ratio.value < 1.0 { SpreadVerdict::ASteadier } else { SpreadVerdict::BSteadier };
+            return if ratio.value < 1.0 {
+                SpreadVerdict::ASteadier
+            } else {
+                SpreadVerdict::BSteadier
+            };
         }
         let interval = ratio.interval.as_ref();
         if interval.is_some_and(|i| i.lower > 1.0 / bound && i.upper < bound) {
@@ -315,18 +460,31 @@ fn verdict(pair: &SpreadRatio, kurtosis: f64, options: &Options) -> SpreadVerdic
         }
     }
     let from = fewest.max(FEWEST_RUNS - 1);
-    SpreadVerdict::Open { seeds: seeds_needed(ratio.value, kurtosis, bound, from) }
+    SpreadVerdict::Open {
+        seeds: seeds_needed(ratio.value, kurtosis, bound, from),
+    }
 }
 
 fn sentence(setting: &str, pair: &SpreadRatio) -> Finding {
-    let SpreadRatio { a, b, sd, n_runs, n_failed, .. } = pair;
-    let figures = match (&pair.ratio, pair.p_value) {
-        (Some(ratio), Some(p)) => {
-            let limits = ratio.interval.as_ref().map_or_else(String::new, |i| format!(" [{}, {}]", short(i.lower), short(i.upper)));
+    let SpreadRatio {
+        a,
+        b,
+        sd,
+        n_runs,
+        n_failed,
+        ..
+    } = pair;
+    let figures = match &pair.ratio {
+        Some(ratio) => {
+            let limits = ratio.interval.as_ref().map_or_else(String::new, |i| {
+                format!(" [{}, {}]", short(i.lower), short(i.upper))
+            });
+            let p = pair
+                .p_value
+                .map_or_else(String::new, |p| format!(", {} after Holm", p_value(p)));
             format!(
-                "SD ratio {a} to {b} {}{limits}, {} after Holm; {} against {} beyond the noise of the test, {} and {} runs",
+                "SD ratio {a} to {b} {}{limits}{p}; {} against {} beyond the noise of the test, {} and {} runs",
                 short(ratio.value),
-                p_value(p),
                 points(sd[0]),
                 points(sd[1]),
                 n_runs[0],
@@ -336,15 +494,23 @@ fn sentence(setting: &str, pair: &SpreadRatio) -> Finding {
         _ => format!("{} and {} runs", n_runs[0], n_runs[1]),
     };
     let (certainty, text) = match pair.verdict {
-        SpreadVerdict::ASteadier => (Certainty::Distinguishable, format!("{a} is steadier over seeds than {b} ({figures}).")),
-        SpreadVerdict::BSteadier => (Certainty::Distinguishable, format!("{b} is steadier over seeds than {a} ({figures}).")),
+        SpreadVerdict::ASteadier => (
+            Certainty::Distinguishable,
+            format!("{a} is steadier over seeds than {b} ({figures})."),
+        ),
+        SpreadVerdict::BSteadier => (
+            Certainty::Distinguishable,
+            format!("{b} is steadier over seeds than {a} ({figures})."),
+        ),
         SpreadVerdict::AsSteady => (
             Certainty::Distinguishable,
             format!("{a} and {b} are practically as steady over seeds ({figures})."),
         ),
         SpreadVerdict::NoSeedEffect => (
             Certainty::NotDistinguishable,
-            format!("Neither {a} nor {b} shows a seed effect beyond the noise of its test ({figures})."),
+            format!(
+                "Neither {a} nor {b} shows a seed effect beyond the noise of its test ({figures})."
+            ),
         ),
         SpreadVerdict::FailuresDecide => (
             Certainty::Estimated,
@@ -356,7 +522,7 @@ fn sentence(setting: &str, pair: &SpreadRatio) -> Finding {
         SpreadVerdict::Open { seeds } => {
             let more = seeds.map_or_else(
                 || format!("more than {MOST_SEEDS} seeds of each would be needed if the estimate is right"),
-                |n| format!("{n} seeds of each would settle it if the estimate is right"),
+                |n| format!("about {n} seeds of each would settle it if the estimate is right"),
             );
             (
                 Certainty::NotDistinguishable,

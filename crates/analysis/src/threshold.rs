@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::distribution::normal_quantile;
 use crate::error::AnalysisError;
 use crate::findings::{Certainty, Finding, percent};
 use crate::group::LearnerRuns;
@@ -20,6 +21,9 @@ pub struct StepsToThreshold {
     pub n_reached: usize,
     /// Kaplan-Meier median of the steps; absent if fewer than half of the runs are estimated to reach it.
     pub median: Option<f64>,
+    /// Limits of the median; absent where the data do not bound it.
+    #[serde(default)]
+    pub median_limits: [Option<f64>; 2],
     /// Steps after which a quarter and three quarters of the runs have reached it; absent as for the median.
     #[serde(default)]
     pub quartiles: [Option<f64>; 2],
@@ -48,6 +52,39 @@ pub struct SurvivalPoint {
     pub time: f64,
     /// Share of runs for which the event has not happened after `time`.
     pub share: f64,
+    /// Greenwood's variance of its logarithm, `sum d_i / (n_i (n_i - d_i))`; absent once no run is left.
+    #[serde(default)]
+    pub variance: Option<f64>,
+}
+
+impl SurvivalPoint {
+    /// Limits of the share on the scale of `log(-log S)`, within 0 to 1 (Kalbfleisch and Prentice 1980, section 1.3). `None` once no
+    /// run is left.
+    #[must_use]
+    pub fn limits(&self, level: f64) -> Option<(f64, f64)> {
+        let variance = self
+            .variance
+            .filter(|_| self.share > 0.0 && self.share < 1.0)?;
+        let error = normal_quantile((1.0 + level) / 2.0) * variance.sqrt() / self.share.ln().abs();
+        Some((
+            self.share.powf(error.exp()),
+            self.share.powf((-error).exp()),
+        ))
+    }
+}
+
+/// The interval of the median: the times at which the limits of the curve fall to a half (Brookmeyer and Crowley 1982). An end is absent
+/// if its limit never falls so far.
+#[must_use]
+pub fn median_limits(survival: &[SurvivalPoint], level: f64) -> [Option<f64>; 2] {
+    let first = |of: fn((f64, f64)) -> f64| {
+        let fallen = survival.iter().find(|point| match point.limits(level) {
+            Some(limits) => of(limits) <= 0.5,
+            None => point.share <= 0.5,
+        });
+        fallen.map(|point| point.time)
+    };
+    [first(|limits| limits.0), first(|limits| limits.1)]
 }
 
 impl Measure for StepsToThreshold {
@@ -94,14 +131,23 @@ pub fn kaplan_meier(times: &[f64], happened: &[bool]) -> Result<Vec<SurvivalPoin
     events.sort_by(f64::total_cmp);
     events.dedup();
     let mut share = 1.0;
+    let mut variance = Some(0.0);
     let point = |time: f64| {
         let at_risk = times.iter().filter(|other| **other >= time).count();
         let now = times
             .iter()
             .zip(happened)
             .filter(|(other, yes)| **yes && **other <= time && **other >= time);
-        share *= 1.0 - now.count() as f64 / at_risk as f64;
-        SurvivalPoint { time, share }
+        let (now, at_risk) = (now.count() as f64, at_risk as f64);
+        share *= 1.0 - now / at_risk;
+        variance = variance
+            .filter(|_| at_risk > now)
+            .map(|sum| sum + now / (at_risk * (at_risk - now)));
+        SurvivalPoint {
+            time,
+            share,
+            variance,
+        }
     };
     Ok(events.into_iter().map(point).collect())
 }
@@ -153,6 +199,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         tasks: median
             .zip(log)
             .map(|(steps, log)| steps * log.n_tasks as f64),
+        median_limits: median_limits(&survival, options.level),
         n_reached: happened.iter().filter(|yes| **yes).count(),
         median,
         survival,
@@ -163,7 +210,11 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
             let tasks = result
                 .tasks
                 .map_or_else(String::new, |n| format!(", {n:.0} tasks"));
-            format!("at a median of {median:.0} steps{tasks}")
+            let end = |limit: Option<f64>| {
+                limit.map_or_else(|| "no limit".to_owned(), |it| format!("{it:.0}"))
+            };
+            let [low, high] = result.median_limits.map(end);
+            format!("at a median of {median:.0} steps [{low}, {high}]{tasks}")
         }
         None => "too few to give a median".to_owned(),
     };
@@ -237,6 +288,13 @@ mod tests {
             );
         }
         assert_eq!(median_survival(&survival), Some(23.0));
+        // lifelines 0.30.3, KaplanMeierFitter: 0.6197 to 0.9516 at week 6; the median has the lower limit 13 and no upper one.
+        let (low, high) = survival[0].limits(0.95).unwrap();
+        assert!(
+            (low - 0.620).abs() < 1e-3 && (high - 0.952).abs() < 1e-3,
+            "{low} {high}"
+        );
+        assert_eq!(median_limits(&survival, 0.95), [Some(13.0), None]);
         // The quarter of Kaplan and Meier: S falls to 0.7529 at week 10 and under three quarters at week 13.
         assert_eq!(survival_time(&survival, 0.75), Some(13.0));
         assert_eq!(survival_time(&survival, 0.25), None);

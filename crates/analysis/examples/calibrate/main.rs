@@ -10,6 +10,12 @@ fn main() {
     let mut arguments = std::env::args().skip(1).map(|it| it.parse::<u64>());
     let repetitions = arguments.next().and_then(Result::ok).unwrap_or(300);
     let seed = arguments.next().and_then(Result::ok).unwrap_or(1);
+    if std::env::var_os("SPREADS").is_some() {
+        let mut out = String::new();
+        spreads::write(&mut out, 10 * repetitions, seed);
+        print!("{out}");
+        return;
+    }
     let mut out = String::new();
     // Cheap to simulate, so more of them.
     spreads::write(&mut out, 10 * repetitions, seed);
@@ -20,5 +26,9 @@ fn main() {
 /// A share in percent with its Monte Carlo error.
 fn share(k: u64, n: u64) -> String {
     let p = k as f64 / n as f64;
-    format!("{:.1} ± {:.1}", 100.0 * p, 100.0 * (p * (1.0 - p) / n as f64).sqrt())
+    format!(
+        "{:.1} ± {:.1}",
+        100.0 * p,
+        100.0 * (p * (1.0 - p) / n as f64).sqrt()
+    )
 }

@@ -17,7 +17,12 @@ pub(crate) enum Law {
 }
 
 impl Law {
-    pub(crate) const ALL: [Self; 4] = [Self::Normal, Self::Skewed, Self::HeavyTailed, Self::BadSeeds];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Normal,
+        Self::Skewed,
+        Self::HeavyTailed,
+        Self::BadSeeds,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -33,6 +38,12 @@ impl Law {
             Self::Normal => normal(rng),
             Self::HeavyTailed => {
                 StudentT::new(3.0).map_or(0.0, |law| law.sample(rng)) / 3.0_f64.sqrt()
+            }
+            Self::Skewed => 1.0 + uniform(rng).ln(),
+            Self::BadSeeds => {
+                let bad = uniform(rng) < 0.2;
+                // Mean 0.2 * -4 = -0.8, variance 1 + 16 * 0.16.
+                (normal(rng) + if bad { -3.2 } else { 0.8 }) / 3.56_f64.sqrt()
             }
         }
     }

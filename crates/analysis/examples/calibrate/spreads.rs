@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use metastable_analysis::steadiness::{FEWEST_RUNS, Scatter, spread_ratio};
+use metastable_analysis::steadiness::{Scatter, spread_ratio};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
@@ -31,12 +31,12 @@ pub(crate) fn write(out: &mut String, repetitions: u64, seed: u64) {
                     let mut rng = generator(seed, at);
                     let (a, b) = (runs(n, 1.0, law, &mut rng), runs(n, ratio, law, &mut rng));
                     let of = |runs| Scatter { runs, noise: NOISE };
-                    match spread_ratio(of(&a), of(&b), 0.95) {
+                    match spread_ratio(of(&a), of(&b), 0.95, at) {
                         None => [0, 1],
                         Some((found, p)) => {
                             let truth = 1.0 / ratio;
                             let holds = found.interval.as_ref().is_some_and(|i| i.contains(truth));
-                            [u64::from(p <= 0.05 && n >= FEWEST_RUNS), u64::from(holds)]
+                            [u64::from(p.is_some_and(|p| p <= 0.05)), u64::from(holds)]
                         }
                     }
                 };

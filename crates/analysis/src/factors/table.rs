@@ -223,7 +223,8 @@ impl FactorTable {
             .chain(&self.streams);
         unique("column", names)?;
         unique("run", self.runs.iter().map(|run| &run.id))?;
-        if let Some([low, high]) = self.bounds.filter(|[low, high]| !(low < high)) {
+        let has_range = |bounds: &[f64; 2]| bounds[0] < bounds[1];
+        if let Some([low, high]) = self.bounds.filter(|it| !has_range(it)) {
             return Err(AnalysisError::out_of_range(
                 "upper bound of the response",
                 high,

@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::pool::over_runs;
 use crate::error::{AnalysisError, check_finite};
 use crate::estimate::Estimate;
 use crate::findings::{Certainty, Finding};
 use crate::group::SettingRuns;
+use crate::jackknife;
 use crate::metric::{Measure, Measured, SettingMetric};
 use crate::options::Options;
+use crate::summary::mean;
 
 /// One run against others of its setting. Each pair stands with one of its runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ pub struct AmongSeeds {
     pub learner: String,
     /// Pairs of runs.
     pub n_pairs: usize,
-    /// CKA of each layer, mean over pairs. Pairs share runs: the interval takes them for independent.
+    /// CKA of each layer, mean over pairs, with the jackknife's interval over runs: pairs share runs.
     pub layers: Vec<(String, Estimate)>,
     /// Barrier in nats, mean over pairs; absent without a line whose ends are finite.
     pub barrier: Option<Estimate>,
@@ -110,7 +111,7 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
             learner_of(id) == Some(learner.learner)
                 && learner_of(&pair.other) == Some(learner.learner)
         });
-        let own: Vec<&Pair> = own.map(|(_, pair)| *pair).collect();
+        let own: Vec<(&str, &Pair)> = own.copied().collect();
         learners.extend(among_seeds(learner.learner, &own, options.level));
     }
     let mut findings = Vec::new();
@@ -142,43 +143,51 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
     Measured::new(&result, findings)
 }
 
-fn among_seeds(learner: &str, pairs: &[&Pair], level: f64) -> Option<AmongSeeds> {
-    let first = pairs.first()?;
-    let over = |values: Vec<f64>| {
-        let each: Vec<Vec<f64>> = values.into_iter().map(|value| vec![value]).collect();
-        let mut estimate = over_runs(&each, level)?;
-        if let Some(interval) = &mut estimate.interval {
-            interval.method = interval.method.replace("runs", "pairs of runs");
-        }
-        Some(estimate)
+/// The pairs of runs of one learner, `(id, pair)`.
+fn among_seeds(learner: &str, pairs: &[(&str, &Pair)], level: f64) -> Option<AmongSeeds> {
+    let (_, first) = pairs.first()?;
+    let mut ids: Vec<&str> = pairs
+        .iter()
+        .flat_map(|(id, pair)| [*id, pair.other.as_str()])
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    // Pairs share runs: the interval is over runs.
+    let over = |value: &dyn Fn(&Pair) -> Option<f64>| {
+        jackknife::over_runs(ids.len(), level, |kept| {
+            let has = |id: &str| kept.iter().any(|at| ids[*at] == id);
+            let values: Vec<f64> = pairs
+                .iter()
+                .filter(|(id, pair)| has(id) && has(&pair.other))
+                .filter_map(|(_, pair)| value(pair))
+                .collect();
+            (!values.is_empty()).then(|| mean(&values))
+        })
     };
     let layers = first
         .layers
         .iter()
         .enumerate()
         .filter_map(|(at, (name, _))| {
-            let values = pairs.iter().filter_map(|pair| pair.layers.get(at)?.1);
-            Some((name.clone(), over(values.collect())?))
+            let found = over(&|pair| pair.layers.get(at)?.1)?;
+            Some((name.clone(), found.within_shares()))
         });
-    let lines: Vec<Vec<Option<f64>>> = pairs
-        .iter()
-        .map(|pair| pair.line.clone())
-        .filter(|line| !line.is_empty())
-        .collect();
-    let barriers: Vec<f64> = lines
-        .iter()
-        .filter_map(|line| {
-            let losses: Vec<f64> = line.iter().map(|loss| loss.unwrap_or(f64::NAN)).collect();
-            crate::landscape::barrier(&losses)
-        })
-        .collect();
-    let finite: Vec<f64> = barriers.iter().copied().filter(|b| b.is_finite()).collect();
+    let barrier = |pair: &Pair| {
+        let losses: Vec<f64> = pair
+            .line
+            .iter()
+            .map(|loss| loss.unwrap_or(f64::NAN))
+            .collect();
+        crate::landscape::barrier(&losses)
+    };
+    let beyond = |(_, pair): &&(&str, &Pair)| barrier(pair).is_some_and(|it| !it.is_finite());
+    let lines = pairs.iter().map(|(_, pair)| pair.line.clone());
     Some(AmongSeeds {
         learner: learner.to_owned(),
         n_pairs: pairs.len(),
         layers: layers.collect(),
-        n_infinite: barriers.len() - finite.len(),
-        barrier: over(finite),
-        lines,
+        n_infinite: pairs.iter().filter(beyond).count(),
+        barrier: over(&|pair| barrier(pair).filter(|it| it.is_finite())),
+        lines: lines.filter(|line| !line.is_empty()).collect(),
     })
 }

@@ -11,12 +11,26 @@ pub(crate) struct Document {
     pub(crate) lead: Vec<String>,
     /// Remarks that a reader must not miss, before any number (missing runs, simulated data).
     pub(crate) warnings: Vec<String>,
+    /// The four answers of the first screen.
+    pub(crate) decision: Vec<Answer>,
     /// One row per learner and setting, in as many tables as it takes to fit the columns.
     pub(crate) card: Vec<Table>,
     /// The main results as sentences.
     pub(crate) findings: Vec<String>,
     /// The chapters with their subjects, in order.
     pub(crate) chapters: Vec<(&'static Subject, Chapter)>,
+}
+
+/// One of the questions of the first screen with its answer.
+pub(crate) struct Answer {
+    /// As it stands above the answer.
+    pub(crate) question: &'static str,
+    /// Sentences, the main one first.
+    pub(crate) sentences: Vec<String>,
+    /// A line for each learner, where the answer has them.
+    pub(crate) table: Option<Table>,
+    /// What can be pasted into a shell.
+    pub(crate) command: Option<String>,
 }
 
 /// What stands under one [`Subject`]: number, plots, finding, caveat.

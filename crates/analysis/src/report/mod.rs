@@ -45,6 +45,7 @@
 
 mod card;
 mod chapters;
+mod decision;
 mod document;
 mod figures;
 mod group;
@@ -117,6 +118,7 @@ fn document(study: &Study, analysis: &StudyAnalysis) -> Document {
             study.name.clone()
         },
         lead: lead(study, analysis, &groups),
+        decision: decision::decide(study, analysis, &groups),
         warnings: warnings(study, analysis, &groups),
         card: if study.runs.is_empty() {
             factors::card(analysis).into_iter().collect()

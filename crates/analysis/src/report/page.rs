@@ -20,18 +20,19 @@ pub(crate) fn render(document: &Document) -> String {
          <title>{title}: stability report</title>\n<style>\n{PALETTE}{STYLE}{MARKS}</style>\n</head>\n<body>\n\
          <header>\n<p class=\"kicker\">Stability report</p>\n<h1>{title}</h1>\n"
     );
-    for paragraph in &document.lead {
-        out += &format!("<p>{}</p>\n", escape(paragraph));
-    }
     for warning in &document.warnings {
         out += &format!(
             "<p class=\"warning\"><strong>Note.</strong> {}</p>\n",
             escape(warning)
         );
     }
-    out += "</header>\n";
+    out += "</header>\n<main>\n";
+    out += &decision(document);
+    for paragraph in &document.lead {
+        out += &format!("<p>{}</p>\n", escape(paragraph));
+    }
     out += &navigation(document);
-    out += "<main>\n<section id=\"card\">\n<h2>Card</h2>\n";
+    out += "<section id=\"card\">\n<h2>Card</h2>\n";
     for part in &document.card {
         out += &table(part, "cards");
     }
@@ -46,10 +47,34 @@ pub(crate) fn render(document: &Document) -> String {
     out + "</main>\n</body>\n</html>\n"
 }
 
+/// The four answers, each in a box of its own.
+fn decision(document: &Document) -> String {
+    let mut out = String::from("<section id=\"decision\" aria-label=\"Decision\">\n");
+    for answer in &document.decision {
+        out += &format!("<article>\n<h2>{}</h2>\n", escape(answer.question));
+        for (at, sentence) in answer.sentences.iter().enumerate() {
+            let class = if at == 0 { " class=\"main\"" } else { "" };
+            out += &format!("<p{class}>{}</p>\n", escape(sentence));
+        }
+        if let Some(shown) = &answer.table {
+            out += &table(shown, "cards");
+        }
+        if let Some(command) = &answer.command {
+            out += &format!(
+                "<pre class=\"command\" tabindex=\"0\"><code>{}</code></pre>\n",
+                escape(command)
+            );
+        }
+        out += "</article>\n";
+    }
+    out + "</section>\n"
+}
+
 /// Links to all chapters, those of one family together.
 fn navigation(document: &Document) -> String {
     let link = |(id, title): (&str, &str)| format!("<a href=\"#{id}\">{}</a>\n", escape(title));
     let mut out = String::from("<nav aria-label=\"Chapters\"><ul>\n");
+    out += &format!("<li>{}</li>\n", link(("decision", "Decision")));
     out += &format!("<li>{}</li>\n", link(("card", "Card")));
     out += &format!("<li>{}</li>\n", link(("findings", "Findings")));
     for family in Family::ALL {

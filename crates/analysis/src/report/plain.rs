@@ -11,6 +11,18 @@ pub(crate) fn markdown(document: &Document) -> String {
     for warning in &document.warnings {
         out += &format!("> **Note.** {}\n\n", prose(warning));
     }
+    for answer in &document.decision {
+        out += &format!("## {}\n\n", answer.question);
+        for sentence in &answer.sentences {
+            out += &format!("{}\n\n", prose(sentence));
+        }
+        if let Some(shown) = &answer.table {
+            out += &table(shown);
+        }
+        if let Some(command) = &answer.command {
+            out += &format!("```sh\n{}\n```\n\n", command.replace("```", "'''"));
+        }
+    }
     out += "## Card\n\n";
     for part in &document.card {
         out += &table(part);

@@ -15,6 +15,7 @@ mod lists;
 mod published;
 mod replacement;
 mod simulation;
+mod steadiness;
 mod study;
 mod support;
 mod training;

@@ -5,6 +5,8 @@ mod dynamics;
 mod outcome;
 mod probed;
 
+pub(crate) use outcome::below_null;
+
 use std::collections::BTreeMap;
 
 use crate::estimate::Estimate;
@@ -53,9 +55,8 @@ struct Part {
 /// All parts, in order; one without a value is left out. The first is the card of a terminal.
 const PARTS: &[Part] = &[
     Part {
-        caption: "Every tested run counts in a row unless it says otherwise. CI: interval for another set of seeds, at the level of the \
-                  analysis; null: what query sampling alone would give. Intervals rest on normal theory and are not cut at 0 or 100 %; a \
-                  limit beyond them says that the runs are too few.",
+        caption: "Every tested run counts in a row unless it says otherwise. CI: confidence interval of the mean over trainings, at \
+                  the level of the analysis; next: where one more training is expected; null: what query sampling alone would give.",
         columns: outcome::COLUMNS,
     },
     Part {

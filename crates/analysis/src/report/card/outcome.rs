@@ -3,7 +3,7 @@
 use super::{Column, Row, with_interval};
 use crate::estimate::Estimate;
 use crate::report::chapters::tail::TAIL;
-use crate::report::document::{decimal, percent};
+use crate::report::document::{decimal, percent, percent_range};
 use crate::spread::Spread;
 use crate::tail::Tail;
 use crate::threshold::StepsToThreshold;
@@ -16,6 +16,11 @@ pub(super) const COLUMNS: &[Column] = &[
         light: None,
     },
     Column {
+        head: "next, % [one more training]",
+        cell: next,
+        light: None,
+    },
+    Column {
         head: "seed SD, pp [CI]",
         cell: deviation,
         light: Some(("seed_sd", |row| row.measures.get::<Spread>()?.seed_sd)),
@@ -23,7 +28,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column {
         head: "CVaR10, % (null)",
         cell: tail,
-        light: Some(("tail", below_null)),
+        light: Some(("tail", of_tail)),
     },
     Column {
         head: "failed runs",
@@ -42,10 +47,13 @@ pub(super) const COLUMNS: &[Column] = &[
     },
 ];
 
+fn of_tail(row: &Row<'_>) -> Option<Estimate> {
+    below_null(&row.measures.get()?)
+}
+
 /// How far the worst tenth lies from what query sampling alone gives.
-fn below_null(row: &Row<'_>) -> Option<Estimate> {
-    let tail: Tail = row.measures.get()?;
-    let mut levels = tail.levels.into_iter();
+pub(crate) fn below_null(tail: &Tail) -> Option<Estimate> {
+    let mut levels = tail.levels.iter();
     let level = levels.find(|level| (level.share - TAIL).abs() < 1e-9)?;
     let mut limits = level.over_tasks.clone();
     limits.lower -= level.null_exact;
@@ -65,6 +73,12 @@ const NONE: &str = "no tested run";
 fn accuracy(row: &Row<'_>) -> Option<String> {
     let spread: Option<Spread> = row.measures.get();
     Some(spread.map_or_else(|| NONE.to_owned(), |s| with_interval(&s.mean)))
+}
+
+fn next(row: &Row<'_>) -> Option<String> {
+    let spread: Spread = row.measures.get()?;
+    let next = spread.prediction?;
+    Some(percent_range(next.lower, next.upper))
 }
 
 fn deviation(row: &Row<'_>) -> Option<String> {

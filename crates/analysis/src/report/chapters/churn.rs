@@ -2,7 +2,7 @@
 
 use crate::churn::Churn;
 use crate::report::document::{
-    Cell, Chapter, Csv, Figure, Table, decimal, extremes, list, percent, range,
+    Cell, Chapter, Csv, Figure, Table, decimal, extremes, list, percent, percent_range, range,
 };
 use crate::report::group::{Group, by_setting, disagreement};
 use crate::report::subject::{Family, Material, Subject};
@@ -39,24 +39,14 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
                 percent(*share)
             )
         }
-        Some(((least, lo), (most, hi))) => {
-            let same: Vec<&str> = measured
+        Some(_) => {
+            let each: Vec<String> = measured
                 .iter()
-                .filter(|(_, c)| c.excess.is_some_and(|e| e < 0.9))
-                .map(|(g, _)| g.name.as_str())
+                .map(|(group, churn)| format!("{} % for {}", with_limits(churn), group.name))
                 .collect();
-            let tell = if same.is_empty() {
-                String::new()
-            } else {
-                format!(
-                    " For {} that is clearly less than independent errors would give: runs tend to fail on the same queries.",
-                    list(&same)
-                )
-            };
             format!(
-                "Two runs of one learner answer {} % ({least}) to {} % ({most}) of the test queries differently.{tell}",
-                percent(*lo),
-                percent(*hi)
+                "Two runs of one learner answer differently on {} of the test queries.",
+                list(&each)
             )
         }
     };
@@ -64,22 +54,32 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         number: extremes(&shares).map(|((_, lo), (_, hi))| (range(*lo, *hi, "%"), "of queries answered differently by two runs".to_owned())),
         finding,
         caveat: "Runs of unequal accuracy must disagree somewhere; compare churn with what independent errors at the same \
-                 accuracies would give, not with zero.".to_owned(),
+                 accuracies would give, not with zero. Less than that shows that queries differ in difficulty, and no more: runs that err \
+                 independently given the query agree as well.".to_owned(),
         figures: figure(groups).into_iter().collect(),
         tables: table_of(&measured).into_iter().collect(),
         ..Chapter::default()
     })
 }
 
+/// Churn in percent with its interval over runs.
+fn with_limits(churn: &Churn) -> String {
+    let limits = churn.over_runs.interval.as_ref();
+    let limits = limits.map_or_else(String::new, |i| {
+        format!(" {}", percent_range(i.lower, i.upper))
+    });
+    format!("{}{limits}", percent(churn.churn))
+}
+
 fn table_of(measured: &[(&Group<'_>, Churn)]) -> Option<Table> {
     (!measured.is_empty()).then(|| Table {
         caption: "Disagreement of two runs, mean over all pairs. Expected: independent errors at the same accuracies. Kappa: Fleiss' agreement of the predicted labels, 1 is complete.".to_owned(),
-        head: ["learner", "churn, %", "expected, %", "ratio", "kappa"].map(str::to_owned).to_vec(),
+        head: ["learner", "churn, % [over runs]", "expected, %", "ratio", "kappa"].map(str::to_owned).to_vec(),
         rows: measured
             .iter()
             .map(|(group, churn)| {
                 let some = |v: Option<f64>| v.map_or("none".to_owned(), |v| decimal(v, 2));
-                vec![group.name.clone(), percent(churn.churn), percent(churn.expected), some(churn.excess), some(churn.kappa)]
+                vec![group.name.clone(), with_limits(churn), percent(churn.expected), some(churn.excess), some(churn.kappa)]
             })
             .collect(),
     })

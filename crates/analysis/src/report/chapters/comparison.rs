@@ -1,7 +1,7 @@
 //! Learners against each other, paired by seed and by task.
 
 use super::aggregates;
-use crate::comparison::{Comparisons, Decision, PairedComparison, UnpairedComparison};
+use crate::comparison::{Comparison, Comparisons, Decision, PairedComparison, UnpairedComparison};
 use crate::estimate::{Estimate, Interval};
 use crate::findings::p_value;
 use crate::outcome::StudyAnalysis;
@@ -18,11 +18,14 @@ struct Pair {
     difference: Estimate,
     probability: Estimate,
     n_seeds: usize,
+    /// Among all pairs of the setting; unknown without an interval.
+    told_apart: Option<bool>,
     decision: Decision,
 }
 
 impl Pair {
-    fn new(setting: &str, a: &str, b: &str, n_seeds: usize, paired: &PairedComparison) -> Self {
+    fn new(setting: &str, pair: &Comparison, paired: &PairedComparison, level: f64) -> Self {
+        let (a, b, n_seeds) = (pair.a.as_str(), pair.b.as_str(), pair.seeds.len());
         let keep = paired.difference.value >= 0.0;
         let turned = |estimate: &Estimate, center: f64| Estimate {
             value: 2.0 * center - estimate.value,
@@ -32,19 +35,6 @@ impl Pair {
                 ..i.clone()
             }),
         };
-        // As the decision has it: on each side the wider of bootstrap and Wilson, since the bootstrap has no width at all
-        // when every seed agrees.
-        let wilson = &paired.wilson;
-        let bootstrap = paired.probability.interval.as_ref().unwrap_or(wilson);
-        let wins = Estimate::new(
-            paired.probability.value,
-            Interval {
-                lower: bootstrap.lower.min(wilson.lower),
-                upper: bootstrap.upper.max(wilson.upper),
-                level: wilson.level,
-                method: "wider of percentile bootstrap and Wilson".to_owned(),
-            },
-        );
         let (better, other) = if keep { (a, b) } else { (b, a) };
         Self {
             setting: setting.to_owned(),
@@ -55,22 +45,19 @@ impl Pair {
             } else {
                 turned(&paired.difference, 0.0)
             },
-            probability: if keep { wins } else { turned(&wins, 0.5) },
+            probability: if keep {
+                paired.probability.clone()
+            } else {
+                turned(&paired.probability, 0.5)
+            },
             n_seeds,
+            told_apart: pair.p_value.map(|_| pair.better(level).is_some()),
             decision: paired.decision,
         }
     }
 
     fn name(&self) -> String {
         format!("{} over {}", self.better, self.other)
-    }
-
-    /// Whether the interval of the difference excludes zero; unknown without one.
-    fn differs(&self) -> Option<bool> {
-        self.difference
-            .interval
-            .as_ref()
-            .map(|interval| interval.lower > 0.0)
     }
 
     fn words(&self) -> String {
@@ -110,9 +97,9 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     Some(Chapter {
         number: largest.map(|pair| (format!("{} pp", percent(pair.difference.value)), format!("largest paired difference in mean accuracy: {}", pair.name()))),
         finding,
-        caveat: "Pairs share seeds and test tasks; the interval is for other seeds and other tasks of the same kind. No correction is \
-                 made for the number of pairs. A difference in the mean is one question, how often a training of one beats a training \
-                 of the other is another: the second needs about 29 seed bundles.".to_owned(),
+        caveat: "Pairs share seeds and test tasks; the interval is for other seeds and other tasks of the same kind, and for its pair alone: \
+                 whether learners are told apart is decided over all pairs of a setting. A difference in the mean is one question, how often \
+                 a training of one beats a training of the other is another: the second needs about 35 seed bundles.".to_owned(),
         figures: [figure(&pairs), aggregates::figure(material)].into_iter().flatten().collect(),
         tables: [table(&pairs, &unpaired), loose_table(&loose), aggregates::table(analysis)].into_iter().flatten().collect(),
         ..Chapter::default()
@@ -144,12 +131,12 @@ fn finding(analysis: &StudyAnalysis, pairs: &[Pair]) -> String {
     };
     let mut apart: Vec<&Pair> = pairs
         .iter()
-        .filter(|pair| pair.differs() == Some(true))
+        .filter(|pair| pair.told_apart == Some(true))
         .collect();
     apart.sort_by(|a, b| b.difference.value.total_cmp(&a.difference.value));
     let alike: Vec<&Pair> = pairs
         .iter()
-        .filter(|pair| pair.differs() == Some(false))
+        .filter(|pair| pair.told_apart == Some(false))
         .collect();
     let (n_decided, n) = (apart.len() + alike.len(), pairs.len());
     let noun = |n: usize| if n == 1 { "pair" } else { "pairs" };
@@ -159,14 +146,13 @@ fn finding(analysis: &StudyAnalysis, pairs: &[Pair]) -> String {
                 .to_owned();
         }
         (n, 0) => format!(
-            "Of {n} {}, none differs in mean accuracy beyond its interval.",
+            "Of {n} {}, none differs in mean accuracy (5 % for all pairs of a setting, Holm).",
             noun(n)
         ),
         (n, k) => format!(
-            "Of {n} {}, {k} {} in mean accuracy beyond {} interval: {}.",
+            "Of {n} {}, {k} {} in mean accuracy (5 % for all pairs of a setting, Holm): {}.",
             noun(n),
             if k == 1 { "differs" } else { "differ" },
-            if k == 1 { "its" } else { "their" },
             named(&apart, |pair| format!("{}{}", pair.words(), place(pair)))
         ),
     };
@@ -209,13 +195,10 @@ fn pairs(analysis: &StudyAnalysis) -> (Vec<Pair>, Vec<(String, String)>) {
             .flat_map(|c| c.pairs)
         {
             match &pair.paired {
-                Some(paired) => pairs.push(Pair::new(
-                    &setting.setting,
-                    &pair.a,
-                    &pair.b,
-                    pair.seeds.len(),
-                    paired,
-                )),
+                Some(paired) => {
+                    let level = analysis.options.level;
+                    pairs.push(Pair::new(&setting.setting, &pair, paired, level));
+                }
                 None => {
                     let why = pair.refused.as_ref().map_or_else(
                         || "no seed in common".to_owned(),
@@ -236,6 +219,9 @@ struct Loose {
     name: String,
     n_shared: usize,
     found: UnpairedComparison,
+    told_apart: bool,
+    /// After Holm over the pairs of the setting.
+    p_value: f64,
 }
 
 impl Loose {
@@ -259,9 +245,12 @@ fn loose(analysis: &StudyAnalysis) -> Vec<Loose> {
             if many {
                 name += &format!(", {}", setting.setting);
             }
+            let told_apart = pair.paired.is_none() && pair.better(analysis.options.level).is_some();
             loose.extend(pair.unpaired.map(|found| Loose {
                 name,
                 n_shared: pair.seeds.len(),
+                told_apart,
+                p_value: pair.p_value.unwrap_or(1.0),
                 found,
             }));
         }
@@ -271,11 +260,10 @@ fn loose(analysis: &StudyAnalysis) -> Vec<Loose> {
 
 /// What Welch's intervals carry, where no seed is shared.
 fn loose_finding(loose: &[Loose]) -> String {
-    let (apart, alike): (Vec<&Loose>, Vec<&Loose>) =
-        loose.iter().partition(|pair| pair.found.differs());
+    let (apart, alike): (Vec<&Loose>, Vec<&Loose>) = loose.iter().partition(|pair| pair.told_apart);
     let n = loose.len();
     let mut text = format!(
-        "No two learners share a seed. Of {n} {} of learners, {} in the means of all their runs beyond Welch's interval",
+        "No two learners share a seed. Of {n} {} of learners, {} in the means of all their runs (Welch, 5 % for all pairs, Holm)",
         if n == 1 { "pair" } else { "pairs" },
         match apart.len() {
             0 => String::from("none differs"),
@@ -304,7 +292,7 @@ fn loose_table(loose: &[Loose]) -> Option<Table> {
             pair.difference(),
             format!("{} and {}", pair.found.n_runs[0], pair.found.n_runs[1]),
             pair.n_shared.to_string(),
-            p_value(pair.found.p),
+            p_value(pair.p_value),
         ]
     };
     (!loose.is_empty()).then(|| Table {
@@ -351,7 +339,7 @@ fn figure(pairs: &[Pair]) -> Option<Figure> {
         rows.upright(0.0, "reference");
         for (row, pair) in members.iter().enumerate() {
             let (lo, hi) = limits(&pair.difference);
-            let class = if pair.differs() == Some(true) {
+            let class = if pair.told_apart == Some(true) {
                 "dot"
             } else {
                 "ring"
@@ -432,14 +420,14 @@ fn figure(pairs: &[Pair]) -> Option<Figure> {
         id: "pairs".to_owned(),
         panels,
         legend: vec![
-            (marker("dot"), "interval excludes no difference".to_owned()),
-            (marker("ring"), "interval includes it".to_owned()),
+            (marker("dot"), "told apart, over all pairs".to_owned()),
+            (marker("ring"), "not told apart".to_owned()),
             (swatch("<path class=\"reference\" d=\"M15 0V12\"/>"), "no difference".to_owned()),
             (swatch("<path class=\"connector\" d=\"M15 0V12\"/>"), "75 %: a meaningful share of wins".to_owned()),
         ],
         caption: "Each pair stands in the order that makes the difference positive. First panel: mean difference over shared seeds and \
-                  tasks with its random-effects interval. Second: share of seeds on which the first learner wins (ties half), with the \
-                  wider of the bootstrap over seeds and Wilson's interval on each side."
+                  tasks with its random-effects interval. Second: share of seeds on which the first learner wins (ties half), with its \
+                  exact interval (Clopper and Pearson)."
             .to_owned(),
         data,
     })

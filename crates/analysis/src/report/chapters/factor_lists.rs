@@ -115,7 +115,7 @@ fn ratios(side: &FactorList, panel: usize) -> Option<String> {
         extent: Extent::of(ends)?,
         logarithmic: true,
     };
-    let names: Vec<String> = shown.iter().map(|one| named(one)).collect();
+    let names: Vec<String> = shown.iter().map(named).collect();
     let mut rows = Rows::new(&heading(side.side.name(), title), &axis, &names, 30.0);
     rows.upright(1.0, "level");
     let mut words = Vec::new();

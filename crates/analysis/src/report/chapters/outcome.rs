@@ -44,8 +44,9 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
                 .iter()
                 .map(|(group, sd)| {
                     let limits = sd.interval.as_ref();
-                    let limits = limits
-                        .map_or_else(String::new, |i| format!(" {}", percent_range(i.lower, i.upper)));
+                    let limits = limits.map_or_else(String::new, |i| {
+                        format!(" {}", percent_range(i.lower, i.upper))
+                    });
                     format!("{} {} pp{limits}", group.name, percent(sd.value))
                 })
                 .collect();

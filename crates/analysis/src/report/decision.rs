@@ -1,0 +1,566 @@
+//! The first screen: which learner is best, is it stable enough, what makes it unstable, what to run next. Each answer rests on a
+//! verdict that the analysis computed, and an open one says what would settle it.
+
+use super::document::{Answer, Table, count, list, percent, percent_range};
+use super::group::Group;
+use super::light::{Verdict, judge};
+use crate::comparison::Comparisons;
+use crate::distribution::deviation_factors;
+use crate::estimate::Estimate;
+use crate::factors::key::KeyFactors;
+use crate::factors::responses::Side;
+use crate::factors::words::{effect, hidden, ratio};
+use crate::options::Light;
+use crate::outcome::{LearnerAnalysis, SettingAnalysis, StudyAnalysis};
+use crate::record::Study;
+use crate::spread::Spread;
+use crate::steadiness::{SpreadVerdict, Steadiness};
+use crate::tail::Tail;
+use crate::training::selection::SelectionGap;
+
+/// Most seeds that a plan asks for.
+const MOST_SEEDS: usize = 200;
+/// Most factors that are named.
+const MOST_FACTORS: usize = 3;
+
+/// The answers of a study.
+pub(crate) fn decide(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<Answer> {
+    let plans = plans(study, analysis);
+    let mut answers = Vec::new();
+    if !study.runs.is_empty() {
+        answers.push(Answer {
+            question: "Which is best?",
+            sentences: analysis
+                .settings
+                .iter()
+                .map(|it| best(it, analysis))
+                .collect(),
+            table: None,
+            command: None,
+        });
+        answers.push(stable(analysis, groups));
+    }
+    answers.push(Answer {
+        question: "What makes it unstable?",
+        sentences: causes(analysis),
+        table: None,
+        command: None,
+    });
+    answers.push(next(study, analysis, &plans));
+    answers
+}
+
+/// The learner with the highest mean, those that cannot be told from it, and how far the others fall behind.
+fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis) -> String {
+    let place = if analysis.settings.len() > 1 {
+        format!("{}: ", setting.setting)
+    } else {
+        String::new()
+    };
+    let means: Vec<(&str, f64)> = setting
+        .learners
+        .iter()
+        .filter_map(|it| Some((it.learner.as_str(), it.all.get::<Spread>()?.mean.value)))
+        .collect();
+    let Some((first, mean)) = means
+        .iter()
+        .copied()
+        .reduce(|a, b| if b.1 > a.1 { b } else { a })
+    else {
+        return format!("{place}no learner has a tested run.");
+    };
+    if means.len() == 1 {
+        return format!(
+            "{place}there is one learner, {first}, with {} %.",
+            percent(mean)
+        );
+    }
+    let pairs = setting.all.get::<Comparisons>().unwrap_or_default().pairs;
+    let (mut alike, mut behind, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
+    for (other, _) in means.iter().filter(|it| it.0 != first) {
+        let pair = pairs.iter().find(|pair| {
+            (pair.a == first && pair.b == *other) || (pair.b == first && pair.a == *other)
+        });
+        let Some(pair) = pair.filter(|pair| pair.p_value.is_some()) else {
+            unknown.push(*other);
+            continue;
+        };
+        let difference = match (&pair.paired, &pair.unpaired) {
+            (Some(paired), _) => Some(&paired.difference),
+            (None, unpaired) => unpaired.as_ref().map(|it| &it.difference),
+        };
+        match (pair.better(analysis.options.level), difference) {
+            (Some((better, _)), Some(difference)) if better == first => {
+                behind.push(format!(
+                    "{other} is behind by {} pp{}",
+                    percent(difference.value.abs()),
+                    around(difference)
+                ));
+            }
+            _ => alike.push(*other),
+        }
+    }
+    let mut text = if alike.is_empty() && unknown.is_empty() {
+        format!("{place}{first}, with {} %.", percent(mean))
+    } else if alike.is_empty() {
+        format!(
+            "{place}open; {first} has the highest mean, {} %.",
+            percent(mean)
+        )
+    } else {
+        let group: Vec<&str> = std::iter::once(first)
+            .chain(alike.iter().copied())
+            .collect();
+        format!(
+            "{place}{} cannot be told apart ({first} has the highest mean, {} %).",
+            list(&group),
+            percent(mean)
+        )
+    };
+    if !behind.is_empty() {
+        text += &format!(" {}.", capital(&list(&behind)));
+    }
+    if !unknown.is_empty() {
+        text += &format!(
+            " {} cannot be compared with {first}: too few runs, or runs of another kind.",
+            capital(&list(&unknown))
+        );
+    }
+    text
+}
+
+/// The interval of a difference, whichever way round it stands.
+fn around(difference: &Estimate) -> String {
+    difference.interval.as_ref().map_or_else(String::new, |i| {
+        let (a, b) = if difference.value < 0.0 {
+            (-i.upper, -i.lower)
+        } else {
+            (i.lower, i.upper)
+        };
+        format!(" {}", percent_range(a, b))
+    })
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+/// One thing that can make a learner unstable.
+struct Aspect {
+    verdict: Verdict,
+    words: String,
+}
+
+/// For each learner the worst of its aspects.
+fn stable(analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Answer {
+    let mut rows = Vec::new();
+    let n = groups
+        .iter()
+        .filter(|it| it.get::<SelectionGap>().is_some())
+        .count();
+    for group in groups {
+        let Some(of_learner) = group.analysis else {
+            continue;
+        };
+        let aspects = aspects(of_learner, analysis, n);
+        let worst = aspects
+            .iter()
+            .map(|it| it.verdict)
+            .max_by_key(|verdict| rank(*verdict));
+        let Some(worst) = worst else { continue };
+        let reasons: Vec<&str> = aspects
+            .iter()
+            .filter(|it| it.verdict == worst)
+            .map(|it| it.words.as_str())
+            .collect();
+        rows.push(vec![
+            group.name.clone(),
+            worst.word().to_owned(),
+            list(&reasons),
+        ]);
+    }
+    let of = |word: &str| {
+        rows.iter()
+            .filter(|row| row[1] == word)
+            .map(|row| row[0].as_str())
+            .collect::<Vec<_>>()
+    };
+    let (steady, unstable, open) = (of("steady"), of("unstable"), of("open"));
+    let mut sentences = Vec::new();
+    for (names, word) in [
+        (unstable, "not stable enough"),
+        (steady, "stable enough"),
+        (open, "open"),
+    ] {
+        if !names.is_empty() {
+            let verb = if names.len() == 1 { "is" } else { "are" };
+            sentences.push(format!("{} {verb} {word}.", list(&names)));
+        }
+    }
+    if sentences.is_empty() {
+        sentences.push("No learner has a verdict: no run was tested.".to_owned());
+    }
+    let lights = &analysis.options.lights;
+    Answer {
+        question: "Is it stable enough?",
+        sentences,
+        table: (!rows.is_empty()).then(|| Table {
+            caption: format!(
+                "The worst of seed spread, tail, failures and degradation in training. {}",
+                thresholds(
+                    lights.get("seed_sd"),
+                    lights.get("tail"),
+                    lights.get("failed")
+                )
+            ),
+            head: ["learner", "verdict", "because of"]
+                .map(str::to_owned)
+                .to_vec(),
+            rows,
+        }),
+        command: None,
+    }
+}
+
+fn thresholds(seed_sd: Option<&Light>, tail: Option<&Light>, failed: Option<&Light>) -> String {
+    let each = [
+        ("seed SD", seed_sd, "pp"),
+        ("CVaR10 less its null", tail, "pp"),
+        ("failed runs", failed, "%"),
+    ];
+    let told: Vec<String> = each
+        .iter()
+        .filter_map(|(name, light, unit)| {
+            let light = (*light)?;
+            Some(format!(
+                "{name} {} and {} {unit}",
+                percent(light.good),
+                percent(light.bad)
+            ))
+        })
+        .collect();
+    format!(
+        "Steady and unstable from: {} (`[analysis] lights`).",
+        list(&told)
+    )
+}
+
+/// Unstable before open before steady.
+fn rank(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Steady => 0,
+        Verdict::Open => 1,
+        Verdict::Unstable => 2,
+    }
+}
+
+fn aspects(learner: &LearnerAnalysis, analysis: &StudyAnalysis, n_learners: usize) -> Vec<Aspect> {
+    let options = &analysis.options;
+    let light = |name: &str| options.lights.get(name).copied();
+    let mut found = Vec::new();
+    let spread: Option<Spread> = learner.all.get();
+    if let (Some(spread), Some(light)) = (&spread, light("seed_sd")) {
+        match &spread.seed_sd {
+            Some(sd) => {
+                let limits = sd.interval.as_ref().map_or_else(String::new, |i| {
+                    format!(" {}", percent_range(i.lower, i.upper))
+                });
+                found.push(Aspect {
+                    verdict: judge(sd, light),
+                    words: format!("seed SD {} pp{limits}", percent(sd.value)),
+                });
+            }
+            None => found.push(Aspect {
+                verdict: Verdict::Open,
+                words: "a single run".to_owned(),
+            }),
+        }
+    }
+    if let (Some(tail), Some(light)) = (below_null(learner), light("tail")) {
+        let words = format!(
+            "CVaR10 {} pp from what queries alone give",
+            percent(tail.value)
+        );
+        found.push(Aspect {
+            verdict: judge(&tail, light),
+            words,
+        });
+    }
+    if let Some(light) = light("failed") {
+        let rate = &learner.failures.rate;
+        let words = format!(
+            "{} of {} failed",
+            learner.failures.failed.len(),
+            count(learner.failures.n_runs, "run")
+        );
+        found.push(Aspect {
+            verdict: judge(rate, light),
+            words,
+        });
+    }
+    if let Some(gap) = learner.all.get::<SelectionGap>()
+        && gap.degrades(n_learners, options.level)
+    {
+        let words = format!(
+            "test accuracy falls by {} pp after the best checkpoint",
+            percent(gap.gap.value)
+        );
+        found.push(Aspect {
+            verdict: Verdict::Unstable,
+            words,
+        });
+    }
+    found
+}
+
+fn below_null(learner: &LearnerAnalysis) -> Option<Estimate> {
+    let tail: Tail = learner.all.get()?;
+    super::card::below_null(&tail)
+}
+
+/// At most three settled factors, or what could still hide.
+fn causes(analysis: &StudyAnalysis) -> Vec<String> {
+    let Some(key) = analysis.all.get::<KeyFactors>() else {
+        return vec!["No setting was varied, so no factor can be named. A study with `[factors]` names them: `metastable experiment factors`.".to_owned()];
+    };
+    let mut settled = Vec::new();
+    for side in [
+        Side::SpreadBeyondMean,
+        Side::Spread,
+        Side::Failure,
+        Side::Mean,
+    ] {
+        for list in key.lists.iter().filter(|list| list.side == side) {
+            for one in list.settled() {
+                let how = one.effect.as_ref().map_or_else(String::new, |it| {
+                    format!(": {}", effect(side, &one.factor, it))
+                });
+                // What moves the spread beyond the mean moves it in all too: said once.
+                let again =
+                    side == Side::Spread && settled.iter().any(|(name, _)| *name == one.factor);
+                if !again {
+                    settled.push((
+                        one.factor.clone(),
+                        format!("{} moves the {}{how}.", one.factor, side.name()),
+                    ));
+                }
+            }
+        }
+    }
+    if !settled.is_empty() {
+        let more = settled.len().saturating_sub(MOST_FACTORS);
+        let mut told: Vec<String> = settled
+            .into_iter()
+            .take(MOST_FACTORS)
+            .map(|(_, text)| text)
+            .collect();
+        if more > 0 {
+            told.push(format!(
+                "{} more in the chapter on key factors.",
+                count(more, "settled effect")
+            ));
+        }
+        return told;
+    }
+    let spread = key
+        .lists
+        .iter()
+        .find(|list| list.side == Side::SpreadBeyondMean);
+    let why = spread.and_then(|list| list.why_none.clone());
+    vec![match (spread.and_then(hidden), why) {
+        (Some(most), _) => format!(
+            "Nothing is settled; the largest ratio of SDs that could still hide is x {}.",
+            ratio(most)
+        ),
+        (None, Some(why)) => format!("Nothing is settled: {why}."),
+        (None, None) => "Nothing is settled.".to_owned(),
+    }]
+}
+
+/// What more seeds would settle.
+struct Plan {
+    /// Seeds of each learner in all.
+    seeds: usize,
+    /// What they settle.
+    what: String,
+}
+
+fn plans(study: &Study, analysis: &StudyAnalysis) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    if study.runs.is_empty() {
+        return plans;
+    }
+    for setting in &analysis.settings {
+        for pair in setting.all.get::<Steadiness>().unwrap_or_default().pairs {
+            if let SpreadVerdict::Open { seeds: Some(seeds) } = pair.verdict {
+                plans.push(Plan {
+                    seeds,
+                    what: format!("which of {} and {} is steadier", pair.a, pair.b),
+                });
+            }
+        }
+        for learner in &setting.learners {
+            let Some(light) = analysis.options.lights.get("seed_sd") else {
+                continue;
+            };
+            let sd = learner.all.get::<Spread>().and_then(|it| it.seed_sd);
+            if let Some(sd) = sd.filter(|sd| judge(sd, *light) == Verdict::Open)
+                && let Some(seeds) =
+                    seeds_for_light(&sd, *light, learner.seeds.len(), analysis.options.level)
+            {
+                plans.push(Plan {
+                    seeds,
+                    what: format!("the seed spread of {}", learner.learner),
+                });
+            }
+        }
+    }
+    plans.sort_by_key(|plan| plan.seeds);
+    plans
+}
+
+/// Seeds from which the interval of a standard deviation would leave one of the thresholds, if it stays what it is.
+fn seeds_for_light(sd: &Estimate, light: Light, from: usize, level: f64) -> Option<usize> {
+    (from + 1..=MOST_SEEDS).find(|&n| {
+        deviation_factors(n, level).is_some_and(|(low, high)| {
+            (sd.value <= light.good && high * sd.value < light.bad)
+                || (sd.value >= light.bad && low * sd.value > light.good)
+        })
+    })
+}
+
+/// The cheapest runs that settle most.
+fn next(study: &Study, analysis: &StudyAnalysis, plans: &[Plan]) -> Answer {
+    let question = "What to run next?";
+    let plain = |sentence: &str| Answer {
+        question,
+        sentences: vec![sentence.to_owned()],
+        table: None,
+        command: None,
+    };
+    if study.runs.is_empty() {
+        let open = analysis.all.get::<KeyFactors>().is_some_and(|key| {
+            key.lists
+                .iter()
+                .any(|list| list.settled().next().is_none() && list.why_none.is_none())
+        });
+        return plain(if open {
+            "More seeds at each point settle more than more points: repeat the study with a higher `--seeds`."
+        } else {
+            "Nothing is open that more runs of this study would settle."
+        });
+    }
+    let Some(first) = plans.first() else {
+        return plain("Nothing is open that up to 200 seeds would settle.");
+    };
+    // What a quarter more seeds settles along with the cheapest is worth running at once.
+    let seeds = plans
+        .iter()
+        .map(|plan| plan.seeds)
+        .filter(|n| *n <= first.seeds + first.seeds.div_ceil(4))
+        .max()
+        .unwrap_or(first.seeds);
+    let settled: Vec<&str> = plans
+        .iter()
+        .filter(|plan| plan.seeds <= seeds)
+        .map(|plan| plan.what.as_str())
+        .collect();
+    let has = analysis
+        .settings
+        .iter()
+        .flat_map(|it| &it.learners)
+        .map(|it| it.seeds.len())
+        .min()
+        .unwrap_or(0);
+    let trained: f64 = study.runs.iter().map(|run| run.train_seconds).sum();
+    let each = trained / study.runs.len() as f64;
+    let n_groups = analysis
+        .settings
+        .iter()
+        .map(|it| it.learners.len())
+        .sum::<usize>();
+    let runs = n_groups * seeds.saturating_sub(has);
+    let cost = if trained > 0.0 {
+        format!(
+            ", about {} of training one run after another",
+            time(each * runs as f64)
+        )
+    } else {
+        String::new()
+    };
+    let rest = plans.len() - settled.len();
+    let mut sentences = vec![format!(
+        "{} more of each learner ({} in all{cost}) would settle {}, if the estimates are right.",
+        count(seeds.saturating_sub(has), "seed"),
+        count(runs, "run"),
+        list(&settled)
+    )];
+    if rest > 0 {
+        sentences.push(format!(
+            "{} would need more.",
+            capital(&count(rest, "open verdict"))
+        ));
+    }
+    Answer {
+        question,
+        sentences,
+        table: None,
+        command: with_seeds(&study.command, seeds),
+    }
+}
+
+/// The command of the study with another number of seeds; none for one that has no such flag.
+fn with_seeds(command: &str, seeds: usize) -> Option<String> {
+    if !command.contains(" experiment") {
+        return None;
+    }
+    let mut words: Vec<&str> = command.split(' ').collect();
+    if let Some(at) = words.iter().position(|word| *word == "--seeds") {
+        words.drain(at..(at + 2).min(words.len()));
+    }
+    Some(format!("{} --seeds {seeds}", words.join(" ")))
+}
+
+/// A duration for a plan: `40 s`, `4 min`, `2.5 h`.
+fn time(seconds: f64) -> String {
+    match seconds {
+        s if s < 90.0 => format!("{s:.0} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_gets_one_number_of_seeds() {
+        let with = |command: &str| with_seeds(command, 12);
+        assert_eq!(
+            with("cargo xtask experiment quick").as_deref(),
+            Some("cargo xtask experiment quick --seeds 12")
+        );
+        assert_eq!(
+            with("metastable experiment a.toml --seeds 3 --out o").as_deref(),
+            Some("metastable experiment a.toml --out o --seeds 12")
+        );
+        assert_eq!(with("metastable analyze scores.csv"), None);
+    }
+
+    #[test]
+    fn seeds_for_a_light_by_hand() {
+        let light = Light {
+            good: 0.5,
+            bad: 1.5,
+        };
+        let sd = Estimate::bare(0.4);
+        // The upper factor at 5 seeds is 2.87 (1.15 under 1.5), at 4 seeds 3.73 (1.49 under 1.5).
+        assert_eq!(seeds_for_light(&sd, light, 3, 0.95), Some(4));
+        assert_eq!(seeds_for_light(&Estimate::bare(1.0), light, 3, 0.95), None);
+        assert_eq!(time(4.0 * 60.0), "4 min");
+    }
+}
