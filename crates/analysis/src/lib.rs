@@ -63,6 +63,7 @@ pub mod validation;
 
 pub mod calibration;
 pub mod dynamics;
+pub mod gate;
 pub mod gradient;
 mod jackknife;
 pub mod landscape;

@@ -21,9 +21,35 @@ pub(crate) fn holm(p: impl Iterator<Item = Option<f64>>) -> Vec<Option<f64>> {
     adjusted
 }
 
+/// The level at which each of several lists may make claims, so that of the claims of a report at most the share `level` is expected to
+/// be false, and of reports in which nothing differs at most `level` makes one: Benjamini and Hochberg's procedure over the least
+/// adjusted p-value of each list selects `s` of `n` lists, which then are read at `level s / n`. Zero if it selects none.
+///
+/// # Source
+/// Benjamini and Bogomolov 2014 (selected families).
+pub(crate) fn level_of_lists(least: &[f64], level: f64) -> f64 {
+    let mut sorted = least.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let n = sorted.len() as f64;
+    let selected = (1..=sorted.len())
+        .rev()
+        .find(|&rank| sorted[rank - 1] <= level * rank as f64 / n);
+    selected.map_or(0.0, |selected| level * selected as f64 / n)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_are_selected_by_benjamini_and_hochberg() {
+        let level = |least: &[f64]| level_of_lists(least, 0.05);
+        assert!(level(&[0.02, 0.3, 0.6, 0.9]).abs() < 1e-15);
+        assert!((level(&[0.012, 0.3, 0.6, 0.9]) - 0.0125).abs() < 1e-15);
+        // 0.03 is over 2/4 of 5 %, and under 3/4: all three are in.
+        assert!((level(&[0.03, 0.001, 0.037, 0.9]) - 0.0375).abs() < 1e-15);
+        assert!(level(&[]).abs() < 1e-15);
+    }
 
     /// R: `p.adjust(c(0.01, 0.02, 0.03, 0.04), "holm")` is 0.04 0.06 0.06 0.06.
     #[test]

@@ -10,6 +10,7 @@ use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale}
 use rayon::prelude::*;
 
 use crate::noise::{Law, generator, normal};
+use crate::share;
 
 /// What is planted in a table.
 #[derive(Clone, Copy)]
@@ -232,14 +233,7 @@ pub(crate) fn write(out: &mut String, repetitions: u64, seed: u64) {
         };
         for &side in sides {
             let found = count(plan, repetitions, seed, side);
-            let share = |k: usize| {
-                let p = k as f64 / repetitions as f64;
-                format!(
-                    "{:.1} +- {:.1}",
-                    100.0 * p,
-                    100.0 * (p * (1.0 - p) / repetitions as f64).sqrt()
-                )
-            };
+            let share = |k: usize| share(k as u64, repetitions);
             let truth = match (plan.planted, plan.moves_mean) {
                 (None, true) => "mean moves, spread does not",
                 (None, false) => "nothing moves",
@@ -263,7 +257,6 @@ pub(crate) fn write(out: &mut String, repetitions: u64, seed: u64) {
                 share(found.covered),
                 share(found.mean_wrong)
             );
-            eprintln!("{}", out.lines().last().unwrap_or_default());
         }
     }
 }

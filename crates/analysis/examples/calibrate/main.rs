@@ -4,21 +4,20 @@
 
 mod factors;
 mod noise;
+mod reports;
 mod spreads;
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|it| it.parse::<u64>());
     let repetitions = arguments.next().and_then(Result::ok).unwrap_or(300);
     let seed = arguments.next().and_then(Result::ok).unwrap_or(1);
-    if std::env::var_os("SPREADS").is_some() {
-        let mut out = String::new();
-        spreads::write(&mut out, 10 * repetitions, seed);
-        print!("{out}");
-        return;
-    }
-    let mut out = String::new();
+    let mut out = String::from(include_str!("head.md"));
     // Cheap to simulate, so more of them.
+    out += "\n## Which of two learners is steadier\n\n";
     spreads::write(&mut out, 10 * repetitions, seed);
+    out += "\n## Reports in which nothing differs\n\n";
+    reports::write(&mut out, repetitions, seed);
+    out += "\n## Which factors move the spread\n\n";
     factors::write(&mut out, repetitions, seed);
     print!("{out}");
 }

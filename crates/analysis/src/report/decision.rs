@@ -7,9 +7,10 @@ use super::light::{Verdict, judge};
 use crate::comparison::Comparisons;
 use crate::distribution::deviation_factors;
 use crate::estimate::Estimate;
-use crate::factors::key::KeyFactors;
+use crate::factors::key::{FactorList, KeyFactors};
 use crate::factors::responses::Side;
 use crate::factors::words::{effect, hidden, ratio};
+use crate::multiplicity::level_of_lists;
 use crate::options::Light;
 use crate::outcome::{LearnerAnalysis, SettingAnalysis, StudyAnalysis};
 use crate::record::Study;
@@ -26,6 +27,7 @@ const MOST_FACTORS: usize = 3;
 /// The answers of a study.
 pub(crate) fn decide(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<Answer> {
     let plans = plans(study, analysis);
+    let level = claim_level(analysis);
     let mut answers = Vec::new();
     if !study.runs.is_empty() {
         answers.push(Answer {
@@ -33,16 +35,16 @@ pub(crate) fn decide(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_
             sentences: analysis
                 .settings
                 .iter()
-                .map(|it| best(it, analysis))
+                .map(|it| best(it, analysis, level))
                 .collect(),
             table: None,
             command: None,
         });
-        answers.push(stable(analysis, groups));
+        answers.push(stable(analysis, groups, level));
     }
     answers.push(Answer {
         question: "What makes it unstable?",
-        sentences: causes(analysis),
+        sentences: causes(analysis, level),
         table: None,
         command: None,
     });
@@ -50,8 +52,37 @@ pub(crate) fn decide(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_
     answers
 }
 
+/// The level at which the lists of this report (pairs of each setting, falls in training, factors of each side) are read here.
+fn claim_level(analysis: &StudyAnalysis) -> f64 {
+    let mut least = Vec::new();
+    let mut list = |p: Vec<f64>| {
+        if !p.is_empty() {
+            least.push(p.into_iter().fold(1.0, f64::min));
+        }
+    };
+    let mut falls = Vec::new();
+    for setting in &analysis.settings {
+        let pairs = setting.all.get::<Comparisons>().unwrap_or_default().pairs;
+        list(pairs.iter().filter_map(|pair| pair.p_value).collect());
+        let gaps = setting
+            .learners
+            .iter()
+            .filter_map(|it| it.all.get::<SelectionGap>());
+        falls.extend(gaps.map(|gap| gap.p_value().unwrap_or(1.0)));
+    }
+    let n = falls.len() as f64;
+    list(falls.into_iter().map(|p| (p * n).min(1.0)).collect());
+    if let Some(key) = analysis.all.get::<KeyFactors>() {
+        for side in &key.lists {
+            let told = side.tested.iter().filter(|one| one.mixed_with.is_none());
+            list(told.map(|one| one.p_value).collect());
+        }
+    }
+    level_of_lists(&least, 1.0 - analysis.options.level)
+}
+
 /// The learner with the highest mean, those that cannot be told from it, and how far the others fall behind.
-fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis) -> String {
+fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> String {
     let place = if analysis.settings.len() > 1 {
         format!("{}: ", setting.setting)
     } else {
@@ -89,7 +120,7 @@ fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis) -> String {
             (Some(paired), _) => Some(&paired.difference),
             (None, unpaired) => unpaired.as_ref().map(|it| &it.difference),
         };
-        match (pair.better(analysis.options.level), difference) {
+        match (pair.better(1.0 - level), difference) {
             (Some((better, _)), Some(difference)) if better == first => {
                 behind.push(format!(
                     "{other} is behind by {} pp{}",
@@ -155,7 +186,7 @@ struct Aspect {
 }
 
 /// For each learner the worst of its aspects.
-fn stable(analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Answer {
+fn stable(analysis: &StudyAnalysis, groups: &[Group<'_>], level: f64) -> Answer {
     let mut rows = Vec::new();
     let n = groups
         .iter()
@@ -165,7 +196,7 @@ fn stable(analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Answer {
         let Some(of_learner) = group.analysis else {
             continue;
         };
-        let aspects = aspects(of_learner, analysis, n);
+        let aspects = aspects(of_learner, analysis, n, level);
         let worst = aspects
             .iter()
             .map(|it| it.verdict)
@@ -257,7 +288,12 @@ fn rank(verdict: Verdict) -> u8 {
     }
 }
 
-fn aspects(learner: &LearnerAnalysis, analysis: &StudyAnalysis, n_learners: usize) -> Vec<Aspect> {
+fn aspects(
+    learner: &LearnerAnalysis,
+    analysis: &StudyAnalysis,
+    n_learners: usize,
+    level: f64,
+) -> Vec<Aspect> {
     let options = &analysis.options;
     let light = |name: &str| options.lights.get(name).copied();
     let mut found = Vec::new();
@@ -302,7 +338,7 @@ fn aspects(learner: &LearnerAnalysis, analysis: &StudyAnalysis, n_learners: usiz
         });
     }
     if let Some(gap) = learner.all.get::<SelectionGap>()
-        && gap.degrades(n_learners, options.level)
+        && gap.degrades(n_learners, 1.0 - level)
     {
         let words = format!(
             "test accuracy falls by {} pp after the best checkpoint",
@@ -322,7 +358,7 @@ fn below_null(learner: &LearnerAnalysis) -> Option<Estimate> {
 }
 
 /// At most three settled factors, or what could still hide.
-fn causes(analysis: &StudyAnalysis) -> Vec<String> {
+fn causes(analysis: &StudyAnalysis, level: f64) -> Vec<String> {
     let Some(key) = analysis.all.get::<KeyFactors>() else {
         return vec!["No setting was varied, so no factor can be named. A study with `[factors]` names them: `metastable experiment factors`.".to_owned()];
     };
@@ -334,7 +370,7 @@ fn causes(analysis: &StudyAnalysis) -> Vec<String> {
         Side::Mean,
     ] {
         for list in key.lists.iter().filter(|list| list.side == side) {
-            for one in list.settled() {
+            for one in list.settled().filter(|one| one.p_value <= level) {
                 let how = one.effect.as_ref().map_or_else(String::new, |it| {
                     format!(": {}", effect(side, &one.factor, it))
                 });
@@ -442,95 +478,86 @@ fn next(study: &Study, analysis: &StudyAnalysis, plans: &[Plan]) -> Answer {
         command: None,
     };
     if study.runs.is_empty() {
-        let open = analysis.all.get::<KeyFactors>().is_some_and(|key| {
-            key.lists
-                .iter()
-                .any(|list| list.settled().next().is_none() && list.why_none.is_none())
-        });
-        return plain(if open {
+        let is_open =
+            |list: &FactorList| list.settled().next().is_none() && list.why_none.is_none();
+        let key: Option<KeyFactors> = analysis.all.get();
+        return plain(if key.is_some_and(|key| key.lists.iter().any(is_open)) {
             "More seeds at each point settle more than more points: repeat the study with a higher `--seeds`."
         } else {
             "Nothing is open that more runs of this study would settle."
         });
     }
-    let Some(first) = plans.first() else {
+    let Some(advice) = advise(study, analysis, plans) else {
         return plain("Nothing is open that up to 200 seeds would settle.");
     };
-    // What a quarter more seeds settles along with the cheapest is worth running at once.
-    let seeds = plans
-        .iter()
-        .map(|plan| plan.seeds)
-        .filter(|n| *n <= first.seeds + first.seeds.div_ceil(4))
-        .max()
-        .unwrap_or(first.seeds);
-    let settled: Vec<&str> = plans
-        .iter()
-        .filter(|plan| plan.seeds <= seeds)
-        .map(|plan| plan.what.as_str())
-        .collect();
-    let has = analysis
-        .settings
-        .iter()
-        .flat_map(|it| &it.learners)
-        .map(|it| it.seeds.len())
-        .min()
-        .unwrap_or(0);
-    let trained: f64 = study.runs.iter().map(|run| run.train_seconds).sum();
-    let each = trained / study.runs.len() as f64;
-    let n_groups = analysis
-        .settings
-        .iter()
-        .map(|it| it.learners.len())
-        .sum::<usize>();
-    let runs = n_groups * seeds.saturating_sub(has);
-    let cost = if trained > 0.0 {
-        format!(
-            ", about {} of training one run after another",
-            time(each * runs as f64)
-        )
-    } else {
-        String::new()
-    };
-    let rest = plans.len() - settled.len();
     let mut sentences = vec![format!(
-        "{} more of each learner ({} in all{cost}) would settle {}, if the estimates are right.",
-        count(seeds.saturating_sub(has), "seed"),
-        count(runs, "run"),
-        list(&settled)
+        "{} more of each learner ({} in all) would settle {}, if the estimates are right.",
+        capital(&count(advice.more_seeds, "seed")),
+        count(advice.runs, "run"),
+        list(&advice.settles)
     )];
-    if rest > 0 {
-        sentences.push(format!(
-            "{} would need more.",
-            capital(&count(rest, "open verdict"))
-        ));
+    if advice.rest > 0 {
+        let rest = count(advice.rest, "open verdict");
+        sentences.push(format!("{} would need more.", capital(&rest)));
     }
     Answer {
         question,
         sentences,
         table: None,
+        command: advice.command,
+    }
+}
+
+/// The cheapest runs that would settle open verdicts of a study, if its estimates are right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// Seeds of each learner in all.
+    pub seeds: usize,
+    /// Seeds that the learner with the fewest has not yet.
+    pub more_seeds: usize,
+    /// Runs that are new.
+    pub runs: usize,
+    /// What they settle.
+    pub settles: Vec<String>,
+    /// Open verdicts that would need more.
+    pub rest: usize,
+    /// The command, for a study that has one.
+    pub command: Option<String>,
+}
+
+/// What to run next; none if nothing is open that up to 200 seeds would settle.
+#[must_use]
+pub fn advice(study: &Study, analysis: &StudyAnalysis) -> Option<Advice> {
+    advise(study, analysis, &plans(study, analysis))
+}
+
+fn advise(study: &Study, analysis: &StudyAnalysis, plans: &[Plan]) -> Option<Advice> {
+    let first = plans.first()?;
+    // What a quarter more seeds settles along with the cheapest is worth running at once.
+    let most = first.seeds + first.seeds.div_ceil(4);
+    let within = || plans.iter().filter(|plan| plan.seeds <= most);
+    let seeds = within().map(|plan| plan.seeds).max()?;
+    let learners = || analysis.settings.iter().flat_map(|it| &it.learners);
+    let missing = |has: usize| seeds.saturating_sub(has);
+    Some(Advice {
+        seeds,
+        more_seeds: learners().map(|it| missing(it.seeds.len())).max()?,
+        runs: learners().map(|it| missing(it.seeds.len())).sum(),
+        settles: within().map(|plan| plan.what.clone()).collect(),
+        rest: plans.len() - within().count(),
         command: with_seeds(&study.command, seeds),
-    }
+    })
 }
 
-/// The command of the study with another number of seeds; none for one that has no such flag.
+/// The command that adds seeds to the study: its own, into the folder that it read the study from, where what has run is found in the
+/// store. None for a study that no command made.
 fn with_seeds(command: &str, seeds: usize) -> Option<String> {
-    if !command.contains(" experiment") {
-        return None;
-    }
-    let mut words: Vec<&str> = command.split(' ').collect();
-    if let Some(at) = words.iter().position(|word| *word == "--seeds") {
-        words.drain(at..(at + 2).min(words.len()));
-    }
-    Some(format!("{} --seeds {seeds}", words.join(" ")))
-}
-
-/// A duration for a plan: `40 s`, `4 min`, `2.5 h`.
-fn time(seconds: f64) -> String {
-    match seconds {
-        s if s < 90.0 => format!("{s:.0} s"),
-        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
-    }
+    let (made, _) = command.split_once(" --out ")?;
+    let (program, study) = made.split_once(" experiment ")?;
+    let folder = study.replacen("/study.toml", "", 1);
+    Some(format!(
+        "{program} experiment {study} --out {folder} --seeds {seeds}"
+    ))
 }
 
 #[cfg(test)]
@@ -541,12 +568,11 @@ mod tests {
     fn the_command_gets_one_number_of_seeds() {
         let with = |command: &str| with_seeds(command, 12);
         assert_eq!(
-            with("cargo xtask experiment quick").as_deref(),
-            Some("cargo xtask experiment quick --seeds 12")
-        );
-        assert_eq!(
-            with("metastable experiment a.toml --seeds 3 --out o").as_deref(),
-            Some("metastable experiment a.toml --out o --seeds 12")
+            with(
+                "metastable experiment 'a b/study.toml' --out 'a b-again' --store 'a b-again/store'"
+            )
+            .as_deref(),
+            Some("metastable experiment 'a b/study.toml' --out 'a b' --seeds 12")
         );
         assert_eq!(with("metastable analyze scores.csv"), None);
     }
@@ -561,6 +587,5 @@ mod tests {
         // The upper factor at 5 seeds is 2.87 (1.15 under 1.5), at 4 seeds 3.73 (1.49 under 1.5).
         assert_eq!(seeds_for_light(&sd, light, 3, 0.95), Some(4));
         assert_eq!(seeds_for_light(&Estimate::bare(1.0), light, 3, 0.95), None);
-        assert_eq!(time(4.0 * 60.0), "4 min");
     }
 }

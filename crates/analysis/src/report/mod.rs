@@ -55,6 +55,7 @@ mod plain;
 mod subject;
 mod svg;
 
+pub use decision::{Advice, advice};
 pub use figures::FigureFile;
 
 use crate::findings::Certainty;

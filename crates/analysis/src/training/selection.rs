@@ -36,13 +36,17 @@ impl SelectionGap {
     /// (Bonferroni). Never for a single run, nor where all gaps are equal: nothing says then how far they scatter.
     #[must_use]
     pub fn degrades(&self, n_learners: usize, level: f64) -> bool {
+        self.p_value()
+            .is_some_and(|p| p * (n_learners as f64) < 1.0 - level)
+    }
+
+    /// The two-sided p-value of a fall of zero, by Student's test over runs; none if nothing fell or nothing scatters.
+    #[must_use]
+    pub fn p_value(&self) -> Option<f64> {
         let n = self.n_runs as f64;
         let error = self.sd.unwrap_or(0.0) / n.sqrt();
-        if self.gap.value <= 0.0 || error <= 0.0 {
-            return false;
-        }
-        let p = student_two_sided(self.gap.value / error, n - 1.0);
-        p * (n_learners as f64) < 1.0 - level
+        let fell = self.gap.value > 0.0 && error > 0.0;
+        fell.then(|| student_two_sided(self.gap.value / error, n - 1.0))
     }
 }
 
