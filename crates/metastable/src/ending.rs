@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::words;
+
 /// How a command ended, if not by an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -15,11 +17,23 @@ pub enum Ending {
     Interrupted,
 }
 
+impl Ending {
+    /// This one if it is not [`Ending::Done`], else the other.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        if self == Self::Done { other } else { self }
+    }
+}
+
 /// Runs `program`, and turns what it returns into an exit code; an error is written to stderr.
 pub fn exit(program: impl FnOnce() -> Result<Ending>) -> ExitCode {
-    // Rust ignores the signal, and `println!` would panic when `head` has seen enough.
+    // Rust ignores the signal, and the program would go on when `head` has seen enough.
     sigpipe::reset();
     match program() {
+        Ok(_) if words::are_lost() => {
+            eprintln!("error: not everything could be written to stdout; is the disk full?");
+            ExitCode::from(1)
+        }
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Failed) => ExitCode::from(1),
         Ok(Ending::Interrupted) => ExitCode::from(130),

@@ -36,6 +36,9 @@ pub(crate) fn experiment(flags: &flags::Experiment) -> Result<Ending> {
         Some(out) => out.clone(),
         None => default_out(&study.head.name),
     };
+    if !flags.resume && !flags.plan {
+        StudyFolder::new(&out).refuse_input(Path::new(&flags.study), &study.to_toml()?)?;
+    }
     let task = Task {
         out: &out,
         store: flags.store.as_deref(),
@@ -112,6 +115,7 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         };
         return launcher::launch(&checked, slurm);
     }
+    folder.refuse_strangers()?;
     let lease = Duration::from_secs(study.run.lease_seconds.into());
     let shop = Store::open(&place, lease)?;
     say_what_changed(&folder, &runs);
@@ -227,6 +231,24 @@ pub(crate) fn report(
         finished.len(),
         failed.len()
     );
+    let is_told = |label: &str| {
+        finished.iter().any(|run| run.entry.label == label)
+            || failed.iter().any(|(name, _)| name == label)
+    };
+    let lost: Vec<&str> = index
+        .runs
+        .iter()
+        .map(|run| run.label.as_str())
+        .filter(|label| !is_told(label))
+        .collect();
+    if !lost.is_empty() {
+        eprintln!(
+            "no longer whole in the store, and not in the report: {}; the same command makes them again:\n  {}",
+            lost.join(", "),
+            command_line()
+        );
+        return Ok(Ending::Failed);
+    }
     if failed.is_empty() {
         Ok(reported)
     } else {

@@ -9,6 +9,10 @@
     reason = "a program talks: results on stdout, everything else on stderr"
 )]
 
+// First: its macros take the place of the standard ones below.
+#[macro_use]
+mod words;
+
 mod analyze;
 mod campaign;
 mod clean;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! runs/quick/
+//!   .metastable  that the folder is this program's
 //!   study.toml   the study as it was run
 //!   runs.json    its runs: label, learner, seed, identity
 //!   runs/LABEL   the run of that name: a link into the store
@@ -28,6 +29,21 @@ use crate::study::{ProbeSettings, Study};
 
 /// The store beside a study's folder: the studies of one folder share it.
 const BESIDE: &str = "../.store";
+
+/// The mark of a folder that this program made, and what it says.
+const MARK: &str = ".metastable";
+const MARK_TEXT: &str = "This folder holds the results of a study of metastable, which replaces files of its own in it.\n";
+
+/// What this program writes into the folder of a study.
+const OUTPUTS: [&str; 7] = [
+    "study.toml",
+    "runs.json",
+    "runs",
+    "probes",
+    "report.html",
+    "report.md",
+    "report.json",
+];
 
 /// What `runs.json` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,8 +163,51 @@ impl StudyFolder {
         })
     }
 
+    /// That nothing would be replaced but what this program wrote: the folder has its mark, or the list of runs of a
+    /// version that put none, or no file of a name that is written.
+    pub(crate) fn refuse_strangers(&self) -> Result<()> {
+        let is_older = || {
+            let bytes = fs::read(self.out.join("runs.json")).unwrap_or_default();
+            let json = serde_json::from_slice::<Value>(&bytes).unwrap_or_default();
+            ["study_sha256", "sha256"]
+                .iter()
+                .all(|key| json[key].is_string())
+        };
+        if self.out.join(MARK).exists() || is_older() {
+            return Ok(());
+        }
+        for name in OUTPUTS {
+            let path = self.out.join(name);
+            ensure!(
+                fs::symlink_metadata(&path).is_err(),
+                "{} is there, and {} is no folder of this program; it would be replaced: choose another folder with --out",
+                path.display(),
+                self.out.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// That the study's own file is not replaced by another text.
+    pub(crate) fn refuse_input(&self, input: &Path, text: &str) -> Result<()> {
+        let output = self.study();
+        let is_same = match (input.canonicalize(), output.canonicalize()) {
+            (Ok(input), Ok(output)) => input == output,
+            _ => false,
+        };
+        ensure!(
+            !is_same || fs::read(&output).is_ok_and(|bytes| bytes == text.as_bytes()),
+            "{} would be replaced by the results of itself; choose another folder with --out",
+            output.display()
+        );
+        Ok(())
+    }
+
     /// Writes what the study is: its file, and the list of its runs.
     pub(crate) fn write(&self, index: &Index, text: &str) -> Result<()> {
+        self.refuse_strangers()?;
+        make_folder(&self.out)?;
+        write_whole(&self.out.join(MARK), MARK_TEXT.as_bytes())?;
         make_folder(&self.out.join("runs"))?;
         if let Some(store) = self.other_store(index) {
             studies::note(store, &self.out)?;
@@ -182,6 +241,12 @@ impl StudyFolder {
                 self.out.display()
             )
         })?;
+        let mark = self.out.join(MARK);
+        ensure!(
+            !mark.exists() || fs::read(&mark).is_ok_and(|bytes| bytes == MARK_TEXT.as_bytes()),
+            "{} is damaged; the command that runs the study writes it again",
+            mark.display()
+        );
         let index = Sealed::<Index>::open(&bytes).with_context(|| {
             format!(
                 "{} is damaged; the command that runs the study writes it again",

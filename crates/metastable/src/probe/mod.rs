@@ -22,6 +22,7 @@ use self::round::timed;
 use self::subject::Subject;
 use crate::Ending;
 use crate::campaign::folder::Index;
+use crate::campaign::left_out::LeftOut;
 use crate::campaign::{Finished, StudyFolder};
 use crate::dataset::{data_dir, has_omniglot};
 use crate::flags;
@@ -149,7 +150,8 @@ pub(crate) fn certify(flags: &flags::Certify) -> Result<Ending> {
     let (finished, mut ending) = ask_finished(&folder, &index, &settings, &data_dir, threads)?;
     for run in &finished {
         let label = &run.entry.label;
-        let answers = store::answers(folder.path(), label, &checkpoint(run));
+        let (answers, read) = store::answers(folder.path(), label, &checkpoint(run));
+        ending = ending.or(read);
         let Some(certificate) = answers.and_then(|probe| probe.certificate) else {
             continue;
         };
@@ -183,12 +185,8 @@ fn ask_finished(
     data_dir: &Path,
     threads: usize,
 ) -> Result<(Vec<Finished>, Ending)> {
-    let finished = folder.finished(index, |entry, _| {
-        eprintln!(
-            "{} is not finished or damaged, and is left out",
-            entry.label
-        );
-    })?;
+    let mut left_out = LeftOut::default();
+    let finished = folder.finished(index, |entry, stored| left_out.note(entry, stored))?;
     let Some(first) = finished.first() else {
         bail!(
             "no run of {} has ended; run its study first",
@@ -207,7 +205,7 @@ fn ask_finished(
         leaves: false,
     };
     let ending = round.ask(&finished)?;
-    Ok((finished, ending))
+    Ok((finished, left_out.ending().or(ending)))
 }
 
 /// What the command line says, else the study, else every family.

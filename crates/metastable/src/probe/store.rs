@@ -6,16 +6,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use metastable_analysis::Probe;
 use serde::{Deserialize, Serialize};
 
 use super::Family;
+use crate::Ending;
 use crate::files::{make_folder, read_text, sha256, write_whole};
+use crate::sealed::{is_whole, seal};
 
 /// Raised when the meaning of the file changes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// What tells whether the rest of a file can be read.
 #[derive(Deserialize)]
@@ -65,7 +67,7 @@ impl Answers {
         }
         let mut json = serde_json::to_string(self)?;
         json.push('\n');
-        write_whole(&path, json.as_bytes())
+        write_whole(&path, seal(&json)?.as_bytes())
     }
 
     /// Reads answers; absent if there are none.
@@ -84,6 +86,7 @@ impl Answers {
                 stamp.format
             );
         }
+        ensure!(is_whole(&text), damaged());
         Ok(Some(serde_json::from_str(&text).with_context(damaged)?))
     }
 }
@@ -125,8 +128,10 @@ pub(super) fn digest(checkpoint: &Path) -> Result<String> {
     Ok(sha256(&bytes))
 }
 
-/// The answers of a run for the report; what is damaged or belongs to other weights is told and left out.
-pub(crate) fn answers(out: &Path, label: &str, checkpoint: &Path) -> Option<Probe> {
+/// The answers of a run for the report; what is damaged or belongs to other weights is told and left out, and the command
+/// has failed.
+pub(crate) fn answers(out: &Path, label: &str, checkpoint: &Path) -> (Option<Probe>, Ending) {
+    let mut ending = Ending::Done;
     let mut probe = Probe::default();
     let mut any = false;
     for family in Family::value_variants().iter().copied() {
@@ -148,11 +153,15 @@ pub(crate) fn answers(out: &Path, label: &str, checkpoint: &Path) -> Option<Prob
                 probe.absorb(answers.probe);
                 any = true;
             }
-            Err(error) => eprintln!("{label}: {error:#}; they are left out"),
+            Err(error) => {
+                eprintln!("{label}: {error:#}; they are left out");
+                ending = Ending::Failed;
+            }
         }
     }
-    any.then(|| Probe {
+    let probe = any.then(|| Probe {
         run: label.to_owned(),
         ..probe
-    })
+    });
+    (probe, ending)
 }

@@ -1,0 +1,52 @@
+//! Words on the terminal that cannot end the program: where nobody can take them, work goes on, and the exit code says so.
+//!
+//! The standard library's `println!` panics when the disk behind stdout is full. The macros here take its name in the whole
+//! crate.
+
+use std::fmt::Arguments;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether something that was to be on stdout is not.
+static IS_LOST: AtomicBool = AtomicBool::new(false);
+
+macro_rules! print {
+    ($($words:tt)*) => { $crate::words::out(format_args!($($words)*), "") };
+}
+
+macro_rules! println {
+    ($($words:tt)*) => { $crate::words::out(format_args!($($words)*), "\n") };
+}
+
+macro_rules! eprint {
+    ($($words:tt)*) => { $crate::words::err(format_args!($($words)*), "") };
+}
+
+macro_rules! eprintln {
+    ($($words:tt)*) => { $crate::words::err(format_args!($($words)*), "\n") };
+}
+
+/// Results, on stdout.
+pub(crate) fn out(words: Arguments<'_>, end: &str) {
+    let mut stdout = io::stdout().lock();
+    let written = stdout
+        .write_fmt(words)
+        .and_then(|()| stdout.write_all(end.as_bytes()));
+    if written.is_err() {
+        IS_LOST.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Everything else, on stderr. That it could not be said can be said nowhere.
+pub(crate) fn err(words: Arguments<'_>, end: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr
+        .write_fmt(words)
+        .and_then(|()| stderr.write_all(end.as_bytes()));
+}
+
+/// Whether some words for stdout were lost, now that all are said.
+pub(crate) fn are_lost() -> bool {
+    let flushed = io::stdout().flush();
+    flushed.is_err() || IS_LOST.load(Ordering::Relaxed)
+}
