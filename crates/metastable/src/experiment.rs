@@ -36,11 +36,9 @@ pub(crate) fn experiment(flags: &flags::Experiment) -> Result<Ending> {
         Some(out) => out.clone(),
         None => default_out(&study.head.name),
     };
-    if !flags.resume && !flags.plan {
-        StudyFolder::new(&out).refuse_input(Path::new(&flags.study), &study.to_toml()?)?;
-    }
     let task = Task {
         out: &out,
+        input: Some(Path::new(&flags.study)),
         store: flags.store.as_deref(),
         machine: &flags.machine,
         max_runs: flags.max_runs,
@@ -62,6 +60,8 @@ fn resume(task: &Task<'_>) -> Result<Ending> {
     }
     let study = Study::load(&folder.study().to_string_lossy(), &[], &[])?;
     let task = Task {
+        // What is gone on with is the folder's own.
+        input: None,
         store: folder.other_store(&index),
         ..*task
     };
@@ -71,6 +71,8 @@ fn resume(task: &Task<'_>) -> Result<Ending> {
 /// What a command says besides the study.
 pub(crate) struct Task<'f> {
     pub(crate) out: &'f Path,
+    /// The file that the study was read from, unless it is built in or the folder's own.
+    pub(crate) input: Option<&'f Path>,
     pub(crate) store: Option<&'f Path>,
     pub(crate) machine: &'f flags::Machine,
     pub(crate) max_runs: usize,
@@ -84,6 +86,7 @@ pub(crate) struct Task<'f> {
 pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
     let Task {
         out,
+        input,
         store,
         machine,
         max_runs,
@@ -103,6 +106,11 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         preview(&runs, study.probe.as_ref(), &place, shares)?;
         return Ok(Ending::Done);
     }
+    let text = study.to_toml()?;
+    if let Some(input) = input {
+        folder.refuse_input(input, &text)?;
+    }
+    folder.refuse_strangers()?;
     if let Some(slurm) = slurm {
         let checked = launcher::Checked {
             study,
@@ -115,11 +123,9 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         };
         return launcher::launch(&checked, slurm);
     }
-    folder.refuse_strangers()?;
     let lease = Duration::from_secs(study.run.lease_seconds.into());
     let shop = Store::open(&place, lease)?;
     say_what_changed(&folder, &runs);
-    let text = study.to_toml()?;
     let index = folder.index(study, &text, store, &runs)?;
     folder.write(&index, &text)?;
     folder.write_receipts(&runs)?;
@@ -164,7 +170,7 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
             "{} was changed by another process meanwhile; the runs are in the store, and no report is written",
             folder.study().display()
         );
-        return Ok(Ending::Done);
+        return Ok(Ending::Failed);
     }
     let index = folder.read()?;
     let finished = folder.finished(&index, |_, _| {})?;

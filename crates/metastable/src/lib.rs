@@ -29,6 +29,7 @@ mod files;
 mod flags;
 mod launcher;
 mod list;
+mod mark;
 mod plan;
 mod preview;
 mod probe;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use metastable_analysis::{Certainty, Finding, Options, Probe, Study as Tables, analyze, report};
+use metastable_analysis::{Certainty, Finding, Options, Study as Tables, analyze, report};
 use metastable_models::Backend;
 use rayon::prelude::*;
 
@@ -90,13 +90,7 @@ pub(crate) fn write(
     // Then one after the other, so that of several errors it is always the first that is told.
     let reports = reports.into_iter().collect::<Result<Vec<_>>>()?;
     let factors = factor_table(index, &runs, &reports, &options)?;
-    let mut read = Ending::Done;
-    let mut probes = Vec::new();
-    for run in &runs {
-        let (answers, ending) = answers(out, run);
-        probes.extend(answers);
-        read = read.or(ending);
-    }
+    let (probes, read) = probe::answers(out, index.probe.as_ref(), &runs)?;
     let tables = Tables {
         name: index.study.clone(),
         command: replication(out, &runs),
@@ -111,11 +105,6 @@ pub(crate) fn write(
         replacements: replacements(&runs, &others)?,
     };
     Ok(read.or(publish(&tables, out, &options, figures)?))
-}
-
-/// What the run's weights answered to `probe`.
-fn answers(out: &Path, run: &Finished) -> (Option<Probe>, Ending) {
-    probe::store::answers(out, &run.entry.label, &probe::checkpoint(run))
 }
 
 /// Analyzes tables, writes the report, the figures as files too if asked for, and then prints the card. Where a certificate is

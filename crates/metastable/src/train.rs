@@ -1,5 +1,7 @@
 //! `train`: one learner of a study, with one seed.
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 
 use crate::Ending;
@@ -39,6 +41,7 @@ pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
     };
     let task = Task {
         out: &out,
+        input: Some(Path::new(&flags.study)),
         store: flags.store.as_deref(),
         machine: &flags.machine,
         max_runs: 1,

@@ -15,6 +15,7 @@ macro_rules! print {
 }
 
 macro_rules! println {
+    () => { $crate::words::out(format_args!(""), "\n") };
     ($($words:tt)*) => { $crate::words::out(format_args!($($words)*), "\n") };
 }
 

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::files::{make_folder, read_text, remove_if_there, sha256, write_whole};
+use crate::mark;
 use crate::plan::Planned;
 use crate::run::{Record, RunConfig, RunFolder};
 use crate::sealed::Sealed;
@@ -30,16 +31,17 @@ use crate::study::{ProbeSettings, Study};
 /// The store beside a study's folder: the studies of one folder share it.
 const BESIDE: &str = "../.store";
 
-/// The mark of a folder that this program made, and what it says.
-const MARK: &str = ".metastable";
-const MARK_TEXT: &str = "This folder holds the results of a study of metastable, which replaces files of its own in it.\n";
-
 /// What this program writes into the folder of a study.
-const OUTPUTS: [&str; 7] = [
+const OUTPUTS: [&str; 12] = [
     "study.toml",
     "runs.json",
     "runs",
     "probes",
+    "data.txt",
+    "tensorboard",
+    "slurm",
+    "figures",
+    "export",
     "report.html",
     "report.md",
     "report.json",
@@ -173,19 +175,10 @@ impl StudyFolder {
                 .iter()
                 .all(|key| json[key].is_string())
         };
-        if self.out.join(MARK).exists() || is_older() {
+        if is_older() {
             return Ok(());
         }
-        for name in OUTPUTS {
-            let path = self.out.join(name);
-            ensure!(
-                fs::symlink_metadata(&path).is_err(),
-                "{} is there, and {} is no folder of this program; it would be replaced: choose another folder with --out",
-                path.display(),
-                self.out.display()
-            );
-        }
-        Ok(())
+        mark::refuse_strangers(&self.out, &OUTPUTS)
     }
 
     /// That the study's own file is not replaced by another text.
@@ -207,7 +200,7 @@ impl StudyFolder {
     pub(crate) fn write(&self, index: &Index, text: &str) -> Result<()> {
         self.refuse_strangers()?;
         make_folder(&self.out)?;
-        write_whole(&self.out.join(MARK), MARK_TEXT.as_bytes())?;
+        mark::put(&self.out)?;
         make_folder(&self.out.join("runs"))?;
         if let Some(store) = self.other_store(index) {
             studies::note(store, &self.out)?;
@@ -241,12 +234,7 @@ impl StudyFolder {
                 self.out.display()
             )
         })?;
-        let mark = self.out.join(MARK);
-        ensure!(
-            !mark.exists() || fs::read(&mark).is_ok_and(|bytes| bytes == MARK_TEXT.as_bytes()),
-            "{} is damaged; the command that runs the study writes it again",
-            mark.display()
-        );
+        mark::check(&self.out)?;
         let index = Sealed::<Index>::open(&bytes).with_context(|| {
             format!(
                 "{} is damaged; the command that runs the study writes it again",

@@ -4,15 +4,17 @@ use super::folder::Entry;
 use crate::Ending;
 use crate::store::Stored;
 
-/// Names them on stderr, and remembers whether any was damaged.
+/// Names them on stderr, and remembers that there were any.
 #[derive(Debug, Default)]
 pub(crate) struct LeftOut {
+    any: bool,
     is_damaged: bool,
 }
 
 impl LeftOut {
     /// This run is left out.
     pub(crate) fn note(&mut self, entry: &Entry, stored: &Stored) {
+        self.any = true;
         match stored {
             Stored::Damaged(error) => {
                 self.is_damaged = true;
@@ -22,10 +24,12 @@ impl LeftOut {
         }
     }
 
-    /// How a command ends that did all it could.
+    /// How a command ends that did all it could: well only if nothing of what the study planned is missing.
     pub(crate) fn ending(&self) -> Ending {
         if self.is_damaged {
             eprintln!("the command that runs the study makes damaged runs again");
+        }
+        if self.any {
             Ending::Failed
         } else {
             Ending::Done

@@ -21,6 +21,7 @@ use crate::plan::Planned;
 use crate::progress::{Progress, clock};
 use crate::run::{Ended, Record, Run, RunFolder, Workshop};
 use crate::schedule::Shares;
+use crate::sealed::{is_whole, seal};
 use crate::signal::Stop;
 use crate::store::{Store, Stored, claim};
 use crate::study::RunSettings;
@@ -51,9 +52,22 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// What an earlier attempt at the run noted.
+    /// What an earlier attempt at the run noted; absent if it noted nothing. A note that is not what was written says so.
     pub(crate) fn read(path: &std::path::Path) -> Option<Self> {
-        serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
+        let bytes = match fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            read => read.unwrap_or_default(),
+        };
+        let text = String::from_utf8(bytes).ok().filter(|text| is_whole(text));
+        let note = text.and_then(|text| serde_json::from_str(&text).ok());
+        Some(note.unwrap_or_else(|| Self {
+            label: String::new(),
+            why: format!(
+                "its note {} is damaged; the command that runs the study tries the run again",
+                path.display()
+            ),
+            process: String::new(),
+        }))
     }
 }
 
@@ -259,7 +273,7 @@ impl Campaign<'_> {
         };
         let path = self.store.failure(&run.identity);
         make_folder(&self.store.work(&run.identity))?;
-        write_whole(&path, &serde_json::to_vec_pretty(&failure)?)?;
+        write_whole(&path, seal(&serde_json::to_string(&failure)?)?.as_bytes())?;
         self.progress.say(&format!("{}: failed: {why}", run.label));
         self.progress.run_failed();
         Ok(Place::Failed(why.to_owned()))

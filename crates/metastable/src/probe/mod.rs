@@ -5,6 +5,7 @@ mod materials;
 mod round;
 pub(crate) mod store;
 mod subject;
+mod told;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use metastable_probes::{generalization, geometry, sensitivity, shift};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::round::Round;
+pub(crate) use self::told::answers;
 
 use self::materials::Materials;
 use self::round::timed;
@@ -148,11 +150,12 @@ pub(crate) fn certify(flags: &flags::Certify) -> Result<Ending> {
         ..ProbeSettings::default()
     };
     let (finished, mut ending) = ask_finished(&folder, &index, &settings, &data_dir, threads)?;
-    for run in &finished {
-        let label = &run.entry.label;
-        let (answers, read) = store::answers(folder.path(), label, &checkpoint(run));
-        ending = ending.or(read);
-        let Some(certificate) = answers.and_then(|probe| probe.certificate) else {
+    let runs: Vec<&Finished> = finished.iter().collect();
+    let (answers, read) = answers(folder.path(), None, &runs)?;
+    ending = ending.or(read);
+    for probe in &answers {
+        let label = &probe.run;
+        let Some(certificate) = &probe.certificate else {
             continue;
         };
         let named = |holds: Option<bool>| -> Vec<&str> {

@@ -7,12 +7,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::ValueEnum;
 use metastable_analysis::Probe;
 use serde::{Deserialize, Serialize};
 
 use super::Family;
-use crate::Ending;
 use crate::files::{make_folder, read_text, sha256, write_whole};
 use crate::sealed::{is_whole, seal};
 
@@ -126,42 +124,4 @@ pub(super) fn digest(checkpoint: &Path) -> Result<String> {
     let bytes = std::fs::read(checkpoint)
         .with_context(|| format!("while reading {}", checkpoint.display()))?;
     Ok(sha256(&bytes))
-}
-
-/// The answers of a run for the report; what is damaged or belongs to other weights is told and left out, and the command
-/// has failed.
-pub(crate) fn answers(out: &Path, label: &str, checkpoint: &Path) -> (Option<Probe>, Ending) {
-    let mut ending = Ending::Done;
-    let mut probe = Probe::default();
-    let mut any = false;
-    for family in Family::value_variants().iter().copied() {
-        let read = || -> Result<Option<Answers>> {
-            let Some(answers) = Answers::read(out, label, family)? else {
-                return Ok(None);
-            };
-            if answers.about.checkpoint != digest(checkpoint)? {
-                bail!(
-                    "its {} answers are those of other weights; `probe` asks again",
-                    family.name()
-                );
-            }
-            Ok(Some(answers))
-        };
-        match read() {
-            Ok(None) => {}
-            Ok(Some(answers)) => {
-                probe.absorb(answers.probe);
-                any = true;
-            }
-            Err(error) => {
-                eprintln!("{label}: {error:#}; they are left out");
-                ending = Ending::Failed;
-            }
-        }
-    }
-    let probe = any.then(|| Probe {
-        run: label.to_owned(),
-        ..probe
-    });
-    (probe, ending)
 }
