@@ -53,7 +53,10 @@ fn tables(
     let out = flags.out.as_deref().unwrap_or(&default);
     if out != default {
         // Below the study's folder everything is this program's.
-        let names: Vec<String> = TABLES.iter().map(|table| flags.format.file(table.name)).collect();
+        let names: Vec<String> = TABLES
+            .iter()
+            .map(|table| flags.format.file(table.name))
+            .collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         mark::refuse_strangers(out, &names)?;
     }

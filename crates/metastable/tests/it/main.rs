@@ -16,6 +16,7 @@ mod listing;
 mod probe;
 mod processes;
 mod replace;
+mod silent;
 mod slurm;
 mod support;
 mod tensorboard;
