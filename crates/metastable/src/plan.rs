@@ -41,17 +41,20 @@ pub(crate) fn plan(
     compute: &Compute,
     max_runs: usize,
 ) -> Result<Vec<Planned>> {
-    let variants = study.variants()?;
-    let n_runs = variants.len() * study.learners.len() * study.bundles().len();
-    if n_runs > max_runs {
+    let n_variants = study.n_variants()?;
+    let n_runs = n_variants
+        .saturating_mul(study.learners.len() as u128)
+        .saturating_mul(study.bundles().len() as u128);
+    if n_runs > max_runs as u128 {
         bail!(
             "{}the study has {n_runs} runs ({} settings and points x {} learners x {} seeds), and --max-runs is {max_runs}: make it smaller, or allow it with --max-runs {n_runs}",
             study.place(&["factors", "design", "streams", "settings", "seeds"]),
-            variants.len(),
+            n_variants,
             study.learners.len(),
             study.bundles().len()
         );
     }
+    let variants = study.variants()?;
     let mut shelf = Shelf::new(data_dir);
     let numerics = Numerics::here();
     let mut runs = Vec::new();

@@ -141,6 +141,29 @@ fn read_settings(entries: &[Entry]) -> Result<Vec<Setting>> {
 }
 
 impl Study {
+    /// How many studies [`Self::variants`] makes, without making them.
+    pub(crate) fn n_variants(&self) -> Result<u128> {
+        let Design {
+            settings,
+            factors,
+            points,
+            replace,
+            ..
+        } = &self.design;
+        let n_points = match factors.is_empty() {
+            true => 1,
+            false => points.n_points(factors)?,
+        };
+        let n_exchanges = match replace.place() {
+            None => 1,
+            Some(_) => replace.exchanges().len() as u128,
+        };
+        let n_settings = settings.len().max(1) as u128;
+        Ok(n_points
+            .saturating_mul(n_exchanges)
+            .saturating_mul(n_settings))
+    }
+
     /// The study at each of its settings, and at each point of its factors.
     pub(crate) fn variants(&self) -> Result<Vec<Variant>> {
         let Design {
