@@ -13,7 +13,7 @@ use crate::campaign::{Campaign, Finished, Place, StudyFolder};
 use crate::dataset::data_dir;
 use crate::flags::{self, Launcher};
 use crate::launcher;
-use crate::plan::{Planned, plan};
+use crate::plan::{Limits, Planned, plan};
 use crate::preview::preview;
 use crate::probe::Round;
 use crate::progress::Progress;
@@ -42,6 +42,7 @@ pub(crate) fn experiment(flags: &flags::Experiment) -> Result<Ending> {
         store: flags.store.as_deref(),
         machine: &flags.machine,
         max_runs: flags.max_runs,
+        over_budget: flags.over_budget,
         plan: flags.plan,
         slurm,
     };
@@ -76,6 +77,8 @@ pub(crate) struct Task<'f> {
     pub(crate) store: Option<&'f Path>,
     pub(crate) machine: &'f flags::Machine,
     pub(crate) max_runs: usize,
+    /// Whether to run it whatever it is estimated to take.
+    pub(crate) over_budget: bool,
     /// Say what it would take, and run nothing.
     pub(crate) plan: bool,
     /// How to submit it to a cluster; absent to run it here.
@@ -90,13 +93,18 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         store,
         machine,
         max_runs,
+        over_budget,
         plan: is_preview,
         slurm,
     } = *task;
     let compute = Compute::new(machine.device.as_deref(), machine.backend.map(Into::into))?;
     crate::reexec_for(compute.backend)?;
     let data_dir = data_dir(machine.data_dir.as_deref());
-    let runs = plan(study, &data_dir, &compute, max_runs)?;
+    let limits = Limits {
+        max_runs,
+        over_budget,
+    };
+    let runs = plan(study, &data_dir, &compute, limits)?;
     crate::probe::check(study, &runs, &data_dir)?;
     let shares = Shares::new(machine.jobs, machine.threads, runs.len())?;
 

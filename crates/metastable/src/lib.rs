@@ -14,6 +14,7 @@
 mod words;
 
 mod analyze;
+mod budget;
 mod campaign;
 mod clean;
 mod command;

@@ -9,6 +9,7 @@ use metastable_algorithms::{Head, LEARNERS};
 use metastable_data::{Dataset, MetaSplit, Seeds};
 use serde_json::Value;
 
+use crate::budget::Budget;
 use crate::dataset::{self, check_ink};
 use crate::run::config::Compute;
 use crate::run::log::MOST_LINES;
@@ -34,12 +35,24 @@ pub(crate) struct Planned {
     pub(crate) material: Arc<Material>,
 }
 
-/// The runs in the order of setting, point, learner, then seed; refused if there are more than `max_runs`.
+/// How much a study may ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Most runs.
+    pub(crate) max_runs: usize,
+    /// Whether more work and memory is allowed than [`crate::budget`] does.
+    pub(crate) over_budget: bool,
+}
+
+/// The runs in the order of setting, point, learner, then seed; refused beyond the limits.
 pub(crate) fn plan(
     study: &Study,
     data_dir: &Path,
     compute: &Compute,
-    max_runs: usize,
+    Limits {
+        max_runs,
+        over_budget,
+    }: Limits,
 ) -> Result<Vec<Planned>> {
     let n_variants = study.n_variants()?;
     let n_runs = n_variants
@@ -54,6 +67,7 @@ pub(crate) fn plan(
             study.bundles().len()
         );
     }
+    let mut budget = Budget::new(over_budget);
     let variants = study.variants()?;
     let mut shelf = Shelf::new(data_dir);
     let numerics = Numerics::here();
@@ -101,6 +115,7 @@ pub(crate) fn plan(
                     compute: compute.clone(),
                     numerics: numerics.clone(),
                 };
+                budget.add(name, &config)?;
                 check(study, name, &config, &material)?;
                 let tail: Vec<&str> = point.iter().map(String::as_str).collect();
                 let tail = [tail, vec![bundle.label.as_str()]].concat().join("-");

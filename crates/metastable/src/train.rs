@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use crate::Ending;
 use crate::experiment::{Task, default_out, run_study};
 use crate::flags;
-use crate::study::Study;
+use crate::study::{Study, bounds};
 
 /// Runs the command.
 pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
@@ -33,6 +33,7 @@ pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
     study.design = Default::default();
     study.probe = None;
     study.head.seeds = 1;
+    bounds::SEED.check("--seed", flags.seed)?;
     study.head.first_seed = flags.seed;
     study.head.name = format!("train-{}", flags.learner);
     let out = match &flags.out {
@@ -45,6 +46,7 @@ pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
         store: flags.store.as_deref(),
         machine: &flags.machine,
         max_runs: 1,
+        over_budget: flags.over_budget,
         plan: false,
         slurm: None,
     };

@@ -93,9 +93,9 @@ impl Streams {
                 first.origin
             );
         }
-        let n_crossed = counts
-            .iter()
-            .fold(1_u128, |product, count| product.saturating_mul((*count).into()));
+        let n_crossed = counts.iter().fold(1_u128, |product, count| {
+            product.saturating_mul((*count).into())
+        });
         if plan != "alone" && n_crossed > MOST_COMBINATIONS {
             bail!(
                 "{}: {n_crossed} combinations of seeds, and at most {MOST_COMBINATIONS} are counted; take fewer seeds, or plan = \"alone\"",

@@ -4,6 +4,7 @@
 
 mod analyze;
 mod bits;
+mod bounds;
 mod certificate;
 mod clean;
 mod data;
