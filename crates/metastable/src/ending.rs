@@ -1,8 +1,10 @@
 //! How a command ends, and the exit code that says so.
 
+use std::panic;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use metastable_data::contained;
 
 use crate::words;
 
@@ -29,6 +31,13 @@ impl Ending {
 pub fn exit(program: impl FnOnce() -> Result<Ending>) -> ExitCode {
     // Rust ignores the signal, and the program would go on when `head` has seen enough.
     sigpipe::reset();
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        // One that becomes an error is told by that.
+        if !contained::is_under_way() {
+            usual(panic);
+        }
+    }));
     match program() {
         Ok(_) if words::are_lost() => {
             eprintln!("error: not everything could be written to stdout; is the disk full?");
