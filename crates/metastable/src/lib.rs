@@ -28,6 +28,8 @@ mod fetch;
 mod figures;
 mod files;
 mod flags;
+#[doc(hidden)]
+pub mod inputs;
 mod launcher;
 mod list;
 mod mark;

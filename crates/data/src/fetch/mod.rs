@@ -45,6 +45,17 @@ pub use options::{HubSettings, Options, Source, Timing};
 pub use progress::{Event, Progress};
 pub use weights::{check_safetensors, weights_of};
 
+/// Reads the images of a parquet file, and keeps none: for the fuzz targets.
+///
+/// # Errors
+/// Those of the parser.
+#[doc(hidden)]
+pub fn read_parquet(path: &std::path::Path) -> Result<usize, FetchError> {
+    parquet_images::for_each(path, "file", |example| {
+        let _ = content::Packed::from_png(example.image);
+    })
+}
+
 /// Brings the data set `name` of the registry ([`names`]) to `options.data_dir/name`.
 ///
 /// A second call finds the files in place and fetches nothing.

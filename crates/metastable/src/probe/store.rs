@@ -74,9 +74,13 @@ impl Answers {
         if !path.exists() {
             return Ok(None);
         }
-        let text = read_text(&path)?;
+        Self::parse(&read_text(&path)?, &path).map(Some)
+    }
+
+    /// Reads the text of a file of answers.
+    fn parse(text: &str, path: &Path) -> Result<Self> {
         let damaged = || format!("{} is damaged; `probe` writes it again", path.display());
-        let stamp: Stamp = serde_json::from_str(&text).with_context(damaged)?;
+        let stamp: Stamp = serde_json::from_str(text).with_context(damaged)?;
         if stamp.format != FORMAT {
             bail!(
                 "{} has format {}, and this program reads format {FORMAT}; `probe` writes it again",
@@ -84,9 +88,14 @@ impl Answers {
                 stamp.format
             );
         }
-        ensure!(is_whole(&text), damaged());
-        Ok(Some(serde_json::from_str(&text).with_context(damaged)?))
+        ensure!(is_whole(text), damaged());
+        serde_json::from_str(text).with_context(damaged)
     }
+}
+
+/// Seals a text, and reads it as answers.
+pub(crate) fn parse_unsealed(object: &str) -> Result<()> {
+    Answers::parse(&seal(object)?, Path::new("answers.json")).map(drop)
 }
 
 fn path(out: &Path, label: &str, family: Family) -> PathBuf {

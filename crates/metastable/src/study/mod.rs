@@ -114,6 +114,11 @@ impl Study {
         Self::read(&tree)
     }
 
+    /// Reads a study from its text; `name` is what messages call it.
+    pub(crate) fn of_text(text: &str, name: &str) -> Result<Self> {
+        Self::read(&tree::parse(text, name)?)
+    }
+
     fn read(tree: &[Entry]) -> Result<Self> {
         let mut head = Vec::new();
         let mut tables: BTreeMap<&str, &[Entry]> = BTreeMap::new();
