@@ -38,11 +38,12 @@ fn main() -> Result<ExitCode> {
         let begun = std::time::Instant::now();
         let counts = runner::run(target, n, seed, Some(finds))?;
         println!(
-            "{}: {} inputs, {} accepted, {} panics, {} slow, {:.0} s{}",
+            "{}: {} inputs, {} accepted, {} panics, {} contained, {} slow, {:.0} s{}",
             target.name,
             counts.tried,
             counts.accepted,
             counts.panics,
+            counts.contained,
             counts.slow,
             begun.elapsed().as_secs_f64(),
             counts

@@ -9,6 +9,8 @@ use anyhow::{Context, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use metastable_data::contained;
+
 use crate::Target;
 use crate::mutate::mutated;
 
@@ -24,6 +26,8 @@ pub struct Counts {
     pub accepted: usize,
     /// Inputs at which the parser panicked, and where the first few are kept.
     pub panics: usize,
+    /// Inputs at which a parser that is not ours panicked, and the program went on.
+    pub contained: usize,
     /// Inputs that took longer than five seconds.
     pub slow: usize,
     /// Files of the finds.
@@ -58,13 +62,17 @@ pub fn run(target: &Target, n: usize, seed: u64, finds: Option<&Path>) -> Result
             fs::write(current, &input)?;
         }
         let begun = Instant::now();
+        let contained_before = contained::count();
         let ended = catch_unwind(AssertUnwindSafe(|| (target.run)(&input, folder.path())));
         counts.tried += 1;
         counts.accepted += usize::from(matches!(ended, Ok(true)));
         let is_slow = begun.elapsed() > SLOW;
         counts.slow += usize::from(is_slow);
         counts.panics += usize::from(ended.is_err());
-        if let (true, Some(finds)) = (is_slow || ended.is_err(), finds)
+        let is_contained = contained::count() > contained_before;
+        counts.contained += usize::from(is_contained);
+        let is_find = is_slow || ended.is_err() || is_contained;
+        if let (true, Some(finds)) = (is_find, finds)
             && counts.finds.len() < 20
         {
             let path = finds.join(format!("{}-{seed}-{index}", target.name));

@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 thread_local! {
     static IS_UNDER_WAY: Cell<bool> = const { Cell::new(false) };
@@ -16,6 +17,15 @@ pub fn is_under_way() -> bool {
     IS_UNDER_WAY.with(Cell::get)
 }
 
+/// Panics that this process has contained so far.
+static N_CONTAINED: AtomicUsize = AtomicUsize::new(0);
+
+/// How many panics this process has contained so far.
+#[must_use]
+pub fn count() -> usize {
+    N_CONTAINED.load(Ordering::Relaxed)
+}
+
 /// Runs a parser that is not ours, on this thread alone; what it would have changed when it panics is not used again.
 ///
 /// # Errors
@@ -25,6 +35,7 @@ pub fn run<T>(parse: impl FnOnce() -> T) -> Result<T, String> {
     let parsed = catch_unwind(AssertUnwindSafe(parse));
     IS_UNDER_WAY.with(|it| it.set(was));
     parsed.map_err(|panic| {
+        N_CONTAINED.fetch_add(1, Ordering::Relaxed);
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
         format!(
@@ -44,6 +55,7 @@ mod tests {
         assert_eq!(run(is_under_way), Ok(true));
         let error = run(|| -> u8 { panic!("index {} out of range", 7) }).unwrap_err();
         assert!(error.contains("index 7 out of range"), "{error}");
+        assert!(count() > 0);
         assert!(!is_under_way());
     }
 }

@@ -208,6 +208,40 @@ mod tests {
         assert!(Ink::Dark.is_dark([screen]) && !Ink::Bright.is_dark([scan]));
     }
 
+    /// A PNG whose header says how large it is, and that holds nothing.
+    fn empty_png(side: u32) -> Vec<u8> {
+        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+        let mut chunk = |kind: &[u8], content: &[u8]| {
+            bytes.extend((content.len() as u32).to_be_bytes());
+            let body = [kind, content].concat();
+            bytes.extend(&body);
+            bytes.extend(crc32fast::hash(&body).to_be_bytes());
+        };
+        let lengths = [side.to_be_bytes(), side.to_be_bytes()].concat();
+        // 16 bits, colour and transparency.
+        chunk(b"IHDR", &[&lengths[..], &[16, 6, 0, 0, 0]].concat());
+        chunk(b"IDAT", &[0x78, 0x9c, 0x03, 0, 0, 0, 0, 1]);
+        chunk(b"IEND", b"");
+        bytes
+    }
+
+    #[test]
+    fn pictures_that_are_all_size_are_refused_before_they_are_decoded() {
+        for (side, expected) in [
+            (8_000, "decompression bomb"),
+            (30_000, "more than the limit"),
+            (1_000_000, ""),
+        ] {
+            let bytes = empty_png(side);
+            for problem in [
+                decode_upright(&bytes).unwrap_err(),
+                decode_grey(&bytes).unwrap_err(),
+            ] {
+                assert!(problem.contains(expected), "{side}: {problem}");
+            }
+        }
+    }
+
     #[test]
     fn transparent_pixels_are_paper() {
         let mut rgba = image::RgbaImage::new(2, 1);

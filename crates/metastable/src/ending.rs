@@ -47,7 +47,7 @@ pub fn exit(program: impl FnOnce() -> Result<Ending>) -> ExitCode {
         Ok(Ending::Failed) => ExitCode::from(1),
         Ok(Ending::Interrupted) => ExitCode::from(130),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", words::told(&error));
             ExitCode::from(2)
         }
     }

@@ -16,6 +16,7 @@ use crate::run::log::MOST_LINES;
 use crate::run::numerics::Numerics;
 use crate::run::{Material, Run, RunConfig};
 use crate::study::{Exchange, Study, StudyLearner};
+use crate::words::told;
 
 /// One run of a study.
 pub(crate) struct Planned {
@@ -170,11 +171,13 @@ impl<'d> Shelf<'d> {
         if let Some((material, digest)) = self.materials.get(&key) {
             return Ok((Arc::clone(material), digest.clone()));
         }
-        let at_place = |error: anyhow::Error| place(study, &["data.split", "data.set"], &error);
+        // A broken image is no matter of the split.
+        let at_set = |error: anyhow::Error| place(study, &["data.set"], &error);
+        let at_split = |error: anyhow::Error| place(study, &["data.split", "data.set"], &error);
         let dataset = match self.datasets.get(&set) {
             Some(dataset) => Arc::clone(dataset),
             None => {
-                let dataset = dataset::load(data, glyphs, self.data_dir).map_err(at_place)?;
+                let dataset = dataset::load(data, glyphs, self.data_dir).map_err(at_set)?;
                 if let Some(receipt) = &dataset.receipt {
                     eprint!("{receipt}");
                 }
@@ -183,7 +186,7 @@ impl<'d> Shelf<'d> {
                 dataset
             }
         };
-        let material = Arc::new(Material::of(dataset, data, seeds).map_err(at_place)?);
+        let material = Arc::new(Material::of(dataset, data, seeds).map_err(at_split)?);
         let digest = material.split_digest()?;
         self.materials
             .insert(key, (Arc::clone(&material), digest.clone()));
@@ -268,5 +271,5 @@ fn check_pool(study: &Study, learner: &str, config: &RunConfig) -> Result<()> {
 }
 
 fn place(study: &Study, paths: &[&str], error: &anyhow::Error) -> anyhow::Error {
-    anyhow!("{}{error:#}", study.place(paths))
+    anyhow!("{}{}", study.place(paths), told(error))
 }

@@ -51,3 +51,43 @@ pub(crate) fn are_lost() -> bool {
     let flushed = io::stdout().flush();
     flushed.is_err() || IS_LOST.load(Ordering::Relaxed)
 }
+
+/// An error with its causes, each once: many errors say their cause in their own words, and are asked for it again.
+pub(crate) fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_was_told_is_not_told_again() {
+        #[derive(Debug)]
+        struct Outer(io::Error);
+        impl std::fmt::Display for Outer {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "cannot read a.png: {}", self.0)
+            }
+        }
+        impl std::error::Error for Outer {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+        let outer = Outer(io::Error::other("the disk is gone"));
+        let error = anyhow::Error::from(outer).context("while loading the data");
+        assert_eq!(
+            told(&error),
+            "while loading the data: cannot read a.png: the disk is gone"
+        );
+    }
+}

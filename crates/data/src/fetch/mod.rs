@@ -28,6 +28,7 @@ mod hub;
 mod manifest;
 mod options;
 mod parquet_images;
+mod parquet_pages;
 mod part;
 mod progress;
 mod rebuild;
@@ -42,6 +43,7 @@ pub use dataset::dataset_of;
 pub use error::FetchError;
 pub use manifest::{FileEntry, Manifest, WeightsEntry, WeightsManifest, manifest, names};
 pub use options::{HubSettings, Options, Source, Timing};
+pub use parquet_pages::check_dictionaries;
 pub use progress::{Event, Progress};
 pub use weights::{check_safetensors, weights_of};
 

@@ -8,6 +8,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 
 use super::FetchError;
+use super::parquet_pages::check_dictionaries;
 use crate::contained;
 
 /// A row of a parquet file.
@@ -36,6 +37,8 @@ pub(crate) fn for_each(
     let say = |error: parquet::errors::ParquetError| error.to_string();
     let reader = contained::run(|| SerializedFileReader::new(reader).map_err(say));
     let reader = reader.flatten().map_err(refuse)?;
+    let is_sound = contained::run(|| check_dictionaries(&reader));
+    is_sound.flatten().map_err(refuse)?;
     let rows = contained::run(|| reader.get_row_iter(None).map_err(say));
     let mut rows = rows.flatten().map_err(refuse)?;
     let (mut n_rows, mut n_images) = (0, 0);

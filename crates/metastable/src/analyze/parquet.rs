@@ -7,6 +7,7 @@ use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::Field;
 use anyhow::{Context, Result, anyhow, bail};
 use metastable_data::contained;
+use metastable_data::fetch::check_dictionaries;
 
 use super::sheet::Sheet;
 
@@ -20,6 +21,8 @@ pub(super) fn sheet(path: &Path) -> Result<Sheet> {
     let panicked = |message: String| anyhow!(message);
     let reader = contained::run(|| SerializedFileReader::new(opened)).map_err(panicked);
     let reader = reader.and_then(|it| Ok(it?)).with_context(reading)?;
+    let is_sound = contained::run(|| check_dictionaries(&reader));
+    is_sound.flatten().map_err(panicked).with_context(reading)?;
     let rows = contained::run(|| reader.get_row_iter(None)).map_err(panicked);
     let mut rows = rows.and_then(|it| Ok(it?)).with_context(reading)?;
     let mut sheet: Option<Sheet> = None;

@@ -3,6 +3,7 @@
 use super::folder::Entry;
 use crate::Ending;
 use crate::store::Stored;
+use crate::words::told;
 
 /// Names them on stderr, and remembers that there were any.
 #[derive(Debug, Default)]
@@ -18,7 +19,7 @@ impl LeftOut {
         match stored {
             Stored::Damaged(error) => {
                 self.is_damaged = true;
-                eprintln!("{}: {error:#}; it is left out", entry.label);
+                eprintln!("{}: {}; it is left out", entry.label, told(error));
             }
             _ => eprintln!("{} has not ended and is left out", entry.label),
         }

@@ -25,6 +25,7 @@ use crate::sealed::{is_whole, seal};
 use crate::signal::Stop;
 use crate::store::{Store, Stored, claim};
 use crate::study::RunSettings;
+use crate::words::told;
 
 /// Everything that the workers of a process share.
 pub(crate) struct Campaign<'a> {
@@ -248,7 +249,7 @@ impl Campaign<'_> {
             Err(error) if is_of_the_system(&error) => {
                 Err(error).with_context(|| format!("in run {}", run.label))
             }
-            Err(error) => self.failed(run, &format!("{error:#}")).map(Some),
+            Err(error) => self.failed(run, &told(&error)).map(Some),
         }
     }
 

@@ -2,6 +2,8 @@
 
 mod lake_runs;
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use metastable_algorithms::Evaluation;
 use metastable_analysis::{Interval, ScoreMatrix, spread::spread};
@@ -28,9 +30,11 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
         return lake_runs::evaluate(&stored, config, flags);
     }
     let dir = data_dir(flags.machine.data_dir.as_deref());
-    let material = Material::load(&config.data, &glyphs(&config), &dir, &config.seeds);
+    let dataset = crate::dataset::load(&config.data, &glyphs(&config), &dir)
+        .context("while loading the data")?;
+    let material = Material::of(Arc::new(dataset), &config.data, &config.seeds);
     let material = material.with_context(|| match &flags.data.split {
-        Some(_) => String::from("while loading the data"),
+        Some(rule) => format!("while splitting by --split {rule}"),
         None => format!(
             "while splitting by the rule of the run, `{}` (--split takes another)",
             config.data.split

@@ -177,6 +177,7 @@ impl Round<'_> {
             }
         }
         let claimer = Claimer::start(self.lease);
+        self.clear_claims(runs, materials, &claimer)?;
         let mut ending = Ending::Done;
         while !open.is_empty() {
             let n_before = open.len();
@@ -208,6 +209,27 @@ impl Round<'_> {
             }
         }
         Ok(ending)
+    }
+
+    /// Removes what a crash left between the end of a question and the end of its claims.
+    fn clear_claims(
+        &self,
+        runs: &[Asked<'_>],
+        materials: &Materials<'_>,
+        claimer: &Claimer,
+    ) -> Result<()> {
+        for question in self.questions(runs) {
+            let label = &runs[question.run].run.entry.label;
+            let claims = store::claims(self.folder.path(), label, question.family);
+            if claims.exists()
+                && self.is_answered(runs, materials, question)
+                && let Some(lease) = claimer.claim(&claims)?
+            {
+                remove_folder(&claims)?;
+                drop(lease);
+            }
+        }
+        Ok(())
     }
 
     /// Sees to the answers to one question; false if another process is at it.

@@ -12,6 +12,7 @@ use super::{Family, certificate, checkpoint};
 use crate::Ending;
 use crate::campaign::Finished;
 use crate::study::ProbeSettings;
+use crate::words::told;
 
 /// Runs that are certified of those that differ in their seeds alone, the first ones: a study of hundreds of short runs would
 /// spend a tenth of its time on certificates, to hear the same of each.
@@ -89,7 +90,7 @@ pub(crate) fn answers(
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    eprintln!("{label}: {error:#}; they are left out");
+                    eprintln!("{label}: {}; they are left out", told(&error));
                     ending = Ending::Failed;
                 }
             }

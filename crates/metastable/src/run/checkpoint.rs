@@ -38,6 +38,13 @@ pub(crate) fn write(
     .with_context(|| format!("while writing {}", path.display()))
 }
 
+/// Number of weights and running statistics that are no finite numbers.
+pub(super) fn n_non_finite(weights: &Weights<f32>) -> usize {
+    let parts = [&weights.theta, &weights.buffers];
+    let values = parts.iter().flat_map(|part| part.values());
+    values.filter(|value| !value.is_finite()).count()
+}
+
 /// A checkpoint whose configuration is read.
 #[derive(Clone)]
 pub(crate) struct Stored {
@@ -83,9 +90,7 @@ impl Stored {
 
     /// Number of weights and running statistics that are no finite numbers.
     pub(crate) fn n_non_finite(&self) -> usize {
-        let parts = [&self.weights.theta, &self.weights.buffers];
-        let values = parts.iter().flat_map(|part| part.values());
-        values.filter(|value| !value.is_finite()).count()
+        n_non_finite(&self.weights)
     }
 
     /// Says on stderr what a score of these weights has to be read with.

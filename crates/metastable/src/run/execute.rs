@@ -124,6 +124,10 @@ impl<'a> Run<'a> {
         self.config
     }
 
+    pub(super) fn label(&self) -> &str {
+        self.label
+    }
+
     pub(crate) fn network(&self) -> &dyn Network<f32> {
         &*self.network
     }

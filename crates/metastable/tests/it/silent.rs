@@ -314,3 +314,102 @@ fn a_closed_pipe_costs_no_file() {
         assert!(bench.path("out").join(name).is_file(), "{name}");
     }
 }
+
+/// What a process that was killed had claimed is known to `clean`, and to the next process, asked or answered.
+#[cfg(unix)]
+#[test]
+fn claims_that_nobody_holds_are_found() {
+    let bench = Bench::new(&[("seeds = 2", "seeds = 1")]);
+    let text = fs::read_to_string(bench.path("tiny.toml")).unwrap();
+    let probe = |tasks: usize| {
+        let table = format!("[probe]\nfamilies = [\"c\"]\ntasks = {tasks}\n");
+        fs::write(bench.path("tiny.toml"), text.clone() + &table).unwrap();
+    };
+    probe(100_000);
+    let mut child = bench.start(&["--out", "out"]);
+    let claims = bench.path("out/probes/maml-glyphs-3w1s-s0/sensitivity");
+    let begun = Instant::now();
+    while !claims.join("1.claim").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "no claim came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let clean = |more: &[&str]| {
+        let arguments = [&["clean", ".", "--store", "out.store"], more].concat();
+        stdout(&bench.run(&arguments))
+    };
+    assert!(!clean(&[]).contains("nobody holds"), "it is held");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let stale = fs::read(claims.join("1.claim")).unwrap();
+    let said = clean(&[]);
+    assert!(
+        said.contains("a claim on a question that nobody holds"),
+        "{said}"
+    );
+    clean(&["--remove"]);
+    assert!(!claims.exists());
+
+    // The next process asks what nobody asks any more, and clears what is answered.
+    probe(2);
+    fs::create_dir_all(&claims).unwrap();
+    fs::write(claims.join("1.claim"), &stale).unwrap();
+    bench.experiment(&["--out", "out"]);
+    assert!(!claims.exists());
+    fs::create_dir_all(&claims).unwrap();
+    fs::write(claims.join("1.claim"), &stale).unwrap();
+    bench.experiment(&["--out", "out"]);
+    assert!(!claims.exists());
+    assert!(clean(&[]).starts_with("0 things may go"));
+}
+
+/// Weights that are no numbers: their score is told with that beside it.
+#[test]
+fn weights_that_are_not_finite_are_said() {
+    let bench = Bench::new(&[("seeds = 2", "seeds = 1")]);
+    bench.experiment(&["--out", "out"]);
+    let good = bench.path("out/runs/protonet-glyphs-3w1s-s0/last.safetensors");
+    let bytes = fs::read(good).unwrap();
+    let n_header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + n_header]).unwrap();
+    let mut header = header;
+    let metadata = header["__metadata__"].as_object_mut().unwrap();
+    // As if another program had written it.
+    metadata.retain(|key, _| !key.contains("sha256") && !key.contains("digest"));
+    let header = header.to_string();
+    let mut other = (header.len() as u64).to_le_bytes().to_vec();
+    other.extend(header.bytes());
+    let mut data = bytes[8 + n_header..].to_vec();
+    data[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    other.extend(data);
+    fs::write(bench.path("other.safetensors"), other).unwrap();
+    let output = bench.run(&["evaluate", "other.safetensors"]);
+    let said = stderr(&output);
+    assert!(
+        said.contains("1 of its weights are not finite numbers"),
+        "{said}"
+    );
+    assert!(said.contains("no digest of its own"), "{said}");
+    let output = bench.run(&["evaluate", "other.safetensors", "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(said["n_non_finite_weights"], 1);
+}
+
+/// A broken image is named once, and no setting is blamed that has nothing to do with it.
+#[test]
+fn a_broken_image_is_not_a_matter_of_the_split() {
+    let bench = Bench::new(&[("seeds = 2", "seeds = 1")]);
+    bench.images("mine");
+    fs::write(bench.path("mine/class03/2.bmp"), "no image").unwrap();
+    let folder = ["--dataset", "folder:mine", "--split", "random:4,4,4"];
+    let output = bench.run(&[&["experiment", "tiny.toml", "--out", "out"], &folder[..]].concat());
+    ends(&output, 2, "class03/2.bmp");
+    let said = stderr(&output);
+    assert!(!said.contains("--split"), "{said}");
+    assert!(said.contains("--dataset folder:mine"), "{said}");
+    assert_eq!(said.matches("2.bmp").count(), 1, "{said}");
+    bench.experiment(&["--out", "made"]);
+    let weights = "made/runs/protonet-glyphs-3w1s-s0/best.safetensors";
+    let output = bench.run(&["evaluate", weights, "--dataset", "folder:mine"]);
+    ends(&output, 2, "class03/2.bmp");
+    assert!(!stderr(&output).contains("split"), "{}", stderr(&output));
+}
