@@ -28,7 +28,7 @@ use crate::cache::{self, Cache, CacheKey};
 use crate::dataset::{ClassImages, check_side};
 use crate::picture::{self, Ink, Ring};
 use crate::receipt::{Decoding, Header, Place, Receipt};
-use crate::{DataError, Dataset, digest, resize, split};
+use crate::{DataError, Dataset, digest, guard, resize, split};
 
 const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
 
@@ -354,6 +354,11 @@ fn read(file: &Path) -> Result<Vec<u8>, DataError> {
 }
 
 fn decode(name: &str, classes: &ClassFiles, side: usize, ink: Ink) -> Result<Dataset, DataError> {
+    let n_files = classes.values().map(Vec::len).sum();
+    // What the files hold in all is not known; their number alone may be too much.
+    guard::dataset(n_files, side, u64::MAX).map_err(|problem| {
+        DataError::malformed(Path::new(name), problem, "choose a smaller data.size")
+    })?;
     let mut images = Vec::with_capacity(classes.len());
     let mut rings = Vec::new();
     let mut n_colour = 0;

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::dataset::{ClassImages, check_side};
 use crate::picture::{Ink, Ring};
-use crate::{DataError, Dataset, digest, resize};
+use crate::{DataError, Dataset, digest, guard, resize};
 
 const NEXT_STEP: &str =
     "give a folder with files like train-images-idx3-ubyte[.gz] and train-labels-idx1-ubyte[.gz]";
@@ -87,7 +87,11 @@ pub fn load_pairs(
         }
         hasher.update(&images.bytes);
         hasher.update(&labels.bytes);
-        let mut resized = vec![0; n_images * side * side];
+        let n_bytes =
+            guard::dataset(n_images, side, images.bytes.len() as u64).map_err(|problem| {
+                DataError::malformed(images_path, problem, "choose a smaller data.size")
+            })?;
+        let mut resized = vec![0; n_bytes];
         let of_pair: Vec<Ring> = resized
             .par_chunks_exact_mut(side * side)
             .zip(images.data().par_chunks_exact(height * width))
@@ -206,6 +210,7 @@ impl File {
             .try_fold(1_usize, |product, dim| product.checked_mul(*dim))
             .filter(|product| *product < 1 << 32)
             .ok_or_else(|| refuse(format!("declares a size of {dims:?}, more than 4 GiB")))?;
+        guard::unpacked(declared as u64, packed.len() as u64).map_err(refuse)?;
         // One byte more than declared is enough to know that the size is wrong.
         reader
             .take(declared as u64 + 1)

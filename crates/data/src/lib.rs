@@ -53,6 +53,7 @@ pub mod omniglot;
 
 pub mod archive;
 pub mod cache;
+pub mod contained;
 pub mod picture;
 pub mod receipt;
 pub mod resize;
@@ -64,6 +65,7 @@ mod choice;
 mod digest;
 mod draw;
 mod error;
+mod guard;
 #[cfg(test)]
 mod test_data;
 

@@ -9,7 +9,7 @@ use image::{DynamicImage, GrayImage, ImageDecoder, ImageReader};
 use serde::{Deserialize, Serialize};
 
 use crate::receipt::Header;
-use crate::{DataError, choice};
+use crate::{DataError, choice, contained, guard};
 
 /// Which end of the grey scale is ink. What is dark is inverted on loading: in a [`crate::Dataset`] ink is bright.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,10 +95,12 @@ impl Ring {
 ///
 /// # Errors
 /// The decoder's message.
-pub(crate) fn header(bytes: &[u8]) -> Result<Header, image::ImageError> {
-    let mut decoder = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()?
-        .into_decoder()?;
+pub(crate) fn header(bytes: &[u8]) -> Result<Header, String> {
+    contained::run(|| read_header(bytes).map_err(|error| error.to_string())).flatten()
+}
+
+fn read_header(bytes: &[u8]) -> Result<Header, image::ImageError> {
+    let mut decoder = decoder(bytes)?;
     let (width, height) = decoder.dimensions();
     let colour = decoder.color_type();
     Ok(Header {
@@ -117,13 +119,24 @@ pub(crate) fn header(bytes: &[u8]) -> Result<Header, image::ImageError> {
 /// since scanned and drawn images mean paper by them; the orientation tag of EXIF is followed.
 ///
 /// # Errors
-/// The decoder's message.
-pub(crate) fn decode_upright(bytes: &[u8]) -> Result<(GrayImage, bool), image::ImageError> {
-    let mut decoder = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()?
-        .into_decoder()?;
-    let orientation = decoder.orientation()?;
-    let mut image = DynamicImage::from_decoder(decoder)?;
+/// The decoder's message, or what [`guard`] says.
+pub(crate) fn decode_upright(bytes: &[u8]) -> Result<(GrayImage, bool), String> {
+    contained::run(|| upright(bytes)).flatten()
+}
+
+/// A decoder within the bounds of [`guard`]; nothing but the header is read.
+fn decoder(bytes: &[u8]) -> Result<impl ImageDecoder + '_, image::ImageError> {
+    let mut reader = ImageReader::new(Cursor::new(bytes));
+    reader.limits(guard::limits());
+    reader.with_guessed_format()?.into_decoder()
+}
+
+fn upright(bytes: &[u8]) -> Result<(GrayImage, bool), String> {
+    let say = |error: image::ImageError| error.to_string();
+    let mut decoder = decoder(bytes).map_err(say)?;
+    let _seat = seat(&decoder, bytes)?;
+    let orientation = decoder.orientation().map_err(say)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(say)?;
     image.apply_orientation(orientation);
     let has_colour = image.color().has_color()
         && image.to_rgba8().pixels().any(|pixel| {
@@ -136,9 +149,22 @@ pub(crate) fn decode_upright(bytes: &[u8]) -> Result<(GrayImage, bool), image::I
 /// As [`decode_upright`], without a look at EXIF and colour: for archives that have neither.
 ///
 /// # Errors
-/// The decoder's message.
-pub(crate) fn decode_grey(bytes: &[u8]) -> Result<GrayImage, image::ImageError> {
-    Ok(grey(image::load_from_memory(bytes)?))
+/// The decoder's message, or what [`guard`] says.
+pub(crate) fn decode_grey(bytes: &[u8]) -> Result<GrayImage, String> {
+    let decode = || {
+        let say = |error: image::ImageError| error.to_string();
+        let decoder = decoder(bytes).map_err(say)?;
+        let _seat = seat(&decoder, bytes)?;
+        Ok(grey(DynamicImage::from_decoder(decoder).map_err(say)?))
+    };
+    contained::run(decode).flatten()
+}
+
+/// Room for a picture.
+fn seat(decoder: &impl ImageDecoder, bytes: &[u8]) -> Result<guard::Seat, String> {
+    let (width, height) = decoder.dimensions();
+    let n_pixels = u64::from(width) * u64::from(height);
+    guard::picture(decoder.total_bytes(), n_pixels, bytes.len() as u64)
 }
 
 fn grey(image: DynamicImage) -> GrayImage {
@@ -180,6 +206,40 @@ mod tests {
             "the majority decides"
         );
         assert!(Ink::Dark.is_dark([screen]) && !Ink::Bright.is_dark([scan]));
+    }
+
+    /// A PNG whose header says how large it is, and that holds nothing.
+    fn empty_png(side: u32) -> Vec<u8> {
+        let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
+        let mut chunk = |kind: &[u8], content: &[u8]| {
+            bytes.extend((content.len() as u32).to_be_bytes());
+            let body = [kind, content].concat();
+            bytes.extend(&body);
+            bytes.extend(crc32fast::hash(&body).to_be_bytes());
+        };
+        let lengths = [side.to_be_bytes(), side.to_be_bytes()].concat();
+        // 16 bits, colour and transparency.
+        chunk(b"IHDR", &[&lengths[..], &[16, 6, 0, 0, 0]].concat());
+        chunk(b"IDAT", &[0x78, 0x9c, 0x03, 0, 0, 0, 0, 1]);
+        chunk(b"IEND", b"");
+        bytes
+    }
+
+    #[test]
+    fn pictures_that_are_all_size_are_refused_before_they_are_decoded() {
+        for (side, expected) in [
+            (8_000, "decompression bomb"),
+            (30_000, "more than the limit"),
+            (1_000_000, ""),
+        ] {
+            let bytes = empty_png(side);
+            for problem in [
+                decode_upright(&bytes).unwrap_err(),
+                decode_grey(&bytes).unwrap_err(),
+            ] {
+                assert!(problem.contains(expected), "{side}: {problem}");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! `completions` and `man`: what a shell and a manual know of the command line, made from the command line itself.
 
-use std::io::{self, Write};
-
 use anyhow::Result;
 use clap::CommandFactory;
 
@@ -16,7 +14,7 @@ pub(crate) fn completions(flags: &flags::Completions) -> Result<Ending> {
         "metastable",
         &mut script,
     );
-    io::stdout().write_all(&script)?;
+    print!("{}", String::from_utf8(script)?);
     Ok(Ending::Done)
 }
 
@@ -33,6 +31,6 @@ pub(crate) fn man() -> Result<Ending> {
         manual.render_description_section(&mut page)?;
         manual.render_options_section(&mut page)?;
     }
-    io::stdout().write_all(&page)?;
+    print!("{}", String::from_utf8(page)?);
     Ok(Ending::Done)
 }

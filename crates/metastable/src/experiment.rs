@@ -13,7 +13,7 @@ use crate::campaign::{Campaign, Finished, Place, StudyFolder};
 use crate::dataset::data_dir;
 use crate::flags::{self, Launcher};
 use crate::launcher;
-use crate::plan::{Planned, plan};
+use crate::plan::{Limits, Planned, plan};
 use crate::preview::preview;
 use crate::probe::Round;
 use crate::progress::Progress;
@@ -38,9 +38,11 @@ pub(crate) fn experiment(flags: &flags::Experiment) -> Result<Ending> {
     };
     let task = Task {
         out: &out,
+        input: Some(Path::new(&flags.study)),
         store: flags.store.as_deref(),
         machine: &flags.machine,
         max_runs: flags.max_runs,
+        over_budget: flags.over_budget,
         plan: flags.plan,
         slurm,
     };
@@ -59,6 +61,8 @@ fn resume(task: &Task<'_>) -> Result<Ending> {
     }
     let study = Study::load(&folder.study().to_string_lossy(), &[], &[])?;
     let task = Task {
+        // What is gone on with is the folder's own.
+        input: None,
         store: folder.other_store(&index),
         ..*task
     };
@@ -68,9 +72,13 @@ fn resume(task: &Task<'_>) -> Result<Ending> {
 /// What a command says besides the study.
 pub(crate) struct Task<'f> {
     pub(crate) out: &'f Path,
+    /// The file that the study was read from, unless it is built in or the folder's own.
+    pub(crate) input: Option<&'f Path>,
     pub(crate) store: Option<&'f Path>,
     pub(crate) machine: &'f flags::Machine,
     pub(crate) max_runs: usize,
+    /// Whether to run it whatever it is estimated to take.
+    pub(crate) over_budget: bool,
     /// Say what it would take, and run nothing.
     pub(crate) plan: bool,
     /// How to submit it to a cluster; absent to run it here.
@@ -81,16 +89,22 @@ pub(crate) struct Task<'f> {
 pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
     let Task {
         out,
+        input,
         store,
         machine,
         max_runs,
+        over_budget,
         plan: is_preview,
         slurm,
     } = *task;
     let compute = Compute::new(machine.device.as_deref(), machine.backend.map(Into::into))?;
     crate::reexec_for(compute.backend)?;
     let data_dir = data_dir(machine.data_dir.as_deref());
-    let runs = plan(study, &data_dir, &compute, max_runs)?;
+    let limits = Limits {
+        max_runs,
+        over_budget,
+    };
+    let runs = plan(study, &data_dir, &compute, limits)?;
     crate::probe::check(study, &runs, &data_dir)?;
     let shares = Shares::new(machine.jobs, machine.threads, runs.len())?;
 
@@ -100,6 +114,11 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         preview(&runs, study.probe.as_ref(), &place, shares)?;
         return Ok(Ending::Done);
     }
+    let text = study.to_toml()?;
+    if let Some(input) = input {
+        folder.refuse_input(input, &text)?;
+    }
+    folder.refuse_strangers()?;
     if let Some(slurm) = slurm {
         let checked = launcher::Checked {
             study,
@@ -115,7 +134,6 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
     let lease = Duration::from_secs(study.run.lease_seconds.into());
     let shop = Store::open(&place, lease)?;
     say_what_changed(&folder, &runs);
-    let text = study.to_toml()?;
     let index = folder.index(study, &text, store, &runs)?;
     folder.write(&index, &text)?;
     folder.write_receipts(&runs)?;
@@ -160,7 +178,7 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
             "{} was changed by another process meanwhile; the runs are in the store, and no report is written",
             folder.study().display()
         );
-        return Ok(Ending::Done);
+        return Ok(Ending::Failed);
     }
     let index = folder.read()?;
     let finished = folder.finished(&index, |_, _| {})?;
@@ -227,6 +245,24 @@ pub(crate) fn report(
         finished.len(),
         failed.len()
     );
+    let is_told = |label: &str| {
+        finished.iter().any(|run| run.entry.label == label)
+            || failed.iter().any(|(name, _)| name == label)
+    };
+    let lost: Vec<&str> = index
+        .runs
+        .iter()
+        .map(|run| run.label.as_str())
+        .filter(|label| !is_told(label))
+        .collect();
+    if !lost.is_empty() {
+        eprintln!(
+            "no longer whole in the store, and not in the report: {}; the same command makes them again:\n  {}",
+            lost.join(", "),
+            command_line()
+        );
+        return Ok(Ending::Failed);
+    }
     if failed.is_empty() {
         Ok(reported)
     } else {

@@ -166,6 +166,9 @@ pub(crate) struct Experiment {
     /// Refuse a study of more runs
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub(crate) max_runs: usize,
+    /// Run a study whose work or memory is estimated to be beyond all reason
+    #[arg(long)]
+    pub(crate) over_budget: bool,
     /// Resume with the stored settings
     #[arg(long, conflicts_with_all = ["set", "seeds", "dataset", "split", "store", "plan", "launcher"])]
     pub(crate) resume: bool,
@@ -272,6 +275,9 @@ pub(crate) struct Train {
     /// Folder of the runs themselves, which studies share [default: .store beside the folder of the results]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
+    /// Run a study whose work or memory is estimated to be beyond all reason
+    #[arg(long)]
+    pub(crate) over_budget: bool,
     #[command(flatten)]
     pub(crate) machine: Machine,
 }

@@ -9,7 +9,12 @@
     reason = "a program talks: results on stdout, everything else on stderr"
 )]
 
+// First: its macros take the place of the standard ones below.
+#[macro_use]
+mod words;
+
 mod analyze;
+mod budget;
 mod campaign;
 mod clean;
 mod command;
@@ -23,8 +28,11 @@ mod fetch;
 mod figures;
 mod files;
 mod flags;
+#[doc(hidden)]
+pub mod inputs;
 mod launcher;
 mod list;
+mod mark;
 mod plan;
 mod preview;
 mod probe;

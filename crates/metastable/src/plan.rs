@@ -9,12 +9,14 @@ use metastable_algorithms::{Head, LEARNERS};
 use metastable_data::{Dataset, MetaSplit, Seeds};
 use serde_json::Value;
 
+use crate::budget::Budget;
 use crate::dataset::{self, check_ink};
 use crate::run::config::Compute;
 use crate::run::log::MOST_LINES;
 use crate::run::numerics::Numerics;
 use crate::run::{Material, Run, RunConfig};
 use crate::study::{Exchange, Study, StudyLearner};
+use crate::words::told;
 
 /// One run of a study.
 pub(crate) struct Planned {
@@ -36,25 +38,41 @@ pub(crate) struct Planned {
     pub(crate) material: Arc<Material>,
 }
 
-/// The runs in the order of setting, point, learner, then seed; refused if there are more than `max_runs`.
+/// How much a study may ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Most runs.
+    pub(crate) max_runs: usize,
+    /// Whether more work and memory is allowed than [`crate::budget`] does.
+    pub(crate) over_budget: bool,
+}
+
+/// The runs in the order of setting, point, learner, then seed; refused beyond the limits.
 pub(crate) fn plan(
     study: &Study,
     data_dir: &Path,
     compute: &Compute,
-    max_runs: usize,
+    Limits {
+        max_runs,
+        over_budget,
+    }: Limits,
 ) -> Result<Vec<Planned>> {
-    let variants = study.variants()?;
+    let n_variants = study.n_variants()?;
     let n_bundles = study.bundles(0).len();
-    let n_runs = variants.len() * study.learners.len() * n_bundles;
-    if n_runs > max_runs {
+    let n_runs = n_variants
+        .saturating_mul(study.learners.len() as u128)
+        .saturating_mul(n_bundles as u128);
+    if n_runs > max_runs as u128 {
         bail!(
             "{}the study has {n_runs} runs ({} settings and points x {} learners x {} seeds), and --max-runs is {max_runs}: make it smaller, or allow it with --max-runs {n_runs}",
             study.place(&["factors", "design", "streams", "settings", "seeds"]),
-            variants.len(),
+            n_variants,
             study.learners.len(),
             n_bundles
         );
     }
+    let mut budget = Budget::new(over_budget);
+    let variants = study.variants()?;
     let mut shelf = Shelf::new(data_dir);
     let numerics = Numerics::here();
     let mut runs = Vec::new();
@@ -102,6 +120,7 @@ pub(crate) fn plan(
                     compute: compute.clone(),
                     numerics: numerics.clone(),
                 };
+                budget.add(name, &config)?;
                 check(study, name, &config, &material)?;
                 let tail: Vec<&str> = point.iter().map(String::as_str).collect();
                 let tail = [tail, vec![bundle.label.as_str()]].concat().join("-");
@@ -165,11 +184,13 @@ impl<'d> Shelf<'d> {
         if let Some((material, digest)) = self.materials.get(&key) {
             return Ok((Arc::clone(material), digest.clone()));
         }
-        let at_place = |error: anyhow::Error| place(study, &["data.split", "data.set"], &error);
+        // A broken image is no matter of the split.
+        let at_set = |error: anyhow::Error| place(study, &["data.set"], &error);
+        let at_split = |error: anyhow::Error| place(study, &["data.split", "data.set"], &error);
         let dataset = match self.datasets.get(&set) {
             Some(dataset) => Arc::clone(dataset),
             None => {
-                let dataset = dataset::load(data, glyphs, self.data_dir).map_err(at_place)?;
+                let dataset = dataset::load(data, glyphs, self.data_dir).map_err(at_set)?;
                 if let Some(receipt) = &dataset.receipt {
                     eprint!("{receipt}");
                 }
@@ -178,7 +199,7 @@ impl<'d> Shelf<'d> {
                 dataset
             }
         };
-        let material = Arc::new(Material::of(dataset, data, seeds).map_err(at_place)?);
+        let material = Arc::new(Material::of(dataset, data, seeds).map_err(at_split)?);
         let digest = material.split_digest()?;
         self.materials
             .insert(key, (Arc::clone(&material), digest.clone()));
@@ -264,5 +285,5 @@ fn check_pool(study: &Study, learner: &str, config: &RunConfig) -> Result<()> {
 }
 
 fn place(study: &Study, paths: &[&str], error: &anyhow::Error) -> anyhow::Error {
-    anyhow!("{}{error:#}", study.place(paths))
+    anyhow!("{}{}", study.place(paths), told(error))
 }

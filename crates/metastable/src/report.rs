@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use metastable_analysis::{Certainty, Finding, Options, Probe, Study as Tables, analyze, report};
+use metastable_analysis::{Certainty, Finding, Options, Study as Tables, analyze, report};
 use metastable_models::Backend;
 use rayon::prelude::*;
 
@@ -35,10 +35,7 @@ pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
     }
     let reference = flags.reference.as_deref();
     let ending = write(&folder, &index, &finished, reference, flags.figures)?;
-    Ok(match left_out.ending() {
-        Ending::Done => ending,
-        failed => failed,
-    })
+    Ok(left_out.ending().or(ending))
 }
 
 /// The learner whose first run says how hard tasks are: one that compares embeddings and does not adapt, by cosine if
@@ -93,6 +90,7 @@ pub(crate) fn write(
     // Then one after the other, so that of several errors it is always the first that is told.
     let reports = reports.into_iter().collect::<Result<Vec<_>>>()?;
     let factors = factor_table(index, &runs, &reports, &options)?;
+    let (probes, read) = probe::answers(out, index.probe.as_ref(), &runs)?;
     let tables = Tables {
         name: index.study.clone(),
         command: replication(out, &runs),
@@ -103,18 +101,13 @@ pub(crate) fn write(
             Vec::new()
         },
         factors,
-        probes: runs.iter().filter_map(|run| answers(out, run)).collect(),
+        probes,
         replacements: replacements(&runs, &others)?,
     };
-    publish(&tables, out, &options, figures)
+    Ok(read.or(publish(&tables, out, &options, figures)?))
 }
 
-/// What the run's weights answered to `probe`.
-fn answers(out: &Path, run: &Finished) -> Option<Probe> {
-    probe::store::answers(out, &run.entry.label, &probe::checkpoint(run))
-}
-
-/// Analyzes tables, prints the card, and writes the report, the figures as files too if asked for. Where a certificate is
+/// Analyzes tables, writes the report, the figures as files too if asked for, and then prints the card. Where a certificate is
 /// refuted, it says so and has failed.
 pub(crate) fn publish(
     tables: &Tables,

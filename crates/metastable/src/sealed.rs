@@ -1,6 +1,6 @@
-//! A JSON file that holds the checksum of itself: any changed byte of it is an error.
+//! JSON files that hold the checksum of themselves: any changed byte of one is an error.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -45,9 +45,50 @@ impl<T: Serialize + DeserializeOwned> Sealed<T> {
     }
 }
 
+/// How a sealed text begins; then the checksum in hexadecimal digits, and the rest.
+const BEGIN: &str = "{\"sha256\":\"";
+const DIGITS: usize = 64;
+
+/// A JSON object with the checksum of its own text as first field. For values that need not be written alike when they are
+/// written again: the seal is that of the bytes.
+pub(crate) fn seal(object: &str) -> Result<String> {
+    let Some(rest) = object.strip_prefix('{') else {
+        bail!("only an object can be sealed");
+    };
+    let rest = format!("\",{rest}");
+    let sum = sha256(rest.as_bytes());
+    Ok(format!("{BEGIN}{sum}{rest}"))
+}
+
+/// Whether a text has its own checksum, to the last bit.
+pub(crate) fn is_whole(text: &str) -> bool {
+    let Some(after) = text.strip_prefix(BEGIN) else {
+        return false;
+    };
+    let parts = after.split_at_checked(DIGITS);
+    parts.is_some_and(|(sum, rest)| sum == sha256(rest.as_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn any_change_of_a_sealed_text_is_noticed() {
+        let text = seal("{\"a\":1e-3,\"b\":[null]}\n").unwrap();
+        assert!(is_whole(&text));
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["a"], 0.001);
+        for at in 0..text.len() {
+            for bit in 0..8 {
+                let mut flipped = text.clone().into_bytes();
+                flipped[at] ^= 1 << bit;
+                let noticed = String::from_utf8(flipped).is_ok_and(|text| is_whole(&text));
+                assert!(!noticed, "byte {at}, bit {bit}");
+            }
+            assert!(!is_whole(&text[..at]), "{at} bytes");
+        }
+    }
 
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Note {

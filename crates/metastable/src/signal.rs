@@ -1,24 +1,61 @@
 //! Ctrl-C: the first asks every run to stop after its present step, the second ends the process at once. A batch system says
 //! the same with SIGTERM, perhaps several times, before it kills.
+//!
+//! Nothing but a step, and the writing of the state after it, is worth waiting for: files are whole or absent at any time. So
+//! a process that is in no step a second after the first Ctrl-C ends by itself, wherever it is: in a test of a million episodes,
+//! in a question to a learner, in a report.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::shell::command_line;
+
+/// How long a process that was asked to stop may go on without a step.
+const GRACE: Duration = Duration::from_millis(700);
+
+/// Pause between two looks at whether it is in one.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// Set when the user, or an error of the system, asked to stop.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Stop(Arc<AtomicBool>);
+pub(crate) struct Stop(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    is_asked: AtomicBool,
+    /// What is under way that is worth waiting for.
+    n_steps: AtomicUsize,
+}
+
+/// Something that is worth waiting for, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Step<'s>(&'s State);
+
+impl Drop for Step<'_> {
+    fn drop(&mut self) {
+        self.0.n_steps.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 impl Stop {
     /// Whether to stop after the present step.
     pub(crate) fn asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_asked.load(Ordering::SeqCst)
     }
 
     /// Asks to stop as the user would.
     pub(crate) fn ask(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_asked.store(true, Ordering::SeqCst);
+    }
+
+    /// Begins something that is worth waiting for.
+    pub(crate) fn step(&self) -> Step<'_> {
+        self.0.n_steps.fetch_add(1, Ordering::SeqCst);
+        Step(&self.0)
     }
 
     /// Listens to Ctrl-C (and SIGTERM, SIGHUP where they exist).
@@ -44,9 +81,32 @@ impl Stop {
 
     fn handle(react: impl Fn(bool) + Send + 'static) -> Result<Self> {
         let stop = Self::default();
-        let flag = Arc::clone(&stop.0);
-        ctrlc::set_handler(move || react(!flag.swap(true, Ordering::Relaxed)))
-            .context("while installing the Ctrl-C handler")?;
+        let state = Arc::clone(&stop.0);
+        ctrlc::set_handler(move || {
+            let is_first = !state.is_asked.swap(true, Ordering::SeqCst);
+            react(is_first);
+            if is_first {
+                let state = Arc::clone(&state);
+                thread::spawn(move || end_between_steps(&state));
+            }
+        })
+        .context("while installing the Ctrl-C handler")?;
         Ok(stop)
     }
+}
+
+/// Ends the process once it has been in no step for the grace; usually it ends by itself before.
+fn end_between_steps(state: &State) {
+    let mut since = Instant::now();
+    while since.elapsed() < GRACE {
+        thread::sleep(PAUSE);
+        if state.n_steps.load(Ordering::SeqCst) > 0 {
+            since = Instant::now();
+        }
+    }
+    eprintln!(
+        "stopped; the same command goes on where it stopped:\n  {}",
+        command_line()
+    );
+    std::process::exit(130);
 }

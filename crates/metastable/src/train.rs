@@ -1,11 +1,13 @@
 //! `train`: one learner of a study, with one seed.
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 
 use crate::Ending;
 use crate::experiment::{Task, default_out, run_study};
 use crate::flags;
-use crate::study::Study;
+use crate::study::{Study, bounds};
 
 /// Runs the command.
 pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
@@ -31,6 +33,7 @@ pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
     study.design = Default::default();
     study.probe = None;
     study.head.seeds = 1;
+    bounds::SEED.check("--seed", flags.seed)?;
     study.head.first_seed = flags.seed;
     study.head.name = format!("train-{}", flags.learner);
     let out = match &flags.out {
@@ -39,9 +42,11 @@ pub(crate) fn train(flags: &flags::Train) -> Result<Ending> {
     };
     let task = Task {
         out: &out,
+        input: Some(Path::new(&flags.study)),
         store: flags.store.as_deref(),
         machine: &flags.machine,
         max_runs: 1,
+        over_budget: flags.over_budget,
         plan: false,
         slurm: None,
     };

@@ -44,6 +44,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "metastable-fuzz",
+        &["metastable", "metastable-data", "metastable-models"],
+    ),
+    (
         "acceptance",
         &[
             "metastable-algorithms",

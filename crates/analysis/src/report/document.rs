@@ -109,10 +109,7 @@ impl Csv {
                 self.text.push(',');
             }
             match cell {
-                Cell::Text(text) if text.contains([',', '"', '\n', '\r']) => {
-                    self.text += &format!("\"{}\"", text.replace('"', "\"\""));
-                }
-                Cell::Text(text) => self.text += text,
+                Cell::Text(text) => self.text += &quoted(text),
                 Cell::Number(value) if value.is_finite() => self.text += &plain(*value),
                 Cell::Number(_) => {}
                 Cell::Count(count) => self.text += &count.to_string(),
@@ -131,6 +128,26 @@ impl Csv {
     pub(crate) fn n_rows(&self) -> usize {
         self.n_rows
     }
+}
+
+/// A text as a cell: control characters spelled out, since a terminal obeys them; a sign of a formula behind an apostrophe,
+/// since a spreadsheet computes it; quoted where the separators ask for it.
+fn quoted(text: &str) -> String {
+    let mut cell = String::new();
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        cell.push('\'');
+    }
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => cell.push(c),
+            c if c.is_control() => cell.extend(c.escape_unicode()),
+            c => cell.push(c),
+        }
+    }
+    if cell.contains([',', '"', '\n', '\r']) {
+        cell = format!("\"{}\"", cell.replace('"', "\"\""));
+    }
+    cell
 }
 
 /// A number with six digits that matter, without trailing zeros; an exponent only where it saves room.
@@ -221,6 +238,18 @@ pub(crate) fn list<S: AsRef<str>>(items: &[S]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_in_a_csv_is_neither_obeyed_nor_computed() {
+        let mut csv = Csv::new("name,value");
+        for name in ["\u{1b}[31mred", "=1+1", "+a", "-a", "@a", "a=b", "=a,b"] {
+            csv.row(&[Cell::Text(name), Cell::Number(-1.0)]);
+        }
+        assert_eq!(
+            csv.text(),
+            "name,value\n\\u{1b}[31mred,-1\n'=1+1,-1\n'+a,-1\n'-a,-1\n'@a,-1\na=b,-1\n\"'=a,b\",-1\n"
+        );
+    }
 
     #[test]
     fn csv_quotes_and_leaves_missing_values_empty() {

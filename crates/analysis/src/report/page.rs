@@ -7,6 +7,11 @@ use super::svg::text::escape;
 
 const STYLE: &str = include_str!("style.css");
 
+/// What a browser may do with the page: draw it. It runs nothing, loads nothing and sends nothing, whatever a name in it says;
+/// the style is the page's own, and the data of figures are links that it holds itself.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
 /// Rows of data that a figure also shows on the page itself.
 const MOST_SHOWN: usize = 40;
 
@@ -16,6 +21,7 @@ pub(crate) fn render(document: &Document) -> String {
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\"/>\n\
          <meta name=\"color-scheme\" content=\"light dark\"/>\n\
          <title>{title}: stability report</title>\n<style>\n{PALETTE}{STYLE}{MARKS}</style>\n</head>\n<body>\n\
          <header>\n<p class=\"kicker\">Stability report</p>\n<h1>{title}</h1>\n"

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::FetchError;
 use crate::archive::{self, Limits};
-use crate::digest;
+use crate::{contained, digest};
 
 /// Largest side of an image that is looked at: a PNG header may promise any size.
 const MAX_SIDE: u32 = 4096;
@@ -41,6 +41,10 @@ impl Packed {
     /// # Errors
     /// A sentence on what is wrong: not a PNG, damaged, or larger than 4096 pixels a side.
     pub fn from_png(bytes: &[u8]) -> Result<Self, String> {
+        contained::run(|| Self::decode(bytes)).flatten()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, String> {
         let mut decoder = png::Decoder::new(Cursor::new(bytes));
         decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
         let mut reader = decoder.read_info().map_err(|error| error.to_string())?;

@@ -28,6 +28,7 @@ mod hub;
 mod manifest;
 mod options;
 mod parquet_images;
+mod parquet_pages;
 mod part;
 mod progress;
 mod rebuild;
@@ -42,8 +43,20 @@ pub use dataset::dataset_of;
 pub use error::FetchError;
 pub use manifest::{FileEntry, Manifest, WeightsEntry, WeightsManifest, manifest, names};
 pub use options::{HubSettings, Options, Source, Timing};
+pub use parquet_pages::check_dictionaries;
 pub use progress::{Event, Progress};
 pub use weights::{check_safetensors, weights_of};
+
+/// Reads the images of a parquet file, and keeps none: for the fuzz targets.
+///
+/// # Errors
+/// Those of the parser.
+#[doc(hidden)]
+pub fn read_parquet(path: &std::path::Path) -> Result<usize, FetchError> {
+    parquet_images::for_each(path, "file", |example| {
+        let _ = content::Packed::from_png(example.image);
+    })
+}
 
 /// Brings the data set `name` of the registry ([`names`]) to `options.data_dir/name`.
 ///

@@ -8,6 +8,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 
 use super::FetchError;
+use super::parquet_pages::check_dictionaries;
+use crate::contained;
 
 /// A row of a parquet file.
 pub(crate) struct Example<'a> {
@@ -31,12 +33,16 @@ pub(crate) fn for_each(
         problem,
     };
     let reader = File::open(path).map_err(FetchError::io("open", path))?;
-    let reader = SerializedFileReader::new(reader).map_err(|error| refuse(error.to_string()))?;
-    let rows = reader
-        .get_row_iter(None)
-        .map_err(|error| refuse(error.to_string()))?;
+    // The library panics on some damaged files, in its header as in its rows.
+    let say = |error: parquet::errors::ParquetError| error.to_string();
+    let reader = contained::run(|| SerializedFileReader::new(reader).map_err(say));
+    let reader = reader.flatten().map_err(refuse)?;
+    let is_sound = contained::run(|| check_dictionaries(&reader));
+    is_sound.flatten().map_err(refuse)?;
+    let rows = contained::run(|| reader.get_row_iter(None).map_err(say));
+    let mut rows = rows.flatten().map_err(refuse)?;
     let (mut n_rows, mut n_images) = (0, 0);
-    for row in rows {
+    while let Some(row) = contained::run(|| rows.next()).map_err(refuse)? {
         let row = row.map_err(|error| refuse(error.to_string()))?;
         n_rows += 1;
         if let Some(image) = image_of(&row) {

@@ -146,3 +146,37 @@ fn real_sets_have_their_published_counts() {
     let counts: Vec<_> = digits.classes.iter().map(|class| class.n_images).collect();
     assert_eq!(counts, [205, 206, 206, 206, 207, 207, 207, 206, 208, 204]);
 }
+
+/// Bombs are refused by what they declare, before anything of that size is allocated.
+#[test]
+fn bombs_are_refused_before_they_are_unpacked() {
+    let header = |n: u32, height: u32, width: u32| {
+        let mut bytes = vec![0, 0, 8, 3];
+        for length in [n, height, width] {
+            bytes.extend(length.to_be_bytes());
+        }
+        bytes
+    };
+    let labels = |n: u32| {
+        let mut bytes = vec![0, 0, 8, 1];
+        bytes.extend(n.to_be_bytes());
+        bytes.extend(vec![0; n as usize]);
+        bytes
+    };
+    let refused = |images: &[u8], labels: &[u8], side: usize, expected: &str| {
+        let dir = folder(&[
+            ("a-images-idx3-ubyte", images),
+            ("a-labels-idx1-ubyte", labels),
+        ]);
+        let message = load(dir.path(), side, Ink::Auto).unwrap_err().to_string();
+        assert!(message.contains("a-images-idx3-ubyte"), "{message}");
+        assert!(message.contains(expected), "{message}");
+    };
+    // Four billion bytes out of forty.
+    let bomb = gz(&header(60_000, 250, 250));
+    refused(&bomb, &labels(60_000), 28, "decompression bomb");
+    // Images of one pixel made 512x512: 26 GB out of 100 kB.
+    let mut small = header(100_000, 1, 1);
+    small.extend(vec![7; 100_000]);
+    refused(&small, &labels(100_000), 512, "26214400000 bytes");
+}

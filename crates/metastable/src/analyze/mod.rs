@@ -29,6 +29,15 @@ use crate::flags;
 use crate::report::publish;
 use crate::shell::command_line;
 
+/// Reads a table with no flag, and analyzes and writes nothing.
+pub(crate) fn read_only(file: &Path) -> Result<()> {
+    let table = table::read(file, &table::Columns::default())?;
+    let mut runs = scores::Runs::of(&table)?;
+    scores::scaled(&table, &mut runs.reads);
+    let _ = receipt::receipt(&table, &runs);
+    scores::study(&table, runs, &Options::default()).map(drop)
+}
+
 /// Runs the command.
 pub(crate) fn command(flags: &flags::Analyze) -> Result<Ending> {
     let columns = table::Columns {

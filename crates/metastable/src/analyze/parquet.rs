@@ -5,7 +5,9 @@ use std::path::Path;
 
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 use ::parquet::record::Field;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use metastable_data::contained;
+use metastable_data::fetch::check_dictionaries;
 
 use super::sheet::Sheet;
 
@@ -15,9 +17,20 @@ pub(super) fn sheet(path: &Path) -> Result<Sheet> {
     let reading =
         || format!("while reading {file} as Parquet; only snappy and no compression are known");
     let opened = File::open(path).with_context(reading)?;
-    let reader = SerializedFileReader::new(opened).with_context(reading)?;
+    // The library panics on some damaged files, in its header as in its rows.
+    let panicked = |message: String| anyhow!(message);
+    let reader = contained::run(|| SerializedFileReader::new(opened)).map_err(panicked);
+    let reader = reader.and_then(|it| Ok(it?)).with_context(reading)?;
+    let is_sound = contained::run(|| check_dictionaries(&reader));
+    is_sound.flatten().map_err(panicked).with_context(reading)?;
+    let rows = contained::run(|| reader.get_row_iter(None)).map_err(panicked);
+    let mut rows = rows.and_then(|it| Ok(it?)).with_context(reading)?;
     let mut sheet: Option<Sheet> = None;
-    for (at, row) in reader.get_row_iter(None).with_context(reading)?.enumerate() {
+    for at in 0.. {
+        let row = contained::run(|| rows.next()).map_err(panicked);
+        let Some(row) = row.with_context(reading)? else {
+            break;
+        };
         let row = row.with_context(reading)?;
         let sheet = sheet.get_or_insert_with(|| {
             let header = row

@@ -79,8 +79,9 @@ fn holder(folder: &Path, source: &str) -> Result<Option<String>> {
         let other = text.trim_end();
         return Ok((other != source).then(|| format!("the report of {other}")));
     }
-    let has_report = ["report.html", "report.md", "report.json"]
+    let outputs = ["report.html", "report.md", "report.json", "figures"];
+    let there = outputs
         .iter()
-        .any(|name| folder.join(name).exists());
-    Ok(has_report.then(|| String::from("another report")))
+        .find(|name| fs::symlink_metadata(folder.join(name)).is_ok());
+    Ok(there.map(|name| format!("{name} of something else")))
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! runs/quick/
+//!   .metastable  that the folder is this program's
 //!   study.toml   the study as it was run
 //!   runs.json    its runs: label, learner, seed, identity
 //!   runs/LABEL   the run of that name: a link into the store
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::files::{make_folder, read_text, remove_if_there, sha256, write_whole};
+use crate::mark;
 use crate::plan::Planned;
 use crate::run::{Record, RunConfig, RunFolder};
 use crate::sealed::Sealed;
@@ -28,6 +30,22 @@ use crate::study::{ProbeSettings, Study};
 
 /// The store beside a study's folder: the studies of one folder share it.
 const BESIDE: &str = "../.store";
+
+/// What this program writes into the folder of a study.
+const OUTPUTS: [&str; 12] = [
+    "study.toml",
+    "runs.json",
+    "runs",
+    "probes",
+    "data.txt",
+    "tensorboard",
+    "slurm",
+    "figures",
+    "export",
+    "report.html",
+    "report.md",
+    "report.json",
+];
 
 /// What `runs.json` says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -147,8 +165,42 @@ impl StudyFolder {
         })
     }
 
+    /// That nothing would be replaced but what this program wrote: the folder has its mark, or the list of runs of a
+    /// version that put none, or no file of a name that is written.
+    pub(crate) fn refuse_strangers(&self) -> Result<()> {
+        let is_older = || {
+            let bytes = fs::read(self.out.join("runs.json")).unwrap_or_default();
+            let json = serde_json::from_slice::<Value>(&bytes).unwrap_or_default();
+            ["study_sha256", "sha256"]
+                .iter()
+                .all(|key| json[key].is_string())
+        };
+        if is_older() {
+            return Ok(());
+        }
+        mark::refuse_strangers(&self.out, &OUTPUTS)
+    }
+
+    /// That the study's own file is not replaced by another text.
+    pub(crate) fn refuse_input(&self, input: &Path, text: &str) -> Result<()> {
+        let output = self.study();
+        let is_same = match (input.canonicalize(), output.canonicalize()) {
+            (Ok(input), Ok(output)) => input == output,
+            _ => false,
+        };
+        ensure!(
+            !is_same || fs::read(&output).is_ok_and(|bytes| bytes == text.as_bytes()),
+            "{} would be replaced by the results of itself; choose another folder with --out",
+            output.display()
+        );
+        Ok(())
+    }
+
     /// Writes what the study is: its file, and the list of its runs.
     pub(crate) fn write(&self, index: &Index, text: &str) -> Result<()> {
+        self.refuse_strangers()?;
+        make_folder(&self.out)?;
+        mark::put(&self.out)?;
         make_folder(&self.out.join("runs"))?;
         if let Some(store) = self.other_store(index) {
             studies::note(store, &self.out)?;
@@ -182,6 +234,7 @@ impl StudyFolder {
                 self.out.display()
             )
         })?;
+        mark::check(&self.out)?;
         let index = Sealed::<Index>::open(&bytes).with_context(|| {
             format!(
                 "{} is damaged; the command that runs the study writes it again",

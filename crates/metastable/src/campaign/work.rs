@@ -21,9 +21,11 @@ use crate::plan::Planned;
 use crate::progress::{Progress, clock};
 use crate::run::{Ended, Record, Run, RunFolder, Workshop};
 use crate::schedule::Shares;
+use crate::sealed::{is_whole, seal};
 use crate::signal::Stop;
 use crate::store::{Store, Stored, claim};
 use crate::study::RunSettings;
+use crate::words::told;
 
 /// Everything that the workers of a process share.
 pub(crate) struct Campaign<'a> {
@@ -51,9 +53,22 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// What an earlier attempt at the run noted.
+    /// What an earlier attempt at the run noted; absent if it noted nothing. A note that is not what was written says so.
     pub(crate) fn read(path: &std::path::Path) -> Option<Self> {
-        serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
+        let bytes = match fs::read(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            read => read.unwrap_or_default(),
+        };
+        let text = String::from_utf8(bytes).ok().filter(|text| is_whole(text));
+        let note = text.and_then(|text| serde_json::from_str(&text).ok());
+        Some(note.unwrap_or_else(|| Self {
+            label: String::new(),
+            why: format!(
+                "its note {} is damaged; the command that runs the study tries the run again",
+                path.display()
+            ),
+            process: String::new(),
+        }))
     }
 }
 
@@ -234,7 +249,7 @@ impl Campaign<'_> {
             Err(error) if is_of_the_system(&error) => {
                 Err(error).with_context(|| format!("in run {}", run.label))
             }
-            Err(error) => self.failed(run, &format!("{error:#}")).map(Some),
+            Err(error) => self.failed(run, &told(&error)).map(Some),
         }
     }
 
@@ -259,7 +274,7 @@ impl Campaign<'_> {
         };
         let path = self.store.failure(&run.identity);
         make_folder(&self.store.work(&run.identity))?;
-        write_whole(&path, &serde_json::to_vec_pretty(&failure)?)?;
+        write_whole(&path, seal(&serde_json::to_string(&failure)?)?.as_bytes())?;
         self.progress.say(&format!("{}: failed: {why}", run.label));
         self.progress.run_failed();
         Ok(Place::Failed(why.to_owned()))

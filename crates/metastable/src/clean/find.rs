@@ -14,6 +14,8 @@ use crate::launcher;
 use crate::probe;
 use crate::run::{Record, RunFolder};
 use crate::store;
+use crate::store::claim;
+use crate::store::host::Owner;
 
 /// No file is being written for so long.
 const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -89,7 +91,15 @@ fn in_study(user: &User, finds: &mut Vec<Find>) -> Result<()> {
     for (place, what) in [(&probes, "answers"), (&folder.events(), "events")] {
         for path in entries(place)? {
             let label = path.file_name().unwrap_or_default().to_string_lossy();
-            // A folder in it is a claim on a question.
+            // A folder in it is a claim on a question; on another machine, nobody can tell whether its holder lives.
+            for claims in entries(&path)?.into_iter().filter(|it| it.is_dir()) {
+                if claim::living(&claims, &Owner::here()).is_none() {
+                    finds.push(Find::new(
+                        claims,
+                        "a claim on a question that nobody holds",
+                    )?);
+                }
+            }
             let is_at_rest = path.is_dir() && entries(&path)?.iter().all(|it| it.is_file());
             if is_at_rest && !labels.contains(&*label) {
                 let why = format!("{what} of a run that the study no longer has");

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 use metastable_algorithms::Task;
+use metastable_analysis::Interval;
 use metastable_data::{
     Dataset, Episode, MetaSplit, Split, SplitRule, lake_runs, lake_runs::HUMAN_ERROR,
     lake_runs::SHAPE,
 };
 use serde_json::json;
 
-use super::{glyphs, interval};
+use super::{glyphs, interval, plus_minus};
 use crate::Ending;
 use crate::dataset::data_dir;
 use crate::files::sha256;
@@ -87,7 +88,7 @@ pub(super) fn evaluate(
             "list": "lake-runs",
             "runs": runs,
             "error_rate": error_rate,
-            "half_width_over_runs": interval.half_width(),
+            "half_width_over_runs": interval.as_ref().map(Interval::half_width),
             "nll": evaluation.nll(),
             "human_error_rate": HUMAN_ERROR,
             "n_characters": characters.len(),
@@ -104,11 +105,11 @@ pub(super) fn evaluate(
         println!("{:>3}  {name:<40} {:>4.0} %", index + 1, 100.0 * error);
     }
     println!(
-        "{} after {} steps on Lake's 20 runs: error {:.2} % +- {:.2} (95 %, runs of the list only; people: {:.1} %)",
+        "{} after {} steps on Lake's 20 runs: error {:.2} %{} (95 %, runs of the list only; people: {:.1} %)",
         config.learner.name,
         stored.step,
         100.0 * error_rate,
-        100.0 * interval.half_width(),
+        interval.as_ref().map(plus_minus).unwrap_or_default(),
         100.0 * HUMAN_ERROR
     );
     Ok(Ending::Done)

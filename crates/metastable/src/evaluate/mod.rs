@@ -2,6 +2,8 @@
 
 mod lake_runs;
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 use metastable_algorithms::Evaluation;
 use metastable_analysis::{Interval, ScoreMatrix, spread::spread};
@@ -20,6 +22,7 @@ use crate::schedule::Shares;
 /// Runs the command.
 pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     let stored = Stored::read(&flags.checkpoint)?;
+    stored.say_doubts();
     let mut config = stored.config.clone();
     change(&mut config, flags)?;
     crate::reexec_for(config.compute.backend)?;
@@ -27,9 +30,11 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
         return lake_runs::evaluate(&stored, config, flags);
     }
     let dir = data_dir(flags.machine.data_dir.as_deref());
-    let material = Material::load(&config.data, &glyphs(&config), &dir, &config.seeds);
+    let dataset = crate::dataset::load(&config.data, &glyphs(&config), &dir)
+        .context("while loading the data")?;
+    let material = Material::of(Arc::new(dataset), &config.data, &config.seeds);
     let material = material.with_context(|| match &flags.data.split {
-        Some(_) => String::from("while loading the data"),
+        Some(rule) => format!("while splitting by --split {rule}"),
         None => format!(
             "while splitting by the rule of the run, `{}` (--split takes another)",
             config.data.split
@@ -67,6 +72,7 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
         "accuracy": evaluation.accuracy(),
         "interval_over_tasks": interval,
         "nll": evaluation.nll(),
+        "n_non_finite_weights": stored.n_non_finite(),
         "task_accuracy": scores,
         "predictions_sha256": sha256(&evaluation.predictions),
         "data_digest": config.data_digest,
@@ -76,25 +82,47 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
         println!("{result}");
     } else {
         println!(
-            "{} after {} steps on {}: {:.2} % +- {:.2} over {} episodes with {} queries a class (95 %, tasks only), nll {:.4}",
+            "{} after {} steps on {}: {:.2} %{} over {} episodes with {} queries a class{}, nll {:.4}",
             config.learner.name,
             stored.step,
             config.setting(),
             100.0 * evaluation.accuracy(),
-            100.0 * interval.half_width(),
+            interval.as_ref().map(plus_minus).unwrap_or_default(),
             evaluation.n_tasks,
             config.test.query,
+            if interval.is_some() {
+                " (95 %, tasks only)"
+            } else {
+                ""
+            },
             evaluation.nll()
         );
     }
     Ok(Ending::Done)
 }
 
-/// The interval over tasks that papers print.
-fn interval(evaluation: &Evaluation) -> Result<Interval> {
+/// From so many tasks on, the interval is the normal one that papers print; Student's is then wider by less than 2.5 %.
+const MANY_TASKS: usize = 100;
+
+/// The interval over tasks: the one that papers print, Student's for few tasks, none for one.
+fn interval(evaluation: &Evaluation) -> Result<Option<Interval>> {
     let scores: Vec<f64> = evaluation.task_accuracies().collect();
+    interval_of(scores)
+}
+
+fn interval_of(scores: Vec<f64>) -> Result<Option<Interval>> {
+    let n_tasks = scores.len();
     let spread = spread(&ScoreMatrix::from_rows(&[scores])?, 0.95)?;
-    Ok(spread.runs[0].printed.clone())
+    let run = &spread.runs[0];
+    Ok(match n_tasks {
+        0 | 1 => None,
+        _ if n_tasks < MANY_TASKS => Some(run.student.clone()),
+        _ => Some(run.printed.clone()),
+    })
+}
+
+fn plus_minus(interval: &Interval) -> String {
+    format!(" +- {:.2}", 100.0 * interval.half_width())
 }
 
 /// The glyphs of the run, or the default ones where it had others.
@@ -134,4 +162,21 @@ fn change(config: &mut RunConfig, flags: &flags::Evaluate) -> Result<()> {
     }
     test.check()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_task_has_no_interval_and_few_have_the_wider_one() {
+        assert!(interval_of(vec![0.5]).unwrap().is_none());
+        // Two scores 0 and 1: standard deviation 1 / sqrt(2), error 1/2, and t(0.975; 1) = 12.7062.
+        let two = interval_of(vec![0.0, 1.0]).unwrap().unwrap();
+        assert!((two.half_width() - 12.7062 / 2.0).abs() < 1e-3, "{two:?}");
+        let many: Vec<f64> = (0..100).map(|task| f64::from(task % 2)).collect();
+        let normal = interval_of(many).unwrap().unwrap();
+        // n = 100, so the variance is 25 / 99 and the error 0.0502519.
+        assert!((normal.half_width() - 1.959_964 * 0.050_251_9).abs() < 1e-6);
+    }
 }

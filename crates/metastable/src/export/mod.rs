@@ -18,6 +18,7 @@ use crate::campaign::folder::Index;
 use crate::campaign::left_out::LeftOut;
 use crate::files::make_folder;
 use crate::flags;
+use crate::mark;
 use crate::tensorboard;
 
 pub(crate) use formats::Format;
@@ -50,7 +51,17 @@ fn tables(
 ) -> Result<Ending> {
     let default = folder.path().join("export");
     let out = flags.out.as_deref().unwrap_or(&default);
+    if out != default {
+        // Below the study's folder everything is this program's.
+        let names: Vec<String> = TABLES
+            .iter()
+            .map(|table| flags.format.file(table.name))
+            .collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        mark::refuse_strangers(out, &names)?;
+    }
     make_folder(out)?;
+    mark::put(out)?;
     let mut sheets = Vec::new();
     for table in TABLES {
         sheets.push((table, open(out, table)?));

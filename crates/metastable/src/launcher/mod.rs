@@ -178,6 +178,8 @@ fn follow(
     mut seat: Seat,
 ) -> Result<Ending> {
     let stop = Stop::listen()?;
+    // Tasks go on without this command, and what it says of them when it is stopped is worth waiting for.
+    let _following = stop.step();
     let progress = Progress::new(&index.study, index.runs.len());
     progress.say(&format!(
         "{}: {} runs by tasks of Slurm named {}; results in {}",

@@ -11,7 +11,7 @@ use crate::campaign::events::Events;
 use crate::campaign::folder::{Entry, Index};
 use crate::campaign::{Campaign, Place, StudyFolder};
 use crate::flags;
-use crate::plan::{Planned, plan};
+use crate::plan::{Limits, Planned, plan};
 use crate::probe::Round;
 use crate::progress::Progress;
 use crate::run::config::{Compute, differences, flatten};
@@ -31,7 +31,12 @@ pub(crate) fn work(flags: &flags::Work) -> Result<Ending> {
     let compute = Compute::new(machine.device.as_deref(), machine.backend.map(Into::into))?;
     crate::reexec_for(compute.backend)?;
     let data_dir = crate::dataset::data_dir(machine.data_dir.as_deref());
-    let runs = plan(&study, &data_dir, &compute, index.runs.len())?;
+    // Whoever launched it has allowed it.
+    let limits = Limits {
+        max_runs: index.runs.len(),
+        over_budget: true,
+    };
+    let runs = plan(&study, &data_dir, &compute, limits)?;
     check_same(&folder, &index, &runs)?;
     let shares = Shares::new(machine.jobs, machine.threads, runs.len())?;
     let lease = Duration::from_secs(study.run.lease_seconds.into());

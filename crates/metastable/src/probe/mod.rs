@@ -5,6 +5,7 @@ mod materials;
 mod round;
 pub(crate) mod store;
 mod subject;
+mod told;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,12 +17,14 @@ use metastable_probes::{generalization, geometry, sensitivity, shift};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::round::Round;
+pub(crate) use self::told::answers;
 
 use self::materials::Materials;
 use self::round::timed;
 use self::subject::Subject;
 use crate::Ending;
 use crate::campaign::folder::Index;
+use crate::campaign::left_out::LeftOut;
 use crate::campaign::{Finished, StudyFolder};
 use crate::dataset::{data_dir, has_omniglot};
 use crate::flags;
@@ -147,10 +150,12 @@ pub(crate) fn certify(flags: &flags::Certify) -> Result<Ending> {
         ..ProbeSettings::default()
     };
     let (finished, mut ending) = ask_finished(&folder, &index, &settings, &data_dir, threads)?;
-    for run in &finished {
-        let label = &run.entry.label;
-        let answers = store::answers(folder.path(), label, &checkpoint(run));
-        let Some(certificate) = answers.and_then(|probe| probe.certificate) else {
+    let runs: Vec<&Finished> = finished.iter().collect();
+    let (answers, read) = answers(folder.path(), None, &runs)?;
+    ending = ending.or(read);
+    for probe in &answers {
+        let label = &probe.run;
+        let Some(certificate) = &probe.certificate else {
             continue;
         };
         let named = |holds: Option<bool>| -> Vec<&str> {
@@ -183,12 +188,8 @@ fn ask_finished(
     data_dir: &Path,
     threads: usize,
 ) -> Result<(Vec<Finished>, Ending)> {
-    let finished = folder.finished(index, |entry, _| {
-        eprintln!(
-            "{} is not finished or damaged, and is left out",
-            entry.label
-        );
-    })?;
+    let mut left_out = LeftOut::default();
+    let finished = folder.finished(index, |entry, stored| left_out.note(entry, stored))?;
     let Some(first) = finished.first() else {
         bail!(
             "no run of {} has ended; run its study first",
@@ -207,7 +208,7 @@ fn ask_finished(
         leaves: false,
     };
     let ending = round.ask(&finished)?;
-    Ok((finished, ending))
+    Ok((finished, left_out.ending().or(ending)))
 }
 
 /// What the command line says, else the study, else every family.

@@ -14,6 +14,7 @@ use super::certificate;
 use super::materials::Materials;
 use super::store::{self, About, Answers};
 use super::subject::Subject;
+use super::told::is_certified;
 use super::{Family, checkpoint};
 use crate::Ending;
 use crate::campaign::work::is_of_the_system;
@@ -29,10 +30,6 @@ use crate::study::ProbeSettings;
 
 /// Tasks over which a path between two runs is the mean: each point is another learner.
 const KINSHIP_TASKS: usize = 8;
-
-/// Runs that are certified of those that differ in their seeds alone, the first ones: a study of hundreds of short runs would
-/// spend a tenth of its time on certificates, to hear the same of each.
-const CERTIFIED: usize = 3;
 
 /// Pause between two looks at questions that other processes have.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -147,7 +144,8 @@ impl Round<'_> {
         let of_run = |run| {
             let families = self.settings.families.iter().copied();
             let is_asked = move |family: &Family| {
-                *family != Family::Certificate || is_certified(&runs[..run], &runs[run])
+                let earlier = runs[..run].iter().map(|asked| asked.run);
+                *family != Family::Certificate || is_certified(earlier, runs[run].run)
             };
             let families = families.filter(is_asked);
             families.map(move |family| Question { run, family })
@@ -172,7 +170,14 @@ impl Round<'_> {
                 store::folder(self.folder.path()).display()
             );
         }
+        for question in &open {
+            let label = &runs[question.run].run.entry.label;
+            if let Err(error) = Answers::read(self.folder.path(), label, question.family) {
+                eprintln!("{label}: {error:#}");
+            }
+        }
         let claimer = Claimer::start(self.lease);
+        self.clear_claims(runs, materials, &claimer)?;
         let mut ending = Ending::Done;
         while !open.is_empty() {
             let n_before = open.len();
@@ -204,6 +209,27 @@ impl Round<'_> {
             }
         }
         Ok(ending)
+    }
+
+    /// Removes what a crash left between the end of a question and the end of its claims.
+    fn clear_claims(
+        &self,
+        runs: &[Asked<'_>],
+        materials: &Materials<'_>,
+        claimer: &Claimer,
+    ) -> Result<()> {
+        for question in self.questions(runs) {
+            let label = &runs[question.run].run.entry.label;
+            let claims = store::claims(self.folder.path(), label, question.family);
+            if claims.exists()
+                && self.is_answered(runs, materials, question)
+                && let Some(lease) = claimer.claim(&claims)?
+            {
+                remove_folder(&claims)?;
+                drop(lease);
+            }
+        }
+        Ok(())
     }
 
     /// Sees to the answers to one question; false if another process is at it.
@@ -310,17 +336,6 @@ impl Round<'_> {
             with,
         })
     }
-}
-
-/// Whether a run is among those that stand for the others of its learner, setting and point.
-fn is_certified(earlier: &[Asked<'_>], run: &Asked<'_>) -> bool {
-    let is_alike = |other: &&Asked<'_>| {
-        let (own, its) = (&run.run.entry, &other.run.entry);
-        own.learner == its.learner
-            && own.levels == its.levels
-            && run.stored.config.setting() == other.stored.config.setting()
-    };
-    earlier.iter().filter(is_alike).count() < CERTIFIED
 }
 
 fn certificate(asked: &Asked<'_>) -> Result<Probe> {

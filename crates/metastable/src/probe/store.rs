@@ -6,16 +6,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
+use anyhow::{Context, Result, bail, ensure};
 use metastable_analysis::Probe;
 use serde::{Deserialize, Serialize};
 
 use super::Family;
 use crate::files::{make_folder, read_text, sha256, write_whole};
+use crate::sealed::{is_whole, seal};
 
 /// Raised when the meaning of the file changes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// What tells whether the rest of a file can be read.
 #[derive(Deserialize)]
@@ -65,7 +65,7 @@ impl Answers {
         }
         let mut json = serde_json::to_string(self)?;
         json.push('\n');
-        write_whole(&path, json.as_bytes())
+        write_whole(&path, seal(&json)?.as_bytes())
     }
 
     /// Reads answers; absent if there are none.
@@ -74,9 +74,13 @@ impl Answers {
         if !path.exists() {
             return Ok(None);
         }
-        let text = read_text(&path)?;
+        Self::parse(&read_text(&path)?, &path).map(Some)
+    }
+
+    /// Reads the text of a file of answers.
+    fn parse(text: &str, path: &Path) -> Result<Self> {
         let damaged = || format!("{} is damaged; `probe` writes it again", path.display());
-        let stamp: Stamp = serde_json::from_str(&text).with_context(damaged)?;
+        let stamp: Stamp = serde_json::from_str(text).with_context(damaged)?;
         if stamp.format != FORMAT {
             bail!(
                 "{} has format {}, and this program reads format {FORMAT}; `probe` writes it again",
@@ -84,8 +88,14 @@ impl Answers {
                 stamp.format
             );
         }
-        Ok(Some(serde_json::from_str(&text).with_context(damaged)?))
+        ensure!(is_whole(text), damaged());
+        serde_json::from_str(text).with_context(damaged)
     }
+}
+
+/// Seals a text, and reads it as answers.
+pub(crate) fn parse_unsealed(object: &str) -> Result<()> {
+    Answers::parse(&seal(object)?, Path::new("answers.json")).map(drop)
 }
 
 fn path(out: &Path, label: &str, family: Family) -> PathBuf {
@@ -123,36 +133,4 @@ pub(super) fn digest(checkpoint: &Path) -> Result<String> {
     let bytes = std::fs::read(checkpoint)
         .with_context(|| format!("while reading {}", checkpoint.display()))?;
     Ok(sha256(&bytes))
-}
-
-/// The answers of a run for the report; what is damaged or belongs to other weights is told and left out.
-pub(crate) fn answers(out: &Path, label: &str, checkpoint: &Path) -> Option<Probe> {
-    let mut probe = Probe::default();
-    let mut any = false;
-    for family in Family::value_variants().iter().copied() {
-        let read = || -> Result<Option<Answers>> {
-            let Some(answers) = Answers::read(out, label, family)? else {
-                return Ok(None);
-            };
-            if answers.about.checkpoint != digest(checkpoint)? {
-                bail!(
-                    "its {} answers are those of other weights; `probe` asks again",
-                    family.name()
-                );
-            }
-            Ok(Some(answers))
-        };
-        match read() {
-            Ok(None) => {}
-            Ok(Some(answers)) => {
-                probe.absorb(answers.probe);
-                any = true;
-            }
-            Err(error) => eprintln!("{label}: {error:#}; they are left out"),
-        }
-    }
-    any.then(|| Probe {
-        run: label.to_owned(),
-        ..probe
-    })
 }

@@ -38,6 +38,13 @@ pub(crate) fn write(
     .with_context(|| format!("while writing {}", path.display()))
 }
 
+/// Number of weights and running statistics that are no finite numbers.
+pub(super) fn n_non_finite(weights: &Weights<f32>) -> usize {
+    let parts = [&weights.theta, &weights.buffers];
+    let values = parts.iter().flat_map(|part| part.values());
+    values.filter(|value| !value.is_finite()).count()
+}
+
 /// A checkpoint whose configuration is read.
 #[derive(Clone)]
 pub(crate) struct Stored {
@@ -45,6 +52,8 @@ pub(crate) struct Stored {
     /// Outer steps made.
     pub(crate) step: usize,
     pub(crate) weights: Weights<f32>,
+    /// Whether the file has its digest.
+    is_sealed: bool,
 }
 
 impl Stored {
@@ -75,6 +84,27 @@ impl Stored {
             config,
             step,
             weights: Weights { theta, buffers },
+            is_sealed: checkpoint.is_sealed(),
         })
+    }
+
+    /// Number of weights and running statistics that are no finite numbers.
+    pub(crate) fn n_non_finite(&self) -> usize {
+        n_non_finite(&self.weights)
+    }
+
+    /// Says on stderr what a score of these weights has to be read with.
+    pub(crate) fn say_doubts(&self) {
+        let n_non_finite = self.n_non_finite();
+        if n_non_finite > 0 {
+            eprintln!(
+                "warning: {n_non_finite} of its weights are not finite numbers; what it predicts is chance or the first class, and its score says nothing"
+            );
+        }
+        if !self.is_sealed {
+            eprintln!(
+                "note: the checkpoint has no digest of its own, so damage would not be noticed"
+            );
+        }
     }
 }

@@ -124,6 +124,10 @@ impl<'a> Run<'a> {
         self.config
     }
 
+    pub(super) fn label(&self) -> &str {
+        self.label
+    }
+
     pub(crate) fn network(&self) -> &dyn Network<f32> {
         &*self.network
     }
@@ -272,7 +276,12 @@ impl<'a> Run<'a> {
         let pause = Duration::from_secs_f64(shop.settings.save_seconds);
         let mut saved = Instant::now();
         let mut accuracy = None;
-        while let Some(report) = trainer.step()? {
+        loop {
+            // What is cut between two steps goes on from the last state; a step is waited for.
+            let step = shop.stop.step();
+            let Some(report) = trainer.step()? else {
+                break;
+            };
             shop.seat.warm();
             pending.add(&report, config.training.outer_steps);
             let is_last = report.step == config.training.outer_steps;
@@ -296,6 +305,7 @@ impl<'a> Run<'a> {
                 state.write(&folder.state(), &self.identity)?;
                 saved = Instant::now();
             }
+            drop(step);
             if stopping && !is_last {
                 line.say(&format!("stopped after step {}", report.step));
                 return Ok(Trained::Cut(Ended::Interrupted));

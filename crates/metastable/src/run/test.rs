@@ -7,6 +7,7 @@ use anyhow::Result;
 use metastable_algorithms::{Evaluation, TaskSource, TrainState, Weights, curves, evaluate};
 use metastable_data::MetaSplit;
 
+use super::checkpoint::n_non_finite;
 use super::execute::{RunFolder, Workshop};
 use super::record::TestResult;
 use super::{Run, results};
@@ -29,6 +30,15 @@ impl Run<'_> {
             _ => [last, best],
         };
 
+        for (weights, step) in [chosen, other] {
+            let n_non_finite = n_non_finite(weights);
+            if n_non_finite > 0 {
+                shop.progress.say(&format!(
+                    "{}: {n_non_finite} of the weights after step {step} are not finite numbers; their score says nothing",
+                    self.label()
+                ));
+            }
+        }
         let begun = Instant::now();
         let episodes = shop.material.list(self.config(), MetaSplit::Test)?;
         let tasks = |index| episodes.task(index);

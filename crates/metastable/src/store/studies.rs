@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{make_folder, read_text, sha256, write_whole};
@@ -47,7 +47,16 @@ pub(crate) fn noted(root: &Path) -> Result<Vec<(PathBuf, Note)>> {
     for entry in entries {
         let path = entry?.path();
         if path.extension().is_some_and(|it| it == "json") {
-            let note = serde_json::from_str(&read_text(&path)?)
+            let read = || -> Result<Note> {
+                let text = read_text(&path)?;
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+                ensure!(
+                    *stem == sha256(text.as_bytes())[..16],
+                    "its name is not the checksum of what it says"
+                );
+                Ok(serde_json::from_str(&text)?)
+            };
+            let note = read()
                 .with_context(|| format!("{} is damaged; the study that it names cannot be told, so nothing can be said to be of no study: run each study that uses this store again, then remove the file", path.display()))?;
             notes.push((path, note));
         }

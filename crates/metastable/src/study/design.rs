@@ -8,10 +8,10 @@ use metastable_data::Seeds;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::bounds;
 use super::factors::{DesignSettings, Factor, SeedPlan};
 use super::replace::{Exchange, Replace};
 use super::section::{join, table, unknown};
-use super::settings::MOST_SEEDS;
 use super::streams::{Bundle, Streams};
 use super::tree::{self, Entry, Origin};
 use super::{Study, factors, section};
@@ -150,6 +150,29 @@ fn read_settings(entries: &[Entry]) -> Result<Vec<Setting>> {
 }
 
 impl Study {
+    /// How many studies [`Self::variants`] makes, without making them.
+    pub(crate) fn n_variants(&self) -> Result<u128> {
+        let Design {
+            settings,
+            factors,
+            points,
+            replace,
+            ..
+        } = &self.design;
+        let n_points = match factors.is_empty() {
+            true => 1,
+            false => points.n_points(factors)?,
+        };
+        let n_exchanges = match replace.place() {
+            None => 1,
+            Some(_) => replace.exchanges().len() as u128,
+        };
+        let n_settings = settings.len().max(1) as u128;
+        Ok(n_points
+            .saturating_mul(n_exchanges)
+            .saturating_mul(n_settings))
+    }
+
     /// The study at each of its settings, and at each point of its factors.
     pub(crate) fn variants(&self) -> Result<Vec<Variant>> {
         let Design {
@@ -246,7 +269,8 @@ impl Study {
         let digest = Sha256::digest(text.as_bytes());
         let mut first = [0; 8];
         first.copy_from_slice(&digest[..8]);
-        u64::from_le_bytes(first) % PLACES * MOST_SEEDS as u64
+        // No two points come nearer than a study has seeds.
+        u64::from_le_bytes(first) % PLACES * bounds::SEEDS.most
     }
 
     /// The seeds of every run of a learner at a setting and a point, from `offset` on.

@@ -109,6 +109,16 @@ impl DesignSettings {
         )
     }
 
+    /// How many points there are, without making them.
+    pub(crate) fn n_points(&self, factors: &[Factor]) -> Result<u128> {
+        if self.method != "grid" {
+            return Ok(self.points as u128);
+        }
+        factors.iter().try_fold(1_u128, |product, factor| {
+            Ok(product.saturating_mul(factor.grid()?.len() as u128))
+        })
+    }
+
     /// The points: for each the level of every factor.
     pub(crate) fn points(&self, factors: &[Factor]) -> Result<Vec<Vec<Level>>> {
         if self.method == "grid" {

@@ -1,6 +1,8 @@
 //! Studies: what to run, read from TOML, changed by `--set`, and checked before anything starts.
 
+pub(crate) mod bounds;
 mod builtin;
+mod depth;
 mod design;
 pub(crate) mod factors;
 mod replace;
@@ -110,6 +112,11 @@ impl Study {
             tree::put(&mut tree, path, value, format!("{flag} {value}"))?;
         }
         Self::read(&tree)
+    }
+
+    /// Reads a study from its text; `name` is what messages call it.
+    pub(crate) fn of_text(text: &str, name: &str) -> Result<Self> {
+        Self::read(&tree::parse(text, name)?)
     }
 
     fn read(tree: &[Entry]) -> Result<Self> {
@@ -434,6 +441,13 @@ fn read_learner(
             .partition(|(key, _)| training.contains_key(key));
         let training: TrainingSettings = serde_json::from_value(Value::Object(training))?;
         training.check()?;
+        for (key, value) in &settings {
+            if let Some(whole) = value.as_i64().filter(|_| !value.is_f64()) {
+                bounds::OF_A_LEARNER.check(key, whole)?;
+            } else if value.is_u64() {
+                bounds::OF_A_LEARNER.check(key, value.as_u64().unwrap_or(u64::MAX))?;
+            }
+        }
         let learner = LearnerConfig {
             name: algorithm.name.to_owned(),
             settings,

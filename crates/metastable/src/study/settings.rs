@@ -9,12 +9,10 @@ use metastable_algorithms::{OptimizerConfig, ScheduleConfig, TrainConfig};
 use metastable_data::{DataError, Ink, Rotations, SplitRule, TaskPool};
 use serde::{Deserialize, Serialize};
 
+use super::bounds;
 use super::section::{require, suggestion};
 use crate::dataset::check_set;
 use crate::probe::Family;
-
-/// Most seeds of a study, and how far apart the seeds of two points are.
-pub(crate) const MOST_SEEDS: usize = 10_000;
 
 /// Keys before the first table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,12 +53,8 @@ impl Head {
             &self.name,
             "it becomes a folder: use letters, digits, -, _ and .",
         )?;
-        require(
-            (1..=MOST_SEEDS).contains(&self.seeds),
-            "seeds",
-            self.seeds,
-            "has to be 1 to 10,000; 3 is the least that shows a spread",
-        )
+        bounds::SEED.check("first_seed", self.first_seed)?;
+        bounds::SEEDS.check("seeds", self.seeds)
     }
 }
 
@@ -109,12 +103,9 @@ impl Default for DataSettings {
 
 impl DataSettings {
     pub(crate) fn check(&self) -> Result<()> {
-        require(
-            (1..=512).contains(&self.size),
-            "size",
-            self.size,
-            "has to be 1 to 512 pixels; 28 is usual",
-        )?;
+        bounds::SIZE.check("size", self.size)?;
+        bounds::SEED.check("split_seed", self.split_seed)?;
+        bounds::MIN_IMAGES.check("min_images", self.min_images)?;
         named::<SplitRule>("split", &self.split)?;
         named::<Ink>("ink", &self.ink)?;
         named::<Rotations>("rotations", &self.rotations)?;
@@ -160,7 +151,9 @@ impl Default for EpisodeSettings {
 
 impl EpisodeSettings {
     pub(crate) fn check(&self) -> Result<()> {
-        check_shape(self.way, self.shot, self.query)
+        check_shape(self.way, self.shot, self.query)?;
+        bounds::POOL.check("pool", self.pool)?;
+        bounds::POOL.check("replaced", self.replaced.unwrap_or(0))
     }
 
     /// The pool of training tasks; none for endless ones.
@@ -176,14 +169,9 @@ impl EpisodeSettings {
 }
 
 fn check_shape(way: usize, shot: usize, query: usize) -> Result<()> {
-    require(
-        (2..=256).contains(&way),
-        "way",
-        way,
-        "has to be 2 to 256 classes",
-    )?;
-    require(0 < shot, "shot", shot, "has to be at least 1")?;
-    require(0 < query, "query", query, "has to be at least 1")
+    bounds::WAY.check("way", way)?;
+    bounds::SHOT.check("shot", shot)?;
+    bounds::QUERY.check("query", query)
 }
 
 /// `[test]`: the meta-test, on one list of episodes for all runs; validation episodes have the same size.
@@ -223,12 +211,9 @@ impl Default for TestSettings {
 impl TestSettings {
     pub(crate) fn check(&self) -> Result<()> {
         check_shape(self.way, self.shot, self.query)?;
-        require(
-            0 < self.episodes,
-            "episodes",
-            self.episodes,
-            "has to be at least 1; 600 is usual",
-        )?;
+        bounds::EPISODES.check("episodes", self.episodes)?;
+        bounds::SEED.check("seed", self.seed)?;
+        bounds::CURVES.check("curves", self.curves)?;
         require(
             ["best", "last"].contains(&self.weights.as_str()),
             "weights",
@@ -263,13 +248,9 @@ impl Default for ValidationSettings {
 
 impl ValidationSettings {
     pub(crate) fn check(&self) -> Result<()> {
-        require(
-            0 < self.episodes,
-            "episodes",
-            self.episodes,
-            "has to be at least 1",
-        )?;
-        require(0 < self.times, "times", self.times, "has to be at least 1")
+        bounds::EPISODES.check("episodes", self.episodes)?;
+        bounds::TIMES.check("times", self.times)?;
+        bounds::CURVES.check("inspected", self.inspected)
     }
 }
 
@@ -303,30 +284,15 @@ impl Default for NetworkSettings {
 
 impl NetworkSettings {
     pub(crate) fn check(&self) -> Result<()> {
-        require(
-            (1..=4096).contains(&self.width),
-            "width",
-            self.width,
-            "has to be 1 to 4096; 64 is usual",
-        )?;
-        require(
-            (1..=16).contains(&self.blocks),
-            "blocks",
-            self.blocks,
-            "has to be 1 to 16; 4 is usual",
-        )?;
+        bounds::WIDTH.check("width", self.width)?;
+        bounds::BLOCKS.check("blocks", self.blocks)?;
         require(
             ["batch", "running", "per-step", "none"].contains(&self.norm.as_str()),
             "norm",
             &self.norm,
             "has to be batch, running, per-step or none",
         )?;
-        require(
-            0 < self.norm_steps,
-            "norm_steps",
-            self.norm_steps,
-            "has to be at least 1",
-        )
+        bounds::NORM_STEPS.check("norm_steps", self.norm_steps)
     }
 }
 
@@ -388,12 +354,10 @@ impl Default for TrainingSettings {
 impl TrainingSettings {
     /// Bounds that the trainer does not know; it checks its own in [`Self::train`].
     pub(crate) fn check(&self) -> Result<()> {
-        require(
-            0 < self.outer_steps,
-            "outer_steps",
-            self.outer_steps,
-            "has to be at least 1",
-        )?;
+        bounds::OUTER_STEPS.check("outer_steps", self.outer_steps)?;
+        bounds::META_BATCH.check("meta_batch", self.meta_batch)?;
+        bounds::EVERY.check("step_every", self.step_every)?;
+        bounds::EVERY_OR_NEVER.check("observe_every", self.observe_every)?;
         check_shape(
             self.way.unwrap_or(5),
             self.shot.unwrap_or(1),
@@ -467,24 +431,14 @@ impl Default for RunSettings {
 
 impl RunSettings {
     pub(crate) fn check(&self) -> Result<()> {
+        bounds::EVERY.check("log_every", self.log_every)?;
         require(
-            0 < self.log_every,
-            "log_every",
-            self.log_every,
-            "has to be at least 1",
-        )?;
-        require(
-            self.save_seconds.is_finite() && 0.0 <= self.save_seconds,
+            (0.0..=bounds::MOST_SAVE_SECONDS).contains(&self.save_seconds),
             "save_seconds",
             self.save_seconds,
-            "has to be a finite number, 0 (after every step) or above",
+            "has to be 0 (after every step) to 31,536,000 (a year); 10 is usual",
         )?;
-        require(
-            (1..=86_400).contains(&self.lease_seconds),
-            "lease_seconds",
-            self.lease_seconds,
-            "has to be 1 to 86,400; 60 is usual",
-        )
+        bounds::LEASE_SECONDS.check("lease_seconds", self.lease_seconds)
     }
 }
 
@@ -512,12 +466,7 @@ impl Default for ProbeSettings {
 
 impl ProbeSettings {
     pub(crate) fn check(&self) -> Result<()> {
-        require(
-            (2..=100_000).contains(&self.tasks),
-            "tasks",
-            self.tasks,
-            "has to be 2 to 100,000; 40 is usual",
-        )?;
+        bounds::PROBE_TASKS.check("tasks", self.tasks)?;
         for set in &self.other {
             check_set(set).map_err(|problem| anyhow!("other = {set:?}: {problem}"))?;
         }

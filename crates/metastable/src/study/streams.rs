@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use metastable_data::{Seeds, Stream};
 
+use super::bounds::MOST_COMBINATIONS;
 use super::factors::product;
 use super::section::suggestion;
 use super::tree::{Entry, Item};
@@ -89,6 +90,15 @@ impl Streams {
         if together > 0 && plan != "alone" {
             bail!(
                 "{}: streams.together goes with plan = \"alone\": elsewhere the streams vary together anyway",
+                first.origin
+            );
+        }
+        let n_crossed = counts.iter().fold(1_u128, |product, count| {
+            product.saturating_mul((*count).into())
+        });
+        if plan != "alone" && n_crossed > MOST_COMBINATIONS {
+            bail!(
+                "{}: {n_crossed} combinations of seeds, and at most {MOST_COMBINATIONS} are counted; take fewer seeds, or plan = \"alone\"",
                 first.origin
             );
         }

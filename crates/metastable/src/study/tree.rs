@@ -8,6 +8,9 @@ use std::fmt;
 use anyhow::{Result, anyhow, bail};
 use toml::de::{DeTable, DeValue};
 
+use super::bounds::MOST_KEYS;
+use super::depth;
+
 /// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -70,6 +73,12 @@ impl fmt::Display for Item {
 
 /// Reads a TOML text; `name` is what messages call it.
 pub(crate) fn parse(text: &str, name: &str) -> Result<Vec<Entry>> {
+    if let Some(at) = depth::too_deep(text) {
+        let line = 1 + text.bytes().take(at).filter(|&b| b == b'\n').count();
+        bail!(
+            "{name}:{line}: more than {MOST_KEYS} keys joined by points; a setting has at most four, e.g. learners.maml.inner_lr = 0.1"
+        );
+    }
     let line_of = |byte: usize| 1 + text.bytes().take(byte).filter(|&b| b == b'\n').count();
     let root = DeTable::parse(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(span.start));
@@ -125,11 +134,25 @@ pub(crate) fn set(root: &mut Vec<Entry>, assignment: &str) -> Result<()> {
     put(root, path.trim(), value.trim(), flag)
 }
 
+/// The beginning of a flag that is too long to be repeated.
+fn start_of(flag: &str) -> String {
+    match flag.char_indices().nth(60) {
+        Some((end, _)) => format!("{}...", &flag[..end]),
+        None => flag.to_owned(),
+    }
+}
+
 /// Puts a value into the tree on behalf of `flag`, which messages will name.
 pub(crate) fn put(root: &mut Vec<Entry>, path: &str, value: &str, flag: String) -> Result<()> {
     let keys: Vec<&str> = path.split('.').map(str::trim).collect();
     if keys.iter().any(|key| key.is_empty()) {
         bail!("{flag}: {path:?} is not a path of keys such as learner.inner_lr");
+    }
+    if keys.len() > MOST_KEYS || depth::too_deep(value).is_some() {
+        bail!(
+            "{}: more than {MOST_KEYS} keys joined by points; a setting has at most four, e.g. learners.maml.inner_lr=0.1",
+            start_of(&flag)
+        );
     }
     let origin = Origin::Flag(flag);
     let item = match DeValue::parse(value) {

@@ -4,6 +4,7 @@
 
 mod analyze;
 mod bits;
+mod bounds;
 mod certificate;
 mod clean;
 mod data;
@@ -16,6 +17,7 @@ mod listing;
 mod probe;
 mod processes;
 mod replace;
+mod silent;
 mod slurm;
 mod support;
 mod tensorboard;

@@ -26,6 +26,18 @@ pub(crate) enum Format {
     Tensorboard,
 }
 
+impl Format {
+    /// The file of a table of that name.
+    pub(super) fn file(self, table: &str) -> String {
+        let ending = match self {
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Jsonl | Self::Tensorboard => "jsonl",
+        };
+        format!("{table}.{ending}")
+    }
+}
+
 /// A table being written.
 pub(crate) struct Sheet {
     path: PathBuf,
