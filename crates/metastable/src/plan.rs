@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
-use metastable_algorithms::{Head, LEARNERS};
+use metastable_algorithms::Head;
 use metastable_data::{Dataset, MetaSplit, Seeds};
 use serde_json::Value;
 
 use crate::dataset::{self, check_ink};
+use crate::registry::registry;
 use crate::run::config::Compute;
 use crate::run::log::MOST_LINES;
 use crate::run::numerics::Numerics;
@@ -72,9 +73,7 @@ pub(crate) fn plan(
             training,
         } in &study.learners
         {
-            let has_head = LEARNERS
-                .iter()
-                .any(|entry| entry.name == learner.name && entry.head == Head::Linear);
+            let has_head = registry().checked(learner)?.entry().head == Head::Linear;
             let episode = study.train_shape(training);
             for bundle in study.bundles() {
                 let (material, split_digest) = shelf.material(study, &bundle.seeds)?;
@@ -88,7 +87,7 @@ pub(crate) fn plan(
                     test: study.test.clone(),
                     network: study.network(has_head.then_some(episode.n_way)),
                     learner: learner.clone(),
-                    training: training.train(&study.validation)?,
+                    training: training.train(&study.validation),
                     seeds: bundle.seeds,
                     repetition: variant.exchange.map_or(0, Exchange::repetition),
                     log_every: study

@@ -17,6 +17,7 @@ mod probe;
 mod processes;
 mod replace;
 mod slurm;
+mod stranger;
 mod support;
 mod tensorboard;
 mod whole;
