@@ -59,6 +59,7 @@
 //! on the supports holds an [`Adaptation`], and writes its outer direction alone ([`maml`]).
 
 pub mod adaptation;
+pub mod anil;
 pub mod check;
 mod checkpoints;
 pub mod context;

@@ -185,6 +185,7 @@ fn every_learner_is_certified_on_every_kind_of_network() {
 fn planted_mistakes_are_rejected() {
     let learners = [
         (maml("maml", 0.2, 3), true),
+        (maml("anil", 0.2, 3), true),
         // No Hessian product enters it, and it is checked against what it is the derivative of.
         (maml("fomaml", 0.2, 3), false),
         (LearnerConfig::named("protonet"), false),
