@@ -1,6 +1,6 @@
 //! Adaptation by gradient steps on the supports, judged by a head: what MAML and its relatives share.
 //!
-//! They differ in the outer direction ([`crate::maml`], [`crate::fomaml`]) and in what moves
+//! They differ in the outer direction ([`crate::maml`], [`crate::fomaml`], [`crate::reptile`]) and in what moves
 //! ([`crate::anil`]).
 
 use metastable_models::{Loss, Params, Real, Tape};

@@ -56,7 +56,7 @@
 //! [`LEARNERS`]. The batteries in `tests/it` then run on it. Another crate keeps entries of its own, and builds from them
 //! with [`LearnerConfig::validate_among`]. A learner whose direction is the gradient of a loss claims [`Differentiable`],
 //! one that adapts in steps [`InnerLoop`]; [`check`] tests what is claimed, and nothing else. One that takes gradient steps
-//! on the supports holds an [`Adaptation`], and writes its outer direction alone ([`maml`]).
+//! on the supports holds an [`Adaptation`], and writes its outer direction alone ([`reptile`]).
 
 pub mod adaptation;
 pub mod anil;
@@ -77,6 +77,7 @@ pub mod outer;
 pub mod prediction;
 pub mod protonet;
 pub mod registry;
+pub mod reptile;
 pub mod task;
 
 pub use adaptation::{Adaptation, Adapts};

@@ -7,13 +7,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{AlgorithmError, Learner, anil, fomaml, maml, matching, protonet};
+use crate::{AlgorithmError, Learner, anil, fomaml, maml, matching, protonet, reptile};
 
 /// Every learner, in the order in which lists and reports show them.
 pub const LEARNERS: &[&LearnerEntry] = &[
     &maml::ENTRY,
     &fomaml::ENTRY,
     &anil::ENTRY,
+    &reptile::ENTRY,
     &protonet::ENTRY,
     &matching::ENTRY,
 ];

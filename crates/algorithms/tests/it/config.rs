@@ -51,7 +51,7 @@ fn what_is_checked_once_is_accepted_again_unchanged() {
 fn mistakes_are_refused_by_name() {
     refused(
         "name = \"leap\"",
-        "maml, fomaml, anil, protonet, matching",
+        "maml, fomaml, anil, reptile, protonet, matching",
     );
     refused(
         "name = \"maml\"\ninner_step = 3",

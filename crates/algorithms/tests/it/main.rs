@@ -17,5 +17,6 @@ mod networks;
 mod observing;
 mod optimizer;
 mod quadratic;
+mod reptile;
 mod second_order;
 mod training;
