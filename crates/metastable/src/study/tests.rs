@@ -59,7 +59,7 @@ fn words_need_no_quotes_on_the_command_line() {
     )
     .unwrap();
     assert_eq!(study.data.set, "folder:/a b");
-    assert_eq!(study.test.weights, "last");
+    assert_eq!(study.test.weights, Chosen::Last);
 }
 
 #[test]
