@@ -60,6 +60,7 @@ impl Scenario {
         let has_head = learner.entry().head == Head::Linear;
         let config = NetworkConfig {
             name: "conv4".to_owned(),
+            form: None,
             image: ImageShape {
                 height: dataset.side,
                 width: dataset.side,

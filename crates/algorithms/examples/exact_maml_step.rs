@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use metastable_algorithms::{LearnerConfig, Task};
+use metastable_algorithms::{Context, LearnerConfig, Task};
 use metastable_data::EpisodeShape;
 use metastable_models::{
     ImageShape, Layout, ModelError, Network, NetworkConfig, Norm, Objective, Params, Pass, Tape,
@@ -151,6 +151,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let network = SoftmaxRegression {
         config: NetworkConfig {
             name: "softmax-regression".to_owned(),
+            form: None,
             image: ImageShape {
                 height: 1,
                 width: N_PIXELS,
@@ -187,10 +188,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             .with("inner_lr", 0.5)
             .with("inner_steps", 5)
             .validate()?;
-        let got = learner.double().meta_gradient(&network, &theta, &task)?;
+        let got = learner
+            .double()
+            .meta_gradient(&Context::training(&network, &task), &theta)?;
         // theta' = theta - beta * d L_query(phi_5) / d theta
         let stepped = theta.plus(-1.0, &got.gradient);
-        let after = learner.double().meta_gradient(&network, &stepped, &task)?;
+        let after = learner
+            .double()
+            .meta_gradient(&Context::training(&network, &task), &stepped)?;
         println!(
             "{name:>6}: query loss after adaptation {:.4}; after one outer step {:.4} nats",
             got.query_loss, after.query_loss

@@ -1,5 +1,8 @@
 //! Is a meta-gradient right? Asked of everything that computes it: learner, network, loss, backend, precision.
 //!
+//! Are its predictions its own? A learner that has seen the labels of the queries is refuted ([`blindness()`]), and so is one that
+//! predicts otherwise than it says it adapts ([`adaptation()`]).
+//!
 //! [`certify`] draws points at random, initial parameters and a task of random images, and there holds the meta-gradient against
 //! central differences of the whole procedure, inner loop included ([`meta_gradient()`]), and single precision against double
 //! ([`single_precision`]). Not on the data of a training: on blank images, say, every normalized unit sits on the kink of its
@@ -16,7 +19,9 @@ use metastable_models::check::{STEPS, TOLERANCE};
 use metastable_models::{Architecture, Network, NetworkConfig, Params, Real};
 use rand::Rng;
 
-use crate::{AlgorithmError, CheckedLearner, Learner, MetaGradient, Task};
+use crate::{
+    AlgorithmError, CheckedLearner, Context, Learner, MetaGradient, Predict, Result, Task,
+};
 
 /// Directions along which differences are taken, besides the gradient's own.
 const RANDOM_DIRECTIONS: usize = 2;
@@ -77,13 +82,18 @@ impl fmt::Display for Silence {
     }
 }
 
-/// Whether a learner's meta-gradient on a network is right.
+/// Whether a learner's meta-gradient on a network is right, and its predictions are what it says they are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Certificate {
     /// Against central differences, in double precision; the limit is [`TOLERANCE`].
     pub meta_gradient: Finding,
     /// Single precision against double; the limit is [`SINGLE_TOLERANCE`].
     pub single_precision: Finding,
+    /// Predictions against those of the same queries in reverse, so that each stands at the label of another; the limit is
+    /// [`TOLERANCE`]. A learner that looks at the labels of queries predicts something else.
+    pub blindness: Finding,
+    /// Predictions against those of the query loss at the adapted parameters; the limit is [`TOLERANCE`].
+    pub adaptation: Finding,
 }
 
 /// Checks a learner on a network, given in both precisions, at up to three random points with episodes of this shape.
@@ -98,7 +108,7 @@ pub fn certify(
     (single, double): (&dyn Network<f32>, &dyn Network<f64>),
     shape: EpisodeShape,
     rng: &mut dyn Rng,
-) -> Result<Certificate, AlgorithmError> {
+) -> Result<Certificate> {
     let points = (0..POINTS)
         .map(|_| Point::draw(single.config(), shape, rng))
         .collect::<Result<Vec<_>, _>>()?;
@@ -111,6 +121,14 @@ pub fn certify(
         single_precision: best(&points, SINGLE_TOLERANCE, |Point { theta, task }| {
             single_precision(learner, (single, double), theta, task, rng)
         })?,
+        blindness: best(&points, TOLERANCE, |point| {
+            let (theta, task) = wide(point);
+            blindness(learner.double(), double, &theta, &task)
+        })?,
+        adaptation: best(&points, TOLERANCE, |point| {
+            let (theta, task) = wide(point);
+            adaptation(learner.double(), double, &theta, &task)
+        })?,
     })
 }
 
@@ -122,11 +140,7 @@ struct Point {
 
 impl Point {
     /// Initial parameters, and images of independent pixels, uniform in `[0, 1)`.
-    fn draw(
-        config: &NetworkConfig,
-        shape: EpisodeShape,
-        rng: &mut dyn Rng,
-    ) -> Result<Self, AlgorithmError> {
+    fn draw(config: &NetworkConfig, shape: EpisodeShape, rng: &mut dyn Rng) -> Result<Self> {
         let theta = Architecture::new(config)?.initial_params(rng);
         let image = config.image;
         let n_pixels = image.height * image.width * image.channels;
@@ -142,8 +156,8 @@ impl Point {
 fn best(
     points: &[Point],
     limit: f64,
-    mut check: impl FnMut(&Point) -> Result<Finding, AlgorithmError>,
-) -> Result<Finding, AlgorithmError> {
+    mut check: impl FnMut(&Point) -> Result<Finding>,
+) -> Result<Finding> {
     let mut smallest = f64::INFINITY;
     let mut silence = None;
     for point in points {
@@ -171,11 +185,12 @@ pub fn meta_gradient(
     theta: &Params<f64>,
     task: &Task<f64>,
     rng: &mut dyn Rng,
-) -> Result<Finding, AlgorithmError> {
+) -> Result<Finding> {
     let Some(claim) = learner.differentiable() else {
         return Ok(Finding::Silent(Silence::NotClaimed));
     };
-    let Some(gradient) = finite(learner.meta_gradient(network, theta, task)?) else {
+    let context = Context::training(network, task);
+    let Some(gradient) = finite(learner.meta_gradient(&context, theta)?) else {
         return Ok(Finding::Silent(Silence::NotFinite));
     };
     let length = gradient.norm();
@@ -190,7 +205,7 @@ pub fn meta_gradient(
     let mut worst = 0.0;
     let mut is_settled = true;
     for direction in &directions {
-        let loss = |step| claim.displaced_loss(network, theta, task, step, direction);
+        let loss = |step| claim.displaced_loss(&context, theta, step, direction);
         let (error, agreed) = off(gradient.dot(direction), TOLERANCE * length, loss)?;
         is_settled &= agreed;
         if agreed && error > 0.0 {
@@ -207,11 +222,7 @@ pub fn meta_gradient(
 
 /// How far the best central difference is from `slope`, and whether that says anything: it is within `limit`, or its neighbours
 /// agree with each other.
-fn off(
-    slope: f64,
-    limit: f64,
-    loss: impl Fn(f64) -> Result<f64, AlgorithmError>,
-) -> Result<(f64, bool), AlgorithmError> {
+fn off(slope: f64, limit: f64, loss: impl Fn(f64) -> Result<f64>) -> Result<(f64, bool)> {
     let mut found = Vec::with_capacity(STEPS.len());
     let mut best = f64::INFINITY;
     // The smallest step first: the fewest units switch.
@@ -245,11 +256,16 @@ pub fn single_precision(
     theta: &Params<f32>,
     task: &Task<f32>,
     rng: &mut dyn Rng,
-) -> Result<Finding, AlgorithmError> {
-    let narrow = finite(learner.single().meta_gradient(single, theta, task)?);
+) -> Result<Finding> {
+    let narrow = finite(
+        learner
+            .single()
+            .meta_gradient(&Context::training(single, task), theta)?,
+    );
     let task = task.cast();
     let at = |theta: &Params<f64>| {
-        let made = learner.double().meta_gradient(double, theta, &task)?;
+        let context = Context::training(double, &task);
+        let made = learner.double().meta_gradient(&context, theta)?;
         Ok::<_, AlgorithmError>(finite(made))
     };
     let theta = theta.cast::<f64>();
@@ -266,6 +282,67 @@ pub fn single_precision(
         Finding::Error(relative_difference(&narrow.cast(), &wide))
     } else {
         Finding::Silent(Silence::Rounding(change))
+    })
+}
+
+/// Largest difference between the log-probabilities of queries and those of the same queries in reverse order under the
+/// same labels, relative to the largest log-probability, in f64. Only rounding is left if no label of a query is looked at.
+///
+/// # Errors
+/// Those of the learner.
+pub fn blindness(
+    learner: &dyn Predict<f64>,
+    network: &dyn Network<f64>,
+    theta: &Params<f64>,
+    task: &Task<f64>,
+) -> Result<Finding> {
+    let turned = task.with_queries_reversed();
+    let [plain, turned] =
+        [task, &turned].map(|task| learner.predict(&Context::training(network, task), theta));
+    let (plain, turned) = (plain?, turned?);
+    let rows = turned.log_probabilities.chunks_exact(turned.n_way).rev();
+    let back: Vec<f64> = rows.flatten().copied().collect();
+    Ok(apart(&plain.log_probabilities, &back))
+}
+
+/// Largest difference between the log-probabilities of a prediction and those of [`crate::Train::query_loss`] at the adapted
+/// parameters, relative to the largest, in f64: questions to a learner are asked there.
+///
+/// # Errors
+/// Those of the learner.
+pub fn adaptation(
+    learner: &dyn Learner<f64>,
+    network: &dyn Network<f64>,
+    theta: &Params<f64>,
+    task: &Task<f64>,
+) -> Result<Finding> {
+    let context = Context::training(network, task);
+    let predicted = learner.predict(&context, theta)?;
+    let phi = learner.adapted(&context, theta)?;
+    let queries = learner.query_loss(&context, &phi, task.query_labels())?;
+    Ok(apart(
+        &predicted.log_probabilities,
+        queries.log_probabilities(),
+    ))
+}
+
+/// Largest difference of two lists, relative to the largest value; infinite if one is longer.
+fn apart(a: &[f64], b: &[f64]) -> Finding {
+    let largest = |values: &mut dyn Iterator<Item = f64>| {
+        values.fold(0.0, |most: f64, value| most.max(value.abs()))
+    };
+    if a.len() != b.len() {
+        return Finding::Error(f64::INFINITY);
+    }
+    if a.iter().chain(b).any(|value| !value.is_finite()) {
+        return Finding::Silent(Silence::NotFinite);
+    }
+    let difference = largest(&mut a.iter().zip(b).map(|(a, b)| a - b));
+    let size = largest(&mut a.iter().copied());
+    Finding::Error(if difference == 0.0 {
+        0.0
+    } else {
+        difference / size
     })
 }
 

@@ -4,6 +4,9 @@ use metastable_data::EpisodeShape;
 use metastable_models::ModelError;
 use thiserror::Error;
 
+/// What a learner returns.
+pub type Result<V, E = AlgorithmError> = std::result::Result<V, E>;
+
 /// A mistake of the caller, or an error of the network.
 #[derive(Debug, Error)]
 #[non_exhaustive]

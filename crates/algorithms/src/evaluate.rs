@@ -5,11 +5,11 @@
 //! [`TaskSource`].
 
 use metastable_data::EpisodeShape;
-use metastable_models::{Network, Real, Statistics};
+use metastable_models::{Network, Real};
 use rayon::prelude::*;
 
 use crate::outer::Weights;
-use crate::{AlgorithmError, Curve, Learner, Task, TaskSource};
+use crate::{AlgorithmError, Context, Curve, Learner, Predict, Result, Task, TaskSource};
 
 /// Predictions on a list of episodes of one shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,11 +75,11 @@ pub(crate) const CURVE_FACTOR: usize = 4;
 /// the source.
 pub fn evaluate<T: Real>(
     network: &dyn Network<T>,
-    learner: &dyn Learner<T>,
+    learner: &dyn Predict<T>,
     weights: &Weights<T>,
     tasks: &TaskSource<'_, T>,
     n_tasks: usize,
-) -> Result<Evaluation, AlgorithmError> {
+) -> Result<Evaluation> {
     crate::error::require(
         0 < n_tasks,
         "n_tasks",
@@ -92,8 +92,12 @@ pub fn evaluate<T: Real>(
         .map(|index| {
             let task = tasks(index)?;
             check_shape(index, shape, &task)?;
-            let prediction =
-                learner.predict(network, &weights.theta, weights.statistics(), &task)?;
+            let context = Context {
+                network,
+                statistics: weights.statistics(),
+                task: &task,
+            };
+            let prediction = learner.predict(&context, &weights.theta)?;
             let labels = prediction
                 .labels()
                 .map(|label| {
@@ -104,7 +108,7 @@ pub fn evaluate<T: Real>(
             let log_odds: Vec<f64> = prediction.log_odds(task.query_labels()).collect();
             Ok((labels, prediction.query_loss.wide(), log_odds))
         })
-        .collect::<Result<Vec<_>, AlgorithmError>>()?;
+        .collect::<Result<Vec<_>>>()?;
     let mut predictions = Vec::with_capacity(n_tasks * shape.n_queries());
     let mut task_nll = Vec::with_capacity(n_tasks);
     let mut query_log_odds = Vec::with_capacity(n_tasks * shape.n_queries());
@@ -132,28 +136,31 @@ pub fn curves<T: Real>(
     weights: &Weights<T>,
     tasks: &TaskSource<'_, T>,
     n_tasks: usize,
-) -> Result<Option<Curves>, AlgorithmError> {
-    let Some(trained_steps) = learner.inner_steps() else {
+) -> Result<Option<Curves>> {
+    let Some(inner) = learner.inner_loop() else {
         return Ok(None);
     };
+    let trained_steps = inner.train_steps();
     let n_steps = CURVE_FACTOR * trained_steps;
-    let statistics: Statistics<'_, T> = weights.statistics();
     let curves = (0..n_tasks as u64)
         .into_par_iter()
-        .map(|index| learner.curve(network, &weights.theta, statistics, &tasks(index)?, n_steps))
-        .collect::<Result<Vec<Option<Curve>>, AlgorithmError>>()?;
+        .map(|index| {
+            let context = Context {
+                network,
+                statistics: weights.statistics(),
+                task: &tasks(index)?,
+            };
+            inner.curve(&context, &weights.theta, n_steps)
+        })
+        .collect::<Result<Vec<Curve>>>()?;
     Ok(Some(Curves {
         trained_steps,
         n_steps,
-        tasks: curves.into_iter().flatten().collect(),
+        tasks: curves,
     }))
 }
 
-fn check_shape<T: Real>(
-    index: u64,
-    expected: EpisodeShape,
-    task: &Task<T>,
-) -> Result<(), AlgorithmError> {
+fn check_shape<T: Real>(index: u64, expected: EpisodeShape, task: &Task<T>) -> Result<()> {
     let got = task.shape();
     if got == expected {
         Ok(())

@@ -1,14 +1,18 @@
 //! The inner loop: gradient descent on the support loss, its adjoint, and its curve.
 //!
-//! `phi_0 = theta`, `phi_{k+1} = phi_k - alpha grad L_S(phi_k)`. Fast weights are values; nothing is differentiated
-//! through: the adjoint runs backwards with one Hessian product per step.
+//! `phi_0 = theta`, `phi_{k+1} = phi_k - alpha M grad L_S(phi_k)`, `M` the identity or the projection onto the tensors that
+//! move ([`Moves`]). Fast weights are values; nothing is differentiated through: the adjoint runs backwards with one
+//! Hessian product per step.
 
-use metastable_models::{Loss, Network, Objective, Params, Pass, Real, Statistics, Tape};
+use std::sync::Arc;
+
+use metastable_models::{Loss, Params, Real, Tape};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoints::{SLOTS, positions};
-use crate::learner::n_correct;
-use crate::{AlgorithmError, Curve, NonFinite, Task};
+use crate::minibatch::minibatch;
+use crate::prediction::n_correct;
+use crate::{AlgorithmError, Batch, Context, Curve, NonFinite, Result};
 
 /// What the inner loop keeps for the adjoint. Every choice gives the same bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,18 +29,40 @@ pub enum Trajectory {
     Recompute,
 }
 
+/// Which tensors the inner loop moves: the projection `M` of its steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moves {
+    /// All of them.
+    All,
+    /// Those whose names begin so; the others stay at theta.
+    Named(&'static str),
+}
+
+impl Moves {
+    /// `v <- M v`.
+    fn project<T: Real>(self, v: &mut Params<T>) {
+        let Self::Named(prefix) = self else { return };
+        let layout = Arc::clone(v.layout());
+        let entries = layout.entries().iter();
+        for entry in entries.filter(|entry| !entry.name.starts_with(prefix)) {
+            v.values_mut()[entry.offset..][..entry.len()].fill(T::ZERO);
+        }
+    }
+}
+
 /// Steps up to which [`Trajectory::Auto`] keeps tapes: at 0.6 MB an image of a conv-4, 8 tapes of a 20-way 5-shot
 /// support set take about 0.5 GB.
 const AUTO_STORED_STEPS: usize = 8;
 
 /// A descent on one task's support loss.
 #[derive(Clone, Copy)]
-pub(crate) struct InnerLoop<'a, T> {
-    pub(crate) network: &'a dyn Network<T>,
-    pub(crate) task: &'a Task<T>,
-    pub(crate) statistics: Statistics<'a, T>,
+pub(crate) struct GradientDescent<'a, T> {
+    pub(crate) context: Context<'a, T>,
     pub(crate) inner_lr: T,
     pub(crate) n_steps: usize,
+    pub(crate) moves: Moves,
+    /// Supports of each step, taken in turn; all of them if absent.
+    pub(crate) batch: Option<usize>,
 }
 
 /// Where the descent ended, and what its adjoint needs.
@@ -63,10 +89,13 @@ struct Checkpoint<T> {
     phi: Params<T>,
 }
 
-impl<'a, T: Real> InnerLoop<'a, T> {
+impl<'a, T: Real> GradientDescent<'a, T> {
     /// Refuses a head that does not fit the task.
-    pub(crate) fn check(&self) -> Result<(), AlgorithmError> {
-        let (n_outputs, n_way) = (self.network.n_outputs(), self.task.shape().n_way);
+    pub(crate) fn check(&self) -> Result<()> {
+        let (n_outputs, n_way) = (
+            self.context.network.n_outputs(),
+            self.context.task.shape().n_way,
+        );
         if n_outputs == n_way {
             Ok(())
         } else {
@@ -74,46 +103,43 @@ impl<'a, T: Real> InnerLoop<'a, T> {
         }
     }
 
-    fn pass(&self, inner_step: usize) -> Pass<'a, T> {
-        Pass {
-            inner_step,
-            statistics: self.statistics,
+    /// `L_S` at `phi_k`, of all supports.
+    pub(crate) fn support(&self, phi: &Params<T>, k: usize) -> Result<Box<dyn Tape<T> + 'a>> {
+        let supports = self.context.task.supports();
+        self.context.record(Loss::CrossEntropy, phi, supports, k)
+    }
+
+    /// The loss that step `k` descends: `L_S`, of the supports whose turn it is.
+    fn step_loss(&self, phi: &Params<T>, k: usize) -> Result<Box<dyn Tape<T> + 'a>> {
+        let supports = self.context.task.supports();
+        match self.batch {
+            Some(size) if size < supports.labels.len() => {
+                let (images, labels) = minibatch(supports, size, k);
+                let batch = Batch {
+                    images: &images,
+                    labels: &labels,
+                };
+                self.context.record(Loss::CrossEntropy, phi, batch, k)
+            }
+            Some(_) | None => self.support(phi, k),
         }
     }
 
-    fn objective(&self, labels: &'a [usize]) -> Objective<'a> {
-        Objective {
-            loss: Loss::CrossEntropy,
-            n_way: self.task.shape().n_way,
-            supports: self.task.support_labels(),
-            labels,
-        }
-    }
-
-    /// `L_S` at `phi_k`.
-    pub(crate) fn support(
-        &self,
-        phi: &Params<T>,
-        k: usize,
-    ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError> {
-        let objective = self.objective(self.task.support_labels());
-        let images = self.task.support_images();
-        Ok(self.network.record(phi, images, self.pass(k), objective)?)
+    /// `M grad L_S(phi_k)`, from the tape of step `k`.
+    fn direction(&self, tape: &mut (dyn Tape<T> + 'a)) -> Result<Params<T>> {
+        let mut gradient = tape.gradient()?;
+        self.moves.project(&mut gradient);
+        Ok(gradient)
     }
 
     /// `L_Q` at `phi_k`.
-    pub(crate) fn query(
-        &self,
-        phi: &Params<T>,
-        k: usize,
-    ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError> {
-        let objective = self.objective(self.task.query_labels());
-        let images = self.task.query_images();
-        Ok(self.network.record(phi, images, self.pass(k), objective)?)
+    pub(crate) fn query(&self, phi: &Params<T>, k: usize) -> Result<Box<dyn Tape<T> + 'a>> {
+        let queries = self.context.task.queries();
+        self.context.record(Loss::CrossEntropy, phi, queries, k)
     }
 
     /// `phi_K` alone.
-    pub(crate) fn adapt(&self, theta: &Params<T>) -> Result<Descent<'a, T>, AlgorithmError> {
+    pub(crate) fn adapt(&self, theta: &Params<T>) -> Result<Descent<'a, T>> {
         self.run(theta, Kept::Nothing)
     }
 
@@ -122,7 +148,7 @@ impl<'a, T: Real> InnerLoop<'a, T> {
         &self,
         theta: &Params<T>,
         trajectory: Trajectory,
-    ) -> Result<Descent<'a, T>, AlgorithmError> {
+    ) -> Result<Descent<'a, T>> {
         let stored = match trajectory {
             Trajectory::Stored => true,
             Trajectory::Recompute => false,
@@ -139,23 +165,19 @@ impl<'a, T: Real> InnerLoop<'a, T> {
         self.run(theta, kept)
     }
 
-    fn run(
-        &self,
-        theta: &Params<T>,
-        mut kept: Kept<'a, T>,
-    ) -> Result<Descent<'a, T>, AlgorithmError> {
+    fn run(&self, theta: &Params<T>, mut kept: Kept<'a, T>) -> Result<Descent<'a, T>> {
         let mut non_finite = None;
         // phi_0 = theta
         let mut phi = theta.clone();
         for k in 0..self.n_steps {
-            // phi_{k+1} = phi_k - alpha grad L_S(phi_k)
-            let mut tape = self.support(&phi, k)?;
+            // phi_{k+1} = phi_k - alpha M grad L_S(phi_k)
+            let mut tape = self.step_loss(&phi, k)?;
             if non_finite.is_none() && !tape.loss().is_finite() {
                 // A weight that is not finite was there before the loss that it spoils.
                 let loss = NonFinite::SupportLoss { inner_step: k };
                 non_finite = Some(first_bad_weight(&phi, k).unwrap_or(loss));
             }
-            let next = phi.plus(-self.inner_lr, &tape.gradient()?);
+            let next = phi.plus(-self.inner_lr, &self.direction(tape.as_mut())?);
             match &mut kept {
                 Kept::Nothing => {}
                 Kept::Tapes(tapes) => tapes.push(tape),
@@ -176,15 +198,11 @@ impl<'a, T: Real> InnerLoop<'a, T> {
         })
     }
 
-    /// The adjoint of the whole descent: `v <- v - alpha H_S(phi_k) v` for `k = K-1 ..= 0`.
+    /// The adjoint of the whole descent: `v <- v - alpha H_S(phi_k) M v` for `k = K-1 ..= 0`.
     ///
-    /// `H_S(phi_k)` is symmetric and `d phi_{k+1} / d phi_k = I - alpha H_S(phi_k)`, so this takes `dL/dphi_K` to
-    /// `dL/dtheta`. For a descent made by [`Self::adapt`] nothing was kept, and `v` is returned as it is.
-    pub(crate) fn pull_back(
-        &self,
-        descent: Descent<'a, T>,
-        mut v: Params<T>,
-    ) -> Result<Params<T>, AlgorithmError> {
+    /// `H_S(phi_k)` and `M` are symmetric and `d phi_{k+1} / d phi_k = I - alpha M H_S(phi_k)`, so this takes `dL/dphi_K`
+    /// to `dL/dtheta`. For a descent made by [`Self::adapt`] nothing was kept, and `v` is returned as it is.
+    pub(crate) fn pull_back(&self, descent: Descent<'a, T>, mut v: Params<T>) -> Result<Params<T>> {
         match descent.kept {
             Kept::Nothing => {}
             Kept::Tapes(mut tapes) => {
@@ -207,7 +225,7 @@ impl<'a, T: Real> InnerLoop<'a, T> {
         mut end: usize,
         slots: usize,
         mut v: Params<T>,
-    ) -> Result<Params<T>, AlgorithmError> {
+    ) -> Result<Params<T>> {
         while let Some(checkpoint) = checkpoints.pop() {
             let start = checkpoint.k;
             v = self.pull_back_piece(checkpoint, end, slots - checkpoints.len(), v)?;
@@ -223,7 +241,7 @@ impl<'a, T: Real> InnerLoop<'a, T> {
         end: usize,
         slots: usize,
         mut v: Params<T>,
-    ) -> Result<Params<T>, AlgorithmError> {
+    ) -> Result<Params<T>> {
         let piece = checkpoint.k..end;
         if slots > 1 && piece.len() > 1 {
             let mut checkpoints = vec![checkpoint];
@@ -234,44 +252,48 @@ impl<'a, T: Real> InnerLoop<'a, T> {
             return self.pull_back_from(checkpoints, end, slots, v);
         }
         for k in piece.rev() {
-            let mut tape = self.support(&self.descend(&checkpoint, k)?.phi, k)?;
+            let mut tape = self.step_loss(&self.descend(&checkpoint, k)?.phi, k)?;
             v = self.pull_back_step(tape.as_mut(), v)?;
         }
         Ok(v)
     }
 
     /// `phi_k`, from an earlier checkpoint.
-    fn descend(&self, from: &Checkpoint<T>, k: usize) -> Result<Checkpoint<T>, AlgorithmError> {
+    fn descend(&self, from: &Checkpoint<T>, k: usize) -> Result<Checkpoint<T>> {
         let mut phi = from.phi.clone();
         for step in from.k..k {
-            let gradient = self.support(&phi, step)?.gradient()?;
-            phi = phi.plus(-self.inner_lr, &gradient);
+            let mut tape = self.step_loss(&phi, step)?;
+            phi = phi.plus(-self.inner_lr, &self.direction(tape.as_mut())?);
         }
         Ok(Checkpoint { k, phi })
     }
 
-    fn pull_back_step(
-        &self,
-        tape: &mut (dyn Tape<T> + 'a),
-        mut v: Params<T>,
-    ) -> Result<Params<T>, AlgorithmError> {
-        let hessian_v = tape.hessian_product(&v)?;
+    fn pull_back_step(&self, tape: &mut (dyn Tape<T> + 'a), mut v: Params<T>) -> Result<Params<T>> {
+        let hessian_v = match self.moves {
+            Moves::All => tape.hessian_product(&v)?,
+            Moves::Named(_) => {
+                let mut moved = v.clone();
+                self.moves.project(&mut moved);
+                tape.hessian_product(&moved)?
+            }
+        };
         v.add(-self.inner_lr, &hessian_v);
         Ok(v)
     }
 
     /// Losses and query accuracy at `phi_0 ..= phi_K`.
-    pub(crate) fn curve(&self, theta: &Params<T>) -> Result<Curve, AlgorithmError> {
+    pub(crate) fn curve(&self, theta: &Params<T>) -> Result<Curve> {
         let mut curve = Curve {
             query_accuracy: Vec::with_capacity(self.n_steps + 1),
             support_loss: Vec::with_capacity(self.n_steps + 1),
             query_loss: Vec::with_capacity(self.n_steps + 1),
         };
-        let labels = self.task.query_labels();
+        let task = self.context.task;
+        let labels = task.query_labels();
         let mut phi = theta.clone();
         for k in 0..=self.n_steps {
             let query = self.query(&phi, k)?;
-            let n_right = n_correct(query.log_probabilities(), self.task.shape().n_way, labels);
+            let n_right = n_correct(query.log_probabilities(), task.shape().n_way, labels);
             curve
                 .query_accuracy
                 .push(n_right as f64 / labels.len() as f64);
@@ -279,7 +301,10 @@ impl<'a, T: Real> InnerLoop<'a, T> {
             let mut support = self.support(&phi, k)?;
             curve.support_loss.push(support.loss().wide());
             if k < self.n_steps {
-                phi.add(-self.inner_lr, &support.gradient()?);
+                if self.batch.is_some() {
+                    support = self.step_loss(&phi, k)?;
+                }
+                phi.add(-self.inner_lr, &self.direction(support.as_mut())?);
             }
         }
         Ok(curve)

@@ -1,156 +1,141 @@
-//! What a meta-learner is: it turns a task into a meta-gradient, and a trained theta into predictions.
+//! What a meta-learner is: it predicts the queries of a task, and says where the outer loop should go. What else it can
+//! do, it claims; a certificate ([`crate::check`]) holds each claim that is made against the learner, and no other.
 //!
 //! A newcomer starts here, then reads [`crate::maml`].
 
-use metastable_models::{Network, Params, Real, Statistics, Tape};
+use metastable_models::{Params, Real, Tape};
 
-use crate::{AlgorithmError, Task};
+use crate::prediction::n_correct;
+use crate::{Context, Curve, Prediction, Result, Task};
 
-/// A meta-learner with checked settings; it holds no state, so one value serves every task and thread.
-pub trait Learner<T: Real>: Send + Sync {
-    /// Loss of the queries after adaptation to the supports, and the direction that the outer optimizer descends: the
-    /// loss's gradient with respect to `theta` if the learner claims so ([`Learner::differentiable`]).
-    ///
-    /// Batch statistics normalise, as always in training.
-    ///
-    /// # Errors
-    /// [`AlgorithmError::Ways`] where a head does not fit the task; errors of the network. Non-finite values are no
-    /// error: see [`MetaGradient::non_finite`].
-    fn meta_gradient(
-        &self,
-        network: &dyn Network<T>,
-        theta: &Params<T>,
-        task: &Task<T>,
-    ) -> Result<MetaGradient<T>, AlgorithmError>;
-
-    /// The claim that [`MetaGradient::gradient`] is the gradient of a loss, for a learner that makes it. Without the claim
-    /// it is a direction that the outer optimizer descends, and a certificate does not hold it against differences.
-    fn differentiable(&self) -> Option<&dyn Differentiable<T>> {
-        None
-    }
-
+/// From a task to class probabilities of its queries.
+pub trait Predict<T: Real>: Send + Sync {
     /// Class probabilities of the queries after adaptation to the supports, with the settings for test.
     ///
     /// # Errors
-    /// As for [`Learner::meta_gradient`].
-    fn predict(
-        &self,
-        network: &dyn Network<T>,
-        theta: &Params<T>,
-        statistics: Statistics<'_, T>,
-        task: &Task<T>,
-    ) -> Result<Prediction<T>, AlgorithmError>;
+    /// [`crate::AlgorithmError::Ways`] where a head does not fit the task; errors of the network. Non-finite values are no
+    /// error: they are in the prediction.
+    fn predict(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Prediction<T>>;
 
-    /// Inner steps in training; none for a learner without an inner loop.
-    fn inner_steps(&self) -> Option<usize> {
+    /// The same, but each query by itself, with the supports and without the other queries: what batch statistics take
+    /// from other queries is not there (inductive, as in the code of Nichol et al. 2018). Unless a learner knows better,
+    /// it predicts as many tasks of one query.
+    ///
+    /// # Errors
+    /// As for [`Predict::predict`].
+    fn predict_alone(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Prediction<T>> {
+        Prediction::one_by_one(context.task, |single| {
+            Ok(self.predict(&context.of(single), theta)?.log_probabilities)
+        })
+    }
+}
+
+/// From a task to what the outer optimizer descends.
+pub trait Train<T: Real>: Send + Sync {
+    /// Loss of the queries after adaptation, and the direction that the outer optimizer descends: the loss's gradient
+    /// with respect to `theta` if the learner claims so ([`Learner::differentiable`]).
+    ///
+    /// # Errors
+    /// As for [`Predict::predict`]. Non-finite values are no error: see [`MetaGradient::non_finite`].
+    fn meta_gradient(&self, context: &Context<'_, T>, theta: &Params<T>)
+    -> Result<MetaGradient<T>>;
+
+    /// Loss of the queries under `labels` at adapted parameters `phi` (see [`Learner::adapted`]), kept for derivatives.
+    /// The task's own labels are [`Task::query_labels`]; labels drawn from the predictions give the Fisher information.
+    ///
+    /// # Errors
+    /// As for [`Predict::predict`]; labels that do not fit the task.
+    fn query_loss<'a>(
+        &self,
+        context: &Context<'a, T>,
+        phi: &Params<T>,
+        labels: &[usize],
+    ) -> Result<Box<dyn Tape<T> + 'a>>;
+}
+
+/// A meta-learner with checked settings: it predicts, it trains, and it claims what else it can do. It holds no state, so
+/// one value serves every task and thread.
+pub trait Learner<T: Real>: Predict<T> + Train<T> {
+    /// The claim to adapt in steps.
+    fn inner_loop(&self) -> Option<&dyn InnerLoop<T>> {
         None
     }
 
-    /// Losses and accuracy after `0 ..= n_steps` inner steps; none for a learner without an inner loop.
-    ///
-    /// # Errors
-    /// As for [`Learner::meta_gradient`].
-    fn curve(
-        &self,
-        _network: &dyn Network<T>,
-        _theta: &Params<T>,
-        _statistics: Statistics<'_, T>,
-        _task: &Task<T>,
-        _n_steps: usize,
-    ) -> Result<Option<Curve>, AlgorithmError> {
-        Ok(None)
+    /// The claim that [`MetaGradient::gradient`] is the gradient of a loss. Without it, it is a direction that the outer
+    /// optimizer descends, and a certificate does not hold it against differences.
+    fn differentiable(&self) -> Option<&dyn Differentiable<T>> {
+        None
     }
 
     /// Parameters after adaptation to the supports with the settings for test: `phi_K`, or theta itself for a learner
     /// without an inner loop.
     ///
     /// # Errors
-    /// As for [`Learner::meta_gradient`].
-    fn adapt(
-        &self,
-        _network: &dyn Network<T>,
-        theta: &Params<T>,
-        _statistics: Statistics<'_, T>,
-        _task: &Task<T>,
-    ) -> Result<Params<T>, AlgorithmError> {
-        Ok(theta.clone())
+    /// As for [`Predict::predict`].
+    fn adapted(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Params<T>> {
+        match self.inner_loop() {
+            Some(inner) => inner.adapt(context, theta),
+            None => Ok(theta.clone()),
+        }
     }
+}
 
-    /// Loss of the supports at `phi`, `inner_step` steps into the inner loop, kept for derivatives; none for a learner
-    /// without an inner loop.
+/// The claim of a learner that it adapts its parameters to the supports, step by step.
+pub trait InnerLoop<T: Real>: Send + Sync {
+    /// Inner steps in training, K.
+    fn train_steps(&self) -> usize;
+
+    /// Inner steps at validation and test.
+    fn test_steps(&self) -> usize;
+
+    /// `phi_K`, with the settings for test.
     ///
     /// # Errors
-    /// As for [`Learner::meta_gradient`].
+    /// As for [`Predict::predict`].
+    fn adapt(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Params<T>>;
+
+    /// Loss of all supports at `phi`, `inner_step` steps into the inner loop, kept for derivatives.
+    ///
+    /// # Errors
+    /// As for [`Predict::predict`].
     fn support_loss<'a>(
         &self,
-        _network: &'a dyn Network<T>,
-        _phi: &Params<T>,
-        _statistics: Statistics<'_, T>,
-        _task: &Task<T>,
-        _inner_step: usize,
-    ) -> Result<Option<Box<dyn Tape<T> + 'a>>, AlgorithmError> {
-        Ok(None)
-    }
-
-    /// Loss of the queries under `labels` at adapted parameters `phi` (see [`Learner::adapt`]), kept for derivatives.
-    /// The task's own labels are [`Task::query_labels`]; labels drawn from the predictions give the Fisher information.
-    ///
-    /// # Errors
-    /// As for [`Learner::meta_gradient`]; labels that do not fit the task.
-    fn query_loss<'a>(
-        &self,
-        network: &'a dyn Network<T>,
+        context: &Context<'a, T>,
         phi: &Params<T>,
-        statistics: Statistics<'_, T>,
-        task: &Task<T>,
-        labels: &[usize],
-    ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError>;
+        inner_step: usize,
+    ) -> Result<Box<dyn Tape<T> + 'a>>;
 
-    /// The directions that MAML and its relatives differ in, on one task with the settings of training; none for a learner
-    /// without an inner loop.
+    /// Losses and accuracy after `0 ..= n_steps` inner steps.
     ///
     /// # Errors
-    /// As for [`Learner::meta_gradient`].
-    fn anatomy(
-        &self,
-        _network: &dyn Network<T>,
-        _theta: &Params<T>,
-        _task: &Task<T>,
-    ) -> Result<Option<Anatomy<T>>, AlgorithmError> {
+    /// As for [`Predict::predict`].
+    fn curve(&self, context: &Context<'_, T>, theta: &Params<T>, n_steps: usize) -> Result<Curve>;
+
+    /// The directions that MAML and its relatives differ in, on one task with the settings of training; none for an
+    /// inner loop whose adjoint is not known.
+    ///
+    /// # Errors
+    /// As for [`Predict::predict`].
+    fn anatomy(&self, _context: &Context<'_, T>, _theta: &Params<T>) -> Result<Option<Anatomy<T>>> {
         Ok(None)
     }
-
-    /// Class probabilities of the queries as in [`Learner::predict`], but each query in a pass of its own, with the
-    /// supports and without the other queries: what batch statistics take from other queries is not there (inductive, as
-    /// in the code of Nichol et al. 2018).
-    ///
-    /// # Errors
-    /// As for [`Learner::meta_gradient`].
-    fn predict_alone(
-        &self,
-        network: &dyn Network<T>,
-        theta: &Params<T>,
-        statistics: Statistics<'_, T>,
-        task: &Task<T>,
-    ) -> Result<Prediction<T>, AlgorithmError>;
 }
 
 /// The claim of a learner that its outer direction is the gradient of a loss.
 pub trait Differentiable<T: Real>: Send + Sync {
-    /// The query loss of which [`Learner::meta_gradient`] is the derivative, with what it is differentiated by moved by
+    /// The query loss of which [`Train::meta_gradient`] is the derivative, with what it is differentiated by moved by
     /// `step * direction`: theta, from which the inner loop starts, or the adapted parameters for a learner that
     /// differentiates there. Central differences of it check the meta-gradient ([`crate::check`]).
     ///
     /// # Errors
-    /// As for [`Learner::meta_gradient`].
+    /// As for [`Predict::predict`].
     fn displaced_loss(
         &self,
-        network: &dyn Network<T>,
+        context: &Context<'_, T>,
         theta: &Params<T>,
-        task: &Task<T>,
         step: T,
         direction: &Params<T>,
-    ) -> Result<T, AlgorithmError>;
+    ) -> Result<T>;
 }
 
 /// What one task contributes to an outer step.
@@ -165,10 +150,31 @@ pub struct MetaGradient<T> {
     /// The direction that the outer optimizer descends: for a learner that claims [`Differentiable`], the gradient of the
     /// query loss with respect to theta.
     pub gradient: Params<T>,
-    /// Batch statistics of the pass that judged the queries, in the layout of [`Network::buffers`].
+    /// Batch statistics of the pass that judged the queries, in the layout of [`metastable_models::Network::buffers`].
     pub statistics: Params<T>,
     /// What was first not finite on the way to the query loss, that loss included.
     pub non_finite: Option<NonFinite>,
+}
+
+impl<T: Real> MetaGradient<T> {
+    /// What the pass that judged the queries says, with an outer direction and what was first not finite before that pass.
+    pub fn of(
+        queries: &dyn Tape<T>,
+        task: &Task<T>,
+        gradient: Params<T>,
+        non_finite: Option<NonFinite>,
+    ) -> Self {
+        let (query_loss, labels) = (queries.loss(), task.query_labels());
+        let spoilt = (!query_loss.is_finite()).then_some(NonFinite::QueryLoss);
+        Self {
+            query_loss,
+            n_correct: n_correct(queries.log_probabilities(), task.shape().n_way, labels),
+            n_queries: labels.len(),
+            gradient,
+            statistics: queries.statistics(),
+            non_finite: non_finite.or(spoilt),
+        }
+    }
 }
 
 /// The ways from theta that one task knows, for a learner with an inner loop.
@@ -203,153 +209,4 @@ pub enum NonFinite {
     },
     /// The query loss.
     QueryLoss,
-}
-
-/// Class probabilities of a task's queries.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prediction<T> {
-    /// Natural log-probabilities, `(n_queries, n_way)`.
-    pub log_probabilities: Vec<T>,
-    /// Classes.
-    pub n_way: usize,
-    /// Mean negative log-likelihood of the true labels, in nats.
-    pub query_loss: T,
-}
-
-impl<T: Real> Prediction<T> {
-    /// Most probable class of each query; the first of equals, and 0 where nothing compares (NaN).
-    pub fn labels(&self) -> impl Iterator<Item = usize> {
-        self.log_probabilities
-            .chunks_exact(self.n_way)
-            .map(most_probable)
-    }
-
-    /// Share of queries whose most probable class is their label, 0 to 1.
-    #[must_use]
-    pub fn accuracy(&self, labels: &[usize]) -> f64 {
-        n_correct(&self.log_probabilities, self.n_way, labels) as f64 / labels.len() as f64
-    }
-
-    /// Log-odds against the true class of each query, `ln((1 - p) / p)`: positive where it is less probable than not.
-    ///
-    /// `ln(1 - p)` is the log-sum-exp over the other classes, which stays exact where `p` rounds to 1.
-    pub fn log_odds(&self, labels: &[usize]) -> impl Iterator<Item = f64> {
-        self.log_probabilities
-            .chunks_exact(self.n_way)
-            .zip(labels)
-            .map(|(row, &label)| {
-                let others = || {
-                    let classes = row.iter().enumerate();
-                    classes.filter(move |(class, _)| *class != label)
-                };
-                let of = |value: &T| value.wide();
-                let most = others()
-                    .map(|(_, value)| of(value))
-                    .fold(f64::NEG_INFINITY, f64::max);
-                let rest: f64 = others().map(|(_, value)| (of(value) - most).exp()).sum();
-                most + rest.ln() - of(&row[label])
-            })
-    }
-}
-
-/// Inner-loop curve of one task: entry `k` is the state after `k` inner steps.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Curve {
-    /// Share of the queries that are right, 0 to 1.
-    pub query_accuracy: Vec<f64>,
-    /// Mean negative log-likelihood of the supports, in nats.
-    pub support_loss: Vec<f64>,
-    /// Mean negative log-likelihood of the queries, in nats.
-    pub query_loss: Vec<f64>,
-}
-
-/// A task with a single query, of whatever class.
-pub(crate) struct Single<'t, T> {
-    images: Vec<T>,
-    support_labels: &'t [usize],
-}
-
-impl<T> Single<'_, T> {
-    /// The supports, then the query.
-    pub(crate) fn images(&self) -> &[T] {
-        &self.images
-    }
-
-    pub(crate) fn support_labels(&self) -> &[usize] {
-        self.support_labels
-    }
-}
-
-/// Predictions of the queries of a task, each by itself; `row` gives the log-probabilities of one.
-pub(crate) fn predict_each<T: Real>(
-    task: &Task<T>,
-    mut row: impl FnMut(&Single<'_, T>) -> Result<Vec<T>, AlgorithmError>,
-) -> Result<Prediction<T>, AlgorithmError> {
-    let labels = task.query_labels();
-    let n_pixels = task.query_images().len() / labels.len();
-    let mut log_probabilities = Vec::with_capacity(labels.len() * task.shape().n_way);
-    let mut loss = 0.0;
-    for (query, label) in task.query_images().chunks_exact(n_pixels).zip(labels) {
-        let own = row(&Single {
-            images: [task.support_images(), query].concat(),
-            support_labels: task.support_labels(),
-        })?;
-        loss -= own[*label].wide();
-        log_probabilities.extend(own);
-    }
-    Ok(Prediction {
-        log_probabilities,
-        n_way: task.shape().n_way,
-        query_loss: T::of(loss / labels.len() as f64),
-    })
-}
-
-/// Index of the first largest value.
-fn most_probable<T: Real>(row: &[T]) -> usize {
-    let mut best = 0;
-    for (class, value) in row.iter().enumerate() {
-        if *value > row[best] {
-            best = class;
-        }
-    }
-    best
-}
-
-/// Rows of `log_probabilities` whose first largest value is at their label.
-pub(crate) fn n_correct<T: Real>(log_probabilities: &[T], n_way: usize, labels: &[usize]) -> usize {
-    log_probabilities
-        .chunks_exact(n_way)
-        .zip(labels)
-        .filter(|(row, label)| most_probable(row) == **label)
-        .count()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_of_equals_wins_and_nan_is_class_zero() {
-        assert_eq!(most_probable(&[-2.0, -1.0, -1.0]), 1);
-        assert_eq!(most_probable(&[f64::NAN, f64::NAN]), 0);
-        assert_eq!(n_correct(&[-1.0, -2.0, -2.0, -1.0], 2, &[0, 0]), 1);
-    }
-
-    #[test]
-    fn log_odds_are_those_of_the_probabilities_and_stay_exact_near_certainty() {
-        let prediction = |log_probabilities: Vec<f64>| Prediction {
-            log_probabilities,
-            n_way: 3,
-            query_loss: 0.0,
-        };
-        let rows = prediction([0.5, 0.2, 0.3, 0.1, 0.8, 0.1].map(f64::ln).to_vec());
-        let odds: Vec<f64> = rows.log_odds(&[1, 1]).collect();
-        for (odds, p) in odds.into_iter().zip([0.2, 0.8_f64]) {
-            assert!((odds - ((1.0 - p) / p).ln()).abs() < 1e-14, "{odds}");
-        }
-        // p = 1 - 2e-40 is 1 in f64, its log-odds are ln(2e-40).
-        let sure = prediction(vec![0.0, 1e-40_f64.ln(), 1e-40_f64.ln()]);
-        let odds = sure.log_odds(&[0]).next().unwrap();
-        assert!((odds - 2e-40_f64.ln()).abs() < 1e-12, "{odds}");
-    }
 }

@@ -1,6 +1,7 @@
 //! Meta-learners, and the outer loop that trains them.
 //!
-//! A [`Learner`] turns a [`Task`] into a [`MetaGradient`] and a trained theta into a [`Prediction`]; [`LEARNERS`] has
+//! A [`Learner`] turns a [`Task`] into a [`MetaGradient`] ([`Train`]) and a trained theta into a [`Prediction`]
+//! ([`Predict`]), and claims what else it can do ([`InnerLoop`], [`Differentiable`]); [`LEARNERS`] has
 //! MAML with the exact second-order meta-gradient, first-order MAML, Prototypical and Matching Networks. A [`Trainer`]
 //! makes outer steps one at a time; [`evaluate()`] and [`curves`] measure what came of it.
 //!
@@ -18,6 +19,7 @@
 //!
 //! let network_config = NetworkConfig {
 //!     name: "mlp".to_owned(),
+//!     form: None,
 //!     image: ImageShape { height: 2, width: 2, channels: 1 },
 //!     n_blocks: 1,
 //!     width: 8,
@@ -52,11 +54,15 @@
 //! # Adding a learner
 //! One file with a [`LearnerEntry`] (name, citation, settings with `deny_unknown_fields`, how to build it) and one line in
 //! [`LEARNERS`]. The batteries in `tests/it` then run on it. Another crate keeps entries of its own, and builds from them
-//! with [`LearnerConfig::validate_among`]. A learner whose direction is the gradient of a loss claims [`Differentiable`];
-//! [`check`] tests the claim, and tests nothing that is not claimed.
+//! with [`LearnerConfig::validate_among`]. A learner whose direction is the gradient of a loss claims [`Differentiable`],
+//! one that adapts in steps [`InnerLoop`]; [`check`] tests what is claimed, and nothing else. One that takes gradient steps
+//! on the supports holds an [`Adaptation`], and writes its outer direction alone ([`reptile`]).
 
+pub mod adaptation;
+pub mod anil;
 pub mod check;
 mod checkpoints;
+pub mod context;
 pub mod episodes;
 pub mod error;
 pub mod evaluate;
@@ -66,20 +72,28 @@ pub mod learner;
 pub mod maml;
 pub mod matching;
 pub mod metric;
+mod minibatch;
 pub mod outer;
+pub mod prediction;
 pub mod protonet;
 pub mod registry;
+pub mod reptile;
 pub mod task;
 
+pub use adaptation::{Adaptation, Adapts};
+pub use context::{Batch, Context};
 pub use episodes::Episodes;
-pub use error::AlgorithmError;
+pub use error::{AlgorithmError, Result};
 pub use evaluate::{Curves, Evaluation, curves, evaluate};
-pub use inner::Trajectory;
-pub use learner::{Anatomy, Curve, Differentiable, Learner, MetaGradient, NonFinite, Prediction};
+pub use inner::{Moves, Trajectory};
+pub use learner::{
+    Anatomy, Differentiable, InnerLoop, Learner, MetaGradient, NonFinite, Predict, Train,
+};
 pub use outer::{
     BestWeights, BlockState, Divergence, FirstOrderBias, InnerObservation, Inspection, MeanCurve,
     NormDrift, OBSERVED_TASKS, Observation, OptimizerConfig, Outcome, ScheduleConfig, Signal,
     StepReport, TrainConfig, TrainState, Trainer, Validation, Weights,
 };
+pub use prediction::{Curve, Prediction};
 pub use registry::{AnyLearner, CheckedLearner, Head, LEARNERS, LearnerConfig, LearnerEntry};
 pub use task::{Task, TaskSource};

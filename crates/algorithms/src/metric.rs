@@ -1,12 +1,13 @@
 //! What Prototypical and Matching Networks share: one pass over supports and queries, and a loss on the embeddings.
 
-use metastable_models::{Loss, Metric, Network, Objective, Params, Pass, Real, Statistics, Tape};
+use metastable_models::{Loss, Metric, Params, Real, Tape};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::require;
-use crate::learner::{n_correct, predict_each};
-use crate::{AlgorithmError, Differentiable, Learner, MetaGradient, NonFinite, Prediction, Task};
+use crate::{
+    Batch, Context, Differentiable, Learner, MetaGradient, Predict, Prediction, Result, Train,
+};
 
 /// Default temperature of cosine similarities. They lie in `[-1, 1]`, so at temperature 1 the softmax over classes can
 /// hardly leave the uniform: at 5-way its largest probability is below 0.65 however good the embedding is.
@@ -34,8 +35,8 @@ impl MetricConfig {
     /// Metric and temperature, the defaults filled in.
     ///
     /// # Errors
-    /// [`AlgorithmError::Setting`] unless the temperature is finite and positive.
-    pub fn validate(&self, default: Metric) -> Result<(Metric, f64), AlgorithmError> {
+    /// [`crate::AlgorithmError::Setting`] unless the temperature is finite and positive.
+    pub fn validate(&self, default: Metric) -> Result<(Metric, f64)> {
         let (metric, temperature) = self.or_defaults(default);
         require(
             temperature.is_finite() && 0.0 < temperature,
@@ -65,117 +66,51 @@ pub struct MetricLearner {
     pub(crate) loss: Loss,
 }
 
-impl MetricLearner {
-    fn record<'a, T: Real>(
+impl<T: Real> Predict<T> for MetricLearner {
+    fn predict(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Prediction<T>> {
+        let queries = self.query_loss(context, theta, context.task.query_labels())?;
+        Ok(Prediction::of(&*queries, context.task.shape().n_way))
+    }
+}
+
+impl<T: Real> Train<T> for MetricLearner {
+    fn meta_gradient(
         &self,
-        network: &'a dyn Network<T>,
+        context: &Context<'_, T>,
         theta: &Params<T>,
-        statistics: Statistics<'_, T>,
-        images: &[T],
-        (task, labels): (&Task<T>, &[usize]),
-    ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError> {
-        let objective = Objective {
-            loss: self.loss,
-            n_way: task.shape().n_way,
-            supports: task.support_labels(),
-            labels,
-        };
-        let pass = Pass {
-            inner_step: 0,
-            statistics,
-        };
-        Ok(network.record(theta, images, pass, objective)?)
+    ) -> Result<MetaGradient<T>> {
+        let mut queries = self.query_loss(context, theta, context.task.query_labels())?;
+        let gradient = queries.gradient()?;
+        Ok(MetaGradient::of(&*queries, context.task, gradient, None))
+    }
+
+    fn query_loss<'a>(
+        &self,
+        context: &Context<'a, T>,
+        phi: &Params<T>,
+        labels: &[usize],
+    ) -> Result<Box<dyn Tape<T> + 'a>> {
+        let images = context.task.images();
+        context.record(self.loss, phi, Batch { images, labels }, 0)
+    }
+}
+
+impl<T: Real> Learner<T> for MetricLearner {
+    fn differentiable(&self) -> Option<&dyn Differentiable<T>> {
+        Some(self)
     }
 }
 
 impl<T: Real> Differentiable<T> for MetricLearner {
     fn displaced_loss(
         &self,
-        network: &dyn Network<T>,
+        context: &Context<'_, T>,
         theta: &Params<T>,
-        task: &Task<T>,
         step: T,
         direction: &Params<T>,
-    ) -> Result<T, AlgorithmError> {
-        let (theta, labels) = (theta.plus(step, direction), task.query_labels());
-        let loss =
-            Learner::<T>::query_loss(self, network, &theta, Statistics::Batch, task, labels)?;
-        Ok(loss.loss())
-    }
-}
-
-impl<T: Real> Learner<T> for MetricLearner {
-    fn meta_gradient(
-        &self,
-        network: &dyn Network<T>,
-        theta: &Params<T>,
-        task: &Task<T>,
-    ) -> Result<MetaGradient<T>, AlgorithmError> {
-        let mut tape = Learner::<T>::query_loss(
-            self,
-            network,
-            theta,
-            Statistics::Batch,
-            task,
-            task.query_labels(),
-        )?;
-        let gradient = tape.gradient()?;
-        let query_loss = tape.loss();
-        Ok(MetaGradient {
-            query_loss,
-            n_correct: n_correct(
-                tape.log_probabilities(),
-                task.shape().n_way,
-                task.query_labels(),
-            ),
-            n_queries: task.query_labels().len(),
-            gradient,
-            statistics: tape.statistics(),
-            non_finite: (!query_loss.is_finite()).then_some(NonFinite::QueryLoss),
-        })
-    }
-
-    fn differentiable(&self) -> Option<&dyn Differentiable<T>> {
-        Some(self)
-    }
-
-    fn predict(
-        &self,
-        network: &dyn Network<T>,
-        theta: &Params<T>,
-        statistics: Statistics<'_, T>,
-        task: &Task<T>,
-    ) -> Result<Prediction<T>, AlgorithmError> {
-        let tape =
-            Learner::<T>::query_loss(self, network, theta, statistics, task, task.query_labels())?;
-        Ok(Prediction {
-            log_probabilities: tape.log_probabilities().to_vec(),
-            n_way: task.shape().n_way,
-            query_loss: tape.loss(),
-        })
-    }
-
-    fn query_loss<'a>(
-        &self,
-        network: &'a dyn Network<T>,
-        phi: &Params<T>,
-        statistics: Statistics<'_, T>,
-        task: &Task<T>,
-        labels: &[usize],
-    ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError> {
-        self.record(network, phi, statistics, task.images(), (task, labels))
-    }
-
-    fn predict_alone(
-        &self,
-        network: &dyn Network<T>,
-        theta: &Params<T>,
-        statistics: Statistics<'_, T>,
-        task: &Task<T>,
-    ) -> Result<Prediction<T>, AlgorithmError> {
-        predict_each(task, |single| {
-            let tape = self.record(network, theta, statistics, single.images(), (task, &[0]))?;
-            Ok(tape.log_probabilities().to_vec())
-        })
+    ) -> Result<T> {
+        let theta = theta.plus(step, direction);
+        let queries = self.query_loss(context, &theta, context.task.query_labels())?;
+        Ok(queries.loss())
     }
 }

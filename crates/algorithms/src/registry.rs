@@ -1,15 +1,20 @@
 //! The learners: a new one is one file and one line in [`LEARNERS`].
 
+use std::fmt;
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{AlgorithmError, Learner, fomaml, maml, matching, protonet};
+use crate::{AlgorithmError, Learner, anil, fomaml, maml, matching, protonet, reptile};
 
 /// Every learner, in the order in which lists and reports show them.
 pub const LEARNERS: &[&LearnerEntry] = &[
     &maml::ENTRY,
     &fomaml::ENTRY,
+    &anil::ENTRY,
+    &reptile::ENTRY,
     &protonet::ENTRY,
     &matching::ENTRY,
 ];
@@ -38,8 +43,41 @@ impl LearnerEntry {
         match (self.complete)(&Value::Object(Map::new())) {
             Ok(Value::Object(settings)) => settings,
             // A learner whose own defaults do not parse is our bug; the battery over the registry finds it.
-            _ => Map::new(),
+            Ok(_) | Err(_) => Map::new(),
         }
+    }
+
+    /// The learner with these settings, checked.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::Settings`] (unknown name, wrong type), [`AlgorithmError::Setting`] (out of bounds).
+    pub fn checked(
+        &'static self,
+        settings: &Map<String, Value>,
+    ) -> Result<CheckedLearner, AlgorithmError> {
+        let given = Value::Object(settings.clone());
+        let learner = (self.build)(&given)?;
+        let completed = (self.complete)(&given).map_err(|source| AlgorithmError::Settings {
+            learner: self.name,
+            source,
+        })?;
+        let settings = match completed {
+            Value::Object(settings) => settings,
+            // Settings that are no table have no names to fill in.
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => settings.clone(),
+        };
+        Ok(CheckedLearner {
+            entry: self,
+            config: LearnerConfig {
+                name: self.name.to_owned(),
+                settings,
+            },
+            learner: Arc::from(learner),
+        })
     }
 }
 
@@ -123,34 +161,22 @@ impl LearnerConfig {
                     .collect::<Vec<_>>()
                     .join(", "),
             })?;
-        let given = Value::Object(self.settings.clone());
-        let learner = (entry.build)(&given)?;
-        let settings = match (entry.complete)(&given) {
-            Ok(Value::Object(settings)) => settings,
-            Ok(_) => self.settings.clone(),
-            Err(source) => {
-                return Err(AlgorithmError::Settings {
-                    learner: entry.name,
-                    source,
-                });
-            }
-        };
-        Ok(CheckedLearner {
-            entry,
-            config: Self {
-                name: self.name.clone(),
-                settings,
-            },
-            learner,
-        })
+        entry.checked(&self.settings)
     }
 }
 
 /// A learner with checked settings, ready to run.
+#[derive(Clone)]
 pub struct CheckedLearner {
     entry: &'static LearnerEntry,
     config: LearnerConfig,
-    learner: Box<dyn AnyLearner>,
+    learner: Arc<dyn AnyLearner>,
+}
+
+impl fmt::Debug for CheckedLearner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CheckedLearner").field(&self.config).finish()
+    }
 }
 
 impl CheckedLearner {
@@ -164,6 +190,15 @@ impl CheckedLearner {
     #[must_use]
     pub fn config(&self) -> &LearnerConfig {
         &self.config
+    }
+
+    /// The same learner with one setting changed.
+    ///
+    /// # Errors
+    /// Those of [`LearnerEntry::checked`].
+    pub fn with(&self, setting: &str, value: impl Into<Value>) -> Result<Self, AlgorithmError> {
+        let config = self.config.clone().with(setting, value);
+        self.entry.checked(&config.settings)
     }
 
     /// The learner in single precision (training).

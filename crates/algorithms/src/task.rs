@@ -3,7 +3,7 @@
 use metastable_data::{Dataset, Episode, EpisodeShape, Intensity};
 use metastable_models::Real;
 
-use crate::AlgorithmError;
+use crate::{AlgorithmError, Batch};
 
 /// Makes the task of an index: a pure function, so that any thread may ask for any task in any order.
 ///
@@ -169,6 +169,53 @@ impl<T: Real> Task<T> {
         Ok(task)
     }
 
+    /// All images as supports, and the queries as they are: the task of a learner that trains on both. Of each class the
+    /// supports come first.
+    ///
+    /// # Errors
+    /// None for a task that could be made.
+    pub fn joined(&self) -> Result<Self, AlgorithmError> {
+        let n_pixels = self.n_pixels();
+        let (mut images, mut labels) = (Vec::new(), Vec::new());
+        for label in 0..self.shape.n_way {
+            for Batch {
+                images: of,
+                labels: own,
+            } in [self.supports(), self.queries()]
+            {
+                let rows = of.chunks_exact(n_pixels).zip(own);
+                for (image, _) in rows.filter(|(_, own)| **own == label) {
+                    images.extend_from_slice(image);
+                    labels.push(label);
+                }
+            }
+        }
+        images.extend_from_slice(self.query_images());
+        Self::labeled(images, labels, self.query_labels.clone())
+    }
+
+    /// The same task with its queries in reverse, under the labels of before: most stand at the label of another.
+    pub(crate) fn with_queries_reversed(&self) -> Self {
+        let rows = self.query_images().chunks_exact(self.n_pixels()).rev();
+        let queries: Vec<T> = rows.flatten().copied().collect();
+        Self {
+            images: [self.support_images(), &queries].concat(),
+            ..self.clone()
+        }
+    }
+
+    /// The same task with one of its queries and no other; its shape stays that of the episode it came from.
+    pub(crate) fn with_query_alone(&self, query: usize) -> Self {
+        let (start, n_pixels) = (self.query_start(), self.n_pixels());
+        let query_image = &self.images[start + query * n_pixels..][..n_pixels];
+        Self {
+            shape: self.shape,
+            images: [self.support_images(), query_image].concat(),
+            support_labels: self.support_labels.clone(),
+            query_labels: vec![self.query_labels[query]],
+        }
+    }
+
     /// The same task in another precision.
     #[must_use]
     pub fn cast<U: Real>(&self) -> Task<U> {
@@ -202,6 +249,24 @@ impl<T: Real> Task<T> {
     #[must_use]
     pub fn query_images(&self) -> &[T] {
         &self.images[self.query_start()..]
+    }
+
+    /// The supports, all judged.
+    #[must_use]
+    pub fn supports(&self) -> Batch<'_, T> {
+        Batch {
+            images: self.support_images(),
+            labels: &self.support_labels,
+        }
+    }
+
+    /// The queries, all judged.
+    #[must_use]
+    pub fn queries(&self) -> Batch<'_, T> {
+        Batch {
+            images: self.query_images(),
+            labels: &self.query_labels,
+        }
     }
 
     /// Label of each support: `row / k_shot`, unless one was left out.

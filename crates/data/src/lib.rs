@@ -80,7 +80,7 @@ pub use lake_runs::lake_runs;
 pub use picture::Ink;
 pub use pool::TaskPool;
 pub use receipt::Receipt;
-pub use registry::{OpenOptions, SOURCES, Source, open};
+pub use registry::{OpenOptions, SOURCES, Source, open, open_among};
 pub use rotation::{Intensity, Rotations};
 pub use sampler::Sampler;
 pub use split::{Amounts, MetaSplit, Split, SplitRule, Unit};

@@ -100,14 +100,26 @@ pub const SOURCES: &[Source] = &[
 /// # Errors
 /// [`DataError::UnknownName`] with the nearest valid name, and those of the source.
 pub fn open(spec: &str, options: &OpenOptions) -> Result<Dataset, DataError> {
+    open_among(SOURCES, spec, options)
+}
+
+/// The same with the sources of `among`: [`SOURCES`], or those of another crate too.
+///
+/// # Errors
+/// As for [`open`].
+pub fn open_among(
+    among: &[Source],
+    spec: &str,
+    options: &OpenOptions,
+) -> Result<Dataset, DataError> {
     let (name, argument) = spec
         .split_once(':')
         .map_or((spec, None), |(name, argument)| (name, Some(argument)));
-    let source = SOURCES
+    let source = among
         .iter()
         .find(|source| source.name == name)
         .ok_or_else(|| {
-            let known: Vec<&str> = SOURCES.iter().map(|source| source.name).collect();
+            let known: Vec<&str> = among.iter().map(|source| source.name).collect();
             DataError::unknown_name("data set", name, &known)
         })?;
     (source.open)(argument, options)

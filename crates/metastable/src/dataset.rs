@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
-use metastable_data::{
-    Cache, Dataset, GlyphsConfig, Ink, OpenOptions, SOURCES, Source, glyphs, omniglot,
-};
+use metastable_data::{Cache, Dataset, GlyphsConfig, Ink, OpenOptions, Source, glyphs, omniglot};
 
 use crate::fetch;
+use crate::registry::registry;
 use crate::study::DataSettings;
 
 /// The set that is made, not opened: its settings are a table of the study.
@@ -19,7 +18,8 @@ pub(crate) const GLYPHS: (&str, &str) = (
 /// How every data set is written, with a line on what it is.
 pub(crate) fn forms() -> impl Iterator<Item = (&'static str, &'static str)> {
     std::iter::once(GLYPHS).chain(
-        SOURCES
+        registry()
+            .sources()
             .iter()
             .filter(|source| source.name != GLYPHS.0)
             .map(|source| (source.spec, source.summary)),
@@ -46,9 +46,9 @@ pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) 
             on_failure: |error| eprintln!("note: {error}"),
         }),
         side: data.size,
-        ink: data.ink.parse()?,
+        ink: data.ink,
     };
-    let dataset = metastable_data::open(&data.set, &options)?;
+    let dataset = metastable_data::open_among(registry().sources(), &data.set, &options)?;
     Ok(dataset.without_small(data.min_images)?)
 }
 
@@ -66,14 +66,13 @@ pub(crate) fn check_set(set: &str) -> Result<()> {
 
 /// Whether `data.ink` is left alone where the data set knows its ink by itself.
 pub(crate) fn check_ink(data: &DataSettings) -> Result<()> {
-    let ink: Ink = data.ink.parse()?;
     let kind = kind(&data.set);
     let is_told = |source: &Source| source.name == kind && source.takes_ink;
-    if ink == Ink::Auto || SOURCES.iter().any(is_told) {
+    if data.ink == Ink::Auto || registry().sources().iter().any(is_told) {
         return Ok(());
     }
     bail!(
-        "data.ink = {:?}: {kind} knows which end of the grey scale is ink; leave it at \"auto\"",
+        "data.ink = \"{}\": {kind} knows which end of the grey scale is ink; leave it at \"auto\"",
         data.ink
     )
 }

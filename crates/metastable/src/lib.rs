@@ -37,6 +37,7 @@ mod plan;
 mod preview;
 mod probe;
 mod progress;
+mod registry;
 mod report;
 mod restart;
 mod run;
@@ -57,6 +58,7 @@ use clap::Parser;
 
 pub use self::command::Command;
 pub use self::ending::{Ending, exit};
+pub use self::registry::Registry;
 pub use self::restart::reexec_for;
 pub use self::shell::set_program;
 
@@ -64,6 +66,17 @@ pub use self::shell::set_program;
 #[must_use]
 pub fn main() -> ExitCode {
     exit(|| run(&Command(flags::Flags::parse().command)))
+}
+
+/// The same program with the learners, networks and data sources of `registry`: the `main` of another crate.
+///
+/// It refuses to start if two entries have one name.
+#[must_use]
+pub fn main_with(registry: Registry) -> ExitCode {
+    exit(|| {
+        registry::install(registry)?;
+        run(&Command(flags::Flags::parse().command))
+    })
 }
 
 /// Runs one command.

@@ -1,12 +1,11 @@
 //! `list`: everything that a study can name.
 
 use anyhow::Result;
-use metastable_algorithms::LEARNERS;
 use metastable_analysis::registry::{LEARNER_METRICS, SETTING_METRICS, STUDY_METRICS};
-use metastable_models::NETWORKS;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::registry::registry;
 use crate::study::{STUDIES, Study};
 use crate::{Ending, dataset, flags, shell};
 
@@ -85,11 +84,13 @@ fn catalog() -> Result<Catalog> {
         data_sets: dataset::forms()
             .map(|(form, summary)| Line::new(form, summary))
             .collect(),
-        networks: NETWORKS
+        networks: registry()
+            .networks()
             .iter()
             .map(|entry| Line::new(entry.name, entry.summary))
             .collect(),
-        learners: LEARNERS
+        learners: registry()
+            .learners()
             .iter()
             .map(|entry| Learner {
                 line: Line::new(entry.name, entry.summary),

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
-use metastable_algorithms::{Head, LEARNERS};
+use metastable_algorithms::Head;
 use metastable_data::{Dataset, MetaSplit, Seeds};
 use serde_json::Value;
 
 use crate::budget::Budget;
 use crate::dataset::{self, check_ink};
+use crate::registry::registry;
 use crate::run::config::Compute;
 use crate::run::log::MOST_LINES;
 use crate::run::numerics::Numerics;
@@ -93,9 +94,7 @@ pub(crate) fn plan(
             training,
         } in &study.learners
         {
-            let has_head = LEARNERS
-                .iter()
-                .any(|entry| entry.name == learner.name && entry.head == Head::Linear);
+            let has_head = registry().checked(learner)?.entry().head == Head::Linear;
             let episode = study.train_shape(training);
             let offset = study.seed_offset(variant, name);
             for (bundle, shared) in study.bundles(offset).into_iter().zip(study.bundles(0)) {
@@ -110,7 +109,7 @@ pub(crate) fn plan(
                     test: study.test.clone(),
                     network: study.network(has_head.then_some(episode.n_way)),
                     learner: learner.clone(),
-                    training: training.train(&study.validation)?,
+                    training: training.train(&study.validation),
                     seeds: bundle.seeds,
                     repetition: variant.exchange.map_or(0, Exchange::repetition),
                     log_every: study

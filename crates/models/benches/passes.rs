@@ -25,6 +25,7 @@ impl Case {
     fn new(n_images: usize) -> Self {
         let config = NetworkConfig {
             name: "conv4".to_owned(),
+            form: None,
             image: ImageShape {
                 height: 28,
                 width: 28,

@@ -53,6 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn untrained() -> Result<PathBuf, Box<dyn Error>> {
     let config = NetworkConfig {
         name: "conv4".to_owned(),
+        form: None,
         image: ImageShape {
             height: 28,
             width: 28,

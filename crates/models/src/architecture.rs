@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::network::DynRng;
-use crate::registry::{BlockKind, NetworkEntry, Readout, find_network};
+use crate::registry::{BlockKind, Form, Readout, form_of};
 use crate::{ImageShape, Layout, ModelError, NetworkConfig, Norm, Params, Real};
 
 /// Added to the variance before the square root, in every normalisation (PyTorch's default).
@@ -61,7 +61,7 @@ pub struct Head {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Architecture {
     config: NetworkConfig,
-    entry: &'static NetworkEntry,
+    form: Form,
     blocks: Vec<Block>,
     n_features: usize,
     head: Option<Head>,
@@ -75,7 +75,7 @@ impl NetworkConfig {
     /// # Errors
     /// [`ModelError::Config`] with the setting, its value and what would be right.
     pub fn validate(&self) -> Result<(), ModelError> {
-        let entry = find_network(&self.name)?;
+        let form = form_of(self)?;
         let positive = |what, got: usize| {
             if got > 0 {
                 return Ok(());
@@ -99,7 +99,7 @@ impl NetworkConfig {
         }
         let side = self.image.height.min(self.image.width);
         let n_poolings = side.ilog2() as usize;
-        if entry.block == BlockKind::ConvPool && self.n_blocks > n_poolings {
+        if form.block == BlockKind::ConvPool && self.n_blocks > n_poolings {
             return Err(ModelError::Config {
                 what: "network.n_blocks",
                 got: self.n_blocks.to_string(),
@@ -125,19 +125,19 @@ impl Architecture {
     /// [`ModelError::Config`] if [`NetworkConfig::validate`] refuses.
     pub fn new(config: &NetworkConfig) -> Result<Self, ModelError> {
         config.validate()?;
-        let entry = find_network(&config.name)?;
+        let form = form_of(config)?;
         let (mut layout, mut buffers) = (Layout::default(), Layout::default());
         let mut blocks = Vec::with_capacity(config.n_blocks);
-        let mut input = match entry.block {
+        let mut input = match form.block {
             BlockKind::ConvPool | BlockKind::ConvStrided => config.image,
             BlockKind::Linear => flat(n_values(config.image)),
         };
         for index in 0..config.n_blocks {
-            let block = push_block(index, entry.block, input, config, &mut layout, &mut buffers);
+            let block = push_block(index, form.block, input, config, &mut layout, &mut buffers);
             input = block.output;
             blocks.push(block);
         }
-        let n_features = match entry.readout {
+        let n_features = match form.readout {
             Readout::Flatten => n_values(input),
             Readout::SpatialMean => input.channels,
         };
@@ -147,7 +147,7 @@ impl Architecture {
         });
         Ok(Self {
             config: config.clone(),
-            entry,
+            form,
             blocks,
             n_features,
             head,
@@ -171,7 +171,7 @@ impl Architecture {
     /// How features are read off the last block.
     #[must_use]
     pub fn readout(&self) -> Readout {
-        self.entry.readout
+        self.form.readout
     }
 
     /// Length of a feature vector.
@@ -356,6 +356,7 @@ mod tests {
     fn config(name: &str, side: usize, n_blocks: usize, norm: Norm) -> NetworkConfig {
         NetworkConfig {
             name: name.to_owned(),
+            form: None,
             image: ImageShape {
                 height: side,
                 width: side,

@@ -132,6 +132,7 @@ mod tests {
     fn supports_of_a_metric_loss_are_of_every_class_and_class_by_class() {
         let config = NetworkConfig {
             name: "mlp".to_owned(),
+            form: None,
             image: ImageShape {
                 height: 1,
                 width: 2,

@@ -55,6 +55,7 @@ mod tests {
     fn conv4_of_the_papers() {
         let config = NetworkConfig {
             name: "conv4".to_owned(),
+            form: None,
             image: ImageShape {
                 height: 28,
                 width: 28,

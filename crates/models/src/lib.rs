@@ -19,6 +19,7 @@
 //! # fn main() -> Result<(), metastable_models::ModelError> {
 //! let config = NetworkConfig {
 //!     name: "conv4".to_owned(),
+//!     form: None,
 //!     image: ImageShape { height: 8, width: 8, channels: 1 },
 //!     n_blocks: 2,
 //!     width: 8,
@@ -91,5 +92,5 @@ pub use network::{ImageShape, Network, NetworkConfig, Norm, Pass, Statistics, Ta
 pub use objective::{Loss, Metric, Objective};
 pub use params::{Entry, Layout, Params};
 pub use real::Real;
-pub use registry::{NETWORKS, NetworkEntry, build};
+pub use registry::{BlockKind, Form, NETWORKS, NetworkEntry, Readout, build};
 pub use vector::Vector;

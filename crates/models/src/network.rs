@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::{Layout, ModelError, Objective, Params, Real};
+use crate::{Form, Layout, ModelError, Objective, Params, Real};
 
 /// How a network normalises its hidden activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -163,8 +163,12 @@ pub struct ImageShape {
 /// Everything that determines a network but its weights.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NetworkConfig {
-    /// Name in [`crate::NETWORKS`]: `conv4`, `conv4-strided`, `mlp`.
+    /// Name in [`crate::NETWORKS`]: `conv4`, `conv4-strided`, `mlp`; any name with a form of its own.
     pub name: String,
+    /// Form of a network that another crate has named; absent for those of [`crate::NETWORKS`]. Written with the
+    /// configuration, so that a checkpoint says what it is of, whoever reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
     /// Size of the images.
     pub image: ImageShape,
     /// Blocks (convolutional) or hidden layers.

@@ -1,15 +1,18 @@
 //! The networks that can be built by name.
 //!
-//! Adding one is a line in [`NETWORKS`]: a network is a stack of equal blocks and a way of reading features off the last
+//! Adding one is a line in [`NETWORKS`], or, in another crate, an entry whose [`Form`] goes into the configuration: a network is a stack of equal blocks and a way of reading features off the last
 //! of them. Everything else (layout, initialisation, both backends, checkpoints, the derivative battery) follows from
 //! [`crate::Architecture`]. Only a new *kind* of block or read-out needs code, in both backends.
+
+use serde::{Deserialize, Serialize};
 
 use crate::fused::FusedNetwork;
 use crate::graph::GraphNetwork;
 use crate::{Architecture, Backend, DeviceSpec, ModelError, Network, NetworkConfig, Real};
 
 /// What one block of a network does to its input, before normalisation and ReLU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum BlockKind {
     /// 3x3 convolution, padding 1, stride 1; after the ReLU, 2x2 max-pooling with stride 2. Of an odd size the last row
     /// or column is dropped; of equal maxima the first in row-major order takes the whole gradient.
@@ -21,12 +24,23 @@ pub enum BlockKind {
 }
 
 /// How features are read off the last block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Readout {
     /// All values, in PyTorch's order: channel, row, column (the column runs fastest).
     Flatten,
     /// The mean over rows and columns of each channel.
     SpatialMean,
+}
+
+/// What a network is, but for its size and its normalisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Form {
+    /// Every block.
+    pub block: BlockKind,
+    /// How features are read off the last block.
+    pub readout: Readout,
 }
 
 /// A network that can be built by name.
@@ -36,10 +50,8 @@ pub struct NetworkEntry {
     pub name: &'static str,
     /// One line for lists and help texts.
     pub summary: &'static str,
-    /// Every block.
-    pub block: BlockKind,
-    /// How features are read off the last block.
-    pub readout: Readout,
+    /// What it is.
+    pub form: Form,
 }
 
 /// All networks.
@@ -47,20 +59,26 @@ pub const NETWORKS: &[NetworkEntry] = &[
     NetworkEntry {
         name: "conv4",
         summary: "blocks of 3x3 convolution, norm, ReLU, 2x2 max-pooling (Vinyals et al. 2016)",
-        block: BlockKind::ConvPool,
-        readout: Readout::Flatten,
+        form: Form {
+            block: BlockKind::ConvPool,
+            readout: Readout::Flatten,
+        },
     },
     NetworkEntry {
         name: "conv4-strided",
         summary: "blocks of 3x3 convolution with stride 2, norm, ReLU; spatial mean (Finn et al. 2017, Omniglot)",
-        block: BlockKind::ConvStrided,
-        readout: Readout::SpatialMean,
+        form: Form {
+            block: BlockKind::ConvStrided,
+            readout: Readout::SpatialMean,
+        },
     },
     NetworkEntry {
         name: "mlp",
         summary: "hidden layers of linear map, norm, ReLU on the flattened image",
-        block: BlockKind::Linear,
-        readout: Readout::Flatten,
+        form: Form {
+            block: BlockKind::Linear,
+            readout: Readout::Flatten,
+        },
     },
 ];
 
@@ -80,6 +98,13 @@ pub fn find_network(name: &str) -> Result<&'static NetworkEntry, ModelError> {
                 advice: format!("choose one of {}", names.join(", ")),
             }
         })
+}
+
+/// The form of a configuration: its own, or that of its name.
+pub(crate) fn form_of(config: &NetworkConfig) -> Result<Form, ModelError> {
+    config
+        .form
+        .map_or_else(|| Ok(find_network(&config.name)?.form), Ok)
 }
 
 /// Builds a network.

@@ -3,7 +3,7 @@
 //! A configuration may come from a stranger's checkpoint, so no product of its numbers is trusted. All counts here
 //! saturate in 128 bits and are compared with bounds; whoever passes [`NetworkConfig::n_stored`] can multiply plainly.
 
-use crate::registry::{BlockKind, NetworkEntry, Readout, find_network};
+use crate::registry::{BlockKind, Form, Readout, form_of};
 use crate::{ModelError, NetworkConfig, Norm};
 
 /// Most blocks of a network.
@@ -20,7 +20,7 @@ impl NetworkConfig {
     /// [`ModelError::Config`] for a name that is unknown, and for sizes above [`MAX_BLOCKS`], [`MAX_STORED`] or
     /// [`MAX_MAP`].
     pub fn n_stored(&self) -> Result<usize, ModelError> {
-        let entry = find_network(&self.name)?;
+        let form = form_of(self)?;
         at_most("network.n_blocks", self.n_blocks as u128, MAX_BLOCKS)?;
         at_most("network.width", self.width as u128, MAX_STORED)?;
         at_most("network.n_way", self.n_way.unwrap_or(1) as u128, MAX_STORED)?;
@@ -30,17 +30,17 @@ impl NetworkConfig {
         let image = self.image;
         let pixels = product(&[image.height, image.width, image.channels]);
         at_most("values of network.image", pixels, MAX_MAP)?;
-        let stored = self.count(entry)?;
+        let stored = self.count(form)?;
         at_most("values stored by the network", stored, MAX_STORED)?;
         usize::try_from(stored)
             .map_err(|_| too_large("values stored by the network", stored, MAX_STORED))
     }
 
     /// The count itself, block by block.
-    fn count(&self, entry: &NetworkEntry) -> Result<u128, ModelError> {
+    fn count(&self, form: Form) -> Result<u128, ModelError> {
         let mut sides = (self.image.height, self.image.width);
         let mut inputs = self.image.channels;
-        let per_position = match entry.block {
+        let per_position = match form.block {
             BlockKind::Linear => {
                 inputs = inputs * sides.0 * sides.1;
                 sides = (1, 1);
@@ -56,12 +56,12 @@ impl NetworkConfig {
         };
         let mut stored = 0_u128;
         for _ in 0..self.n_blocks {
-            if entry.block == BlockKind::ConvStrided {
+            if form.block == BlockKind::ConvStrided {
                 sides = (sides.0.div_ceil(2), sides.1.div_ceil(2));
             }
             let map = product(&[sides.0, sides.1, self.width]);
             at_most("values of an image inside the network", map, MAX_MAP)?;
-            if entry.block == BlockKind::ConvPool {
+            if form.block == BlockKind::ConvPool {
                 sides = (sides.0 / 2, sides.1 / 2);
             }
             let weight = product(&[self.width, inputs, per_position]);
@@ -69,7 +69,7 @@ impl NetworkConfig {
             inputs = self.width;
         }
         if let Some(n_way) = self.n_way {
-            let features = match entry.readout {
+            let features = match form.readout {
                 Readout::Flatten => product(&[sides.0, sides.1, inputs]),
                 Readout::SpatialMean => inputs as u128,
             };
@@ -109,6 +109,7 @@ mod tests {
     fn config(name: &str, norm: Norm, n_way: Option<usize>) -> NetworkConfig {
         NetworkConfig {
             name: name.to_owned(),
+            form: None,
             image: ImageShape {
                 height: 13,
                 width: 9,

@@ -154,6 +154,7 @@ fn network() -> SoftmaxRegression {
     SoftmaxRegression {
         config: NetworkConfig {
             name: "softmax-regression".to_owned(),
+            form: None,
             image: ImageShape {
                 height: SIDE,
                 width: SIDE,
@@ -182,7 +183,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         n_query: 5,
     };
     let protocol = Protocol {
-        learner: LearnerConfig::named("maml").with("inner_lr", 0.1),
+        learner: LearnerConfig::named("maml")
+            .with("inner_lr", 0.1)
+            .validate()?,
         episode: shape,
         test: shape,
         rotations: Rotations::Off,
@@ -201,18 +204,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     let network = network();
     let theta = Params::zeros(&network.layout);
     let initial = TrainState::new(&network, &protocol.training.optimizer, theta);
-    let learner = protocol.learner.validate()?;
     let classes = split.classes(MetaSplit::Train);
     let sampler = Sampler::new(&dataset, classes, shape, protocol.rotations, false)?;
     let tasks = |index| Task::gather(&dataset, &sampler.episode(&seeds, index));
     let plan = protocol.training.validate()?;
-    let mut trainer = Trainer::new(&network, learner.single(), &tasks, &tasks, plan, initial)?;
+    let mut trainer = Trainer::new(
+        &network,
+        protocol.learner.single(),
+        &tasks,
+        &tasks,
+        plan,
+        initial,
+    )?;
     while trainer.step()?.is_some() {}
     let weights = trainer.state().weights.clone();
 
     let n_steps = protocol.training.outer_steps;
     let from = (&dataset, &split);
-    let subject = Subject::new(protocol, Box::new(network), weights, n_steps, from)?;
+    let subject = Subject::new(protocol, Box::new(network), weights, n_steps, from);
     let asked = sensitivity::ask(&subject, 4)?;
     let coupling = asked.coupling.ok_or("every learner answers this one")?;
     println!(

@@ -43,6 +43,14 @@ pub fn check(subject: &Subject<'_>, double: Option<&dyn Network<f64>>) -> Result
                 "meta-gradient in single precision",
                 verdict(found.single_precision, SINGLE_TOLERANCE),
             );
+            note(
+                "predictions without the labels of queries",
+                verdict(found.blindness, TOLERANCE),
+            );
+            note(
+                "predictions at the adapted parameters",
+                verdict(found.adaptation, TOLERANCE),
+            );
         }
     }
     answers.first_order = first_order(subject)?;

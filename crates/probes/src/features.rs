@@ -130,14 +130,12 @@ pub(crate) fn representation(subject: &Subject<'_>, n_tasks: usize) -> Result<Op
     let sampler = subject.sampler(subject.test_shape())?;
     let seeds = subject.seeds();
     let shape = subject.test_shape();
-    let n_steps = match subject.learner().inner_steps() {
-        None => 0,
-        Some(_) => subject.setting("test_inner_steps")? as usize,
-    };
+    let inner = subject.learner().inner_loop();
+    let n_steps = inner.map_or(0, |inner| inner.test_steps());
     let tasks = each(n_tasks, |index| {
         let task = subject.gather(&sampler.episode(&seeds, index))?;
-        let (learner, network) = (subject.learner(), &*subject.network);
-        let phi = learner.adapt(network, subject.theta(), subject.statistics(), &task)?;
+        let (context, theta) = (subject.context(&task), subject.theta());
+        let phi = subject.learner().adapted(&context, theta)?;
         let rows = query_features(&body, subject, &phi, &task, n_steps)?;
         let separated = class_separation(&rows, task.query_labels(), shape.n_way);
         let prototypes = (0..PROTOTYPE_DRAWS)
@@ -148,7 +146,7 @@ pub(crate) fn representation(subject: &Subject<'_>, n_tasks: usize) -> Result<Op
             })
             .collect::<Result<Vec<_>>>()?;
         let spread = prototype_spread(&prototypes, shape.n_way);
-        let changes = match learner.inner_steps() {
+        let changes = match inner {
             Some(_) if index < MOST_CHANGES as u64 => {
                 Some(changes(&body, subject, &phi, &task, n_steps)?)
             }

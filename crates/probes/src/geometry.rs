@@ -81,25 +81,21 @@ fn curvature(subject: &Subject<'_>, n_tasks: usize) -> Result<curvature::Answers
     let seeds = subject.seeds();
     let measured = each(n_tasks, |index| {
         let task = subject.gather(&sampler.episode(&seeds, index))?;
-        let (learner, network) = (subject.learner(), &*subject.network);
+        let (learner, context) = (subject.learner(), subject.context(&task));
         let with_layers = index < MOST_LAYER_TASKS as u64;
-        let phi = learner.adapt(network, subject.theta(), subject.statistics(), &task)?;
+        let phi = learner.adapted(&context, subject.theta())?;
         let query = at_point(&phi, index, with_layers, |point| {
-            let labels = task.query_labels();
-            Ok(Some(learner.query_loss(
-                network,
-                point,
-                subject.statistics(),
-                &task,
-                labels,
-            )?))
+            Ok(learner.query_loss(&context, point, task.query_labels())?)
         })?;
-        let support = at_point(subject.theta(), index, with_layers, |point| {
-            Ok(learner.support_loss(network, point, subject.statistics(), &task, 0)?)
-        })?;
+        let support = match learner.inner_loop() {
+            None => None,
+            Some(inner) => at_point(subject.theta(), index, with_layers, |point| {
+                Ok(inner.support_loss(&context, point, 0)?)
+            })?,
+        };
         Ok((support, query))
     })?;
-    let has_support = subject.learner().inner_steps().is_some();
+    let has_support = subject.learner().inner_loop().is_some();
     let (support, query): (Vec<_>, Vec<_>) = measured.into_iter().unzip();
     Ok(curvature::Answers {
         rho: RHO,
@@ -115,16 +111,14 @@ struct AtPoint {
     layers: Vec<(String, f64)>,
 }
 
-/// None where the learner has no such loss, or a value is not finite.
+/// None where a value is not finite.
 fn at_point<'a>(
     at: &Params<f32>,
     index: u64,
     with_layers: bool,
-    record: impl Fn(&Params<f32>) -> Result<Option<Box<dyn Tape<f32> + 'a>>>,
+    record: impl Fn(&Params<f32>) -> Result<Box<dyn Tape<f32> + 'a>>,
 ) -> Result<Option<AtPoint>> {
-    let Some(mut tape) = record(at)? else {
-        return Ok(None);
-    };
+    let mut tape = record(at)?;
     let loss = f64::from(tape.loss());
     let gradient = wide(tape.gradient()?.values());
     let n = gradient.len();
@@ -132,8 +126,7 @@ fn at_point<'a>(
     let base = wide(at.values());
     let rise = |direction: &[f64], step: f64| -> Result<f64> {
         let point = params(at, &shifted(&base, &[direction], &[step])?);
-        let tape = record(&point)?;
-        Ok(tape.map_or(f64::NAN, |tape| f64::from(tape.loss()) - loss))
+        Ok(f64::from(record(&point)?.loss()) - loss)
     };
     let sharpness = if length > 0.0 {
         rise(&gradient, RHO / length)?
@@ -259,7 +252,7 @@ fn surface(subject: &Subject<'_>, n_tasks: usize) -> Result<surface::Answers> {
         Ok(sums.map(|loss| Some(loss).filter(|loss| loss.is_finite())))
     })?;
     let table = |which: usize| losses.iter().map(|point| point[which]).collect();
-    let has_inner_loop = subject.learner().inner_steps().is_some();
+    let has_inner_loop = subject.learner().inner_loop().is_some();
     Ok(surface::Answers {
         n_tasks,
         steps: steps.clone(),
@@ -271,18 +264,15 @@ fn surface(subject: &Subject<'_>, n_tasks: usize) -> Result<surface::Answers> {
 
 /// Support loss, query loss, and query loss after adaptation, from `point`; NaN where the learner has none.
 fn losses_at(subject: &Subject<'_>, point: &Params<f32>, task: &Task<f32>) -> Result<[f64; 3]> {
-    let (learner, network) = (subject.learner(), &*subject.network);
-    let statistics = subject.statistics();
-    let after = learner
-        .predict(network, point, statistics, task)?
-        .query_loss;
-    let support = learner.support_loss(network, point, statistics, task, 0)?;
-    let before = match &support {
-        Some(_) => learner
-            .query_loss(network, point, statistics, task, task.query_labels())?
-            .loss(),
-        None => f32::NAN,
+    let (learner, context) = (subject.learner(), subject.context(task));
+    let after = learner.predict(&context, point)?.query_loss;
+    let (support, before) = match learner.inner_loop() {
+        None => (f32::NAN, f32::NAN),
+        Some(inner) => {
+            let support = inner.support_loss(&context, point, 0)?.loss();
+            let labels = task.query_labels();
+            (support, learner.query_loss(&context, point, labels)?.loss())
+        }
     };
-    let support = support.map_or(f32::NAN, |tape| tape.loss());
     Ok([support, before, after].map(f64::from))
 }

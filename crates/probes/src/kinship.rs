@@ -91,9 +91,7 @@ fn path(from: &Subject<'_>, to: &Subject<'_>, n_tasks: usize) -> Result<Vec<Opti
         let mut sum = 0.0;
         for index in 0..n_tasks as u64 {
             let task = from.gather(&sampler.episode(&seeds, index))?;
-            let prediction =
-                from.learner()
-                    .predict(&*from.network, &point, from.statistics(), &task)?;
+            let prediction = from.learner().predict(&from.context(&task), &point)?;
             sum += f64::from(prediction.query_loss) / n_tasks as f64;
         }
         line.push(Some(sum).filter(|loss| loss.is_finite()));

@@ -1,7 +1,7 @@
 //! Family C: does the same trained learner give the same answer if support set, label order, step size or batch change?
 
 use crate::error::Result;
-use metastable_algorithms::{Curve, Task};
+use metastable_algorithms::Curve;
 use metastable_analysis::Probe;
 use metastable_analysis::probe::{coupling, label_order, step_sizes, support_sets};
 use metastable_analysis::spectrum::lanczos;
@@ -198,11 +198,11 @@ fn label_order(subject: &Subject<'_>, n_tasks: usize) -> Result<label_order::Ans
 }
 
 fn step_sizes(subject: &Subject<'_>, n_tasks: usize) -> Result<Option<step_sizes::Answers>> {
-    if subject.learner().inner_steps().is_none() {
+    let Some(inner) = subject.learner().inner_loop() else {
         return Ok(None);
-    }
+    };
     let trained = subject.setting("inner_lr")?;
-    let n_steps = subject.setting("test_inner_steps")? as usize;
+    let n_steps = inner.test_steps();
     if trained <= 0.0 || n_steps == 0 {
         return Ok(None);
     }
@@ -214,14 +214,14 @@ fn step_sizes(subject: &Subject<'_>, n_tasks: usize) -> Result<Option<step_sizes
         let Some(learner) = subject.with_step_size(*alpha)? else {
             return Ok(None);
         };
+        let Some(inner) = learner.single().inner_loop() else {
+            return Ok(None);
+        };
         let curves = each(n_tasks, |index| {
             let task = subject.gather(&sampler.episode(&seeds, index))?;
-            let (network, theta) = (&*subject.network, subject.theta());
-            Ok(learner
-                .single()
-                .curve(network, theta, subject.statistics(), &task, n_steps)?)
+            Ok(inner.curve(&subject.context(&task), subject.theta(), n_steps)?)
         })?;
-        for curve in curves.into_iter().flatten() {
+        for curve in curves {
             accuracy.push(curve.query_accuracy.last().copied().unwrap_or(0.0));
             rose.push(has_risen(&curve));
         }
@@ -230,16 +230,11 @@ fn step_sizes(subject: &Subject<'_>, n_tasks: usize) -> Result<Option<step_sizes
     let n_spectra = n_tasks.min(20);
     let mut largest = each(n_spectra, |index| {
         let task = subject.gather(&sampler.episode(&seeds, index))?;
-        let learner = subject.learner();
-        let phi = learner.adapt(
-            &*subject.network,
-            subject.theta(),
-            subject.statistics(),
-            &task,
-        )?;
+        let (context, theta) = (subject.context(&task), subject.theta());
+        let phi = inner.adapt(&context, theta)?;
         Ok([
-            largest_eigenvalue(subject, subject.theta(), &task, 0)?,
-            largest_eigenvalue(subject, &phi, &task, n_steps)?,
+            largest_eigenvalue(inner.support_loss(&context, theta, 0)?, theta)?,
+            largest_eigenvalue(inner.support_loss(&context, &phi, n_steps)?, &phi)?,
         ])
     })?;
     largest.resize(n_tasks, [None, None]);
@@ -261,24 +256,8 @@ fn has_risen(curve: &Curve) -> bool {
     steps.any(|pair| pair[1] > pair[0] || !pair[1].is_finite())
 }
 
-/// Of the Hessian of the support loss at `phi`; none if it is not finite.
-fn largest_eigenvalue(
-    subject: &Subject<'_>,
-    phi: &Params<f32>,
-    task: &Task<f32>,
-    inner_step: usize,
-) -> Result<Option<f64>> {
-    let learner = subject.learner();
-    let tape = learner.support_loss(
-        &*subject.network,
-        phi,
-        subject.statistics(),
-        task,
-        inner_step,
-    )?;
-    let Some(mut tape) = tape else {
-        return Ok(None);
-    };
+/// Of the Hessian of a loss recorded at `phi`; none if it is not finite.
+fn largest_eigenvalue(mut tape: Box<dyn Tape<f32> + '_>, phi: &Params<f32>) -> Result<Option<f64>> {
     let spectrum = lanczos(phi.values().len(), LANCZOS_STEPS, 0, |v| {
         hessian_product(tape.as_mut(), phi, v)
     });
@@ -303,10 +282,9 @@ fn coupling(subject: &Subject<'_>, n_tasks: usize) -> Result<coupling::Answers> 
     let seeds = subject.seeds();
     let pairs = each(n_tasks, |index| {
         let task = subject.gather(&sampler.episode(&seeds, index))?;
-        let (network, theta) = (&*subject.network, subject.theta());
         let alone = subject
             .learner()
-            .predict_alone(network, theta, subject.statistics(), &task)?;
+            .predict_alone(&subject.context(&task), subject.theta())?;
         Ok((subject.judge(&task)?.0, alone.accuracy(task.query_labels())))
     })?;
     let (together, alone) = pairs.into_iter().unzip();

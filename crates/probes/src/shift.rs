@@ -261,11 +261,8 @@ fn confidence(subject: &Subject<'_>, n_tasks: usize) -> Result<Option<confidence
         let seeds = subject.seeds();
         let rows = each(n_tasks, |index| {
             let task = subject.gather(&sampler.episode(&seeds, index))?;
-            let (network, theta) = (&*subject.network, subject.theta());
-            let prediction =
-                learner
-                    .single()
-                    .predict(network, theta, subject.statistics(), &task)?;
+            let context = subject.context(&task);
+            let prediction = learner.single().predict(&context, subject.theta())?;
             let probabilities = prediction
                 .log_probabilities
                 .iter()
@@ -289,8 +286,8 @@ fn confidence(subject: &Subject<'_>, n_tasks: usize) -> Result<Option<confidence
         }
     };
     let mut steps = Vec::new();
-    if subject.learner().inner_steps().is_some() {
-        let trained = subject.setting("test_inner_steps")? as usize;
+    if let Some(inner) = subject.learner().inner_loop() {
+        let trained = inner.test_steps();
         let mut asked = vec![0, 1, trained, 2 * trained, 4 * trained];
         asked.sort_unstable();
         asked.dedup();

@@ -1,7 +1,7 @@
 //! A trained learner that can be asked: network, settings, weights, and the classes of its tasks.
 
 use metastable_algorithms::{
-    CheckedLearner, Episodes, Learner, LearnerConfig, Prediction, Task, TrainConfig, Weights,
+    CheckedLearner, Context, Episodes, Learner, Prediction, Task, TrainConfig, Weights,
 };
 use metastable_data::{
     Dataset, Episode, EpisodeShape, MetaSplit, Rotations, Sampler, Seeds, Split, TaskPool,
@@ -16,8 +16,8 @@ pub(crate) const FEW_QUERIES: usize = 5;
 /// How a learner was trained and is tested.
 #[derive(Clone, Debug)]
 pub struct Protocol {
-    /// The learner's settings.
-    pub learner: LearnerConfig,
+    /// The learner, with the settings of the training.
+    pub learner: CheckedLearner,
     /// Shape of the training episodes.
     pub episode: EpisodeShape,
     /// Shape of the test episodes.
@@ -55,24 +55,19 @@ pub struct Subject<'m> {
     pub dataset: &'m Dataset,
     /// Which classes are for training, validation and test.
     pub split: &'m Split,
-    learner: CheckedLearner,
 }
 
 impl<'m> Subject<'m> {
     /// A learner with the `weights` after `step` outer steps, without blocks.
-    ///
-    /// # Errors
-    ///
-    /// If the settings of the learner are not valid.
+    #[must_use]
     pub fn new(
         protocol: Protocol,
         network: Box<dyn Network<f32>>,
         weights: Weights<f32>,
         step: usize,
         (dataset, split): (&'m Dataset, &'m Split),
-    ) -> Result<Self> {
-        Ok(Self {
-            learner: protocol.learner.validate()?,
+    ) -> Self {
+        Self {
             protocol,
             weights,
             step,
@@ -81,16 +76,16 @@ impl<'m> Subject<'m> {
             blocks: Vec::new(),
             dataset,
             split,
-        })
+        }
     }
 
     pub(crate) fn learner(&self) -> &dyn Learner<f32> {
-        self.learner.single()
+        self.protocol.learner.single()
     }
 
     /// The learner in either precision.
     pub(crate) fn checked(&self) -> &CheckedLearner {
-        &self.learner
+        &self.protocol.learner
     }
 
     /// The episodes of the training.
@@ -107,26 +102,24 @@ impl<'m> Subject<'m> {
 
     /// The same learner with another inner step size; none for a learner without an inner loop.
     pub(crate) fn with_step_size(&self, alpha: f64) -> Result<Option<CheckedLearner>> {
-        if self.learner().inner_steps().is_none() {
+        if self.learner().inner_loop().is_none() {
             return Ok(None);
         }
-        let config = self.protocol.learner.clone().with("inner_lr", alpha);
-        Ok(Some(config.validate()?))
+        Ok(Some(self.protocol.learner.with("inner_lr", alpha)?))
     }
 
     /// The same learner with another number of inner steps at test; as it is, if none is given.
     pub(crate) fn with_inner_steps(&self, n_steps: Option<usize>) -> Result<CheckedLearner> {
-        let config = self.protocol.learner.clone();
-        let config = match n_steps {
-            None => config,
-            Some(n_steps) => config.with("test_inner_steps", n_steps),
-        };
-        Ok(config.validate()?)
+        let learner = &self.protocol.learner;
+        Ok(match n_steps {
+            None => learner.clone(),
+            Some(n_steps) => learner.with("test_inner_steps", n_steps)?,
+        })
     }
 
     /// A setting of the learner that is a number.
     pub(crate) fn setting(&self, name: &str) -> Result<f64> {
-        let value = self.learner.config().settings.get(name);
+        let value = self.protocol.learner.config().settings.get(name);
         let number = value.and_then(serde_json::Value::as_f64);
         number.ok_or_else(|| ProbeError::Setting {
             name: name.to_owned(),
@@ -179,9 +172,27 @@ impl<'m> Subject<'m> {
         Ok(Task::gather(self.dataset, episode)?)
     }
 
+    /// A task before the network, with the statistics of the tested weights.
+    pub(crate) fn context<'a>(&'a self, task: &'a Task<f32>) -> Context<'a, f32> {
+        self.context_of(&self.weights, task)
+    }
+
+    /// The same with those of other weights.
+    pub(crate) fn context_of<'a>(
+        &'a self,
+        weights: &'a Weights<f32>,
+        task: &'a Task<f32>,
+    ) -> Context<'a, f32> {
+        Context {
+            network: &*self.network,
+            statistics: weights.statistics(),
+            task,
+        }
+    }
+
     pub(crate) fn predict(&self, task: &Task<f32>) -> Result<Prediction<f32>> {
         let learner = self.learner();
-        Ok(learner.predict(&*self.network, self.theta(), self.statistics(), task)?)
+        Ok(learner.predict(&self.context(task), self.theta())?)
     }
 
     /// Accuracy and mean loss on the task's own queries.
@@ -191,10 +202,8 @@ impl<'m> Subject<'m> {
 
     /// The same of other weights of the same training.
     pub(crate) fn judge_at(&self, weights: &Weights<f32>, task: &Task<f32>) -> Result<(f64, f64)> {
-        let (network, theta) = (&*self.network, &weights.theta);
-        let prediction = self
-            .learner()
-            .predict(network, theta, weights.statistics(), task)?;
+        let context = self.context_of(weights, task);
+        let prediction = self.learner().predict(&context, &weights.theta)?;
         let accuracy = prediction.accuracy(task.query_labels());
         Ok((accuracy, f64::from(prediction.query_loss)))
     }

@@ -114,24 +114,18 @@ fn embedding(
     index: u64,
     filters: &[Range<usize>],
 ) -> Result<Vec<f64>> {
-    let (learner, network) = (subject.learner(), &*subject.network);
-    let phi = learner.adapt(network, subject.theta(), subject.statistics(), task)?;
+    let (learner, context) = (subject.learner(), subject.context(task));
+    let phi = learner.adapted(&context, subject.theta())?;
     let n_rows = task.query_labels().len();
     let mut fisher = FisherDiagonal::new(phi.values().len());
     let rows = wide(
         learner
-            .query_loss(
-                network,
-                &phi,
-                subject.statistics(),
-                task,
-                task.query_labels(),
-            )?
+            .query_loss(&context, &phi, task.query_labels())?
             .log_probabilities(),
     );
     for draw in 0..LABEL_DRAWS {
         let labels = drawn_labels(&rows, task.shape().n_way, index, draw);
-        let mut tape = learner.query_loss(network, &phi, subject.statistics(), task, &labels)?;
+        let mut tape = learner.query_loss(&context, &phi, &labels)?;
         match fisher.add(&wide(tape.gradient()?.values())) {
             Err(AnalysisError::NotFinite { .. }) => return Ok(vec![0.0; filters.len()]),
             added => added?,

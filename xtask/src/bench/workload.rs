@@ -122,6 +122,7 @@ impl Workload {
     fn network_config(&self) -> NetworkConfig {
         NetworkConfig {
             name: "conv4".to_owned(),
+            form: None,
             image: ImageShape {
                 height: SIDE,
                 width: SIDE,

@@ -2,12 +2,12 @@
 //! adaptation moves what batch normalisation normalises. Always on the same validation tasks.
 
 use metastable_models::architecture::NORM_EPS;
-use metastable_models::{Network, Real, Statistics, Units};
+use metastable_models::{Network, Real, Units};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Weights;
-use crate::{AlgorithmError, Curve, Learner, TaskSource, curves};
+use crate::{AlgorithmError, Context, Curve, Learner, TaskSource, curves};
 
 /// What the first few validation tasks show.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,21 +96,27 @@ impl<T: Real> TaskUnits<T> {
         tasks: &TaskSource<'_, T>,
         index: u64,
     ) -> Result<Self, AlgorithmError> {
-        let (task, theta, statistics) = (tasks(index)?, &weights.theta, weights.statistics());
-        let phi = learner.adapt(network, theta, statistics, &task)?;
-        let adapted = learner.query_loss(network, &phi, statistics, &task, task.query_labels())?;
-        // As in training: running statistics would hide what happens to those of the batch.
-        let supports = |at, inner_step| {
-            learner.support_loss(network, at, Statistics::Batch, &task, inner_step)
+        let (task, theta) = (tasks(index)?, &weights.theta);
+        let context = Context {
+            network,
+            statistics: weights.statistics(),
+            task: &task,
         };
-        let before = supports(theta, 0)?;
-        let after = supports(&phi, learner.inner_steps().unwrap_or(0))?;
+        let phi = learner.adapted(&context, theta)?;
+        let adapted = learner.query_loss(&context, &phi, task.query_labels())?;
+        let supports = match learner.inner_loop() {
+            None => None,
+            Some(inner) => {
+                // As in training: running statistics would hide what happens to those of the batch.
+                let context = Context::training(network, &task);
+                let before = inner.support_loss(&context, theta, 0)?;
+                let after = inner.support_loss(&context, &phi, inner.train_steps())?;
+                Some([before.units()?, after.units()?])
+            }
+        };
         Ok(Self {
             adapted: adapted.units()?,
-            supports: match (before, after) {
-                (Some(before), Some(after)) => Some([before.units()?, after.units()?]),
-                _ => None,
-            },
+            supports,
         })
     }
 }

@@ -9,7 +9,7 @@ use metastable_models::{Network, Params, Real};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{AlgorithmError, Anatomy, Learner, MetaGradient, TaskSource};
+use crate::{AlgorithmError, Anatomy, Context, Learner, MetaGradient, TaskSource};
 
 /// Tasks of a meta-batch that are looked at, the first ones; 28 pairs.
 pub const OBSERVED_TASKS: usize = 8;
@@ -137,7 +137,7 @@ impl FirstOrderBias {
     }
 }
 
-/// Of these tasks, in order; none for a learner without an inner loop.
+/// Of these tasks, in order; none for a learner without an inner loop, or without its adjoint.
 fn anatomies<T: Real>(
     network: &dyn Network<T>,
     learner: &dyn Learner<T>,
@@ -145,9 +145,12 @@ fn anatomies<T: Real>(
     tasks: &TaskSource<'_, T>,
     indices: Range<u64>,
 ) -> Result<Option<Vec<Anatomy<T>>>, AlgorithmError> {
+    let Some(inner) = learner.inner_loop() else {
+        return Ok(None);
+    };
     let found = indices
         .into_par_iter()
-        .map(|index| learner.anatomy(network, theta, &tasks(index)?))
+        .map(|index| inner.anatomy(&Context::training(network, &tasks(index)?), theta))
         .collect::<Result<Vec<Option<Anatomy<T>>>, AlgorithmError>>()?;
     Ok(found.into_iter().collect())
 }

@@ -7,7 +7,7 @@ use super::{
     BestWeights, Divergence, Inspection, Observation, Outcome, Signal, TrainPlan, TrainState,
     budget::InspectionBudget,
 };
-use crate::{AlgorithmError, Learner, MetaGradient, TaskSource, evaluate};
+use crate::{AlgorithmError, Context, Learner, MetaGradient, TaskSource, evaluate};
 
 /// Added to the norm that clipping divides by, as in PyTorch's `clip_grad_norm_`.
 const CLIP_EPSILON: f64 = 1e-6;
@@ -187,7 +187,8 @@ impl<'a, T: Real> Trainer<'a, T> {
             .map(|index| {
                 let task = (self.train)(index)?;
                 let theta = &self.state.weights.theta;
-                self.learner.meta_gradient(self.network, theta, &task)
+                let context = Context::training(self.network, &task);
+                self.learner.meta_gradient(&context, theta)
             })
             .collect()
     }
@@ -284,7 +285,7 @@ impl<'a, T: Real> Trainer<'a, T> {
             return Ok(None);
         }
         let (trained, inspected) = ((self.train)(0)?.shape(), (self.validation)(0)?.shape());
-        let inner_steps = self.learner.inner_steps();
+        let inner_steps = self.learner.inner_loop().map(|inner| inner.train_steps());
         let budget = InspectionBudget::new(&self.plan, inner_steps, trained, inspected);
         let Some(n_tasks) = budget.n_tasks_after(self.state.step) else {
             return Ok(None);

@@ -1,7 +1,7 @@
 //! What can be asked of a trained learner agrees with how it predicts.
 
-use metastable_algorithms::{LEARNERS, Learner, LearnerConfig};
-use metastable_models::{Norm, Params, Statistics};
+use metastable_algorithms::{Context, LEARNERS, Learner, LearnerConfig};
+use metastable_models::{Norm, Params};
 
 use crate::networks::{network, task};
 
@@ -12,17 +12,15 @@ fn the_query_loss_at_adapted_parameters_is_that_of_the_prediction() {
         let learner = LearnerConfig::named(entry.name).validate().unwrap();
         let (learner, task) = (learner.double(), task(1));
         let predicted = learner
-            .predict(&*network, &theta, Statistics::Batch, &task)
+            .predict(&Context::training(&*network, &task), &theta)
             .unwrap();
         let phi = learner
-            .adapt(&*network, &theta, Statistics::Batch, &task)
+            .adapted(&Context::training(&*network, &task), &theta)
             .unwrap();
         let tape = learner
             .query_loss(
-                &*network,
+                &Context::training(&*network, &task),
                 &phi,
-                Statistics::Batch,
-                &task,
                 task.query_labels(),
             )
             .unwrap();
@@ -48,13 +46,14 @@ fn the_support_loss_is_the_one_that_the_inner_loop_descends() {
         .with("test_inner_steps", 2)
         .validate()
         .unwrap();
-    let (learner, task) = (learner.double(), task(2));
+    let (inner, task) = (learner.double().inner_loop().unwrap(), task(2));
+    let context = Context::training(&*network, &task);
     let mut phi: Params<f64> = theta.clone();
     for step in 0..2 {
-        let tape = learner.support_loss(&*network, &phi, Statistics::Batch, &task, step);
-        phi.add(-alpha, &tape.unwrap().unwrap().gradient().unwrap());
+        let tape = inner.support_loss(&context, &phi, step);
+        phi.add(-alpha, &tape.unwrap().gradient().unwrap());
     }
-    let adapted = learner.adapt(&*network, &theta, Statistics::Batch, &task);
+    let adapted = inner.adapt(&context, &theta);
     assert_eq!(adapted.unwrap(), phi);
 }
 
@@ -66,10 +65,10 @@ fn without_batch_statistics_queries_are_judged_the_same_alone_and_with_them_they
             let learner = LearnerConfig::named(entry.name).validate().unwrap();
             let (learner, task) = (learner.double(), task(3));
             let together = learner
-                .predict(&*network, &theta, Statistics::Batch, &task)
+                .predict(&Context::training(&*network, &task), &theta)
                 .unwrap();
             let alone = learner
-                .predict_alone(&*network, &theta, Statistics::Batch, &task)
+                .predict_alone(&Context::training(&*network, &task), &theta)
                 .unwrap();
             assert_eq!(
                 alone.log_probabilities.len(),
@@ -104,7 +103,7 @@ fn leaving_out_one_of_two_equal_supports() {
         let learner = LearnerConfig::named(name).validate().unwrap();
         let predict = |task| {
             let learner: &dyn Learner<f64> = learner.double();
-            let prediction = learner.predict(&*network, &theta, Statistics::Batch, task);
+            let prediction = learner.predict(&Context::training(&*network, task), &theta);
             prediction.unwrap().log_probabilities
         };
         let (twice, once) = (predict(&twice), predict(&once));
@@ -129,7 +128,7 @@ fn only_a_head_sees_the_order_of_the_classes() {
         let learner = LearnerConfig::named(entry.name).validate().unwrap();
         let predict = |task| {
             let learner: &dyn Learner<f64> = learner.double();
-            let prediction = learner.predict(&*network, &theta, Statistics::Batch, &task);
+            let prediction = learner.predict(&Context::training(&*network, &task), &theta);
             prediction.unwrap()
         };
         let order = [2, 0, 1];

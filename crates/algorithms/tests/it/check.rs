@@ -160,7 +160,20 @@ fn every_learner_is_certified_on_every_kind_of_network() {
             };
             let found = certificate(&learner, network, [Mistake::None; 2]);
             let what = format!("{} on {network:?}: {found:?}", entry.name);
-            assert!(error(found.meta_gradient) < TOLERANCE, "{what}");
+            let claims = learner
+                .validate()
+                .unwrap()
+                .double()
+                .differentiable()
+                .is_some();
+            match found.meta_gradient {
+                Finding::Error(error) => assert!(claims && error < TOLERANCE, "{what}"),
+                Finding::Silent(why) => {
+                    assert!(!claims && why == Silence::NotClaimed, "{what}");
+                }
+            }
+            assert!(error(found.blindness) < TOLERANCE, "{what}");
+            assert!(error(found.adaptation) < TOLERANCE, "{what}");
             // Rounding is there, and is small.
             let single = error(found.single_precision);
             assert!((1e-9..1e-3).contains(&single), "{what}");
@@ -172,6 +185,7 @@ fn every_learner_is_certified_on_every_kind_of_network() {
 fn planted_mistakes_are_rejected() {
     let learners = [
         (maml("maml", 0.2, 3), true),
+        (maml("anil", 0.2, 3), true),
         // No Hessian product enters it, and it is checked against what it is the derivative of.
         (maml("fomaml", 0.2, 3), false),
         (LearnerConfig::named("protonet"), false),

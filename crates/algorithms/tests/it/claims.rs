@@ -1,117 +1,99 @@
 //! A certificate checks what a learner claims, and nothing that it does not claim; the learners here are another crate's.
 
+use crate::networks::{SHAPE, network_config};
 use metastable_algorithms::check::{Certificate, Finding, SINGLE_TOLERANCE, Silence, certify};
 use metastable_algorithms::{
-    AlgorithmError, AnyLearner, Differentiable, Head, Learner, LearnerConfig, LearnerEntry,
-    MetaGradient, Prediction, Task,
+    AlgorithmError, Batch, Context, Differentiable, Head, Learner, LearnerConfig, LearnerEntry,
+    MetaGradient, Predict, Prediction, Train,
 };
 use metastable_data::{Seeds, Stream};
 use metastable_models::check::TOLERANCE;
-use metastable_models::{
-    Backend, DeviceSpec, Loss, Metric, Network, Norm, Objective, Params, Pass, Real, Statistics,
-    Tape, build,
-};
-use serde_json::Value;
+use metastable_models::{Backend, DeviceSpec, Loss, Metric, Norm, Params, Real, Tape, build};
 
-use crate::networks::{SHAPE, network_config};
+/// ProtoNet with another direction, twice the gradient of its loss, and what is wrong with it.
+struct Doubled(Wrong);
 
-/// ProtoNet with another direction: twice the gradient of its loss.
-struct Doubled {
-    claims_a_gradient: bool,
+#[derive(Clone, Copy, PartialEq)]
+enum Wrong {
+    Nothing,
+    /// It claims that its direction is the gradient.
+    Claim,
+    /// It predicts with the labels of the queries.
+    Peeks,
+    /// It predicts at other parameters than those to which it says it adapts.
+    Elsewhere,
 }
 
-impl<T: Real> Learner<T> for Doubled {
-    fn meta_gradient(
-        &self,
-        network: &dyn Network<T>,
-        theta: &Params<T>,
-        task: &Task<T>,
-    ) -> Result<MetaGradient<T>, AlgorithmError> {
-        let labels = task.query_labels();
-        let mut tape = self.query_loss(network, theta, Statistics::Batch, task, labels)?;
-        let mut gradient = tape.gradient()?;
-        gradient.scale(T::of(2.0));
-        Ok(MetaGradient {
-            query_loss: tape.loss(),
-            n_correct: 0,
-            n_queries: labels.len(),
-            gradient,
-            statistics: tape.statistics(),
-            non_finite: None,
-        })
-    }
-
-    fn differentiable(&self) -> Option<&dyn Differentiable<T>> {
-        if self.claims_a_gradient {
-            Some(self)
-        } else {
-            None
-        }
-    }
-
+impl<T: Real> Predict<T> for Doubled {
     fn predict(
         &self,
-        network: &dyn Network<T>,
+        context: &Context<'_, T>,
         theta: &Params<T>,
-        statistics: Statistics<'_, T>,
-        task: &Task<T>,
     ) -> Result<Prediction<T>, AlgorithmError> {
-        let tape = self.query_loss(network, theta, statistics, task, task.query_labels())?;
-        Ok(Prediction {
-            log_probabilities: tape.log_probabilities().to_vec(),
-            n_way: task.shape().n_way,
-            query_loss: tape.loss(),
-        })
+        let (labels, n_way) = (context.task.query_labels(), context.task.shape().n_way);
+        let theta = match self.0 {
+            Wrong::Elsewhere => theta.plus(T::of(0.1), theta),
+            Wrong::Nothing | Wrong::Claim | Wrong::Peeks => theta.clone(),
+        };
+        let queries = self.query_loss(context, &theta, labels)?;
+        let mut prediction = Prediction::of(&*queries, n_way);
+        if self.0 == Wrong::Peeks {
+            let rows = prediction.log_probabilities.chunks_exact_mut(n_way);
+            for (row, label) in rows.zip(labels) {
+                row[*label] *= T::of(0.99);
+            }
+        }
+        Ok(prediction)
+    }
+}
+
+impl<T: Real> Train<T> for Doubled {
+    fn meta_gradient(
+        &self,
+        context: &Context<'_, T>,
+        theta: &Params<T>,
+    ) -> Result<MetaGradient<T>, AlgorithmError> {
+        let mut queries = self.query_loss(context, theta, context.task.query_labels())?;
+        let mut gradient = queries.gradient()?;
+        gradient.scale(T::of(2.0));
+        Ok(MetaGradient::of(&*queries, context.task, gradient, None))
     }
 
     fn query_loss<'a>(
         &self,
-        network: &'a dyn Network<T>,
+        context: &Context<'a, T>,
         phi: &Params<T>,
-        statistics: Statistics<'_, T>,
-        task: &Task<T>,
         labels: &[usize],
     ) -> Result<Box<dyn Tape<T> + 'a>, AlgorithmError> {
-        let objective = Objective {
-            loss: Loss::Prototype {
-                metric: Metric::Euclidean,
-                temperature: 1.0,
-            },
-            n_way: task.shape().n_way,
-            supports: task.support_labels(),
-            labels,
+        let loss = Loss::Prototype {
+            metric: Metric::Euclidean,
+            temperature: 1.0,
         };
-        let pass = Pass {
-            inner_step: 0,
-            statistics,
-        };
-        Ok(network.record(phi, task.images(), pass, objective)?)
+        let images = context.task.images();
+        context.record(loss, phi, Batch { images, labels }, 0)
     }
+}
 
-    fn predict_alone(
-        &self,
-        network: &dyn Network<T>,
-        theta: &Params<T>,
-        statistics: Statistics<'_, T>,
-        task: &Task<T>,
-    ) -> Result<Prediction<T>, AlgorithmError> {
-        self.predict(network, theta, statistics, task)
+impl<T: Real> Learner<T> for Doubled {
+    fn differentiable(&self) -> Option<&dyn Differentiable<T>> {
+        match self.0 {
+            Wrong::Claim => Some(self),
+            Wrong::Nothing | Wrong::Peeks | Wrong::Elsewhere => None,
+        }
     }
 }
 
 impl<T: Real> Differentiable<T> for Doubled {
     fn displaced_loss(
         &self,
-        network: &dyn Network<T>,
+        context: &Context<'_, T>,
         theta: &Params<T>,
-        task: &Task<T>,
         step: T,
         direction: &Params<T>,
     ) -> Result<T, AlgorithmError> {
-        let (theta, labels) = (theta.plus(step, direction), task.query_labels());
-        Ok(self
-            .query_loss(network, &theta, Statistics::Batch, task, labels)?
-            .loss())
+        let theta = theta.plus(step, direction);
+        let queries = self.query_loss(context, &theta, context.task.query_labels())?;
+        Ok(queries.loss())
     }
 }
 
@@ -121,26 +103,30 @@ const HONEST: LearnerEntry = LearnerEntry {
     citation: "this test",
     head: Head::None,
     complete: |settings| Ok(settings.clone()),
-    build: |_: &Value| -> Result<Box<dyn AnyLearner>, AlgorithmError> {
-        Ok(Box::new(Doubled {
-            claims_a_gradient: false,
-        }))
-    },
+    build: |_| Ok(Box::new(Doubled(Wrong::Nothing))),
 };
 
 const BOASTFUL: LearnerEntry = LearnerEntry {
     name: "boastful",
-    build: |_: &Value| -> Result<Box<dyn AnyLearner>, AlgorithmError> {
-        Ok(Box::new(Doubled {
-            claims_a_gradient: true,
-        }))
-    },
+    build: |_| Ok(Box::new(Doubled(Wrong::Claim))),
+    ..HONEST
+};
+
+const PEEPING: LearnerEntry = LearnerEntry {
+    name: "peeping",
+    build: |_| Ok(Box::new(Doubled(Wrong::Peeks))),
+    ..HONEST
+};
+
+const ELSEWHERE: LearnerEntry = LearnerEntry {
+    name: "elsewhere",
+    build: |_| Ok(Box::new(Doubled(Wrong::Elsewhere))),
     ..HONEST
 };
 
 fn certificate(name: &str) -> Certificate {
     let learner = LearnerConfig::named(name)
-        .validate_among(&[&HONEST, &BOASTFUL])
+        .validate_among(&[&HONEST, &BOASTFUL, &PEEPING, &ELSEWHERE])
         .unwrap();
     let config = network_config("mlp", Norm::None, Head::None);
     let single = build::<f32>(&config, Backend::default(), DeviceSpec::Cpu).unwrap();
@@ -164,6 +150,31 @@ fn a_claim_is_checked_if_it_is_made_and_only_then() {
         panic!("{honest:?}");
     };
     assert!(error < SINGLE_TOLERANCE, "{error}");
+}
+
+#[test]
+fn predictions_that_are_not_their_own_are_refuted() {
+    let error = |finding| match finding {
+        Finding::Error(error) => error,
+        Finding::Silent(silence) => panic!("{silence}"),
+    };
+    for (name, peeks, elsewhere) in [
+        ("honest", false, false),
+        ("peeping", true, true),
+        ("elsewhere", false, true),
+    ] {
+        let found = certificate(name);
+        assert_eq!(
+            error(found.blindness) > TOLERANCE,
+            peeks,
+            "{name}: {found:?}"
+        );
+        assert_eq!(
+            error(found.adaptation) > TOLERANCE,
+            elsewhere,
+            "{name}: {found:?}"
+        );
+    }
 }
 
 #[test]

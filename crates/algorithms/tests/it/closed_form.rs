@@ -30,6 +30,7 @@ pub(crate) struct LinearSoftmax {
 fn config(name: &str, n_pixels: usize, n_way: usize) -> NetworkConfig {
     NetworkConfig {
         name: name.to_owned(),
+        form: None,
         image: ImageShape {
             height: 1,
             width: n_pixels,
@@ -151,6 +152,18 @@ impl LinearSoftmax {
     pub(crate) fn new(n_pixels: usize, n_way: usize) -> Self {
         let mut layout = Layout::default();
         layout.push("weight", &[n_way, n_pixels]);
+        Self::with(layout, n_pixels, n_way)
+    }
+
+    /// The same function; the weights of all classes but the last two are called a body.
+    pub(crate) fn halved(n_pixels: usize, n_way: usize) -> Self {
+        let mut layout = Layout::default();
+        layout.push("body.weight", &[n_way - 2, n_pixels]);
+        layout.push("head.weight", &[2, n_pixels]);
+        Self::with(layout, n_pixels, n_way)
+    }
+
+    fn with(layout: Layout, n_pixels: usize, n_way: usize) -> Self {
         Self {
             config: config("linear-softmax", n_pixels, n_way),
             layout: Arc::new(layout),

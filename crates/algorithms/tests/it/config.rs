@@ -49,7 +49,10 @@ fn what_is_checked_once_is_accepted_again_unchanged() {
 
 #[test]
 fn mistakes_are_refused_by_name() {
-    refused("name = \"reptile\"", "maml, fomaml, protonet, matching");
+    refused(
+        "name = \"leap\"",
+        "maml, fomaml, anil, reptile, protonet, matching",
+    );
     refused(
         "name = \"maml\"\ninner_step = 3",
         "inner_step`, expected one of",

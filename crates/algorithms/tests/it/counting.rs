@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use metastable_algorithms::{TrainConfig, TrainState, Trainer};
+use metastable_algorithms::{Context, TrainConfig, TrainState, Trainer};
 use metastable_models::{
     Layout, ModelError, Network, NetworkConfig, Objective, Params, Pass, Tape,
 };
@@ -133,7 +133,7 @@ fn most_alive(learner: &str, setting: Option<&str>, steps: usize) -> usize {
     let task = noise_task(0, SHAPE, N_PIXELS);
     let got = checked
         .double()
-        .meta_gradient(&network, &network.theta(), &task);
+        .meta_gradient(&Context::training(&network, &task), &network.theta());
     assert!(got.unwrap().non_finite.is_none());
     assert_eq!(network.alive.into_inner(), 0);
     network.most_alive.into_inner()

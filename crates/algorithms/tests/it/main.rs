@@ -5,6 +5,7 @@
     reason = "a failed helper is a failed test; clippy.toml allows it in test functions only"
 )]
 
+mod anil;
 mod asking;
 mod check;
 mod claims;
@@ -16,5 +17,6 @@ mod networks;
 mod observing;
 mod optimizer;
 mod quadratic;
+mod reptile;
 mod second_order;
 mod training;

@@ -1,13 +1,12 @@
 //! Every learner of the registry on the networks that it is for.
 
 use metastable_algorithms::{
-    AlgorithmError, Evaluation, Head, LEARNERS, LearnerConfig, LearnerEntry, StepReport, Task,
-    TrainConfig, TrainState, Trainer, Weights, evaluate,
+    AlgorithmError, Context, Evaluation, Head, LEARNERS, LearnerConfig, LearnerEntry, StepReport,
+    Task, TrainConfig, TrainState, Trainer, Weights, evaluate,
 };
 use metastable_data::{EpisodeShape, Seeds, Stream};
 use metastable_models::{
-    Architecture, Backend, DeviceSpec, ImageShape, Network, NetworkConfig, Norm, Params,
-    Statistics, build,
+    Architecture, Backend, DeviceSpec, ImageShape, Network, NetworkConfig, Norm, Params, build,
 };
 
 use crate::second_order::{central_difference, draws, maml, noise_task};
@@ -22,6 +21,7 @@ pub(crate) const SHAPE: EpisodeShape = EpisodeShape {
 pub(crate) fn network_config(name: &str, norm: Norm, head: Head) -> NetworkConfig {
     NetworkConfig {
         name: name.to_owned(),
+        form: None,
         image: ImageShape {
             height: SIDE,
             width: SIDE,
@@ -39,7 +39,7 @@ pub(crate) fn network(name: &str, norm: Norm, head: Head) -> (Box<dyn Network<f6
     network_on(Backend::default(), name, norm, head)
 }
 
-fn network_on(
+pub(crate) fn network_on(
     backend: Backend,
     name: &str,
     norm: Norm,
@@ -104,7 +104,9 @@ fn maml_agrees_with_differences_on_real_networks() {
             let checked = maml(learner_name, 0.2, 3).validate().unwrap();
             let learner = checked.double();
             let task = task(0);
-            let exact = learner.meta_gradient(&*network, &theta, &task).unwrap();
+            let exact = learner
+                .meta_gradient(&Context::training(&*network, &task), &theta)
+                .unwrap();
             let mut direction = exact.gradient.clone();
             direction.scale(1.0 / exact.gradient.norm());
             let expected = exact.gradient.norm();
@@ -128,7 +130,9 @@ fn stored_and_recomputed_trajectories_give_the_same_bits_on_real_networks() {
         let gradient = |trajectory| {
             let config = maml("maml", 0.1, 3).with("trajectory", trajectory);
             let checked = config.validate().unwrap();
-            let got = checked.double().meta_gradient(&*network, &theta, &task(2));
+            let got = checked
+                .double()
+                .meta_gradient(&Context::training(&*network, &task(2)), &theta);
             got.unwrap().gradient
         };
         assert_eq!(gradient("stored"), gradient("recompute"), "{backend:?}");
@@ -185,7 +189,7 @@ fn metric_learners_do_not_see_the_order_of_labels() {
                 let task = relabelled(&patterned_task(4), order);
                 let prediction = checked
                     .double()
-                    .predict(&*network, &theta, Statistics::Batch, &task)
+                    .predict(&Context::training(&*network, &task), &theta)
                     .unwrap();
                 let mut classes = vec![0; SHAPE.n_queries()];
                 for (row, label) in prediction.labels().enumerate() {
@@ -258,16 +262,16 @@ fn every_learner_is_pure_and_fits_or_names_its_head() {
         let (network, theta) = network("mlp", Norm::Batch, entry.head);
         let [first, second] = [0, 0].map(|index| {
             learner
-                .meta_gradient(&*network, &theta, &task(index))
+                .meta_gradient(&Context::training(&*network, &task(index)), &theta)
                 .unwrap()
         });
         assert_eq!(first.gradient, second.gradient, "{}", entry.name);
         assert!(first.non_finite.is_none() && first.gradient.norm() > 0.0);
-        assert_eq!(learner.inner_steps().is_some(), entry.head == Head::Linear);
+        assert_eq!(learner.inner_loop().is_some(), entry.head == Head::Linear);
 
         let wider = EpisodeShape { n_way: 4, ..SHAPE };
         let other = noise_task(0, wider, SIDE * SIDE);
-        let got = learner.meta_gradient(&*network, &theta, &other);
+        let got = learner.meta_gradient(&Context::training(&*network, &other), &theta);
         match entry.head {
             Head::Linear => {
                 assert!(matches!(
@@ -303,7 +307,7 @@ fn running_statistics_follow_the_batches_in_order() {
         let mut trainer = Trainer::new(&*network, learner, &tasks, &tasks, plan, state).unwrap();
         trainer.step().unwrap().unwrap();
         let batch = |index| {
-            let got = learner.meta_gradient(&*network, &theta, &task(index));
+            let got = learner.meta_gradient(&Context::training(&*network, &task(index)), &theta);
             got.unwrap().statistics
         };
         let [first, second] = [0, 1].map(batch);
@@ -315,8 +319,13 @@ fn running_statistics_follow_the_batches_in_order() {
             assert!((got.values()[i] - expected).abs() < 1e-14, "{}", entry.name);
         }
         let running = &trainer.state().weights;
-        let stored = learner.predict(&*network, &theta, running.statistics(), &task(5));
-        let batch = learner.predict(&*network, &theta, Statistics::Batch, &task(5));
+        let task = task(5);
+        let batch = Context::training(&*network, &task);
+        let stored = Context {
+            statistics: running.statistics(),
+            ..batch
+        };
+        let [stored, batch] = [stored, batch].map(|context| learner.predict(&context, &theta));
         assert_ne!(stored.unwrap(), batch.unwrap(), "{}", entry.name);
     }
 }

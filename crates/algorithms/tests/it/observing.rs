@@ -1,8 +1,8 @@
 //! What is seen of a training on the way, where it has a closed form.
 
 use metastable_algorithms::{
-    Divergence, Head, LEARNERS, LearnerConfig, OptimizerConfig, Outcome, StepReport, TrainConfig,
-    TrainState, Trainer,
+    Context, Divergence, Head, LEARNERS, LearnerConfig, OptimizerConfig, Outcome, StepReport,
+    TrainConfig, TrainState, Trainer,
 };
 use metastable_models::Norm;
 use proptest::prelude::*;
@@ -122,14 +122,11 @@ fn an_anatomy_holds_both_meta_gradients() {
             .validate()
             .unwrap();
         let learner = checked.double();
-        let anatomy = learner
-            .anatomy(&*network, &theta, &task(1))
-            .unwrap()
-            .unwrap();
-        let gradient = learner
-            .meta_gradient(&*network, &theta, &task(1))
-            .unwrap()
-            .gradient;
+        let task = task(1);
+        let context = Context::training(&*network, &task);
+        let inner = learner.inner_loop().unwrap();
+        let anatomy = inner.anatomy(&context, &theta).unwrap().unwrap();
+        let gradient = learner.meta_gradient(&context, &theta).unwrap().gradient;
         (gradient, anatomy)
     };
     let (exact, of_maml) = meta_gradient("maml");

@@ -3,8 +3,7 @@
 //! `L_S = a theta^2 / 2`, `L_Q = b theta^2 / 2`  =>  `phi_K = (1 - alpha a)^K theta`, so that
 //! MAML's meta-gradient is `b (1 - alpha a)^{2K} theta` and FOMAML's is `b (1 - alpha a)^K theta`.
 
-use metastable_algorithms::{LearnerConfig, MetaGradient};
-use metastable_models::Statistics;
+use metastable_algorithms::{Context, LearnerConfig, MetaGradient};
 use proptest::prelude::*;
 
 use crate::closed_form::Quadratic;
@@ -24,7 +23,10 @@ fn meta_gradient(config: &LearnerConfig, a: f64, b: f64, theta: f64) -> MetaGrad
     let task = Quadratic::task(&[a], &[b]);
     learner
         .double()
-        .meta_gradient(&network, &network.theta(&[theta]), &task)
+        .meta_gradient(
+            &Context::training(&network, &task),
+            &network.theta(&[theta]),
+        )
         .unwrap()
 }
 
@@ -68,7 +70,7 @@ fn test_steps_are_separate_from_training_steps() {
     let theta = network.theta(&[1.0]);
     let prediction = checked
         .double()
-        .predict(&network, &theta, Statistics::Batch, &task)
+        .predict(&Context::training(&network, &task), &theta)
         .unwrap();
     // phi_3 = (1 - 0.5)^3 = 1/8, L_Q = phi_3^2 = 1/64.
     assert!(close(prediction.query_loss, 1.0 / 64.0));
@@ -82,8 +84,9 @@ fn the_curve_follows_the_closed_form() {
     let theta = network.theta(&[1.0]);
     let curve = checked
         .double()
-        .curve(&network, &theta, Statistics::Batch, &task, 8)
+        .inner_loop()
         .unwrap()
+        .curve(&Context::training(&network, &task), &theta, 8)
         .unwrap();
     assert_eq!(curve.support_loss.len(), 9);
     for k in 0..=8 {
@@ -103,8 +106,9 @@ fn the_inner_loop_descends_below_two_over_lambda_max_and_not_above() {
         let checked = learner("maml", inner_lr, 50).validate().unwrap();
         let curve = checked
             .double()
-            .curve(&network, &theta, Statistics::Batch, &task, 50)
+            .inner_loop()
             .unwrap()
+            .curve(&Context::training(&network, &task), &theta, 50)
             .unwrap();
         let ended_lower = curve.support_loss[50] < curve.support_loss[0];
         assert_eq!(ended_lower, descends, "inner_lr {inner_lr}");

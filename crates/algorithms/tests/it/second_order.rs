@@ -1,6 +1,6 @@
 //! The exact meta-gradient against central differences of the whole inner-plus-outer procedure, in f64.
 
-use metastable_algorithms::{Learner, LearnerConfig, Task};
+use metastable_algorithms::{Context, Learner, LearnerConfig, Task};
 use metastable_data::{EpisodeShape, Seeds, Stream};
 use metastable_models::{Network, Params};
 use rand::Rng;
@@ -51,7 +51,9 @@ pub(crate) fn central_difference(
 ) -> f64 {
     let loss = |h| {
         let theta = theta.plus(h, direction);
-        let got = learner.meta_gradient(network, &theta, task).unwrap();
+        let got = learner
+            .meta_gradient(&Context::training(network, task), &theta)
+            .unwrap();
         got.query_loss
     };
     (loss(h) - loss(-h)) / (2.0 * h)
@@ -65,7 +67,9 @@ fn worst_error(learner: &LearnerConfig, h: f64) -> f64 {
     let layout = Network::<f64>::layout(&network);
     let theta = Params::from_values(layout, draws(100, layout.n_values()));
     let task = noise_task(0, SHAPE, 4);
-    let exact = learner.meta_gradient(&network, &theta, &task).unwrap();
+    let exact = learner
+        .meta_gradient(&Context::training(&network, &task), &theta)
+        .unwrap();
     let mut worst: f64 = 0.0;
     for i in 0..layout.n_values() {
         let mut unit = Params::zeros(layout);
@@ -115,7 +119,9 @@ fn stored_and_recomputed_trajectories_give_the_same_bits() {
         let gradient = |trajectory| {
             let config = maml("maml", 0.5, steps).with("trajectory", trajectory);
             let checked = config.validate().unwrap();
-            let got = checked.double().meta_gradient(&network, &theta, &task);
+            let got = checked
+                .double()
+                .meta_gradient(&Context::training(&network, &task), &theta);
             got.unwrap().gradient
         };
         assert_eq!(gradient("stored"), gradient("recompute"), "{steps} steps");

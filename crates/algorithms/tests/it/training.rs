@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use metastable_algorithms::{
-    AlgorithmError, Divergence, LearnerConfig, NonFinite, OptimizerConfig, Outcome, ScheduleConfig,
-    StepReport, TrainConfig, TrainState, Trainer, Weights, curves, evaluate,
+    AlgorithmError, Context, Divergence, LearnerConfig, NonFinite, OptimizerConfig, Outcome,
+    ScheduleConfig, StepReport, TrainConfig, TrainState, Trainer, Weights, curves, evaluate,
 };
 use metastable_data::EpisodeShape;
 use metastable_models::{Network, Params};
@@ -252,9 +252,8 @@ fn a_head_that_does_not_fit_the_task_is_named() {
     let error = checked
         .double()
         .meta_gradient(
-            &network,
+            &Context::training(&network, &noise_task(0, SHAPE, N_PIXELS)),
             &Params::zeros(layout),
-            &noise_task(0, SHAPE, N_PIXELS),
         )
         .unwrap_err();
     assert!(

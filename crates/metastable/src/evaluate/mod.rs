@@ -145,7 +145,7 @@ fn change(config: &mut RunConfig, flags: &flags::Evaluate) -> Result<()> {
         data.set.clone_from(set);
         // What the run said of its own images holds for others that have to be told, too.
         if check_ink(data).is_err() {
-            data.ink = Ink::Auto.to_string();
+            data.ink = Ink::Auto;
         }
     }
     if let Some(rule) = &flags.data.split {

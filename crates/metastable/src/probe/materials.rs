@@ -82,7 +82,7 @@ impl<'d> Materials<'d> {
         let open = |set: &String| -> Result<Other> {
             let data = DataSettings {
                 set: set.clone(),
-                ink: Ink::Auto.to_string(),
+                ink: Ink::Auto,
                 ..data.clone()
             };
             let dataset = crate::dataset::load(&data, &glyphs_of(&data), self.data_dir)

@@ -32,7 +32,7 @@ use crate::plan::Planned;
 use crate::run::checkpoint::Stored;
 use crate::schedule::Shares;
 use crate::signal::Stop;
-use crate::study::{ProbeSettings, RunSettings, Study, suggestion};
+use crate::study::{Chosen, ProbeSettings, RunSettings, Study, suggestion};
 
 /// A family of questions.
 #[derive(
@@ -264,7 +264,7 @@ pub(crate) fn check(study: &Study, runs: &[Planned], data_dir: &Path) -> Result<
 /// The weights that were tested.
 pub(crate) fn checkpoint(run: &Finished) -> PathBuf {
     let best = run.folder.best();
-    if run.record.config.test.weights == "best" && best.exists() {
+    if run.record.config.test.weights == Chosen::Best && best.exists() {
         best
     } else {
         run.folder.last()

@@ -6,6 +6,7 @@ use metastable_data::EpisodeShape;
 use metastable_models::{DeviceSpec, Network, NetworkConfig};
 use metastable_probes::{Protocol, Subject as Learnt};
 
+use crate::registry::registry;
 use crate::run::checkpoint::Stored;
 use crate::run::{Material, Run, RunConfig};
 
@@ -38,7 +39,7 @@ impl<'m> Subject<'m> {
             stored.weights,
             stored.step,
             from,
-        )?;
+        );
         learnt.blocks = blocks;
         Ok(Self {
             config,
@@ -91,15 +92,15 @@ impl<'m> Subject<'m> {
 pub(super) fn protocol(config: &RunConfig) -> Result<Protocol> {
     let test = &config.test;
     Ok(Protocol {
-        learner: config.learner.clone(),
+        learner: registry().checked(&config.learner)?,
         episode: config.episode,
         test: EpisodeShape {
             n_way: test.way,
             k_shot: test.shot,
             n_query: test.query,
         },
-        rotations: config.data.rotations.parse()?,
-        test_rotations: config.data.test_rotations.parse()?,
+        rotations: config.data.rotations,
+        test_rotations: config.data.test_rotations,
         within_alphabet: config.data.within_alphabet,
         pool: config.pool,
         training: config.training.clone(),

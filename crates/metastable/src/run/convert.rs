@@ -11,6 +11,7 @@ use metastable_analysis::{Progress, Run, Test};
 use super::record::RunResult;
 use super::{Record, log, results};
 use crate::campaign::Finished;
+use crate::study::Chosen;
 
 /// The table of a finished run of a study.
 pub(crate) fn table(run: &Finished) -> Result<Run> {
@@ -75,9 +76,9 @@ fn selection(
         (Some(accuracies), Some(test)) => (accuracies, test.step),
         _ => (chosen.clone(), step),
     };
-    let [best, last] = match record.config.test.weights.as_str() {
-        "best" => [(chosen, step), (other, other_step)],
-        _ => [(other, other_step), (chosen, step)],
+    let [best, last] = match record.config.test.weights {
+        Chosen::Best => [(chosen, step), (other, other_step)],
+        Chosen::Last => [(other, other_step), (chosen, step)],
     };
     Some(Selection {
         best_step: best.1,

@@ -17,6 +17,7 @@ use super::state::State;
 use super::{Material, RunConfig, checkpoint};
 use crate::campaign::room::Seat;
 use crate::progress::{Line, Progress};
+use crate::registry::registry;
 use crate::signal::Stop;
 use crate::store::attempt::Attempt;
 use crate::study::RunSettings;
@@ -111,7 +112,7 @@ impl<'a> Run<'a> {
             config,
             label,
             identity: config.identity()?,
-            learner: config.learner.validate()?,
+            learner: registry().checked(&config.learner)?,
             network: metastable_models::build(
                 &config.network,
                 compute.backend,

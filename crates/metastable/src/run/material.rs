@@ -44,7 +44,7 @@ impl Material {
 
     /// A source of training episodes.
     pub(crate) fn training(&self, config: &RunConfig) -> Result<Episodes<'_>> {
-        let rotations = config.data.rotations.parse()?;
+        let rotations = config.data.rotations;
         let endless = self.episodes(
             config,
             MetaSplit::Train,
@@ -65,7 +65,7 @@ impl Material {
             k_shot: config.test.shot,
             n_query: config.test.query,
         };
-        let rotations = config.data.test_rotations.parse()?;
+        let rotations = config.data.test_rotations;
         self.episodes(config, part, shape, rotations, config.seeds.evaluation())
     }
 

@@ -4,6 +4,8 @@ use metastable_models::elementary_digest;
 use metastable_models::fused::instruction_set;
 use serde::{Deserialize, Serialize};
 
+use crate::registry::registry;
+
 /// The build and the machine, as far as they can change a bit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Numerics {
@@ -13,6 +15,9 @@ pub(crate) struct Numerics {
     pub(crate) instruction_set: String,
     /// Digest of the system's `exp`, `ln` and `cos`.
     pub(crate) elementary: String,
+    /// Digest of the program, where another crate made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) program: Option<String>,
 }
 
 impl Numerics {
@@ -22,6 +27,7 @@ impl Numerics {
             code: env!("METASTABLE_CODE").to_owned(),
             instruction_set: instruction_set().to_owned(),
             elementary: elementary_digest(),
+            program: registry().program().map(String::from),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::checkpoint::n_non_finite;
 use super::execute::{RunFolder, Workshop};
 use super::record::TestResult;
 use super::{Run, results};
+use crate::study::Chosen;
 
 impl Run<'_> {
     /// Tests the weights that `test.weights` names and then, if they are others, the last or the best ones; written to
@@ -25,9 +26,9 @@ impl Run<'_> {
         let last = (&train.weights, train.step);
         let best = train.best.as_ref();
         let best = best.map_or(last, |best| (&best.weights, best.step));
-        let [chosen, other] = match settings.weights.as_str() {
-            "best" => [best, last],
-            _ => [last, best],
+        let [chosen, other] = match settings.weights {
+            Chosen::Best => [best, last],
+            Chosen::Last => [last, best],
         };
 
         for (weights, step) in [chosen, other] {

@@ -13,7 +13,7 @@ use super::section::require;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bound {
     least: u64,
-    most: u64,
+    pub(crate) most: u64,
     /// What is said behind the numbers.
     about: &'static str,
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod bounds;
 mod builtin;
+mod choice;
 mod depth;
 mod design;
 pub(crate) mod factors;
@@ -19,20 +20,23 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use metastable_algorithms::{LEARNERS, LearnerConfig};
+use metastable_algorithms::LearnerConfig;
 use metastable_data::{EpisodeShape, GlyphsConfig};
-use metastable_models::{NETWORKS, NetworkConfig, Norm};
+use metastable_models::{NetworkConfig, Norm};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::files::read_text;
 use crate::flags::Shorthand;
 use crate::probe::Family;
+use crate::registry::registry;
+use choice::NormKind;
 use design::Design;
 use section::{fill, join, read, table, unknown};
 use tree::{Entry, Item, Origin};
 
 pub(crate) use builtin::STUDIES;
+pub(crate) use choice::Chosen;
 pub(crate) use replace::Exchange;
 pub(crate) use section::suggestion;
 pub(crate) use settings::{
@@ -236,6 +240,7 @@ impl Study {
     pub(crate) fn network(&self, n_way: Option<usize>) -> NetworkConfig {
         NetworkConfig {
             name: self.network.name.clone(),
+            form: registry().form(&self.network.name),
             image: metastable_models::ImageShape {
                 height: self.data.size,
                 width: self.data.size,
@@ -243,13 +248,13 @@ impl Study {
             },
             n_blocks: self.network.blocks,
             width: self.network.width,
-            norm: match self.network.norm.as_str() {
-                "running" => Norm::Running,
-                "per-step" => Norm::PerStep {
+            norm: match self.network.norm {
+                NormKind::Batch => Norm::Batch,
+                NormKind::Running => Norm::Running,
+                NormKind::PerStep => Norm::PerStep {
                     n_steps: self.network.norm_steps,
                 },
-                "none" => Norm::None,
-                _ => Norm::Batch,
+                NormKind::None => Norm::None,
             },
             n_way,
         }
@@ -351,7 +356,8 @@ fn read_head(entries: &[Entry], design: &Design) -> Result<Head> {
 
 fn check_network(network: &NetworkSettings) -> Result<()> {
     network.check()?;
-    let names: Vec<&str> = NETWORKS.iter().map(|entry| entry.name).collect();
+    let networks = registry().networks().iter();
+    let names: Vec<&str> = networks.map(|entry| entry.name).collect();
     section::require(
         names.contains(&network.name.as_str()),
         "name",
@@ -411,8 +417,9 @@ fn read_learner(
             ),
         },
     };
-    let names: Vec<&str> = LEARNERS.iter().map(|entry| entry.name).collect();
-    let Some(algorithm) = LEARNERS.iter().find(|entry| entry.name == algorithm) else {
+    let learners = registry().learners();
+    let names: Vec<&str> = learners.iter().map(|entry| entry.name).collect();
+    let Some(algorithm) = learners.iter().find(|entry| entry.name == algorithm) else {
         bail!(
             "{origin}: [{path}]: there is no algorithm {algorithm:?}; {}",
             suggestion(algorithm, &names)
@@ -454,7 +461,7 @@ fn read_learner(
         };
         Ok(StudyLearner {
             name: name.clone(),
-            learner: learner.validate()?.config().clone(),
+            learner: registry().checked(&learner)?.config().clone(),
             training,
         })
     };

@@ -2,15 +2,14 @@
 //!
 //! Every field is a key of the study file; the doc comments are what `docs/running.md` says about it.
 
-use std::str::FromStr;
-
 use anyhow::{Result, anyhow, bail};
 use metastable_algorithms::{OptimizerConfig, ScheduleConfig, TrainConfig};
-use metastable_data::{DataError, Ink, Rotations, SplitRule, TaskPool};
+use metastable_data::{Ink, Rotations, SplitRule, TaskPool};
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
-use super::section::{require, suggestion};
+use super::choice::{self, Chosen, NormKind, OptimizerKind, ScheduleKind};
+use super::section::require;
 use crate::dataset::check_set;
 use crate::probe::Family;
 
@@ -71,11 +70,14 @@ pub(crate) struct DataSettings {
     /// Height and width of the images in pixels.
     pub(crate) size: usize,
     /// Which end of the grey scale is ink in a folder or IDX files: `dark`, `bright`, or `auto` (told by the border).
-    pub(crate) ink: String,
+    #[serde(serialize_with = "choice::write", deserialize_with = "choice::read")]
+    pub(crate) ink: Ink,
     /// Quarter turns in training: `as-classes`, `augment` or `off`.
-    pub(crate) rotations: String,
+    #[serde(serialize_with = "choice::write", deserialize_with = "choice::read")]
+    pub(crate) rotations: Rotations,
     /// Quarter turns in validation and test.
-    pub(crate) test_rotations: String,
+    #[serde(serialize_with = "choice::write", deserialize_with = "choice::read")]
+    pub(crate) test_rotations: Rotations,
     /// Whether all classes of an episode are of one alphabet.
     pub(crate) within_alphabet: bool,
     /// Whether the same picture may be in two parts of the split (classes for training, validation, test).
@@ -91,9 +93,9 @@ impl Default for DataSettings {
             split: String::from("random-alphabets"),
             split_seed: 0,
             size: 28,
-            ink: Ink::Auto.to_string(),
-            rotations: String::from("off"),
-            test_rotations: String::from("off"),
+            ink: Ink::Auto,
+            rotations: Rotations::Off,
+            test_rotations: Rotations::Off,
             within_alphabet: false,
             allow_duplicates: false,
             min_images: 0,
@@ -106,18 +108,10 @@ impl DataSettings {
         bounds::SIZE.check("size", self.size)?;
         bounds::SEED.check("split_seed", self.split_seed)?;
         bounds::MIN_IMAGES.check("min_images", self.min_images)?;
-        named::<SplitRule>("split", &self.split)?;
-        named::<Ink>("ink", &self.ink)?;
-        named::<Rotations>("rotations", &self.rotations)?;
-        named::<Rotations>("test_rotations", &self.test_rotations)
-    }
-}
-
-/// Whether `text` is one of the values that `T` has.
-fn named<T: FromStr<Err = DataError>>(key: &str, text: &str) -> Result<()> {
-    match text.parse::<T>() {
-        Ok(_) => Ok(()),
-        Err(problem) => bail!("{key} = {text:?}: {problem}"),
+        match self.split.parse::<SplitRule>() {
+            Ok(_) => Ok(()),
+            Err(problem) => bail!("split = {:?}: {problem}", self.split),
+        }
     }
 }
 
@@ -191,7 +185,7 @@ pub(crate) struct TestSettings {
     /// Test episodes whose inner-loop curves are recorded.
     pub(crate) curves: usize,
     /// Which weights are tested: `best` on validation, or `last`.
-    pub(crate) weights: String,
+    pub(crate) weights: Chosen,
 }
 
 impl Default for TestSettings {
@@ -203,7 +197,7 @@ impl Default for TestSettings {
             episodes: 600,
             seed: 0,
             curves: 50,
-            weights: String::from("best"),
+            weights: Chosen::Best,
         }
     }
 }
@@ -213,13 +207,7 @@ impl TestSettings {
         check_shape(self.way, self.shot, self.query)?;
         bounds::EPISODES.check("episodes", self.episodes)?;
         bounds::SEED.check("seed", self.seed)?;
-        bounds::CURVES.check("curves", self.curves)?;
-        require(
-            ["best", "last"].contains(&self.weights.as_str()),
-            "weights",
-            &self.weights,
-            "has to be \"best\" or \"last\"",
-        )
+        bounds::CURVES.check("curves", self.curves)
     }
 }
 
@@ -265,7 +253,7 @@ pub(crate) struct NetworkSettings {
     /// Convolutional blocks, or hidden layers.
     pub(crate) blocks: usize,
     /// `batch`, `running`, `per-step` or `none`.
-    pub(crate) norm: String,
+    pub(crate) norm: NormKind,
     /// Inner steps that have a scale and shift of their own (`per-step` only).
     pub(crate) norm_steps: usize,
 }
@@ -276,7 +264,7 @@ impl Default for NetworkSettings {
             name: String::from("conv4"),
             width: 64,
             blocks: 4,
-            norm: String::from("batch"),
+            norm: NormKind::Batch,
             norm_steps: 6,
         }
     }
@@ -286,12 +274,6 @@ impl NetworkSettings {
     pub(crate) fn check(&self) -> Result<()> {
         bounds::WIDTH.check("width", self.width)?;
         bounds::BLOCKS.check("blocks", self.blocks)?;
-        require(
-            ["batch", "running", "per-step", "none"].contains(&self.norm.as_str()),
-            "norm",
-            &self.norm,
-            "has to be batch, running, per-step or none",
-        )?;
         bounds::NORM_STEPS.check("norm_steps", self.norm_steps)
     }
 }
@@ -307,9 +289,9 @@ pub(crate) struct TrainingSettings {
     /// Step size of the outer loop, beta.
     pub(crate) outer_lr: f64,
     /// `adam` or `sgd`.
-    pub(crate) optimizer: String,
+    pub(crate) optimizer: OptimizerKind,
     /// `constant`, `cosine` (to `final_lr` at the last step) or `step` (times `step_factor` every `step_every`).
-    pub(crate) schedule: String,
+    pub(crate) schedule: ScheduleKind,
     /// Step size at the end (`cosine` only).
     pub(crate) final_lr: f64,
     /// Outer steps between two changes (`step` only).
@@ -336,8 +318,8 @@ impl Default for TrainingSettings {
             outer_steps: 1000,
             meta_batch: 4,
             outer_lr: 1e-3,
-            optimizer: String::from("adam"),
-            schedule: String::from("constant"),
+            optimizer: OptimizerKind::Adam,
+            schedule: ScheduleKind::Constant,
             final_lr: 0.0,
             step_every: 2000,
             step_factor: 0.5,
@@ -363,35 +345,27 @@ impl TrainingSettings {
             self.shot.unwrap_or(1),
             self.query.unwrap_or(1),
         )?;
-        self.train(&ValidationSettings::default())?.validate()?;
+        self.train(&ValidationSettings::default()).validate()?;
         Ok(())
     }
 
     /// The trainer's settings.
-    pub(crate) fn train(&self, validation: &ValidationSettings) -> Result<TrainConfig> {
-        let optimizer = match self.optimizer.as_str() {
-            "adam" => OptimizerConfig::default(),
-            "sgd" => OptimizerConfig::Sgd { momentum: 0.0 },
-            other => bail!(
-                "optimizer = {other}: {}",
-                suggestion(other, &["adam", "sgd"])
-            ),
+    pub(crate) fn train(&self, validation: &ValidationSettings) -> TrainConfig {
+        let optimizer = match self.optimizer {
+            OptimizerKind::Adam => OptimizerConfig::default(),
+            OptimizerKind::Sgd => OptimizerConfig::Sgd { momentum: 0.0 },
         };
-        let schedule = match self.schedule.as_str() {
-            "constant" => ScheduleConfig::Constant,
-            "cosine" => ScheduleConfig::Cosine {
+        let schedule = match self.schedule {
+            ScheduleKind::Constant => ScheduleConfig::Constant,
+            ScheduleKind::Cosine => ScheduleConfig::Cosine {
                 final_lr: self.final_lr,
             },
-            "step" => ScheduleConfig::Step {
+            ScheduleKind::Step => ScheduleConfig::Step {
                 every: self.step_every,
                 factor: self.step_factor,
             },
-            other => bail!(
-                "schedule = {other}: {}",
-                suggestion(other, &["constant", "cosine", "step"])
-            ),
         };
-        Ok(TrainConfig {
+        TrainConfig {
             outer_steps: self.outer_steps,
             meta_batch: self.meta_batch,
             outer_lr: self.outer_lr,
@@ -403,7 +377,7 @@ impl TrainingSettings {
             inspected_tasks: validation.inspected,
             observe_every: self.observe_every,
             running_momentum: self.running_momentum,
-        })
+        }
     }
 }
 

@@ -59,7 +59,7 @@ fn words_need_no_quotes_on_the_command_line() {
     )
     .unwrap();
     assert_eq!(study.data.set, "folder:/a b");
-    assert_eq!(study.test.weights, "last");
+    assert_eq!(study.test.weights, Chosen::Last);
 }
 
 #[test]
@@ -115,7 +115,10 @@ fn a_grid_is_every_combination_and_lands_in_the_settings() {
         .iter()
         .map(|variant| {
             let lr = &variant.study.learners[0].learner.settings["inner_lr"];
-            (lr.as_f64().unwrap(), variant.study.network.norm.clone())
+            (
+                lr.as_f64().unwrap(),
+                String::from(variant.study.network.norm),
+            )
         })
         .collect();
     let expected = [0.01, 0.1, 1.0].map(|lr| ["batch", "none"].map(|norm| (lr, norm)));

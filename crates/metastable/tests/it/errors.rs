@@ -88,7 +88,7 @@ fn flags_are_checked_too() {
         &["write cpu"],
     );
     bench.refuses(
-        &["train", "reptile", "--study", "tiny.toml"],
+        &["train", "leap", "--study", "tiny.toml"],
         &["maml, protonet"],
     );
     bench.refuses(&["report", "nowhere"], &["nowhere"]);

@@ -19,6 +19,7 @@ mod processes;
 mod replace;
 mod silent;
 mod slurm;
+mod stranger;
 mod support;
 mod tensorboard;
 mod whole;

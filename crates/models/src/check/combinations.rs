@@ -30,7 +30,7 @@ pub fn combinations(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
         for (norm, inner_step, stored) in NORMS {
             for (loss, n_way) in LOSSES {
                 for (image, n_blocks, width, n_judged) in sizes() {
-                    let one_value = entry.block == BlockKind::Linear
+                    let one_value = entry.form.block == BlockKind::Linear
                         && loss == Loss::CrossEntropy
                         && n_judged == 1;
                     if one_value && !stored && norm != Norm::None {
@@ -38,6 +38,7 @@ pub fn combinations(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
                     }
                     let config = NetworkConfig {
                         name: entry.name.to_owned(),
+                        form: None,
                         image,
                         n_blocks,
                         width,

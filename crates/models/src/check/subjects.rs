@@ -190,6 +190,7 @@ pub fn subjects(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
     for entry in NETWORKS {
         let config = |image, n_blocks, norm, n_way| NetworkConfig {
             name: entry.name.to_owned(),
+            form: None,
             image,
             n_blocks,
             width: 5,
@@ -234,7 +235,7 @@ pub fn subjects(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
                 rng,
             )?);
             // One image. A linear block has one value per unit then, and batch statistics leave nothing of it.
-            if stored || norm == Norm::None || entry.block != BlockKind::Linear {
+            if stored || norm == Norm::None || entry.form.block != BlockKind::Linear {
                 let config = config(image(6, 7, 1), 1, norm, Some(3));
                 subjects.push(Subject::new(
                     config,

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 fn architecture(norm: Norm, n_way: Option<usize>) -> Architecture {
     Architecture::new(&NetworkConfig {
         name: "conv4".to_owned(),
+        form: None,
         image: ImageShape {
             height: 6,
             width: 5,

@@ -8,6 +8,7 @@
 mod checkpoint;
 mod combinations;
 mod derivatives;
+mod form;
 mod golden;
 mod planted;
 mod second_order;

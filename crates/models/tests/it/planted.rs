@@ -43,6 +43,7 @@ impl Planted {
         Self {
             config: NetworkConfig {
                 name: "planted".to_owned(),
+                form: None,
                 image,
                 n_blocks: 1,
                 width: 2,

@@ -32,6 +32,7 @@ fn with_the_switch_off_the_graph_backend_refuses() {
     }
     let config = NetworkConfig {
         name: "mlp".to_owned(),
+        form: None,
         image: ImageShape {
             height: 2,
             width: 2,

@@ -51,10 +51,11 @@ pub(super) fn rests_on(run: &Finished) -> Result<BTreeMap<String, String>> {
     let manifest = run.folder.record().with_file_name(MANIFEST);
     let bytes =
         fs::read(&manifest).with_context(|| format!("while reading {}", manifest.display()))?;
-    Ok(BTreeMap::from([
-        (String::from("files"), sha256(&bytes)),
-        (String::from("code"), Numerics::here().code),
-    ]))
+    let numerics = Numerics::here();
+    let files = (String::from("files"), sha256(&bytes));
+    let code = (String::from("code"), numerics.code);
+    let program = numerics.program.map(|it| (String::from("program"), it));
+    Ok([files, code].into_iter().chain(program).collect())
 }
 
 /// Whether this program and machine make the bits of that run.

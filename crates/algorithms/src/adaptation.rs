@@ -1,0 +1,183 @@
+//! Adaptation by gradient steps on the supports, judged by a head: what MAML and its relatives share.
+//!
+//! They differ in the outer direction ([`crate::maml`], [`crate::fomaml`], [`crate::reptile`]) and in what moves
+//! ([`crate::anil`]).
+
+use metastable_models::{Loss, Params, Real, Tape};
+
+use crate::error::require;
+use crate::inner::GradientDescent;
+use crate::{
+    Anatomy, Batch, Context, Curve, InnerLoop, Moves, Predict, Prediction, Result, Trajectory,
+};
+
+/// Gradient descent on the support loss with checked settings. The network has a head with `n_way` outputs.
+#[derive(Clone, Debug)]
+pub struct Adaptation {
+    inner_lr: f64,
+    train_steps: usize,
+    test_steps: usize,
+    trajectory: Trajectory,
+    moves: Moves,
+    batch: Option<usize>,
+}
+
+impl Adaptation {
+    /// `train_steps` steps of size `inner_lr`, as many at test if none are given.
+    ///
+    /// # Errors
+    /// [`crate::AlgorithmError::Setting`] unless `inner_lr` is finite and not negative.
+    pub fn new(inner_lr: f64, train_steps: usize, test_steps: Option<usize>) -> Result<Self> {
+        require(
+            inner_lr.is_finite() && 0.0 <= inner_lr,
+            "inner_lr",
+            inner_lr,
+            "the inner step size has to be finite and not negative, e.g. 0.4",
+        )?;
+        Ok(Self {
+            inner_lr,
+            train_steps,
+            test_steps: test_steps.unwrap_or(train_steps),
+            trajectory: Trajectory::Auto,
+            moves: Moves::All,
+            batch: None,
+        })
+    }
+
+    /// The same that moves other tensors.
+    #[must_use]
+    pub fn moving(self, moves: Moves) -> Self {
+        Self { moves, ..self }
+    }
+
+    /// The same with `size` images a step, taken in turn; the support loss that is asked for stays that of all.
+    ///
+    /// # Errors
+    /// [`crate::AlgorithmError::Setting`] if `size` is 0.
+    pub fn in_batches(self, size: usize) -> Result<Self> {
+        let advice = "an inner step needs an image";
+        require(0 < size, "inner_batch", size, advice)?;
+        let batch = Some(size);
+        Ok(Self { batch, ..self })
+    }
+
+    /// The same that keeps something else for its adjoint.
+    #[must_use]
+    pub fn keeping(self, trajectory: Trajectory) -> Self {
+        Self { trajectory, ..self }
+    }
+
+    /// What the inner loop keeps for its adjoint.
+    pub(crate) fn trajectory(&self) -> Trajectory {
+        self.trajectory
+    }
+
+    /// The descent on a task with the settings of training.
+    pub(crate) fn training<'a, T: Real>(
+        &self,
+        context: &Context<'a, T>,
+    ) -> Result<GradientDescent<'a, T>> {
+        self.descent(context, self.train_steps)
+    }
+
+    fn descent<'a, T: Real>(
+        &self,
+        context: &Context<'a, T>,
+        n_steps: usize,
+    ) -> Result<GradientDescent<'a, T>> {
+        let descent = GradientDescent {
+            context: *context,
+            inner_lr: T::of(self.inner_lr),
+            n_steps,
+            moves: self.moves,
+            batch: self.batch,
+        };
+        descent.check()?;
+        Ok(descent)
+    }
+
+    /// See [`crate::Train::query_loss`].
+    pub(crate) fn query_loss<'a, T: Real>(
+        &self,
+        context: &Context<'a, T>,
+        phi: &Params<T>,
+        labels: &[usize],
+    ) -> Result<Box<dyn Tape<T> + 'a>> {
+        let images = context.task.query_images();
+        let batch = Batch { images, labels };
+        context.record(Loss::CrossEntropy, phi, batch, self.test_steps)
+    }
+}
+
+/// A learner that predicts as its [`Adaptation`] does.
+pub trait Adapts: Send + Sync {
+    /// Its adaptation.
+    fn adaptation(&self) -> &Adaptation;
+}
+
+impl<L: Adapts, T: Real> Predict<T> for L {
+    fn predict(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Prediction<T>> {
+        let own = self.adaptation();
+        let phi = own.adapt(context, theta)?;
+        let queries = own.query_loss(context, &phi, context.task.query_labels())?;
+        Ok(Prediction::of(&*queries, context.task.shape().n_way))
+    }
+
+    fn predict_alone(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Prediction<T>> {
+        let own = self.adaptation();
+        let phi = own.adapt(context, theta)?;
+        let n_way = context.task.shape().n_way;
+        Prediction::one_by_one(context.task, |single| {
+            // Supports and the one query, all judged; the query's row is the last.
+            let labels = [single.support_labels(), single.query_labels()].concat();
+            let batch = Batch {
+                images: single.images(),
+                labels: &labels,
+            };
+            let tape = context.record(Loss::CrossEntropy, &phi, batch, own.test_steps)?;
+            let rows = tape.log_probabilities();
+            Ok(rows[rows.len() - n_way..].to_vec())
+        })
+    }
+}
+
+impl<T: Real> InnerLoop<T> for Adaptation {
+    fn train_steps(&self) -> usize {
+        self.train_steps
+    }
+
+    fn test_steps(&self) -> usize {
+        self.test_steps
+    }
+
+    fn adapt(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Params<T>> {
+        Ok(self.descent(context, self.test_steps)?.adapt(theta)?.phi)
+    }
+
+    fn support_loss<'a>(
+        &self,
+        context: &Context<'a, T>,
+        phi: &Params<T>,
+        inner_step: usize,
+    ) -> Result<Box<dyn Tape<T> + 'a>> {
+        context.record(Loss::CrossEntropy, phi, context.task.supports(), inner_step)
+    }
+
+    fn curve(&self, context: &Context<'_, T>, theta: &Params<T>, n_steps: usize) -> Result<Curve> {
+        self.descent(context, n_steps)?.curve(theta)
+    }
+
+    fn anatomy(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Option<Anatomy<T>>> {
+        let inner = self.training(context)?;
+        let descent = inner.adapt_for_adjoint(theta, self.trajectory)?;
+        let displacement = descent.phi.plus(T::of(-1.0), theta);
+        let first_order = inner.query(&descent.phi, self.train_steps)?.gradient()?;
+        Ok(Some(Anatomy {
+            support: inner.support(theta, 0)?.gradient()?,
+            query: inner.query(theta, 0)?.gradient()?,
+            displacement,
+            exact: inner.pull_back(descent, first_order.clone())?,
+            first_order,
+        }))
+    }
+}

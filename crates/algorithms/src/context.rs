@@ -1,0 +1,69 @@
+//! What a learner is asked about: one task, seen through one network.
+
+use metastable_models::{Loss, Network, Objective, Params, Pass, Real, Statistics, Tape};
+
+use crate::{Result, Task};
+
+/// One task, seen through one network. Parameters are no part of it: they change along the inner loop.
+#[derive(Clone, Copy)]
+pub struct Context<'a, T> {
+    /// The network.
+    pub network: &'a dyn Network<T>,
+    /// Where its normalisation takes statistics from.
+    pub statistics: Statistics<'a, T>,
+    /// The task.
+    pub task: &'a Task<T>,
+}
+
+/// Images of a pass, and which of them a loss judges.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'b, T> {
+    /// `(n_images, pixels of an image)`, row-major.
+    pub images: &'b [T],
+    /// Labels of the judged images: all of them under a cross-entropy, all but the supports under a metric loss.
+    pub labels: &'b [usize],
+}
+
+impl<'a, T: Real> Context<'a, T> {
+    /// With batch statistics, as always in training.
+    pub fn training(network: &'a dyn Network<T>, task: &'a Task<T>) -> Self {
+        Self {
+            network,
+            statistics: Statistics::Batch,
+            task,
+        }
+    }
+
+    /// The same network on another task.
+    #[must_use]
+    pub fn of<'b>(&self, task: &'b Task<T>) -> Context<'b, T>
+    where
+        'a: 'b,
+    {
+        Context { task, ..*self }
+    }
+
+    /// One pass through network and loss at `phi`, `inner_step` steps into the inner loop, kept for derivatives.
+    ///
+    /// # Errors
+    /// Those of the network.
+    pub fn record(
+        &self,
+        loss: Loss,
+        phi: &Params<T>,
+        batch: Batch<'_, T>,
+        inner_step: usize,
+    ) -> Result<Box<dyn Tape<T> + 'a>> {
+        let objective = Objective {
+            loss,
+            n_way: self.task.shape().n_way,
+            supports: self.task.support_labels(),
+            labels: batch.labels,
+        };
+        let pass = Pass {
+            inner_step,
+            statistics: self.statistics,
+        };
+        Ok(self.network.record(phi, batch.images, pass, objective)?)
+    }
+}
