@@ -15,6 +15,8 @@ pub enum Ending {
     Done,
     /// Exit code 1: a check, or a run, failed.
     Failed,
+    /// Exit code 3: the runs do not settle what was asked.
+    Open,
     /// Exit code 130: the user stopped it, and it can go on.
     Interrupted,
 }
@@ -45,6 +47,7 @@ pub fn exit(program: impl FnOnce() -> Result<Ending>) -> ExitCode {
         }
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Failed) => ExitCode::from(1),
+        Ok(Ending::Open) => ExitCode::from(3),
         Ok(Ending::Interrupted) => ExitCode::from(130),
         Err(error) => {
             eprintln!("error: {}", words::told(&error));

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::export;
+use metastable_analysis::gate::Gate;
+
 use crate::figures::Format;
 
 /// The stability laboratory for meta-learning.
@@ -41,8 +43,11 @@ pub(crate) enum Command {
     #[command(after_help = "Example: metastable status runs/quick --json")]
     Status(Status),
     /// Write the report of a study again
-    #[command(after_help = "Example: metastable report runs/quick --figures svg")]
+    #[command(after_help = "Example: metastable report runs/quick --gate 'seed_sd < 1'")]
     Report(Report),
+    /// Say which runs would settle what a study leaves open
+    #[command(after_help = "Example: metastable advise runs/quick")]
+    Advise(Advise),
     /// Write a study's results as tables, or its logs for TensorBoard
     #[command(after_help = "Example: metastable export runs/quick --format parquet")]
     Export(Export),
@@ -359,6 +364,19 @@ pub(crate) struct Report {
     /// Also write each figure as a file, with its numbers
     #[arg(long, value_name = "FORMAT")]
     pub(crate) figures: Option<Format>,
+    /// End with an exit code: 0 if these conditions hold, 1 if one does not, 3 if the runs do not settle it
+    #[arg(
+        long,
+        value_name = "CONDITIONS",
+        long_help = "End with an exit code: 0 if these conditions hold for every learner, 1 if one does not, 3 if the runs do not settle it.\nConditions: QUANTITY < NUMBER or LEARNER.QUANTITY > NUMBER, joined by `and`. Quantities: mean (%), seed_sd (pp), cvar10 (%), failed (%).\nA condition holds where the whole interval does."
+    )]
+    pub(crate) gate: Option<Gate>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Advise {
+    /// The folder of a study, e.g. runs/quick
+    pub(crate) dir: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -445,6 +463,13 @@ pub(crate) struct Analyze {
     /// Also write each figure as a file, with its numbers
     #[arg(long, value_name = "FORMAT")]
     pub(crate) figures: Option<Format>,
+    /// End with an exit code: 0 if these conditions hold, 1 if one does not, 3 if the runs do not settle it
+    #[arg(
+        long,
+        value_name = "CONDITIONS",
+        long_help = "End with an exit code: 0 if these conditions hold for every learner, 1 if one does not, 3 if the runs do not settle it.\nConditions: QUANTITY < NUMBER or LEARNER.QUANTITY > NUMBER, joined by `and`. Quantities: mean (%), seed_sd (pp), cvar10 (%), failed (%).\nA condition holds where the whole interval does."
+    )]
+    pub(crate) gate: Option<Gate>,
 }
 
 #[derive(Args, Debug)]

@@ -13,6 +13,7 @@
 #[macro_use]
 mod words;
 
+mod advise;
 mod analyze;
 mod budget;
 mod campaign;
@@ -93,6 +94,7 @@ pub fn run(command: &Command) -> Result<Ending> {
         flags::Command::Certify(flags) => probe::certify(flags),
         flags::Command::Status(flags) => campaign::status::command(flags),
         flags::Command::Report(flags) => report::command(flags),
+        flags::Command::Advise(flags) => advise::command(flags),
         flags::Command::Export(flags) => export::command(flags),
         flags::Command::Analyze(flags) => analyze::command(flags),
         flags::Command::Clean(flags) => clean::command(flags),

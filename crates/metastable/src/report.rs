@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use metastable_analysis::{Certainty, Finding, Options, Study as Tables, analyze, report};
+use anyhow::{Context, Result, anyhow, bail};
+use metastable_analysis::gate::{Checked, Gate, GateOutcome};
+use metastable_analysis::{
+    Certainty, Finding, Options, Study as Tables, StudyAnalysis, analyze, report,
+};
 use metastable_models::Backend;
 use rayon::prelude::*;
 
@@ -33,9 +36,24 @@ pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
             flags.dir.display()
         );
     }
-    let reference = flags.reference.as_deref();
-    let ending = write(&folder, &index, &finished, reference, flags.figures)?;
+    let asked = Asked {
+        reference: flags.reference.as_deref(),
+        figures: flags.figures,
+        gate: flags.gate.as_ref(),
+    };
+    let ending = write(&folder, &index, &finished, &asked)?;
     Ok(left_out.ending().or(ending))
+}
+
+/// What a report is asked for beyond itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked<'a> {
+    /// The learner that says which tasks are hard.
+    pub(crate) reference: Option<&'a str>,
+    /// Figures as files.
+    pub(crate) figures: Option<Format>,
+    /// Conditions that the learners have to meet.
+    pub(crate) gate: Option<&'a Gate>,
 }
 
 /// The learner whose first run says how hard tasks are: one that compares embeddings and does not adapt, by cosine if
@@ -51,14 +69,24 @@ fn usual_reference(runs: &[Finished]) -> Option<&str> {
     chosen.map(|run| run.entry.learner.as_str())
 }
 
-/// Writes the report of these runs, and prints its table; `reference` is the learner that says which tasks are hard.
+/// Writes the report of these runs, and prints its table.
 pub(crate) fn write(
     folder: &StudyFolder,
     index: &Index,
     runs: &[Finished],
-    reference: Option<&str>,
-    figures: Option<Format>,
+    asked: &Asked<'_>,
 ) -> Result<Ending> {
+    let (tables, options, read) = tables(folder, index, runs, asked.reference)?;
+    Ok(read.or(publish(&tables, folder.path(), &options, asked)?))
+}
+
+/// The tables of these runs, the options they are analyzed with, and whether all answers could be read.
+pub(crate) fn tables(
+    folder: &StudyFolder,
+    index: &Index,
+    runs: &[Finished],
+    reference: Option<&str>,
+) -> Result<(Tables, Options, Ending)> {
     let out = folder.path();
     let (reference, said) = match reference {
         Some(_) => (reference, "--reference"),
@@ -104,7 +132,7 @@ pub(crate) fn write(
         probes,
         replacements: replacements(&runs, &others)?,
     };
-    Ok(read.or(publish(&tables, out, &options, figures)?))
+    Ok((tables, options, read))
 }
 
 /// Analyzes tables, writes the report, the figures as files too if asked for, and then prints the card. Where a certificate is
@@ -113,7 +141,7 @@ pub(crate) fn publish(
     tables: &Tables,
     out: &Path,
     options: &Options,
-    figures: Option<Format>,
+    asked: &Asked<'_>,
 ) -> Result<Ending> {
     let analysis = analyze(tables, options).context("while analyzing the runs")?;
     let mut json = serde_json::to_string_pretty(&analysis)?;
@@ -129,7 +157,7 @@ pub(crate) fn publish(
         write_whole(&path, text.as_bytes())?;
         written.push(path);
     }
-    if let Some(format) = figures {
+    if let Some(format) = asked.figures {
         figures::write(out, &report::figures(tables, &analysis), format)?;
     }
     println!("{}", report::terminal_table(tables, &analysis).trim_end());
@@ -143,7 +171,45 @@ pub(crate) fn publish(
         eprintln!("{}", finding.text);
         ending = Ending::Failed;
     }
-    Ok(ending)
+    match asked.gate {
+        Some(gate) => Ok(ending.or(judge(gate, &analysis)?)),
+        None => Ok(ending),
+    }
+}
+
+/// Prints each condition with what came out, and ends as the worst of them.
+fn judge(gate: &Gate, analysis: &StudyAnalysis) -> Result<Ending> {
+    let checked = gate
+        .check(analysis)
+        .map_err(|why| anyhow!("--gate: {why}"))?;
+    println!();
+    let mut worst = GateOutcome::Pass;
+    for Checked {
+        condition,
+        learner,
+        estimate,
+        outcome,
+    } in &checked
+    {
+        let word = match outcome {
+            GateOutcome::Pass => "pass",
+            GateOutcome::Open => "open",
+            GateOutcome::Fail => "fail",
+        };
+        let value = estimate.as_ref().map_or_else(String::new, |it| {
+            let limits = it.interval.as_ref().map_or_else(String::new, |i| {
+                format!(" [{:.2}, {:.2}]", i.lower, i.upper)
+            });
+            format!(" is {:.2}{limits}", it.value)
+        });
+        println!("{word}: {condition} for {learner}{value}");
+        worst = worst.max(*outcome);
+    }
+    Ok(match worst {
+        GateOutcome::Pass => Ending::Done,
+        GateOutcome::Fail => Ending::Failed,
+        GateOutcome::Open => Ending::Open,
+    })
 }
 
 /// The command that makes these runs again, bit for bit.
