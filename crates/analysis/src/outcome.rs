@@ -13,7 +13,7 @@ use crate::record::{Run, Study};
 use crate::registry::{LEARNER_METRICS, SETTING_METRICS, STUDY_METRICS};
 
 /// Format of [`StudyAnalysis`]; grows by one when a field changes its meaning or leaves.
-pub const SCHEMA: &str = "metastable.analysis/1";
+pub const SCHEMA: &str = "metastable.analysis/2";
 
 /// Every figure of a study: what is written to `report.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
