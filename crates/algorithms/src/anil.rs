@@ -11,8 +11,8 @@
 
 use serde_json::Value;
 
+use crate::entry::{AnyLearner, Head, LearnerEntry, parse_for};
 use crate::maml::{GradientOrder, MamlConfig, complete};
-use crate::registry::{AnyLearner, Head, LearnerEntry, parse_for};
 use crate::{AlgorithmError, Moves};
 
 /// The registry's line.

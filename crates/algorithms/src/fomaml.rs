@@ -9,8 +9,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::entry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 use crate::maml::{GradientOrder, MamlConfig};
-use crate::registry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 use crate::{AlgorithmError, Trajectory};
 
 /// The registry's line.

@@ -63,6 +63,7 @@ pub mod anil;
 pub mod check;
 mod checkpoints;
 pub mod context;
+pub mod entry;
 pub mod episodes;
 pub mod error;
 pub mod evaluate;
@@ -82,6 +83,7 @@ pub mod task;
 
 pub use adaptation::{Adaptation, Adapts};
 pub use context::{Batch, Context};
+pub use entry::{AnyLearner, CheckedLearner, Head, LearnerConfig, LearnerEntry};
 pub use episodes::Episodes;
 pub use error::{AlgorithmError, Result};
 pub use evaluate::{Curves, Evaluation, curves, evaluate};
@@ -95,5 +97,5 @@ pub use outer::{
     StepReport, TrainConfig, TrainState, Trainer, Validation, Weights,
 };
 pub use prediction::{Curve, Prediction};
-pub use registry::{AnyLearner, CheckedLearner, Head, LEARNERS, LearnerConfig, LearnerEntry};
+pub use registry::LEARNERS;
 pub use task::{Task, TaskSource};

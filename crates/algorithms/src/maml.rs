@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::adaptation::{Adaptation, Adapts};
-use crate::registry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
+use crate::entry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 use crate::{
     Context, Differentiable, InnerLoop, Learner, MetaGradient, Moves, Result, Train, Trajectory,
 };

@@ -12,8 +12,8 @@ use metastable_models::{Loss, Metric};
 use serde_json::Value;
 
 use crate::AlgorithmError;
+use crate::entry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 use crate::metric::{MetricConfig, MetricLearner};
-use crate::registry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 
 /// The registry's line.
 pub const ENTRY: LearnerEntry = LearnerEntry {

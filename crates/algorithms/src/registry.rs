@@ -1,13 +1,9 @@
 //! The learners: a new one is one file and one line in [`LEARNERS`].
 
-use std::fmt;
-use std::sync::Arc;
-
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-
-use crate::{AlgorithmError, Learner, anil, fomaml, maml, matching, protonet, reptile};
+use crate::{
+    AlgorithmError, CheckedLearner, LearnerConfig, LearnerEntry, anil, fomaml, maml, matching,
+    protonet, reptile,
+};
 
 /// Every learner, in the order in which lists and reports show them.
 pub const LEARNERS: &[&LearnerEntry] = &[
@@ -19,121 +15,8 @@ pub const LEARNERS: &[&LearnerEntry] = &[
     &matching::ENTRY,
 ];
 
-/// One learner as the registry knows it.
-#[derive(Debug)]
-pub struct LearnerEntry {
-    /// As written in a study.
-    pub name: &'static str,
-    /// One line for lists.
-    pub summary: &'static str,
-    /// The paper.
-    pub citation: &'static str,
-    /// What the learner needs at the end of the network.
-    pub head: Head,
-    /// Settings with every default filled in; names and types are checked, bounds are not.
-    pub complete: fn(&Value) -> Result<Value, serde_json::Error>,
-    /// The learner with checked settings.
-    pub build: fn(&Value) -> Result<Box<dyn AnyLearner>, AlgorithmError>,
-}
-
-impl LearnerEntry {
-    /// The learner's settings and their defaults: the valid names of a study's `learner` table, but for `name`.
-    #[must_use]
-    pub fn defaults(&self) -> Map<String, Value> {
-        match (self.complete)(&Value::Object(Map::new())) {
-            Ok(Value::Object(settings)) => settings,
-            // A learner whose own defaults do not parse is our bug; the battery over the registry finds it.
-            Ok(_) | Err(_) => Map::new(),
-        }
-    }
-
-    /// The learner with these settings, checked.
-    ///
-    /// # Errors
-    /// [`AlgorithmError::Settings`] (unknown name, wrong type), [`AlgorithmError::Setting`] (out of bounds).
-    pub fn checked(
-        &'static self,
-        settings: &Map<String, Value>,
-    ) -> Result<CheckedLearner, AlgorithmError> {
-        let given = Value::Object(settings.clone());
-        let learner = (self.build)(&given)?;
-        let completed = (self.complete)(&given).map_err(|source| AlgorithmError::Settings {
-            learner: self.name,
-            source,
-        })?;
-        let settings = match completed {
-            Value::Object(settings) => settings,
-            // Settings that are no table have no names to fill in.
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Array(_) => settings.clone(),
-        };
-        Ok(CheckedLearner {
-            entry: self,
-            config: LearnerConfig {
-                name: self.name.to_owned(),
-                settings,
-            },
-            learner: Arc::from(learner),
-        })
-    }
-}
-
-/// End of the network that a learner works on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Head {
-    /// A linear layer with `n_way` outputs.
-    Linear,
-    /// None: the outputs are the embedding.
-    None,
-}
-
-/// A learner in either precision; `&dyn AnyLearner` coerces to `&dyn Learner<f32>` and `&dyn Learner<f64>`.
-pub trait AnyLearner: Learner<f32> + Learner<f64> {}
-
-impl<L: Learner<f32> + Learner<f64>> AnyLearner for L {}
-
-/// A learner's name and settings as a user writes them, unchecked.
-///
-/// ```
-/// # use metastable_algorithms::LearnerConfig;
-/// let config: LearnerConfig = serde_json::from_str(r#"{ "name": "maml", "inner_steps": 5 }"#)?;
-/// let checked = config.validate()?;
-/// assert_eq!(checked.config().settings["test_inner_steps"], 5); // defaults are filled in
-///
-/// let wrong: LearnerConfig = serde_json::from_str(r#"{ "name": "maml", "inner_step": 5 }"#)?;
-/// assert!(wrong.validate().is_err());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LearnerConfig {
-    /// A name in [`LEARNERS`].
-    pub name: String,
-    /// The settings of that learner; [`LearnerEntry::defaults`] has their names.
-    #[serde(flatten)]
-    pub settings: Map<String, Value>,
-}
-
 impl LearnerConfig {
-    /// A learner with its default settings.
-    #[must_use]
-    pub fn named(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            settings: Map::new(),
-        }
-    }
-
-    /// The same with one setting changed.
-    #[must_use]
-    pub fn with(mut self, setting: &str, value: impl Into<Value>) -> Self {
-        self.settings.insert(setting.to_owned(), value.into());
-        self
-    }
-
-    /// Checks name, settings and bounds, and builds the learner.
+    /// Checks name, settings and bounds, and builds the learner, which is one of [`LEARNERS`].
     ///
     /// # Errors
     /// [`AlgorithmError::UnknownLearner`], [`AlgorithmError::Settings`] (unknown name, wrong type),
@@ -141,88 +24,4 @@ impl LearnerConfig {
     pub fn validate(&self) -> Result<CheckedLearner, AlgorithmError> {
         self.validate_among(LEARNERS)
     }
-
-    /// The same with the learners of `entries`: [`LEARNERS`], or those of another crate.
-    ///
-    /// # Errors
-    /// As for [`Self::validate`].
-    pub fn validate_among(
-        &self,
-        entries: &[&'static LearnerEntry],
-    ) -> Result<CheckedLearner, AlgorithmError> {
-        let entry = *entries
-            .iter()
-            .find(|entry| entry.name == self.name)
-            .ok_or_else(|| AlgorithmError::UnknownLearner {
-                name: self.name.clone(),
-                known: entries
-                    .iter()
-                    .map(|entry| entry.name)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            })?;
-        entry.checked(&self.settings)
-    }
-}
-
-/// A learner with checked settings, ready to run.
-#[derive(Clone)]
-pub struct CheckedLearner {
-    entry: &'static LearnerEntry,
-    config: LearnerConfig,
-    learner: Arc<dyn AnyLearner>,
-}
-
-impl fmt::Debug for CheckedLearner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CheckedLearner").field(&self.config).finish()
-    }
-}
-
-impl CheckedLearner {
-    /// Its line in the registry.
-    #[must_use]
-    pub fn entry(&self) -> &'static LearnerEntry {
-        self.entry
-    }
-
-    /// The settings with every default filled in: what a record of the run holds.
-    #[must_use]
-    pub fn config(&self) -> &LearnerConfig {
-        &self.config
-    }
-
-    /// The same learner with one setting changed.
-    ///
-    /// # Errors
-    /// Those of [`LearnerEntry::checked`].
-    pub fn with(&self, setting: &str, value: impl Into<Value>) -> Result<Self, AlgorithmError> {
-        let config = self.config.clone().with(setting, value);
-        self.entry.checked(&config.settings)
-    }
-
-    /// The learner in single precision (training).
-    #[must_use]
-    pub fn single(&self) -> &dyn Learner<f32> {
-        &*self.learner
-    }
-
-    /// The learner in double precision (derivative checks and analysis).
-    #[must_use]
-    pub fn double(&self) -> &dyn Learner<f64> {
-        &*self.learner
-    }
-}
-
-/// Settings of one learner out of a study's table.
-pub(crate) fn parse<C: DeserializeOwned>(settings: &Value) -> Result<C, serde_json::Error> {
-    C::deserialize(settings)
-}
-
-/// The same for a learner that is being built: what is wrong is told with its name.
-pub(crate) fn parse_for<C: DeserializeOwned>(
-    learner: &'static str,
-    settings: &Value,
-) -> Result<C, AlgorithmError> {
-    parse(settings).map_err(|source| AlgorithmError::Settings { learner, source })
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::adaptation::{Adaptation, Adapts};
-use crate::registry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
+use crate::entry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 use crate::{Context, InnerLoop, Learner, MetaGradient, Result, Train};
 
 /// The registry's line.

@@ -14,7 +14,6 @@ const LIMIT: usize = 2;
 /// Circles that stood on 2026-11-30, when this check was written: crate, first module of the circle (none: the root of
 /// the crate), files. One that shrinks or goes has to be written down here, so that none grows back.
 const EXCEPTIONS: &[(&str, &str, usize)] = &[
-    ("algorithms", "fomaml", 5),
     ("analysis", "components", 28),
     ("analysis", "report::card", 4),
     ("analysis", "report::chapters::fan", 3),

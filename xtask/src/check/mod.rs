@@ -4,6 +4,7 @@
 mod arrows;
 mod circles;
 mod rules;
+mod stranger;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,6 +36,7 @@ const STEPS: &[Step] = &[
         ];
         cargo(root, &arguments, &[])
     }),
+    ("another crate", stranger::check),
     ("tests", |root| {
         cargo(root, &["test", "--workspace", "--locked"], &[])
     }),
