@@ -10,6 +10,7 @@ use metastable_models::{Architecture, Checkpoint};
 
 use super::{Record, RunConfig};
 use crate::store::manifest::Manifest;
+use crate::study::bounds;
 
 /// Writes weights, with what is needed to test them again.
 pub(crate) fn write(
@@ -79,6 +80,8 @@ impl Stored {
                 path.display()
             )
         })?;
+        bounds::check_learner(&config.learner.settings)
+            .with_context(|| format!("{} is not a run that this program makes", path.display()))?;
         let (theta, buffers) = checkpoint.load(&Architecture::new(&config.network)?)?;
         Ok(Self {
             config,

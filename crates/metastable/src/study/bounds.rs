@@ -6,6 +6,7 @@
 use std::fmt::Display;
 
 use anyhow::Result;
+use serde_json::{Map, Value};
 
 use super::section::require;
 
@@ -71,6 +72,18 @@ pub(crate) const MOST_SAVE_SECONDS: f64 = 31_536_000.0;
 pub(crate) const MOST_KEYS: usize = 32;
 /// Runs that are counted one by one; a study of more is refused before.
 pub(crate) const MOST_COMBINATIONS: u128 = 1_000_000;
+
+/// Refuses a whole number among a learner's own settings that is beyond its bound; a stranger's checkpoint has some, too.
+pub(crate) fn check_learner(settings: &Map<String, Value>) -> Result<()> {
+    for (key, value) in settings {
+        if let Some(whole) = value.as_i64() {
+            OF_A_LEARNER.check(key, whole)?;
+        } else if let Some(whole) = value.as_u64() {
+            OF_A_LEARNER.check(key, whole)?;
+        }
+    }
+    Ok(())
+}
 
 /// `60000` as `60,000`.
 fn grouped(value: u64) -> String {

@@ -448,13 +448,7 @@ fn read_learner(
             .partition(|(key, _)| training.contains_key(key));
         let training: TrainingSettings = serde_json::from_value(Value::Object(training))?;
         training.check()?;
-        for (key, value) in &settings {
-            if let Some(whole) = value.as_i64().filter(|_| !value.is_f64()) {
-                bounds::OF_A_LEARNER.check(key, whole)?;
-            } else if value.is_u64() {
-                bounds::OF_A_LEARNER.check(key, value.as_u64().unwrap_or(u64::MAX))?;
-            }
-        }
+        bounds::check_learner(&settings)?;
         let learner = LearnerConfig {
             name: algorithm.name.to_owned(),
             settings,

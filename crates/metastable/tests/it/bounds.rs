@@ -269,3 +269,31 @@ fn ctrl_c_is_answered_between_steps_too() {
         "{said}"
     );
 }
+
+/// A stranger's checkpoint may say any number: those that would go on for ever are refused like a study's.
+#[test]
+fn numbers_of_a_checkpoint_have_the_bounds_of_a_study() {
+    let bench = Bench::new(&[("seeds = 2", "seeds = 1")]);
+    bench.experiment(&["--out", "made"]);
+    let path = bench.path("made/runs/maml-glyphs-3w1s-s0/last.safetensors");
+    let bytes = fs::read(path).unwrap();
+    let n_header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + n_header]).unwrap();
+    for key in ["inner_steps", "test_inner_steps"] {
+        for value in [4_294_967_296_u64, 1_000_000_000_000_000_000, u64::MAX] {
+            let mut header = header.clone();
+            let metadata = header["__metadata__"].as_object_mut().unwrap();
+            metadata.retain(|key, _| !key.contains("sha256") && !key.contains("digest"));
+            let config = metadata["config"].as_str().unwrap();
+            let mut config: serde_json::Value = serde_json::from_str(config).unwrap();
+            config["learner"][key] = value.into();
+            metadata.insert("config".into(), config.to_string().into());
+            let header = header.to_string();
+            let mut crafted = (header.len() as u64).to_le_bytes().to_vec();
+            crafted.extend(header.bytes());
+            crafted.extend(&bytes[8 + n_header..]);
+            fs::write(bench.path("crafted.safetensors"), crafted).unwrap();
+            refused(&bench, &["evaluate", "crafted.safetensors"], key);
+        }
+    }
+}
