@@ -40,6 +40,7 @@ pub(crate) fn checkpoints() -> Vec<Vec<u8>> {
             width: 2,
             norm,
             n_way: Some(2),
+            form: None,
         };
         let Ok(architecture) = Architecture::new(&config) else {
             continue;

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p metastable-analysis --example calibrate -- [REPETITIONS] [SEED]` prints `docs/calibration.md`.
 
+#![allow(clippy::print_stdout, reason = "an example speaks")]
+
 mod factors;
 mod noise;
 mod reports;

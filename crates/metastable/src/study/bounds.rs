@@ -120,8 +120,8 @@ mod tests {
     #[test]
     fn products_of_bounds_fit() {
         let most = |bounds: &[Bound]| {
-            let factors = bounds.iter().map(|bound| bound.most);
-            factors.fold(Some(1_u64), |product, it| product?.checked_mul(it))
+            let mut factors = bounds.iter().map(|bound| bound.most);
+            factors.try_fold(1_u64, u64::checked_mul)
         };
         assert!(most(&[WAY, SHOT, SIZE, SIZE]).is_some());
         assert!(most(&[OUTER_STEPS, META_BATCH]).is_some());
