@@ -29,3 +29,13 @@ fn no_target_panics() {
         );
     }
 }
+
+/// Found by the target `parquet-images`: the library panics on it, and the reader of hub files names it instead.
+#[test]
+fn a_panic_of_the_parquet_parser_is_an_error() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/panicking.parquet");
+    let before = metastable_data::contained::count();
+    let error = metastable_data::fetch::read_parquet(&path).unwrap_err();
+    assert!(error.to_string().contains("panicked"), "{error}");
+    assert!(metastable_data::contained::count() > before);
+}

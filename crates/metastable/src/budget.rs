@@ -9,7 +9,6 @@ use anyhow::{Result, bail};
 use metastable_models::NetworkConfig;
 use serde_json::Value;
 
-use crate::preview::size;
 use crate::run::RunConfig;
 
 /// Most images that all runs of a study pass through their networks: years of a large machine.
@@ -125,7 +124,7 @@ fn image_bytes(network: &NetworkConfig) -> u128 {
 }
 
 fn bytes(count: u128) -> String {
-    size(usize::try_from(count).unwrap_or(usize::MAX))
+    format!("{:.1} GB", approximately(count) / 1e9)
 }
 
 #[allow(clippy::cast_precision_loss, reason = "shown with two digits")]

@@ -1,6 +1,5 @@
 //! Runs that a command on a study's results cannot use.
 
-use super::folder::Entry;
 use crate::Ending;
 use crate::store::Stored;
 use crate::words::told;
@@ -14,14 +13,14 @@ pub(crate) struct LeftOut {
 
 impl LeftOut {
     /// This run is left out.
-    pub(crate) fn note(&mut self, entry: &Entry, stored: &Stored) {
+    pub(crate) fn note(&mut self, label: &str, stored: &Stored) {
         self.any = true;
         match stored {
             Stored::Damaged(error) => {
                 self.is_damaged = true;
-                eprintln!("{}: {}; it is left out", entry.label, told(error));
+                eprintln!("{label}: {}; it is left out", told(error));
             }
-            _ => eprintln!("{} has not ended and is left out", entry.label),
+            _ => eprintln!("{label} has not ended and is left out"),
         }
     }
 

@@ -189,7 +189,7 @@ fn ask_finished(
     threads: usize,
 ) -> Result<(Vec<Finished>, Ending)> {
     let mut left_out = LeftOut::default();
-    let finished = folder.finished(index, |entry, stored| left_out.note(entry, stored))?;
+    let finished = folder.finished(index, |entry, stored| left_out.note(&entry.label, stored))?;
     let Some(first) = finished.first() else {
         bail!(
             "no run of {} has ended; run its study first",

@@ -68,8 +68,6 @@ pub(crate) const PROBE_TASKS: Bound = Bound::new(2, 100_000, "; 40 is usual");
 pub(crate) const OF_A_LEARNER: Bound = Bound::new(0, 10_000, "");
 /// Seconds between two states on the disk: a year is for ever.
 pub(crate) const MOST_SAVE_SECONDS: f64 = 31_536_000.0;
-/// Keys on the way to a setting, `learners.maml.inner_lr` being three: what is deeper is no setting.
-pub(crate) const MOST_KEYS: usize = 32;
 /// Runs that are counted one by one; a study of more is refused before.
 pub(crate) const MOST_COMBINATIONS: u128 = 1_000_000;
 

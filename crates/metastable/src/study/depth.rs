@@ -1,6 +1,7 @@
 //! How deep a TOML text goes, before it is parsed: a parser goes down with it, and a stack has an end.
 
-use super::bounds::MOST_KEYS;
+/// Keys on the way to a setting, `learners.maml.inner_lr` being three: what is deeper is no setting.
+pub(super) const MOST_KEYS: usize = 32;
 
 /// Where more than [`MOST_KEYS`] keys are joined by points, or as many brackets are open; nowhere in what people write.
 pub(super) fn too_deep(text: &str) -> Option<usize> {
@@ -76,7 +77,6 @@ mod tests {
             format!("x = {}", "[".repeat(60_000)),
         ] {
             assert!(too_deep(&text).is_some(), "{:.40}", text);
-            assert!(super::super::tree::parse(&text, "s.toml").is_err());
         }
     }
 }

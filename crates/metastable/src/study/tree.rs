@@ -8,8 +8,7 @@ use std::fmt;
 use anyhow::{Result, anyhow, bail};
 use toml::de::{DeTable, DeValue};
 
-use super::bounds::MOST_KEYS;
-use super::depth;
+use super::depth::{self, MOST_KEYS};
 
 /// Where a value was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
