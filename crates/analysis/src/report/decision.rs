@@ -491,8 +491,8 @@ fn next(study: &Study, analysis: &StudyAnalysis, plans: &[Plan]) -> Answer {
         return plain("Nothing is open that up to 200 seeds would settle.");
     };
     let mut sentences = vec![format!(
-        "{} more of each learner ({} in all) would settle {}, if the estimates are right.",
-        capital(&count(advice.more_seeds, "seed")),
+        "{} of each learner ({} more in all) would settle {}, if the estimates are right.",
+        capital(&count(advice.seeds, "seed")),
         count(advice.runs, "run"),
         list(&advice.settles)
     )];

@@ -5,9 +5,6 @@ use super::document::{Document, Table};
 /// The document as Markdown (tables as in GitHub's dialect).
 pub(crate) fn markdown(document: &Document) -> String {
     let mut out = format!("# {}: stability report\n\n", prose(&document.title));
-    for paragraph in &document.lead {
-        out += &format!("{}\n\n", prose(paragraph));
-    }
     for warning in &document.warnings {
         out += &format!("> **Note.** {}\n\n", prose(warning));
     }
@@ -22,6 +19,9 @@ pub(crate) fn markdown(document: &Document) -> String {
         if let Some(command) = &answer.command {
             out += &format!("```sh\n{}\n```\n\n", command.replace("```", "'''"));
         }
+    }
+    for paragraph in &document.lead {
+        out += &format!("{}\n\n", prose(paragraph));
     }
     out += "## Card\n\n";
     for part in &document.card {

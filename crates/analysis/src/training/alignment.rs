@@ -77,7 +77,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
             .filter(|log| looks(log).next().is_some())
             .count(),
         cosine: along(|angles| some_mean(&angles.gradients)),
-        conflict: along(|angles| conflict(&angles.gradients)),
+        conflict: along(|angles| conflict(&angles.gradients)).map(Estimate::within_shares),
         within_task: over(&first).zip(over(&last)).map(|(a, b)| [a, b]),
         within_change: over(&change),
         coherence: along(|angles| some_mean(&angles.inner.as_ref()?.trajectories)),

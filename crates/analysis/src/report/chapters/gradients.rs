@@ -2,7 +2,7 @@
 
 use super::intervals::{measured, written};
 use super::strip::{Course, figure, rests_on};
-use crate::report::document::{Chapter, Table, decimal, extremes};
+use crate::report::document::{Chapter, Table, decimal, extremes, list};
 use crate::report::group::Group;
 use crate::report::subject::{Family, Material, Subject};
 use crate::training::alignment::{Alignment, AnglePoint};
@@ -31,25 +31,22 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             None,
             "Every learner has one task a step, so that signal and noise of its gradient cannot be told apart.".to_owned(),
         ),
-        Some(((least, lo), (most, hi))) => {
-            let shown = |group: &Group<'_>| {
-                let mut found = signals.iter().filter(|(it, _)| it.name == group.name);
-                let snr = found.find_map(|(_, it)| it.snr.as_ref());
-                snr.map_or_else(String::new, |snr| written(snr, 1.0, 1))
-            };
+        Some(((_, lo), (_, hi))) => {
             let range = format!("{} to {}", decimal(*lo, 1), decimal(*hi, 1));
-            let of_two = format!(
-                "The meta-gradient of {} has the least signal for its noise ({}), that of {} the most ({})",
-                least.name,
-                shown(least),
-                most.name,
-                shown(most)
-            );
-            let of_one = format!("The meta-gradient of {} has a signal-to-noise ratio of {}", least.name, shown(least));
-            let finding = if ratios.len() == 1 { of_one } else { of_two };
+            let each: Vec<String> = signals
+                .iter()
+                .filter_map(|(group, it)| {
+                    let snr = written(it.snr.as_ref()?, 1.0, 1);
+                    Some(format!("{snr} for {}", group.name))
+                })
+                .collect();
             (
                 Some((range, "signal-to-noise ratio of the meta-gradient; 1 would be noise alone".to_owned())),
-                format!("{finding}, from {}.", rests_on(n_runs)),
+                format!(
+                    "The signal-to-noise ratio of the meta-gradient is {}, from {}.",
+                    list(&each),
+                    rests_on(n_runs)
+                ),
             )
         }
     };

@@ -2,7 +2,7 @@
 
 use super::intervals::{measured, written};
 use super::outcome::LEAST_FOR_BANDS;
-use crate::report::document::{Cell, Chapter, Csv, Figure, Table, count, decimal, extremes};
+use crate::report::document::{Cell, Chapter, Csv, Figure, Table, count, decimal, extremes, list};
 use crate::report::group::{Group, by_setting};
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
@@ -34,29 +34,20 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .iter()
         .map(|(group, it)| (*group, it.rate.value))
         .collect();
-    let rate_of = |group: &Group<'_>| {
-        let mut found = spikes.iter().filter(|(it, _)| it.name == group.name);
-        found.find_map(|(_, it)| Some((it.rate.clone(), it.rate.interval.clone()?)))
-    };
     let finding = match extremes(&rates) {
         None => falls(&curves)?,
         Some(((calm, lo), (wild, hi))) if calm.name == wild.name || lo >= hi => format!(
             "The training loss spikes {} times in 1,000 steps with every learner.",
-            written(&rate_of(wild)?.0, 1.0, 2)
+            written(&spikes.first()?.1.rate, 1.0, 2)
         ),
-        Some(((calm, _), (wild, _))) => {
-            let (low, high) = (rate_of(calm)?, rate_of(wild)?);
-            let verdict = if low.1.upper < high.1.lower {
-                "the intervals do not overlap"
-            } else {
-                "the intervals overlap, so that the order may be chance"
-            };
+        Some(_) => {
+            let each: Vec<String> = spikes
+                .iter()
+                .map(|(group, it)| format!("{} for {}", written(&it.rate, 1.0, 2), group.name))
+                .collect();
             format!(
-                "The training loss of {} spikes least ({} in 1,000 steps), that of {} most ({}); {verdict}.",
-                calm.name,
-                written(&low.0, 1.0, 2),
-                wild.name,
-                written(&high.0, 1.0, 2)
+                "The training loss spikes this often in 1,000 steps: {}.",
+                list(&each)
             )
         }
     };
