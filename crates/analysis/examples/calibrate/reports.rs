@@ -71,7 +71,7 @@ pub(crate) fn write(out: &mut String, repetitions: u64, seed: u64) {
                 };
                 let text = report::markdown(&study, &analysis);
                 let screen = text.split("## Card").next().unwrap_or_default();
-                let claimed = [" behind by ", " moves the ", " falls by "]
+                let claimed = [" Behind: ", " moves the ", " falls by "]
                     .iter()
                     .any(|it| screen.contains(it));
                 let told = analysis

@@ -1,7 +1,7 @@
 //! The first screen: which learner is best, is it stable enough, what makes it unstable, what to run next. Each answer rests on a
 //! verdict that the analysis computed, and an open one says what would settle it.
 
-use super::document::{Answer, Table, count, list, percent, percent_range};
+use super::document::{Answer, Line, count, list, percent, percent_range};
 use super::group::Group;
 use super::light::{Verdict, judge};
 use crate::comparison::Comparisons;
@@ -31,21 +31,23 @@ pub(crate) fn decide(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_
     let mut answers = Vec::new();
     if !study.runs.is_empty() {
         answers.push(Answer {
+            lines: Vec::new(),
+            note: None,
             question: "Which is best?",
             sentences: analysis
                 .settings
                 .iter()
                 .map(|it| best(it, analysis, level))
                 .collect(),
-            table: None,
             command: None,
         });
         answers.push(stable(analysis, groups, level));
     }
     answers.push(Answer {
+        lines: Vec::new(),
+        note: None,
         question: "What makes it unstable?",
         sentences: causes(analysis, level),
-        table: None,
         command: None,
     });
     answers.push(next(study, analysis, &plans));
@@ -123,7 +125,7 @@ fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> Stri
         match (pair.better(1.0 - level), difference) {
             (Some((better, _)), Some(difference)) if better == first => {
                 behind.push(format!(
-                    "{other} is behind by {} pp{}",
+                    "{other} by {} pp{}",
                     percent(difference.value.abs()),
                     around(difference)
                 ));
@@ -149,12 +151,12 @@ fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> Stri
         )
     };
     if !behind.is_empty() {
-        text += &format!(" {}.", capital(&list(&behind)));
+        text += &format!(" Behind: {}.", list(&behind));
     }
     if !unknown.is_empty() {
         text += &format!(
-            " {} cannot be compared with {first}: too few runs, or runs of another kind.",
-            capital(&list(&unknown))
+            " Not comparable with {first} (too few runs, or runs of another kind): {}.",
+            list(&unknown)
         );
     }
     text
@@ -187,7 +189,7 @@ struct Aspect {
 
 /// For each learner the worst of its aspects.
 fn stable(analysis: &StudyAnalysis, groups: &[Group<'_>], level: f64) -> Answer {
-    let mut rows = Vec::new();
+    let mut lines = Vec::new();
     let n = groups
         .iter()
         .filter(|it| it.get::<SelectionGap>().is_some())
@@ -197,38 +199,31 @@ fn stable(analysis: &StudyAnalysis, groups: &[Group<'_>], level: f64) -> Answer 
             continue;
         };
         let aspects = aspects(of_learner, analysis, n, level);
-        let worst = aspects
-            .iter()
-            .map(|it| it.verdict)
-            .max_by_key(|verdict| rank(*verdict));
-        let Some(worst) = worst else { continue };
-        let reasons: Vec<&str> = aspects
-            .iter()
-            .filter(|it| it.verdict == worst)
-            .map(|it| it.words.as_str())
-            .collect();
-        rows.push(vec![
-            group.name.clone(),
-            worst.word().to_owned(),
-            list(&reasons),
-        ]);
+        let verdicts = aspects.iter().map(|it| it.verdict);
+        let Some(worst) = verdicts.max_by_key(|verdict| rank(*verdict)) else {
+            continue;
+        };
+        let of_worst = aspects.iter().filter(|it| it.verdict == worst);
+        let reasons: Vec<&str> = of_worst.map(|it| it.words.as_str()).collect();
+        lines.push(Line {
+            name: group.name.clone(),
+            word: worst.word(),
+            reasons: list(&reasons),
+        });
     }
-    let of = |word: &str| {
-        rows.iter()
-            .filter(|row| row[1] == word)
-            .map(|row| row[0].as_str())
-            .collect::<Vec<_>>()
+    let of = |word: &str| -> Vec<&str> {
+        let of_word = lines.iter().filter(|line| line.word == word);
+        of_word.map(|line| line.name.as_str()).collect()
     };
-    let (steady, unstable, open) = (of("steady"), of("unstable"), of("open"));
     let mut sentences = Vec::new();
-    for (names, word) in [
-        (unstable, "not stable enough"),
-        (steady, "stable enough"),
-        (open, "open"),
+    for (word, told) in [
+        ("unstable", "Not stable enough"),
+        ("steady", "Stable enough"),
+        ("open", "Open"),
     ] {
+        let names = of(word);
         if !names.is_empty() {
-            let verb = if names.len() == 1 { "is" } else { "are" };
-            sentences.push(format!("{} {verb} {word}.", list(&names)));
+            sentences.push(format!("{told}: {}.", list(&names)));
         }
     }
     if sentences.is_empty() {
@@ -238,20 +233,17 @@ fn stable(analysis: &StudyAnalysis, groups: &[Group<'_>], level: f64) -> Answer 
     Answer {
         question: "Is it stable enough?",
         sentences,
-        table: (!rows.is_empty()).then(|| Table {
-            caption: format!(
-                "The worst of seed spread, tail, failures and degradation in training. {}",
-                thresholds(
-                    lights.get("seed_sd"),
-                    lights.get("tail"),
-                    lights.get("failed")
-                )
-            ),
-            head: ["learner", "verdict", "because of"]
-                .map(str::to_owned)
-                .to_vec(),
-            rows,
+        note: (!lines.is_empty()).then(|| {
+            let limits = thresholds(
+                lights.get("seed_sd"),
+                lights.get("tail"),
+                lights.get("failed"),
+            );
+            format!(
+                "The worst of seed spread, tail, failures and degradation in training. {limits}"
+            )
         }),
+        lines,
         command: None,
     }
 }
@@ -274,7 +266,7 @@ fn thresholds(seed_sd: Option<&Light>, tail: Option<&Light>, failed: Option<&Lig
         })
         .collect();
     format!(
-        "Steady and unstable from: {} (`[analysis] lights`).",
+        "Steady and unstable from: {} (settings of the analysis).",
         list(&told)
     )
 }
@@ -360,7 +352,7 @@ fn below_null(learner: &LearnerAnalysis) -> Option<Estimate> {
 /// At most three settled factors, or what could still hide.
 fn causes(analysis: &StudyAnalysis, level: f64) -> Vec<String> {
     let Some(key) = analysis.all.get::<KeyFactors>() else {
-        return vec!["No setting was varied, so no factor can be named. A study with `[factors]` names them: `metastable experiment factors`.".to_owned()];
+        return vec!["No setting was varied, so no factor can be named. A study with factors names them, as the built-in one does: metastable experiment factors.".to_owned()];
     };
     let mut settled = Vec::new();
     for side in [
@@ -472,9 +464,10 @@ fn seeds_for_light(sd: &Estimate, light: Light, from: usize, level: f64) -> Opti
 fn next(study: &Study, analysis: &StudyAnalysis, plans: &[Plan]) -> Answer {
     let question = "What to run next?";
     let plain = |sentence: &str| Answer {
+        lines: Vec::new(),
+        note: None,
         question,
         sentences: vec![sentence.to_owned()],
-        table: None,
         command: None,
     };
     if study.runs.is_empty() {
@@ -482,7 +475,7 @@ fn next(study: &Study, analysis: &StudyAnalysis, plans: &[Plan]) -> Answer {
             |list: &FactorList| list.settled().next().is_none() && list.why_none.is_none();
         let key: Option<KeyFactors> = analysis.all.get();
         return plain(if key.is_some_and(|key| key.lists.iter().any(is_open)) {
-            "More seeds at each point settle more than more points: repeat the study with a higher `--seeds`."
+            "More seeds at each point settle more than more points: repeat the study with a higher --seeds."
         } else {
             "Nothing is open that more runs of this study would settle."
         });
@@ -501,9 +494,10 @@ fn next(study: &Study, analysis: &StudyAnalysis, plans: &[Plan]) -> Answer {
         sentences.push(format!("{} would need more.", capital(&rest)));
     }
     Answer {
+        lines: Vec::new(),
+        note: None,
         question,
         sentences,
-        table: None,
         command: advice.command,
     }
 }

@@ -28,9 +28,19 @@ pub(crate) struct Answer {
     /// Sentences, the main one first.
     pub(crate) sentences: Vec<String>,
     /// A line for each learner, where the answer has them.
-    pub(crate) table: Option<Table>,
+    pub(crate) lines: Vec<Line>,
+    /// How the lines are to be read.
+    pub(crate) note: Option<String>,
     /// What can be pasted into a shell.
     pub(crate) command: Option<String>,
+}
+
+/// A learner with its verdict and the reasons.
+pub(crate) struct Line {
+    pub(crate) name: String,
+    /// The word of a light.
+    pub(crate) word: &'static str,
+    pub(crate) reasons: String,
 }
 
 /// What stands under one [`Subject`]: number, plots, finding, caveat.

@@ -1,6 +1,6 @@
 //! The HTML page: one file, no script, nothing from outside; valid as XML too.
 
-use super::document::{Chapter, Document, Figure, Table, count};
+use super::document::{Chapter, Document, Figure, Line, Table, count};
 use super::figures::{MARKS, PALETTE};
 use super::subject::{Family, Subject};
 use super::svg::text::escape;
@@ -62,8 +62,24 @@ fn decision(document: &Document) -> String {
             let class = if at == 0 { " class=\"main\"" } else { "" };
             out += &format!("<p{class}>{}</p>\n", escape(sentence));
         }
-        if let Some(shown) = &answer.table {
-            out += &table(shown, "cards");
+        if !answer.lines.is_empty() {
+            out += "<ul class=\"verdicts\">\n";
+            for Line {
+                name,
+                word,
+                reasons,
+            } in &answer.lines
+            {
+                out += &format!(
+                    "<li><strong>{}</strong> <span class=\"light {word}\">{word}</span> {}</li>\n",
+                    escape(name),
+                    escape(reasons)
+                );
+            }
+            out += "</ul>\n";
+        }
+        if let Some(note) = &answer.note {
+            out += &format!("<p class=\"note\">{}</p>\n", escape(note));
         }
         if let Some(command) = &answer.command {
             out += &format!(

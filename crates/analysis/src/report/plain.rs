@@ -1,6 +1,6 @@
 //! The same document without pictures: Markdown, and a table for a terminal.
 
-use super::document::{Document, Table};
+use super::document::{Document, Line, Table};
 
 /// The document as Markdown (tables as in GitHub's dialect).
 pub(crate) fn markdown(document: &Document) -> String {
@@ -13,8 +13,16 @@ pub(crate) fn markdown(document: &Document) -> String {
         for sentence in &answer.sentences {
             out += &format!("{}\n\n", prose(sentence));
         }
-        if let Some(shown) = &answer.table {
-            out += &table(shown);
+        for Line {
+            name,
+            word,
+            reasons,
+        } in &answer.lines
+        {
+            out += &format!("- {}: {word}; {}\n", prose(name), prose(reasons));
+        }
+        if let Some(note) = &answer.note {
+            out += &format!("\n{}\n\n", prose(note));
         }
         if let Some(command) = &answer.command {
             out += &format!("```sh\n{}\n```\n\n", command.replace("```", "'''"));
