@@ -223,15 +223,14 @@ pub fn compare(
     let center = differences.mean();
     let (interval, p) = if differences.n_runs() > 1 && differences.n_tasks() > 1 {
         let found = components(&differences, None, options.level)?;
-        let p = p_of(center, found.variance_of_mean, found.df);
-        (Some(found.interval), Some(p))
+        match p_of(center, found.variance_of_mean, found.df) {
+            Some(p) => (Some(found.interval), Some(p)),
+            None => (None, None),
+        }
     } else if differences.n_runs() > 1 {
         let n = by_seed.len() as f64;
         let interval = student_interval(&by_seed, options.level);
-        let p = interval
-            .as_ref()
-            .map(|_| p_of(center, variance(&by_seed) / n, n - 1.0));
-        (interval, p)
+        (interval, p_of(center, variance(&by_seed) / n, n - 1.0))
     } else {
         (None, None)
     };
@@ -262,13 +261,9 @@ pub fn compare(
     })
 }
 
-/// Two-sided p-value of a mean of 0; 1 where nothing scatters and nothing differs.
-fn p_of(value: f64, variance_of_mean: f64, df: f64) -> f64 {
-    if variance_of_mean > 0.0 {
-        student_two_sided(value / variance_of_mean.sqrt(), df)
-    } else {
-        f64::from(u8::from(value.abs() < 1e-12))
-    }
+/// Two-sided p-value of a mean of 0; none where nothing scatters: copies of one run have no scale to measure by.
+fn p_of(value: f64, variance_of_mean: f64, df: f64) -> Option<f64> {
+    (variance_of_mean > 0.0).then(|| student_two_sided(value / variance_of_mean.sqrt(), df))
 }
 
 /// Rows of the runs of `group` with these seeds, in their order.
@@ -436,8 +431,13 @@ fn sentence(setting: &str, comparison: &Comparison, level: f64) -> Option<Findin
     let n = comparison.seeds.len();
     let Some(interval) = &paired.difference.interval else {
         let text = format!(
-            "{a} minus {b} is {} in one seed; nothing can be said about another training.",
-            points(paired.difference.value)
+            "{a} minus {b} is {} in {}; nothing can be said about another training.",
+            points(paired.difference.value),
+            if n == 1 {
+                "one seed".to_owned()
+            } else {
+                format!("each of {n} seeds, to the last digit: they are copies of one run")
+            }
         );
         return Some(Finding::of_setting(
             setting,

@@ -295,12 +295,20 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         return Ok(Measured::absent());
     }
     let mut result = components(scores, group.queries_per_task, options.level)?;
+    if result.variance_of_mean <= 0.0 {
+        return Ok(Measured::absent());
+    }
+    // The scores of a learner are shares.
+    result.interval.keep_within_shares(result.mean);
     result.open = group
         .pool
         .zip(group.episode_shape())
         .and_then(|(pool, (n_way, n_query))| {
             open_interval(&result, disjoint_tasks(pool, n_way, n_query))
         });
+    if let Some(open) = &mut result.open {
+        open.interval.keep_within_shares(result.mean);
+    }
     let (largest, share) = [
         ("the choice of seed", result.run.share),
         ("the choice of tasks", result.task.share),

@@ -14,6 +14,9 @@ use crate::scores::ScoreMatrix;
 use crate::steadiness::{FEWEST_RUNS, pooled_kurtosis, variance_of_log};
 use crate::summary::standard_deviation;
 
+/// Standard deviation of run means up to which they are one and the same number, but for rounding.
+const NO_SCATTER: f64 = 1e-12;
+
 /// Mean and spread over runs and tasks. All in the units of the scores (accuracies: fractions, 0 to 1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
@@ -114,7 +117,8 @@ pub fn spread(scores: &ScoreMatrix, level: f64) -> Result<Spread, AnalysisError>
     let mean = scores.mean();
     let task_means = scores.task_means();
     let over_seeds = |factor: f64, what: &str| {
-        (n_runs > 1).then(|| {
+        // Runs that are equal to the last bit have no scatter to measure by: they are copies, or the score is at its limit.
+        (n_runs > 1 && seed_sd > NO_SCATTER).then(|| {
             let method = format!("Student t over {n_runs} seeds, {what}");
             let variance = seed_sd * seed_sd * factor;
             let mut interval =
@@ -148,6 +152,9 @@ pub fn spread(scores: &ScoreMatrix, level: f64) -> Result<Spread, AnalysisError>
 fn deviation(runs: &[f64], level: f64) -> Option<Estimate> {
     let (low, high) = deviation_factors(runs.len(), level)?;
     let sd = standard_deviation(runs);
+    if sd <= NO_SCATTER {
+        return Some(Estimate::bare(sd));
+    }
     let mut interval = Interval {
         lower: low * sd,
         upper: high * sd,
@@ -205,6 +212,13 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
                 result.n_tasks
             )
         }
+        _ if result.n_runs > 1 => format!(
+            "All {} runs of {} have the same mean, {}: copies of one run, a seed that changes nothing, or a score at its limit tell nothing \
+             about another training.",
+            result.n_runs,
+            runs.learner,
+            percent(result.mean.value)
+        ),
         _ => format!(
             "{} reaches {} in its one tested run of {} tasks; one run says nothing about another training.",
             runs.learner,
@@ -212,7 +226,7 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
             result.n_tasks
         ),
     };
-    let certainty = if result.n_runs < 3 {
+    let certainty = if result.n_runs < 3 || result.mean.interval.is_none() {
         Certainty::TooFewRuns
     } else {
         Certainty::Estimated

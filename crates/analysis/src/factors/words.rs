@@ -79,6 +79,9 @@ fn tested_how(found: &KeyFactors) -> String {
     }
 }
 
+/// A ratio beyond which a limit says nothing.
+pub(crate) const MOST_HIDDEN: f64 = 100.0;
+
 /// The sentence on one list.
 pub(super) fn told(found: &KeyFactors, list: &FactorList) -> Finding {
     let side = side_of(found, list.side);
@@ -143,6 +146,9 @@ fn unsettled(found: &KeyFactors, list: &FactorList, side: &str) -> String {
         _ => hidden(list),
     };
     let room = hidden.map_or_else(String::new, |most| {
+        if most > MOST_HIDDEN {
+            return " The data do not bound what could still hide.".to_owned();
+        }
         let what = if list.side == Side::Failure {
             "ratio of odds"
         } else {

@@ -9,7 +9,7 @@ use crate::distribution::deviation_factors;
 use crate::estimate::Estimate;
 use crate::factors::key::{FactorList, KeyFactors};
 use crate::factors::responses::Side;
-use crate::factors::words::{effect, hidden, ratio};
+use crate::factors::words::{MOST_HIDDEN, effect, hidden, ratio};
 use crate::multiplicity::level_of_lists;
 use crate::options::Light;
 use crate::outcome::{LearnerAnalysis, SettingAnalysis, StudyAnalysis};
@@ -399,6 +399,9 @@ fn causes(analysis: &StudyAnalysis, level: f64) -> Vec<String> {
         .find(|list| list.side == Side::SpreadBeyondMean);
     let why = spread.and_then(|list| list.why_none.clone());
     vec![match (spread.and_then(hidden), why) {
+        (Some(most), _) if most > MOST_HIDDEN => {
+            "Nothing is settled, and the data do not bound what could still hide.".to_owned()
+        }
         (Some(most), _) => format!(
             "Nothing is settled; the largest ratio of SDs that could still hide is x {}.",
             ratio(most)

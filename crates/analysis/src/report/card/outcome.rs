@@ -97,8 +97,14 @@ fn tail(row: &Row<'_>) -> Option<String> {
         let mut levels = tail.levels.into_iter();
         levels.find(|level| (level.share - TAIL).abs() < 1e-9)
     });
+    // The null needs the number of queries: a table of scores may not have it.
+    let missing = if row.measures.get::<Spread>().is_some() {
+        "needs the number of queries"
+    } else {
+        NONE
+    };
     Some(level.map_or_else(
-        || NONE.to_owned(),
+        || missing.to_owned(),
         |level| format!("{} ({})", percent(level.cvar), percent(level.null_exact)),
     ))
 }

@@ -5,7 +5,7 @@ use crate::factors::key::KeyFactors;
 use crate::factors::responses::Side;
 use crate::factors::sources::Sources;
 use crate::factors::tested::TestedFactor;
-use crate::factors::words::{effect, hidden, ratio};
+use crate::factors::words::{MOST_HIDDEN, effect, hidden, ratio};
 use crate::outcome::StudyAnalysis;
 use crate::report::document::{Chapter, Table, list};
 use crate::report::subject::{Family, Material, Subject};
@@ -75,6 +75,9 @@ pub(crate) fn card(analysis: &StudyAnalysis) -> Option<Table> {
             },
             match (effects.is_empty(), room) {
                 (false, _) => effects.join("; "),
+                (true, Some(most)) if names.is_empty() && most > MOST_HIDDEN => {
+                    "not bounded".to_owned()
+                }
                 (true, Some(most)) if names.is_empty() => {
                     format!("up to x {} could hide", ratio(most))
                 }
