@@ -14,7 +14,7 @@ pub(crate) fn command(flags: &flags::Advise) -> Result<Ending> {
     let folder = StudyFolder::new(&flags.dir);
     let index = folder.read()?;
     let mut left_out = LeftOut::default();
-    let finished = folder.finished(&index, |entry, stored| left_out.note(entry, stored))?;
+    let finished = folder.finished(&index, |entry, stored| left_out.note(&entry.label, stored))?;
     if finished.is_empty() {
         bail!(
             "no run of {} has ended; run its study first",

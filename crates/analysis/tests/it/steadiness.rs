@@ -1,5 +1,6 @@
 //! Ratios of spreads between learners: verdicts, sentences, and the error rate where nothing differs.
 
+use metastable_analysis::spread::Spread;
 use metastable_analysis::steadiness::{Scatter, SpreadVerdict, Steadiness, spread_ratio};
 use metastable_analysis::{Options, Study, analyze};
 use rand_chacha::ChaCha8Rng;
@@ -120,4 +121,39 @@ fn four_verdicts() {
     let (found, said) = verdict(&study(&spaced(10, 0.01), &failing));
     assert_eq!(found, SpreadVerdict::FailuresDecide);
     assert!(said.contains("1 of 10 runs failed"), "{said}");
+}
+
+/// Five copies of one run tell nothing about another training: no interval, no verdict, and a sentence that says why. Beside them a learner
+/// with other, equal runs is not called better.
+#[test]
+fn copies_of_one_run_are_no_seeds() {
+    let copies = |learner: &str, accuracy: f64| {
+        let first = run(learner, "setting", 0, accuracy);
+        (0..5)
+            .map(|seed| metastable_analysis::Run {
+                id: format!("{learner}-{seed}"),
+                seed,
+                ..first.clone()
+            })
+            .collect::<Vec<_>>()
+    };
+    let study = Study {
+        name: "copies".to_owned(),
+        runs: [copies("probe", 0.68), copies("other", 0.6)].concat(),
+        ..Study::default()
+    };
+    let options = Options {
+        n_resamples: 500,
+        n_profile_resamples: 200,
+        n_null_draws: 100,
+        ..Options::default()
+    };
+    let found = analyze(&study, &options).unwrap();
+    let of = |at: usize| found.settings[0].learners[at].all.get::<Spread>().unwrap();
+    assert!(of(0).mean.interval.is_none() && of(0).prediction.is_none());
+    assert!(of(0).seed_sd.unwrap().interval.is_none());
+    let said = |start: &str| found.findings.iter().any(|f| f.text.starts_with(start));
+    assert!(said("All 5 runs of probe have the same mean"));
+    let steady = found.settings[0].all.get::<Steadiness>().unwrap();
+    assert_eq!(steady.pairs[0].verdict, SpreadVerdict::NoSeedEffect);
 }
