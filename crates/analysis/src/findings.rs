@@ -86,3 +86,14 @@ pub(crate) fn p_value(p: f64) -> String {
 pub fn points(fraction: f64) -> String {
     format!("{:.2} pp", 100.0 * fraction)
 }
+
+/// A ratio, short: `2.1`, `0.48`, `12`; `over 10^6` where it is known to be large alone.
+#[must_use]
+pub(crate) fn ratio(value: f64) -> String {
+    match value {
+        v if v >= 1e6 => "over 10^6".to_owned(),
+        v if v >= 10.0 => format!("{v:.0}"),
+        v if v >= 1.0 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
+}

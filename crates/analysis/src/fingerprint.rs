@@ -6,6 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::AnalysisError;
 
+/// Field of a fingerprint that names the list of test episodes; learners that differ in it are not paired.
+pub const FIELD_EPISODES: &str = "test.list_digest";
+/// Field of a fingerprint: classes the test episodes are drawn from.
+pub const FIELD_CLASSES: &str = "test.n_classes";
+/// Field of a fingerprint: examples of each of those classes.
+pub const FIELD_EXAMPLES: &str = "test.n_examples";
+/// Field of a fingerprint: support examples of each class in a test episode.
+pub const FIELD_SHOT: &str = "test.k_shot";
+
 /// Every setting and digest that has to agree for two results to be comparable.
 pub type Fingerprint = BTreeMap<String, String>;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::{AnalysisError, check_finite, check_len};
 use crate::factors::table::FactorTable;
 use crate::findings::{Certainty, Finding};
-use crate::fingerprint::check_same;
+use crate::fingerprint::{FIELD_CLASSES, FIELD_EXAMPLES, FIELD_SHOT, check_same};
 use crate::options::{Options, TestPool, Threshold};
 use crate::probe::{Probe, certificate};
 use crate::record::{Run, Study, TaskScores, Test};
@@ -13,15 +13,6 @@ use crate::replacement::Replacement;
 use crate::scores::ScoreMatrix;
 use crate::summary::median;
 use crate::validation::{smoothed, validation_curve};
-
-/// Field of a fingerprint that names the list of test episodes; learners that differ in it are not paired.
-pub const FIELD_EPISODES: &str = "test.list_digest";
-/// Field of a fingerprint: classes the test episodes are drawn from.
-pub const FIELD_CLASSES: &str = "test.n_classes";
-/// Field of a fingerprint: examples of each of those classes.
-pub const FIELD_EXAMPLES: &str = "test.n_examples";
-/// Field of a fingerprint: support examples of each class in a test episode.
-pub const FIELD_SHOT: &str = "test.k_shot";
 
 /// All runs of one study, by setting.
 #[derive(Clone, Debug)]

@@ -60,12 +60,14 @@ pub mod tail;
 pub mod threshold;
 pub mod transfer;
 pub mod validation;
+pub mod welch;
 
 pub mod calibration;
 pub mod dynamics;
 pub mod gate;
 pub mod gradient;
 mod jackknife;
+mod kurtosis;
 pub mod landscape;
 pub mod separation;
 pub mod similarity;

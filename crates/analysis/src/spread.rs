@@ -8,10 +8,10 @@ use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
 use crate::findings::{Certainty, Finding, percent, points};
 use crate::group::LearnerRuns;
+use crate::kurtosis::{FEWEST_RUNS, pooled_kurtosis, variance_of_log};
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::scores::ScoreMatrix;
-use crate::steadiness::{FEWEST_RUNS, pooled_kurtosis, variance_of_log};
 use crate::summary::standard_deviation;
 
 /// Standard deviation of run means up to which they are one and the same number, but for rounding.

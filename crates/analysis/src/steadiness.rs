@@ -7,17 +7,15 @@ use crate::distribution::student_quantile;
 use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
 use crate::failure::failures;
-use crate::findings::{Certainty, Finding, p_value, points};
+use crate::findings::{Certainty, Finding, p_value, points, ratio as ratio_in_words};
 use crate::group::{LearnerRuns, SettingRuns};
+use crate::kurtosis::{FEWEST_RUNS, pooled_kurtosis, variance_of_log};
 use crate::metric::{Measure, Measured, SettingMetric};
 use crate::multiplicity::holm;
 use crate::options::Options;
 use crate::random::{generator, index};
-use crate::summary::{mean, median, sorted, variance};
+use crate::summary::{median, variance};
 
-/// Fewest runs of each learner from which a ratio is judged: below, no method known here keeps its error rate where seeds have heavy
-/// tails (docs/calibration.md).
-pub const FEWEST_RUNS: usize = 5;
 /// Probability with which the planned number of seeds settles a ratio.
 const POWER: f64 = 0.8;
 /// Most seeds that a plan looks at.
@@ -104,39 +102,6 @@ impl Scatter<'_> {
     }
 }
 
-/// Variance of the logarithm of a variance of `n` runs: `(g - (n - 3)/n)/(n - 1)`, with `g` the kurtosis.
-pub(crate) fn variance_of_log(kurtosis: f64, n: usize) -> f64 {
-    let n = n as f64;
-    ((kurtosis - (n - 3.0) / n) / (n - 1.0)).max(0.0)
-}
-
-/// Kurtosis of groups together, about their trimmed means: 3 for normal runs, and not under what a group of that size has
-/// at least.
-///
-/// # Source
-/// Bonett 2006, Applied Psychological Measurement 30, 432-439, equations 3 and 4.
-pub(crate) fn pooled_kurtosis(groups: &[&[f64]]) -> f64 {
-    let (mut fourth, mut second, mut n) = (0.0, 0.0, 0.0);
-    for &runs in groups {
-        let share = 1.0 / (2.0 * (runs.len() as f64 - 4.0).max(1.0).sqrt());
-        let cut = ((share * runs.len() as f64) as usize).min((runs.len() - 1) / 2);
-        let middle = mean(&sorted(runs)[cut..runs.len() - cut]);
-        let center = mean(runs);
-        // Each group on its own scale, or the wider one would hide the tails of the other.
-        let scale = variance(runs).max(f64::MIN_POSITIVE);
-        for run in runs {
-            fourth += (run - middle).powi(4) / (scale * scale);
-            second += (run - center).powi(2) / scale;
-        }
-        n += runs.len() as f64;
-    }
-    if second > 0.0 {
-        n * fourth / (second * second)
-    } else {
-        3.0
-    }
-}
-
 /// The hypothesis `sd_a / sd_b = exp(log_ratio)`: the standard deviations of run means that it gives, noise included.
 fn expected(a: Scatter<'_>, b: Scatter<'_>, log_ratio: f64) -> [f64; 2] {
     let own = b.own();
@@ -149,7 +114,7 @@ fn expected(a: Scatter<'_>, b: Scatter<'_>, log_ratio: f64) -> [f64; 2] {
 /// The ratio of standard deviations of two learners, `sd_a / sd_b` beyond the noise of their tests, with its interval and the
 /// two-sided p-value of 1. `None` if neither scatters beyond its test, or if a learner has fewer than two runs.
 ///
-/// From [`FEWEST_RUNS`] runs on, a permutation test: distances of the runs from their learner's median, divided by the standard
+/// From five runs on, a permutation test: distances of the runs from their learner's median, divided by the standard
 /// deviation that the ratio gives them, are exchanged between the learners, and their mean absolute sizes compared (the distance that
 /// is zero by construction, of an odd number of runs, is left out). The limits are the ratios that the test does not refuse. Of tests that
 /// were tried this one keeps its level under skewed and heavy-tailed seeds (docs/calibration.md). Below, the interval is Bonett's with
@@ -477,14 +442,18 @@ fn sentence(setting: &str, pair: &SpreadRatio) -> Finding {
     let figures = match &pair.ratio {
         Some(ratio) => {
             let limits = ratio.interval.as_ref().map_or_else(String::new, |i| {
-                format!(" [{}, {}]", short(i.lower), short(i.upper))
+                format!(
+                    " [{}, {}]",
+                    ratio_in_words(i.lower),
+                    ratio_in_words(i.upper)
+                )
             });
             let p = pair
                 .p_value
                 .map_or_else(String::new, |p| format!(", {} after Holm", p_value(p)));
             format!(
                 "SD ratio {a} to {b} {}{limits}{p}; {} against {} beyond the noise of the test, {} and {} runs",
-                short(ratio.value),
+                ratio_in_words(ratio.value),
                 points(sd[0]),
                 points(sd[1]),
                 n_runs[0],
@@ -531,9 +500,4 @@ fn sentence(setting: &str, pair: &SpreadRatio) -> Finding {
         }
     };
     Finding::of_setting(setting, Steadiness::ID, certainty, text)
-}
-
-/// A ratio, short.
-fn short(value: f64) -> String {
-    crate::factors::words::ratio(value)
 }

@@ -9,10 +9,10 @@ use super::responses::PointResponse;
 use super::spread::mixed_with;
 use super::table::{Factor, FactorTable, Scale};
 use super::tested::{Effect, TestedFactor, ordered};
-use crate::comparison::compare_unpaired;
 use crate::estimate::{Estimate, Interval};
 use crate::options::Options;
 use crate::summary::{mean, variance};
+use crate::welch::compare_unpaired;
 
 /// The factors of the mean. A number counts by its line and its square, so that a best level inside its range is seen.
 pub(super) fn list(

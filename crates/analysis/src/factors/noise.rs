@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::table::{FactorRun, FactorTable};
-use crate::group::FIELD_EPISODES;
+use crate::fingerprint::FIELD_EPISODES;
 use crate::summary::{mean, variance};
 
 /// How the noise of a test is known.

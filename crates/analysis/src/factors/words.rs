@@ -5,19 +5,8 @@ use super::noise::NoiseSource;
 use super::responses::Side;
 use super::tested::{Effect, TestedFactor};
 use crate::estimate::Estimate;
-use crate::findings::{Certainty, Finding, p_value};
+use crate::findings::{Certainty, Finding, p_value, ratio};
 use crate::metric::Measure;
-
-/// A ratio, short: `2.1`, `0.48`, `12`; `over 10^6` where it is known to be large alone.
-#[must_use]
-pub(crate) fn ratio(value: f64) -> String {
-    match value {
-        v if v >= 1e6 => "over 10^6".to_owned(),
-        v if v >= 10.0 => format!("{v:.0}"),
-        v if v >= 1.0 => format!("{v:.1}"),
-        v => format!("{v:.2}"),
-    }
-}
 
 /// What a factor does: `SD x 2.1 [1.4, 3.2] with norm = none against batch`.
 #[must_use]

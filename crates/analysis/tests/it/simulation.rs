@@ -1,11 +1,11 @@
 //! Estimators against tables whose truth is known. Keys are fixed; each bound states its false-alarm rate.
 
-use metastable_analysis::comparison::compare_unpaired;
 use metastable_analysis::components::{components, open_interval};
 use metastable_analysis::spread::spread;
 use metastable_analysis::summary::standard_deviation;
 use metastable_analysis::tail::tail;
 use metastable_analysis::training::selection::SelectionGap;
+use metastable_analysis::welch::compare_unpaired;
 use metastable_analysis::{Estimate, Options, ScoreMatrix};
 use rand_chacha::ChaCha8Rng;
 

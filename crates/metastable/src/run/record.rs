@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use metastable_algorithms::Evaluation;
 use metastable_analysis::Outcome;
-use metastable_analysis::group::{FIELD_CLASSES, FIELD_EPISODES, FIELD_EXAMPLES, FIELD_SHOT};
+use metastable_analysis::fingerprint::{FIELD_CLASSES, FIELD_EPISODES, FIELD_EXAMPLES, FIELD_SHOT};
 use serde::{Deserialize, Serialize};
 
 use super::RunConfig;

@@ -1,7 +1,7 @@
 //! Learners against each other, paired by seed and by task.
 
 use super::aggregates;
-use crate::comparison::{Comparison, Comparisons, Decision, PairedComparison, UnpairedComparison};
+use crate::comparison::{Comparison, Comparisons, Decision, PairedComparison};
 use crate::estimate::{Estimate, Interval};
 use crate::findings::p_value;
 use crate::outcome::StudyAnalysis;
@@ -9,6 +9,7 @@ use crate::report::document::{Cell, Chapter, Csv, Figure, Table, list, percent, 
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Rows, Series};
+use crate::welch::UnpairedComparison;
 
 /// A pair in the order that makes the difference positive.
 struct Pair {
