@@ -84,13 +84,19 @@ pub enum Decision {
 }
 
 impl Comparison {
+    /// Mean of A less mean of B: paired where they share a seed, else of all their runs.
+    #[must_use]
+    pub fn difference(&self) -> Option<&Estimate> {
+        match (&self.paired, &self.unpaired) {
+            (Some(paired), _) => Some(&paired.difference),
+            (None, unpaired) => unpaired.as_ref().map(|it| &it.difference),
+        }
+    }
+
     /// The better one and the other, if they are told apart among all pairs of their setting.
     #[must_use]
     pub fn better(&self, level: f64) -> Option<(&str, &str)> {
-        let difference = match (&self.paired, &self.unpaired) {
-            (Some(paired), _) => paired.difference.value,
-            (None, unpaired) => unpaired.as_ref()?.difference.value,
-        };
+        let difference = self.difference()?.value;
         if self.p_value? > 1.0 - level {
             return None;
         }

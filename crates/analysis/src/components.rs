@@ -253,6 +253,12 @@ fn interval(center: f64, variance_of_mean: f64, df: f64, level: f64) -> Interval
     )
 }
 
+/// Variance that other tasks and queries alone give the mean of a run, `MS_res / T`; none with fewer than two runs or tasks.
+pub(crate) fn test_noise(scores: &ScoreMatrix) -> Option<f64> {
+    let is_crossed = scores.n_runs() > 1 && scores.n_tasks() > 1;
+    is_crossed.then(|| mean_squares(scores).residual / scores.n_tasks() as f64)
+}
+
 fn mean_squares(scores: &ScoreMatrix) -> MeanSquares {
     let (n_runs, n_tasks) = (scores.n_runs() as f64, scores.n_tasks() as f64);
     let run_means = scores.run_means();

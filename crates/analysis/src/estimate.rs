@@ -104,6 +104,19 @@ impl Estimate {
         self
     }
 
+    /// The same of the quantity with its sign turned.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self {
+            value: -self.value,
+            interval: self.interval.map(|interval| Interval {
+                lower: -interval.upper,
+                upper: -interval.lower,
+                ..interval
+            }),
+        }
+    }
+
     /// A number of unknown uncertainty.
     #[must_use]
     pub fn bare(value: f64) -> Self {

@@ -26,6 +26,13 @@ pub(crate) fn index(rng: &mut ChaCha8Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 
+/// Puts the values into a uniformly random order (Durstenfeld 1964).
+pub(crate) fn shuffle<T>(rng: &mut ChaCha8Rng, values: &mut [T]) {
+    for at in (1..values.len()).rev() {
+        values.swap(at, index(rng, at + 1));
+    }
+}
+
 /// A uniform number in `[0, 1)` on the grid of `2^-53`.
 pub(crate) fn uniform(rng: &mut ChaCha8Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::components::components;
+use crate::components::test_noise;
 use crate::distribution::student_quantile;
 use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
@@ -326,29 +326,19 @@ fn seeds_needed(ratio: f64, kurtosis: f64, bound: f64, from: usize) -> Option<us
     })
 }
 
-/// The scores of a learner's runs, and the noise of their test.
-fn scatter(group: &LearnerRuns<'_>) -> Option<(Vec<f64>, f64)> {
-    let scores = group.scores.as_ref()?;
-    let noise = if scores.n_runs() > 1 && scores.n_tasks() > 1 {
-        let found = components(scores, None, 0.95).ok()?;
-        found.residual.variance / scores.n_tasks() as f64
-    } else {
-        0.0
-    };
-    Some((scores.run_means(), noise))
-}
-
 fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
     let tested: Vec<(&LearnerRuns<'_>, Vec<f64>, f64, usize)> = group
         .learners
         .iter()
         .filter_map(|learner| {
-            let (runs, noise) = scatter(learner)?;
+            let scores = learner.scores.as_ref()?;
+            let (runs, noise) = (scores.run_means(), test_noise(scores).unwrap_or(0.0));
             let n_failed = failures(learner, options).failed.len();
             (runs.len() > 1).then_some((learner, runs, noise, n_failed))
         })
         .collect();
     let mut result = Steadiness::default();
+    let mut kurtoses = Vec::new();
     for (at, (a, runs_a, noise_a, failed_a)) in tested.iter().enumerate() {
         for (b, runs_b, noise_b, failed_b) in &tested[at + 1..] {
             let of_a = Scatter {
@@ -360,6 +350,7 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
                 noise: *noise_b,
             };
             let found = spread_ratio(of_a, of_b, options.level, options.seed);
+            kurtoses.push(pooled_kurtosis(&[runs_a, runs_b]));
             result.pairs.push(SpreadRatio {
                 a: a.learner.to_owned(),
                 b: b.learner.to_owned(),
@@ -379,20 +370,8 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
     for (pair, p) in result.pairs.iter_mut().zip(adjusted) {
         pair.p_value = p;
     }
-    let kurtosis_of = |pair: &SpreadRatio| {
-        let of = |name: &str| tested.iter().find(|(learner, ..)| learner.learner == name);
-        match (of(&pair.a), of(&pair.b)) {
-            (Some(a), Some(b)) => pooled_kurtosis(&[&a.1, &b.1]),
-            _ => 3.0,
-        }
-    };
-    let verdicts: Vec<SpreadVerdict> = result
-        .pairs
-        .iter()
-        .map(|pair| verdict(pair, kurtosis_of(pair), options))
-        .collect();
-    for (pair, verdict) in result.pairs.iter_mut().zip(verdicts) {
-        pair.verdict = verdict;
+    for (pair, kurtosis) in result.pairs.iter_mut().zip(kurtoses) {
+        pair.verdict = verdict(pair, kurtosis, options);
     }
     let findings = result
         .pairs

@@ -234,7 +234,7 @@ pub(crate) fn report(
         eprintln!("no run is finished, so there is no report");
         Ending::Done
     } else {
-        crate::report::write(folder, index, finished, &crate::report::Asked::default())?
+        crate::report::write(folder, index, finished, None, &flags::Output::default())?
     };
     for (label, why) in failed {
         eprintln!("{label}: failed: {why}");

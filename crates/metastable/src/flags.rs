@@ -361,6 +361,13 @@ pub(crate) struct Report {
     /// Learner whose first run says which tasks are hard [default: the first without a head, by cosine if there is one]
     #[arg(long, value_name = "LEARNER")]
     pub(crate) reference: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// What a report leaves beyond itself.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Output {
     /// Also write each figure as a file, with its numbers
     #[arg(long, value_name = "FORMAT")]
     pub(crate) figures: Option<Format>,
@@ -460,16 +467,8 @@ pub(crate) struct Analyze {
     /// Folder of the report [default: runs/analyze-NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Also write each figure as a file, with its numbers
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) figures: Option<Format>,
-    /// End with an exit code: 0 if these conditions hold, 1 if one does not, 3 if the runs do not settle it
-    #[arg(
-        long,
-        value_name = "CONDITIONS",
-        long_help = "End with an exit code: 0 if these conditions hold for every learner, 1 if one does not, 3 if the runs do not settle it.\nConditions: QUANTITY < NUMBER or LEARNER.QUANTITY > NUMBER, joined by `and`. Quantities: mean (%), seed_sd (pp), cvar10 (%), failed (%).\nA condition holds where the whole interval does."
-    )]
-    pub(crate) gate: Option<Gate>,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Args, Debug)]

@@ -16,7 +16,7 @@ use crate::campaign::folder::Index;
 use crate::campaign::left_out::LeftOut;
 use crate::campaign::replacements::replacements;
 use crate::campaign::{Finished, StudyFolder};
-use crate::figures::{self, Format};
+use crate::figures;
 use crate::files::write_whole;
 use crate::flags;
 use crate::probe;
@@ -26,34 +26,39 @@ use crate::study::suggestion;
 
 /// Runs the command.
 pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
-    let folder = StudyFolder::new(&flags.dir);
-    let index = folder.read()?;
-    let mut left_out = LeftOut::default();
-    let finished = folder.finished(&index, |entry, stored| left_out.note(&entry.label, stored))?;
-    if finished.is_empty() {
-        bail!(
-            "no run of {} has ended; run its study first",
-            flags.dir.display()
-        );
-    }
-    let asked = Asked {
-        reference: flags.reference.as_deref(),
-        figures: flags.figures,
-        gate: flags.gate.as_ref(),
-    };
-    let ending = write(&folder, &index, &finished, &asked)?;
-    Ok(left_out.ending().or(ending))
+    let opened = Opened::new(&flags.dir)?;
+    let Opened { folder, index, .. } = &opened;
+    let reference = flags.reference.as_deref();
+    let ending = write(folder, index, &opened.finished, reference, &flags.output)?;
+    Ok(opened.left_out.or(ending))
 }
 
-/// What a report is asked for beyond itself.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Asked<'a> {
-    /// The learner that says which tasks are hard.
-    pub(crate) reference: Option<&'a str>,
-    /// Figures as files.
-    pub(crate) figures: Option<Format>,
-    /// Conditions that the learners have to meet.
-    pub(crate) gate: Option<&'a Gate>,
+/// The folder of a study in which a run has ended.
+pub(crate) struct Opened {
+    pub(crate) folder: StudyFolder,
+    pub(crate) index: Index,
+    pub(crate) finished: Vec<Finished>,
+    /// Failed, if runs had to be left out; they have been named.
+    pub(crate) left_out: Ending,
+}
+
+impl Opened {
+    pub(crate) fn new(dir: &Path) -> Result<Self> {
+        let folder = StudyFolder::new(dir);
+        let index = folder.read()?;
+        let mut left_out = LeftOut::default();
+        let finished =
+            folder.finished(&index, |entry, stored| left_out.note(&entry.label, stored))?;
+        if finished.is_empty() {
+            bail!("no run of {} has ended; run its study first", dir.display());
+        }
+        Ok(Self {
+            folder,
+            index,
+            finished,
+            left_out: left_out.ending(),
+        })
+    }
 }
 
 /// The learner whose first run says how hard tasks are: one that compares embeddings and does not adapt, by cosine if
@@ -69,15 +74,16 @@ fn usual_reference(runs: &[Finished]) -> Option<&str> {
     chosen.map(|run| run.entry.learner.as_str())
 }
 
-/// Writes the report of these runs, and prints its table.
+/// Writes the report of these runs, and prints its table; `reference` is the learner that says which tasks are hard.
 pub(crate) fn write(
     folder: &StudyFolder,
     index: &Index,
     runs: &[Finished],
-    asked: &Asked<'_>,
+    reference: Option<&str>,
+    output: &flags::Output,
 ) -> Result<Ending> {
-    let (tables, options, read) = tables(folder, index, runs, asked.reference)?;
-    Ok(read.or(publish(&tables, folder.path(), &options, asked)?))
+    let (tables, options, read) = tables(folder, index, runs, reference)?;
+    Ok(read.or(publish(&tables, folder.path(), &options, output)?))
 }
 
 /// The tables of these runs, the options they are analyzed with, and whether all answers could be read.
@@ -141,7 +147,7 @@ pub(crate) fn publish(
     tables: &Tables,
     out: &Path,
     options: &Options,
-    asked: &Asked<'_>,
+    output: &flags::Output,
 ) -> Result<Ending> {
     let analysis = analyze(tables, options).context("while analyzing the runs")?;
     let mut json = serde_json::to_string_pretty(&analysis)?;
@@ -157,7 +163,7 @@ pub(crate) fn publish(
         write_whole(&path, text.as_bytes())?;
         written.push(path);
     }
-    if let Some(format) = asked.figures {
+    if let Some(format) = output.figures {
         figures::write(out, &report::figures(tables, &analysis), format)?;
     }
     println!("{}", report::terminal_table(tables, &analysis).trim_end());
@@ -171,7 +177,7 @@ pub(crate) fn publish(
         eprintln!("{}", finding.text);
         ending = Ending::Failed;
     }
-    match asked.gate {
+    match &output.gate {
         Some(gate) => Ok(ending.or(judge(gate, &analysis)?)),
         None => Ok(ending),
     }

@@ -3,11 +3,11 @@
 use nalgebra::DMatrix;
 
 use super::clustered::{Seeds, over_seeds};
-use super::columns::{columns, occurring};
+use super::columns::{columns, occurring, pairs, together};
 use super::max_t::{Question, largest};
 use super::responses::PointResponse;
 use super::spread::mixed_with;
-use super::table::{Factor, FactorTable, Scale};
+use super::table::{FactorTable, Scale};
 use super::tested::{Effect, TestedFactor, ordered};
 use crate::estimate::{Estimate, Interval};
 use crate::options::Options;
@@ -50,19 +50,15 @@ pub(super) fn list(
     let list = table.factors.iter().enumerate().map(|(at, factor)| {
         let mixed = mixed_with(&factors, at).map(|other| table.factors[other].name.clone());
         let mut one = TestedFactor::new(&factor.name, &answers[at], mixed);
-        one.effect = if seeds.shared {
-            paired(table, found, seeds, at, options.level)
-        } else {
-            effect(found, factor, at, options.level)
-        };
+        one.effect = effect(table, found, seeds, at, options.level);
         one
     });
     ordered(list.collect())
 }
 
-/// The widest difference between two categories where points share seeds: of each seed the difference of its means at the two levels,
-/// Student's interval over seeds, for all pairs at once (Bonferroni). Seeds without a run at either level are left out.
-fn paired(
+/// The widest difference between two categories, its interval for all pairs at once (Bonferroni): over points (Welch), or of seeds that
+/// points share, each with the difference of its own means (Student; seeds without a run at either level are left out).
+fn effect(
     table: &FactorTable,
     found: &PointResponse,
     seeds: &Seeds,
@@ -73,8 +69,49 @@ fn paired(
         return None;
     };
     let levels = occurring(&found.x, at);
-    let pairs = levels.len() * levels.len().saturating_sub(1) / 2;
-    let careful = 1.0 - (1.0 - level) / pairs.max(1) as f64;
+    let careful = together(level, pairs(levels.len()).count());
+    let between = |low: usize, high: usize| {
+        if seeds.shared {
+            of_seeds(table, seeds, at, [low, high], careful)
+        } else {
+            let of = |level: usize| points_at(found, at, level);
+            compare_unpaired(&of(high), &of(low), careful).map(|it| it.difference)
+        }
+    };
+    let size = |difference: &Estimate| difference.value.abs();
+    let (low, high, difference) = pairs(levels.len())
+        .map(|(a, b)| (levels[a], levels[b]))
+        .filter_map(|(low, high)| Some((low, high, between(low, high)?)))
+        .reduce(|a, b| if size(&b.2) > size(&a.2) { b } else { a })?;
+    let (from, to, value) = if difference.value < 0.0 {
+        (high, low, difference.negated())
+    } else {
+        (low, high, difference)
+    };
+    Some(Effect {
+        from: names[from].clone(),
+        to: names[to].clone(),
+        value,
+        per_decade: None,
+    })
+}
+
+/// The responses of the points at a level.
+fn points_at(found: &PointResponse, at: usize, level: usize) -> Vec<f64> {
+    let here = found.x.iter().zip(&found.y);
+    here.filter(|(x, _)| x[at] as usize == level)
+        .map(|(_, y)| *y)
+        .collect()
+}
+
+/// The mean over seeds of what each has more at the second level than at the first.
+fn of_seeds(
+    table: &FactorTable,
+    seeds: &Seeds,
+    at: usize,
+    levels: [usize; 2],
+    level: f64,
+) -> Option<Estimate> {
     let of = |seed: usize, level: usize| -> Option<f64> {
         let here = table.runs.iter().zip(&seeds.of_run);
         let values: Vec<f64> = here
@@ -83,73 +120,18 @@ fn paired(
             .collect();
         (!values.is_empty()).then(|| mean(&values))
     };
-    let mut widest: Option<Effect> = None;
-    for (i, &a) in levels.iter().enumerate() {
-        for &b in &levels[i + 1..] {
-            let differences: Vec<f64> = (0..seeds.n)
-                .filter_map(|seed| Some(of(seed, b)? - of(seed, a)?))
-                .collect();
-            let n = differences.len() as f64;
-            let variance = variance(&differences) / n;
-            if differences.len() < 2 || variance <= 0.0 {
-                continue;
-            }
-            let up = mean(&differences) >= 0.0;
-            let sign = if up { 1.0 } else { -1.0 };
-            let value = sign * mean(&differences);
-            if widest.as_ref().is_none_or(|it| value > it.value.value) {
-                let method = "Student over seeds, paired";
-                let interval = Interval::student(value, variance, n - 1.0, careful, method);
-                let (from, to) = if up { (a, b) } else { (b, a) };
-                widest = Some(Effect {
-                    from: names[from].clone(),
-                    to: names[to].clone(),
-                    value: Estimate::new(value, interval),
-                    per_decade: None,
-                });
-            }
-        }
-    }
-    widest
-}
-
-/// The widest difference between two categories, over points (Welch), for all pairs at once (Bonferroni).
-fn effect(found: &PointResponse, factor: &Factor, at: usize, level: f64) -> Option<Effect> {
-    let Scale::Categories(names) = &factor.scale else {
+    let differences: Vec<f64> = (0..seeds.n)
+        .filter_map(|seed| Some(of(seed, levels[1])? - of(seed, levels[0])?))
+        .collect();
+    let n = differences.len() as f64;
+    let variance_of_mean = variance(&differences) / n;
+    if differences.len() < 2 || variance_of_mean <= 0.0 {
         return None;
-    };
-    let levels = occurring(&found.x, at);
-    let pairs = levels.len() * levels.len().saturating_sub(1) / 2;
-    let careful = 1.0 - (1.0 - level) / pairs.max(1) as f64;
-    let of = |level: usize| -> Vec<f64> {
-        let here = (0..found.y.len()).filter(|&row| found.x[row][at] as usize == level);
-        here.map(|row| found.y[row]).collect()
-    };
-    let mut widest: Option<Effect> = None;
-    for (i, &a) in levels.iter().enumerate() {
-        for &b in &levels[i + 1..] {
-            let (low, high) = (of(a), of(b));
-            let up = mean(&high) >= mean(&low);
-            let (less, more, from, to) = if up {
-                (&low, &high, a, b)
-            } else {
-                (&high, &low, b, a)
-            };
-            let Some(compared) = compare_unpaired(more, less, careful) else {
-                continue;
-            };
-            let most = widest
-                .as_ref()
-                .map_or(f64::NEG_INFINITY, |it| it.value.value);
-            if compared.difference.value > most {
-                widest = Some(Effect {
-                    from: names[from].clone(),
-                    to: names[to].clone(),
-                    value: compared.difference,
-                    per_decade: None,
-                });
-            }
-        }
     }
-    widest
+    let value = mean(&differences);
+    let method = "Student over seeds, paired";
+    Some(Estimate::new(
+        value,
+        Interval::student(value, variance_of_mean, n - 1.0, level, method),
+    ))
 }

@@ -40,6 +40,16 @@ pub(super) fn occurring(x: &[Vec<f64>], at: usize) -> Vec<usize> {
     levels.into_iter().collect()
 }
 
+/// Every pair of `n` places, the first under the second.
+pub(super) fn pairs(n: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..n).flat_map(move |a| (a + 1..n).map(move |b| (a, b)))
+}
+
+/// The level of one interval of `n` that hold together at `level` (Bonferroni).
+pub(super) fn together(level: f64, n: usize) -> f64 {
+    1.0 - (1.0 - level) / n.max(1) as f64
+}
+
 /// The intercept alone.
 pub(super) fn ones(n: usize) -> DMatrix<f64> {
     DMatrix::from_element(n, 1, 1.0)

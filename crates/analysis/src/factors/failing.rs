@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 
 use super::clustered::{Seeds, over_seeds};
-use super::columns::{beside, columns, occurring, ones, orthonormal};
+use super::columns::{beside, columns, occurring, ones, orthonormal, pairs, together};
 use super::firth::{Counts, coefficient};
 use super::max_t::{Question, largest};
 use super::spread::{mixed_with, ratio};
@@ -134,7 +134,6 @@ fn effect(
                 .iter()
                 .rev()
                 .max_by(|a, b| rate(**a).total_cmp(&rate(**b)))?;
-            let pairs = levels.len() * (levels.len() - 1) / 2;
             // The level with most comes first; the one with least is the base.
             let others: Vec<usize> = std::iter::once(most)
                 .chain(
@@ -147,7 +146,7 @@ fn effect(
             let dummies = DMatrix::from_fn(x.len(), others.len(), |row, column| {
                 f64::from(u8::from(x[row][at] as usize == others[column]))
             });
-            let careful = 1.0 - (1.0 - level) / pairs as f64;
+            let careful = together(level, pairs(levels.len()).count());
             let (value, limits) = of(&beside(&ones(x.len()), &dummies), careful)?;
             let levels = [least, most].map(|level| factor.scale.label(level as f64));
             Some(named(levels, value, limits))

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::averages;
 use super::basin::{self, Basin};
 use super::clustered::{Seeds, seeds};
+use super::columns::pairs as pairs_of;
 use super::failing;
 use super::fanova::{decompose, marginals, shares};
 use super::forest::{Forest, ForestSettings};
@@ -335,8 +336,7 @@ fn rank(
         })
         .collect();
     factors.sort_by(|a, b| b.main.value.total_cmp(&a.main.value));
-    let named = (0..p).flat_map(|a| (a + 1..p).map(move |b| (a, b)));
-    let mut pairs: Vec<RankedPair> = named
+    let mut pairs: Vec<RankedPair> = pairs_of(p)
         .zip(&estimates[p..])
         .map(|((a, b), share)| RankedPair {
             a: table.factors[a].name.clone(),

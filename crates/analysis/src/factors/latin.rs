@@ -1,6 +1,6 @@
 //! Latin hypercubes: points that fall once into each of `n` equal parts of every coordinate.
 
-use crate::random::{generator, index, uniform};
+use crate::random::{generator, shuffle, uniform};
 
 /// `n` points in the unit cube of so many dimensions, coordinates from 0 to 1 (1 excluded).
 ///
@@ -16,9 +16,7 @@ pub fn latin_hypercube(n: usize, dimensions: usize, seed: u64) -> Vec<Vec<f64>> 
         let mut rng = generator(seed, "factors/latin", dimension as u64);
         let mut parts: Vec<usize> = (0..n).collect();
         // Fisher and Yates.
-        for at in (1..n).rev() {
-            parts.swap(at, index(&mut rng, at + 1));
-        }
+        shuffle(&mut rng, &mut parts);
         for (point, part) in points.iter_mut().zip(parts) {
             // The largest number under 1, where rounding would reach it.
             let coordinate = (part as f64 + uniform(&mut rng)) / n as f64;

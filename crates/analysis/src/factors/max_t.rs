@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::columns::{beside, left, ones, orthonormal, without};
 use crate::distribution::fisher_tail;
-use crate::random::{generator, index};
+use crate::random::{generator, shuffle};
 
 /// Share of a factor's variation that has to be left beside the covariates; with less it cannot be told from them.
 pub(super) const APART: f64 = 0.15;
@@ -126,9 +126,7 @@ fn permuted(question: &Question<'_>, basis: &DMatrix<f64>, open: &[usize]) -> Ve
         .map(|draw| {
             let mut rng = generator(question.seed, question.purpose, draw);
             let mut order: Vec<usize> = (0..n).collect();
-            for at in (1..n).rev() {
-                order.swap(at, index(&mut rng, at + 1));
-            }
+            shuffle(&mut rng, &mut order);
             let shuffled: Vec<DVector<f64>> = residuals
                 .iter()
                 .map(|values| DVector::from_fn(n, |row, _| values[order[row]]))

@@ -3,11 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::table::{FactorRun, FactorTable};
+use crate::components;
 use crate::fingerprint::FIELD_EPISODES;
+use crate::scores::ScoreMatrix;
 use crate::summary::{mean, variance};
 
-/// How the noise of a test is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How the noise of a test is known, from the best known on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoiseSource {
     /// From the runs x tasks tables of the points: all runs of a point have scores of the same tasks.
@@ -24,12 +26,12 @@ pub enum NoiseSource {
 ///
 /// Crossed: `MS_res / T` of `A = mu + run + task + e` (with one list of tasks their effects cancel between runs).
 pub(super) fn test_noise(table: &FactorTable, runs: &[&FactorRun]) -> (f64, NoiseSource) {
-    let n_tasks = runs[0].scores.len();
-    let same_length = runs.iter().all(|run| run.scores.len() == n_tasks);
-    if n_tasks > 1 && same_length && runs.len() > 1 {
-        let list = |run: &FactorRun| run.fingerprint.get(FIELD_EPISODES).cloned();
-        if runs.iter().all(|run| list(run) == list(runs[0])) {
-            return (crossed(runs, n_tasks), NoiseSource::Crossed);
+    let list = |run: &FactorRun| run.fingerprint.get(FIELD_EPISODES).cloned();
+    if runs.iter().all(|run| list(run) == list(runs[0])) {
+        let rows: Vec<&[f64]> = runs.iter().map(|run| run.scores.as_slice()).collect();
+        let table = ScoreMatrix::from_rows(&rows).ok();
+        if let Some(noise) = table.as_ref().and_then(components::test_noise) {
+            return (noise, NoiseSource::Crossed);
         }
     }
     if runs.iter().all(|run| run.scores.len() > 1) {
@@ -48,18 +50,4 @@ pub(super) fn test_noise(table: &FactorTable, runs: &[&FactorRun]) -> (f64, Nois
         return (mean(&found), NoiseSource::Queries);
     }
     (0.0, NoiseSource::Unknown)
-}
-
-fn crossed(runs: &[&FactorRun], n_tasks: usize) -> f64 {
-    let run_means: Vec<f64> = runs.iter().map(|run| mean(&run.scores)).collect();
-    let center = mean(&run_means);
-    let mut rest = 0.0;
-    for task in 0..n_tasks {
-        let scores: Vec<f64> = runs.iter().map(|run| run.scores[task]).collect();
-        let task_mean = mean(&scores);
-        for (score, run_mean) in scores.iter().zip(&run_means) {
-            rest += (score - run_mean - task_mean + center).powi(2);
-        }
-    }
-    rest / ((runs.len() - 1) * (n_tasks - 1)) as f64 / n_tasks as f64
 }

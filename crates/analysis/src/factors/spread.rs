@@ -3,10 +3,12 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::clustered::{Seeds, over_seeds};
-use super::columns::{beside, columns, independent, left, occurring, ones, orthonormal};
+use super::columns::{
+    beside, columns, independent, left, occurring, ones, orthonormal, pairs, together,
+};
 use super::dispersion::{Dispersion, fit};
 use super::location::{Link, surface};
-use super::max_t::{APART, Answer, Question, largest};
+use super::max_t::{APART, LEVEL, Question, largest};
 use super::noise::{NoiseSource, test_noise};
 use super::table::{Factor, FactorRun, FactorTable, Scale};
 use super::tested::{Effect, TestedFactor, ordered};
@@ -60,7 +62,7 @@ pub(super) fn spreads(table: &FactorTable, seeds: &Seeds) -> Result<Spreads, Str
         let runs: Vec<&FactorRun> = tested.iter().map(|&run| &table.runs[run]).collect();
         let responses: Vec<f64> = runs.iter().filter_map(|run| run.response).collect();
         let (noise, source) = test_noise(table, &runs);
-        found.noise = worse(found.noise, source);
+        found.noise = found.noise.max(source);
         found.x.push(table.coordinates(point[0]));
         found.variances.push(variance(&responses));
         found.shapes.push((responses.len() - 1) as f64 / 2.0);
@@ -87,17 +89,6 @@ pub(super) fn spreads(table: &FactorTable, seeds: &Seeds) -> Result<Spreads, Str
         return Err("all seeds agree at every point".to_owned());
     }
     Ok(found)
-}
-
-/// The one of which less is known.
-fn worse(a: NoiseSource, b: NoiseSource) -> NoiseSource {
-    let rank = |source| match source {
-        NoiseSource::Crossed => 0,
-        NoiseSource::Nested => 1,
-        NoiseSource::Queries => 2,
-        NoiseSource::Unknown => 3,
-    };
-    if rank(a) >= rank(b) { a } else { b }
 }
 
 /// The factors of the spread: *in all* without `link`; *beyond the mean* with the link of the score, on which the location surface
@@ -163,8 +154,7 @@ pub(super) fn list(
         largest(&question)
     };
     let mean = orthonormal(&covariates);
-    let settled =
-        |at: usize, answers: &[Answer]| answers[at].apart && answers[at].p <= super::max_t::LEVEL;
+    let settled = |at: usize| answers[at].apart && answers[at].p <= LEVEL;
     let mut found = Vec::new();
     for (at, factor) in table.factors.iter().enumerate() {
         let mixed = if left(&factors[at], &mean) < APART && link.is_some() {
@@ -175,7 +165,7 @@ pub(super) fn list(
         let mut one = TestedFactor::new(&factor.name, &answers[at], mixed);
         let mut design = covariates.clone();
         for (other, columns) in factors.iter().enumerate() {
-            if other != at && settled(other, &answers) {
+            if other != at && settled(other) {
                 design = beside(&design, columns);
             }
         }
@@ -194,21 +184,26 @@ pub(super) fn mixed_with(factors: &[DMatrix<f64>], at: usize) -> Option<usize> {
     })
 }
 
-/// `f(s^2 / fitted)` with the mean and the variance that chi-square has, so that points of many seeds weigh as they should.
+/// `f(s^2 / fitted)` about its mean, times the root of the degrees of freedom: points of many seeds weigh more, and all have one variance.
 fn standardized(spreads: &Spreads, base: &Dispersion, f: fn(f64) -> f64) -> Vec<f64> {
-    let one = |at: usize| {
-        let df = 2.0 * spreads.shapes[at];
-        f(spreads.variances[at] / base.fitted[at]) * df.sqrt()
-    };
-    let weights: Vec<f64> = spreads.shapes.iter().map(|a| (2.0 * a).sqrt()).collect();
-    let values: Vec<f64> = (0..spreads.variances.len()).map(one).collect();
-    // The center belongs to a ratio of one seed count; with the weight it would be a covariate of its own.
-    let total: f64 = weights.iter().map(|w| w * w).sum();
-    let center = values.iter().zip(&weights).map(|(v, w)| v * w).sum::<f64>() / total;
+    let values: Vec<f64> = spreads
+        .variances
+        .iter()
+        .zip(&base.fitted)
+        .map(|(variance, fitted)| f(variance / fitted))
+        .collect();
+    let degrees = || spreads.shapes.iter().map(|shape| 2.0 * shape);
+    // The center is taken out before the weight goes on, or the weight would be a covariate of its own.
+    let center = values
+        .iter()
+        .zip(degrees())
+        .map(|(v, df)| v * df)
+        .sum::<f64>()
+        / degrees().sum::<f64>();
     values
         .iter()
-        .zip(&weights)
-        .map(|(v, w)| v - center * w)
+        .zip(degrees())
+        .map(|(v, df)| (v - center) * df.sqrt())
         .collect()
 }
 
@@ -255,22 +250,19 @@ fn effect(
         }
         Scale::Categories(_) => {
             let levels = occurring(&spreads.x, at);
-            let pairs = levels.len() * (levels.len() - 1) / 2;
-            let careful = 1.0 - (1.0 - level) / pairs as f64;
-            let mut widest: Option<(f64, [f64; 2], usize, usize)> = None;
-            for a in 0..levels.len() {
-                for b in a + 1..levels.len() {
-                    let mut weights = DVector::zeros(design.ncols());
-                    weights[first + b - 1] = 0.5;
-                    if a > 0 {
-                        weights[first + a - 1] = -0.5;
-                    }
-                    let (value, limits) = model.contrast(&weights, careful);
-                    if widest.is_none_or(|(most, ..)| value.abs() > most.abs()) {
-                        widest = Some((value, limits, levels[a], levels[b]));
-                    }
+            let careful = together(level, pairs(levels.len()).count());
+            let contrast = |(a, b): (usize, usize)| {
+                let mut weights = DVector::zeros(design.ncols());
+                weights[first + b - 1] = 0.5;
+                if a > 0 {
+                    weights[first + a - 1] = -0.5;
                 }
-            }
+                let (value, limits) = model.contrast(&weights, careful);
+                (value, limits, levels[a], levels[b])
+            };
+            let widest = pairs(levels.len())
+                .map(contrast)
+                .reduce(|a, b| if b.0.abs() > a.0.abs() { b } else { a });
             let (value, limits, from, to) = widest?;
             let levels = [from, to].map(|level| factor.scale.label(level as f64));
             Some(ratio(levels, value, limits, level))

@@ -5,7 +5,7 @@ use super::noise::NoiseSource;
 use super::responses::Side;
 use super::tested::{Effect, TestedFactor};
 use crate::estimate::Estimate;
-use crate::findings::{Certainty, Finding, p_value, ratio};
+use crate::findings::{Certainty, Finding, list as list_in_words, p_value, ratio};
 use crate::metric::Measure;
 
 /// What a factor does: `SD x 2.1 [1.4, 3.2] with norm = none against batch`.
@@ -114,7 +114,7 @@ fn moved(found: &KeyFactors, list: &FactorList, settled: &[&TestedFactor], side:
         })
         .collect();
     let verb = if settled.len() == 1 { "moves" } else { "move" };
-    let names = joined(&each);
+    let names = list_in_words(&each);
     let rest = list.tested.len() - settled.len();
     let others = match rest {
         0 => String::new(),
@@ -212,13 +212,4 @@ fn share(estimate: &Estimate) -> String {
             )
         });
     format!("{:.0} %{limits}", 100.0 * estimate.value)
-}
-
-/// `a`, `a and b`, `a, b and c`.
-fn joined(parts: &[String]) -> String {
-    match parts {
-        [] => String::new(),
-        [one] => one.clone(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
-    }
 }

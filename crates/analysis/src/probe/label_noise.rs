@@ -10,7 +10,7 @@ use crate::findings::{Certainty, Finding, percent};
 use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
-use crate::random::{generator, index};
+use crate::random::{generator, index, shuffle};
 
 /// Accuracies of one run with wrong labels among the supports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,9 +43,7 @@ impl Answers {
 pub fn wrong_labels(n_way: usize, k_shot: usize, draw: u64) -> (Vec<usize>, Vec<(usize, usize)>) {
     let mut rng = generator(0, "label_noise/wrong", draw);
     let mut order: Vec<usize> = (0..n_way * k_shot).collect();
-    for k in (1..order.len()).rev() {
-        order.swap(k, index(&mut rng, k + 1));
-    }
+    shuffle(&mut rng, &mut order);
     // One offset for all classes at each position: no two of them meet at one spare example.
     let offsets: Vec<usize> = (0..k_shot)
         .map(|_| 1 + index(&mut rng, n_way - 1))

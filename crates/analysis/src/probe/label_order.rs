@@ -10,7 +10,7 @@ use crate::findings::{Certainty, Finding};
 use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
-use crate::random::{generator, index};
+use crate::random::{generator, shuffle};
 use crate::summary::mean;
 
 /// Accuracies of one run under many orders of the classes; images stay.
@@ -60,9 +60,7 @@ pub fn orders(n: usize, most: usize, seed: u64) -> (Vec<Vec<usize>>, bool) {
     }
     let mut rng = generator(seed, "label_order/orders", 0);
     while found.len() < most {
-        for k in (1..n).rev() {
-            order.swap(k, index(&mut rng, k + 1));
-        }
+        shuffle(&mut rng, &mut order);
         if !found.contains(&order) {
             found.push(order.clone());
         }

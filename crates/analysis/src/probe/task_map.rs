@@ -9,7 +9,7 @@ use crate::findings::{Certainty, Finding};
 use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
-use crate::random::{generator, index};
+use crate::random::{generator, shuffle};
 use crate::summary::{mean, rank_correlation};
 
 /// Tasks of one run as their Fisher diagonals at the adapted parameters.
@@ -170,9 +170,7 @@ fn correlation(x: &[f64], y: &[f64], seed: u64) -> Option<Correlation> {
     let mut n_beyond = 0;
     for pairing in 0..N_PAIRINGS {
         let mut rng = generator(seed, "task_map/pairings", pairing);
-        for k in (1..shuffled.len()).rev() {
-            shuffled.swap(k, index(&mut rng, k + 1));
-        }
+        shuffle(&mut rng, &mut shuffled);
         // A little slack, or rounding would tell equal pairings apart.
         if rank_correlation(x, &shuffled).is_some_and(|other| other.abs() >= rho.abs() - 1e-12) {
             n_beyond += 1;

@@ -1,6 +1,7 @@
 //! The first screen: which learner is best, is it stable enough, what makes it unstable, what to run next. Each answer rests on a
 //! verdict that the analysis computed, and an open one says what would settle it.
 
+use super::card::below_null;
 use super::document::{Answer, Line, count, list, percent, percent_range};
 use super::group::Group;
 use super::light::{Verdict, judge};
@@ -27,31 +28,21 @@ const MOST_FACTORS: usize = 3;
 
 /// The answers of a study.
 pub(crate) fn decide(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<Answer> {
-    let plans = plans(study, analysis);
     let level = claim_level(analysis);
     let mut answers = Vec::new();
     if !study.runs.is_empty() {
-        answers.push(Answer {
-            lines: Vec::new(),
-            note: None,
-            question: "Which is best?",
-            sentences: analysis
-                .settings
-                .iter()
-                .map(|it| best(it, analysis, level))
-                .collect(),
-            command: None,
-        });
+        let settings = analysis.settings.iter();
+        let sentences = settings.map(|it| best(it, analysis, level)).collect();
+        answers.push(Answer::plain("Which is best?", sentences));
         answers.push(stable(analysis, groups, level));
     }
+    let causes = causes(analysis, level);
+    answers.push(Answer::plain("What makes it unstable?", causes));
+    let advice = advice(study, analysis);
     answers.push(Answer {
-        lines: Vec::new(),
-        note: None,
-        question: "What makes it unstable?",
-        sentences: causes(analysis, level),
-        command: None,
+        command: advice.command,
+        ..Answer::plain("What to run next?", advice.sentences)
     });
-    answers.push(next(study, analysis, &plans));
     answers
 }
 
@@ -119,17 +110,15 @@ fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> Stri
             unknown.push(*other);
             continue;
         };
-        let difference = match (&pair.paired, &pair.unpaired) {
-            (Some(paired), _) => Some(&paired.difference),
-            (None, unpaired) => unpaired.as_ref().map(|it| &it.difference),
-        };
-        match (pair.better(1.0 - level), difference) {
+        match (pair.better(1.0 - level), pair.difference()) {
             (Some((better, _)), Some(difference)) if better == first => {
-                behind.push(format!(
-                    "{other} by {} pp{}",
-                    percent(difference.value.abs()),
-                    around(difference)
-                ));
+                let difference = difference.clone();
+                let more = if difference.value < 0.0 {
+                    difference.negated()
+                } else {
+                    difference
+                };
+                behind.push(format!("{other} by {}", in_points(&more)));
             }
             _ => alike.push(*other),
         }
@@ -163,23 +152,12 @@ fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> Stri
     text
 }
 
-/// The interval of a difference, whichever way round it stands.
-fn around(difference: &Estimate) -> String {
-    difference.interval.as_ref().map_or_else(String::new, |i| {
-        let (a, b) = if difference.value < 0.0 {
-            (-i.upper, -i.lower)
-        } else {
-            (i.lower, i.upper)
-        };
-        format!(" {}", percent_range(a, b))
-    })
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
+/// `0.33 pp [0.17, 2.09]`.
+fn in_points(estimate: &Estimate) -> String {
+    let limits = estimate.interval.as_ref().map_or_else(String::new, |i| {
+        format!(" {}", percent_range(i.lower, i.upper))
+    });
+    format!("{} pp{limits}", percent(estimate.value))
 }
 
 /// One thing that can make a learner unstable.
@@ -201,7 +179,7 @@ fn stable(analysis: &StudyAnalysis, groups: &[Group<'_>], level: f64) -> Answer 
         };
         let aspects = aspects(of_learner, analysis, n, level);
         let verdicts = aspects.iter().map(|it| it.verdict);
-        let Some(worst) = verdicts.max_by_key(|verdict| rank(*verdict)) else {
+        let Some(worst) = verdicts.max() else {
             continue;
         };
         let of_worst = aspects.iter().filter(|it| it.verdict == worst);
@@ -272,15 +250,6 @@ fn thresholds(seed_sd: Option<&Light>, tail: Option<&Light>, failed: Option<&Lig
     )
 }
 
-/// Unstable before open before steady.
-fn rank(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Steady => 0,
-        Verdict::Open => 1,
-        Verdict::Unstable => 2,
-    }
-}
-
 fn aspects(
     learner: &LearnerAnalysis,
     analysis: &StudyAnalysis,
@@ -293,22 +262,19 @@ fn aspects(
     let spread: Option<Spread> = learner.all.get();
     if let (Some(spread), Some(light)) = (&spread, light("seed_sd")) {
         match &spread.seed_sd {
-            Some(sd) => {
-                let limits = sd.interval.as_ref().map_or_else(String::new, |i| {
-                    format!(" {}", percent_range(i.lower, i.upper))
-                });
-                found.push(Aspect {
-                    verdict: judge(sd, light),
-                    words: format!("seed SD {} pp{limits}", percent(sd.value)),
-                });
-            }
+            Some(sd) => found.push(Aspect {
+                verdict: judge(sd, light),
+                words: format!("seed SD {}", in_points(sd)),
+            }),
             None => found.push(Aspect {
                 verdict: Verdict::Open,
                 words: "a single run".to_owned(),
             }),
         }
     }
-    if let (Some(tail), Some(light)) = (below_null(learner), light("tail")) {
+    let tail: Option<Tail> = learner.all.get();
+    let tail = tail.as_ref().and_then(below_null);
+    if let (Some(tail), Some(light)) = (tail, light("tail")) {
         let words = format!(
             "CVaR10 {} pp from what queries alone give",
             percent(tail.value)
@@ -343,11 +309,6 @@ fn aspects(
         });
     }
     found
-}
-
-fn below_null(learner: &LearnerAnalysis) -> Option<Estimate> {
-    let tail: Tail = learner.all.get()?;
-    super::card::below_null(&tail)
 }
 
 /// At most three settled factors, or what could still hide.
@@ -420,11 +381,9 @@ struct Plan {
     what: String,
 }
 
-fn plans(study: &Study, analysis: &StudyAnalysis) -> Vec<Plan> {
+/// In ascending order of seeds.
+fn plans(analysis: &StudyAnalysis) -> Vec<Plan> {
     let mut plans = Vec::new();
-    if study.runs.is_empty() {
-        return plans;
-    }
     for setting in &analysis.settings {
         for pair in setting.all.get::<Steadiness>().unwrap_or_default().pairs {
             if let SpreadVerdict::Open { seeds: Some(seeds) } = pair.verdict {
@@ -464,15 +423,23 @@ fn seeds_for_light(sd: &Estimate, light: Light, from: usize, level: f64) -> Opti
     })
 }
 
-/// The cheapest runs that settle most.
-fn next(study: &Study, analysis: &StudyAnalysis, plans: &[Plan]) -> Answer {
-    let question = "What to run next?";
-    let plain = |sentence: &str| Answer {
-        lines: Vec::new(),
-        note: None,
-        question,
+/// What to run next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Advice {
+    /// What further runs would settle, or that none would.
+    pub sentences: Vec<String>,
+    /// Runs that are new; 0 where none are proposed.
+    pub new_runs: usize,
+    /// The command, for a study that has one.
+    pub command: Option<String>,
+}
+
+/// The cheapest runs that would settle most of what a study leaves open, if its estimates are right.
+#[must_use]
+pub fn advice(study: &Study, analysis: &StudyAnalysis) -> Advice {
+    let plain = |sentence: &str| Advice {
         sentences: vec![sentence.to_owned()],
-        command: None,
+        ..Advice::default()
     };
     if study.runs.is_empty() {
         let is_open =
@@ -484,67 +451,34 @@ fn next(study: &Study, analysis: &StudyAnalysis, plans: &[Plan]) -> Answer {
             "Nothing is open that more runs of this study would settle."
         });
     }
-    let Some(advice) = advise(study, analysis, plans) else {
+    let plans = plans(analysis);
+    let Some(first) = plans.first() else {
         return plain("Nothing is open that up to 200 seeds would settle.");
     };
-    let mut sentences = vec![format!(
-        "{} of each learner ({} more in all) would settle {}, if the estimates are right.",
-        capital(&count(advice.seeds, "seed")),
-        count(advice.runs, "run"),
-        list(&advice.settles)
-    )];
-    if advice.rest > 0 {
-        let rest = count(advice.rest, "open verdict");
-        sentences.push(format!("{} would need more.", capital(&rest)));
-    }
-    Answer {
-        lines: Vec::new(),
-        note: None,
-        question,
-        sentences,
-        command: advice.command,
-    }
-}
-
-/// The cheapest runs that would settle open verdicts of a study, if its estimates are right.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Advice {
-    /// Seeds of each learner in all.
-    pub seeds: usize,
-    /// Seeds that the learner with the fewest has not yet.
-    pub more_seeds: usize,
-    /// Runs that are new.
-    pub runs: usize,
-    /// What they settle.
-    pub settles: Vec<String>,
-    /// Open verdicts that would need more.
-    pub rest: usize,
-    /// The command, for a study that has one.
-    pub command: Option<String>,
-}
-
-/// What to run next; none if nothing is open that up to 200 seeds would settle.
-#[must_use]
-pub fn advice(study: &Study, analysis: &StudyAnalysis) -> Option<Advice> {
-    advise(study, analysis, &plans(study, analysis))
-}
-
-fn advise(study: &Study, analysis: &StudyAnalysis, plans: &[Plan]) -> Option<Advice> {
-    let first = plans.first()?;
     // What a quarter more seeds settles along with the cheapest is worth running at once.
     let most = first.seeds + first.seeds.div_ceil(4);
-    let within = || plans.iter().filter(|plan| plan.seeds <= most);
-    let seeds = within().map(|plan| plan.seeds).max()?;
-    let learners = || analysis.settings.iter().flat_map(|it| &it.learners);
-    let missing = |has: usize| seeds.saturating_sub(has);
-    Some(Advice {
-        seeds,
-        more_seeds: learners().map(|it| missing(it.seeds.len())).max()?,
-        runs: learners().map(|it| missing(it.seeds.len())).sum(),
-        settles: within().map(|plan| plan.what.clone()).collect(),
-        rest: plans.len() - within().count(),
+    let within: Vec<&Plan> = plans.iter().filter(|plan| plan.seeds <= most).collect();
+    let seeds = within.last().map_or(first.seeds, |plan| plan.seeds);
+    let learners = analysis.settings.iter().flat_map(|it| &it.learners);
+    let new_runs = learners
+        .map(|it| seeds.saturating_sub(it.seeds.len()))
+        .sum();
+    let settled: Vec<&str> = within.iter().map(|plan| plan.what.as_str()).collect();
+    let mut sentences = vec![format!(
+        "{} of each learner ({} more in all) would settle {}, if the estimates are right.",
+        count(seeds, "seed"),
+        count(new_runs, "run"),
+        list(&settled)
+    )];
+    let rest = plans.len() - within.len();
+    if rest > 0 {
+        sentences.push(format!("{} would need more.", count(rest, "open verdict")));
+    }
+    Advice {
+        sentences,
+        new_runs,
         command: with_seeds(&study.command, seeds),
-    })
+    }
 }
 
 /// The command that adds seeds to the study: its own, into the folder that it read the study from, where what has run is found in the

@@ -2,6 +2,7 @@
 
 use super::subject::Subject;
 use super::svg::text::number;
+pub(crate) use crate::findings::list;
 
 /// A whole report.
 pub(crate) struct Document {
@@ -33,6 +34,19 @@ pub(crate) struct Answer {
     pub(crate) note: Option<String>,
     /// What can be pasted into a shell.
     pub(crate) command: Option<String>,
+}
+
+impl Answer {
+    /// An answer in sentences alone.
+    pub(crate) fn plain(question: &'static str, sentences: Vec<String>) -> Self {
+        Self {
+            question,
+            sentences,
+            lines: Vec::new(),
+            note: None,
+            command: None,
+        }
+    }
 }
 
 /// A learner with its verdict and the reasons.
@@ -231,18 +245,6 @@ pub(crate) fn count(n: usize, noun: &str) -> String {
         number(n as f64, 0),
         if n == 1 { "" } else { "s" }
     )
-}
-
-/// `a`, `a and b`, `a, b and c`.
-pub(crate) fn list<S: AsRef<str>>(items: &[S]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.as_ref().to_owned(),
-        [head @ .., last] => {
-            let head: Vec<&str> = head.iter().map(AsRef::as_ref).collect();
-            format!("{} and {}", head.join(", "), last.as_ref())
-        }
-    }
 }
 
 #[cfg(test)]

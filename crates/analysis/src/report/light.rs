@@ -3,15 +3,15 @@
 use crate::estimate::{Estimate, Interval};
 use crate::options::Light;
 
-/// What a light says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a light says, from the best on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verdict {
     /// On the good side, and the interval excludes the bad one.
     Steady,
-    /// On the bad side, and the interval excludes the good one.
-    Unstable,
     /// Between the thresholds, or the runs are too few to say.
     Open,
+    /// On the bad side, and the interval excludes the good one.
+    Unstable,
 }
 
 impl Verdict {

@@ -26,7 +26,7 @@ use metastable_analysis::Options;
 use crate::Ending;
 use crate::files::make_folder;
 use crate::flags;
-use crate::report::{Asked, publish};
+use crate::report::publish;
 use crate::shell::command_line;
 
 /// Reads a table with no flag, and analyzes and writes nothing.
@@ -68,10 +68,5 @@ pub(crate) fn command(flags: &flags::Analyze) -> Result<Ending> {
     study.command = command_line();
     make_folder(&out)?;
     place::mark(&flags.file, &out)?;
-    let asked = Asked {
-        figures: flags.figures,
-        gate: flags.gate.as_ref(),
-        ..Asked::default()
-    };
-    publish(&study, &out, &options, &asked)
+    publish(&study, &out, &options, &flags.output)
 }
