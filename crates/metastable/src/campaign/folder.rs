@@ -196,11 +196,16 @@ impl StudyFolder {
         Ok(())
     }
 
-    /// Writes what the study is: its file, and the list of its runs.
-    pub(crate) fn write(&self, index: &Index, text: &str) -> Result<()> {
+    /// Makes the folder and marks it as this program's, before the first file goes in.
+    pub(crate) fn make(&self) -> Result<()> {
         self.refuse_strangers()?;
         make_folder(&self.out)?;
-        mark::put(&self.out)?;
+        mark::put(&self.out)
+    }
+
+    /// Writes what the study is: its file, and the list of its runs.
+    pub(crate) fn write(&self, index: &Index, text: &str) -> Result<()> {
+        self.make()?;
         make_folder(&self.out.join("runs"))?;
         if let Some(store) = self.other_store(index) {
             studies::note(store, &self.out)?;

@@ -122,6 +122,7 @@ pub(crate) fn launch(checked: &Checked<'_>, flags: &flags::Slurm) -> Result<Endi
         Some(store) => store.to_owned(),
     };
     store::make(&place)?;
+    study_folder.make()?;
     make_folder(folder.path())?;
     let mut seat = Seat::of(&folder);
     let may_write = seat.take()?;
