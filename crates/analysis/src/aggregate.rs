@@ -9,8 +9,8 @@ use crate::group::{LearnerRuns, StudyRuns};
 use crate::metric::{Measure, Measured, StudyMetric};
 use crate::options::Options;
 use crate::robust::{
-    Resampling, Strata, chance_normalized, improvement_with_interval, iqm, mean_of_settings,
-    median_of_settings, optimality_gap, profile_with_band, with_interval,
+    ENOUGH_TO_RESAMPLE, Resampling, Strata, chance_normalized, improvement_with_interval, iqm,
+    mean_of_settings, median_of_settings, optimality_gap, profile_with_band, with_interval,
 };
 use crate::summary::mean;
 
@@ -120,6 +120,7 @@ fn measure(study: &StudyRuns<'_>, options: &Options) -> Result<Measured, Analysi
         n_resamples: options.n_resamples,
         level: options.level,
         settings: options.resample_settings,
+        from_runs: ENOUGH_TO_RESAMPLE,
     };
     let profiles = Resampling {
         n_resamples: options.n_profile_resamples,

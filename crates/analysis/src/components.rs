@@ -222,25 +222,34 @@ pub fn open_interval(components: &Components, n_disjoint: usize) -> Option<OpenI
     if n_effective < 2 {
         return None;
     }
-    let (n_runs, n_tasks) = (components.n_runs as f64, n_effective as f64);
     let (run, task, residual) = (
         components.run.variance,
         components.task.variance,
         components.residual.variance,
     );
-    // The mean squares that these components have in a table of R runs and n_effective tasks.
-    let squares = MeanSquares {
-        run: n_tasks * run + residual,
-        task: n_runs * task + residual,
-        residual,
-    };
-    let df = degrees_of_freedom(&squares, n_runs, n_tasks);
-    let variance = run / n_runs + task / n_tasks + residual / (n_runs * n_tasks);
+    let (variance, df) = at_size([run, task, residual], components.n_runs, n_effective);
     Some(OpenInterval {
         n_disjoint,
         n_effective,
         interval: interval(components.mean, variance, df, components.interval.level),
     })
+}
+
+/// Variance of the mean of a table of that size with these components (runs, tasks, the rest), and its degrees of freedom: those of the mean
+/// squares that the components have in it.
+pub(crate) fn at_size(
+    [run, task, residual]: [f64; 3],
+    n_runs: usize,
+    n_tasks: usize,
+) -> (f64, f64) {
+    let (n_runs, n_tasks) = (n_runs as f64, n_tasks as f64);
+    let squares = MeanSquares {
+        run: n_tasks * run + residual,
+        task: n_runs * task + residual,
+        residual,
+    };
+    let variance = run / n_runs + task / n_tasks + residual / (n_runs * n_tasks);
+    (variance, degrees_of_freedom(&squares, n_runs, n_tasks))
 }
 
 fn interval(center: f64, variance_of_mean: f64, df: f64, level: f64) -> Interval {

@@ -23,10 +23,16 @@ pub fn student_quantile(share: f64, df: f64) -> f64 {
     StudentsT::new(0.0, 1.0, df).map_or(f64::NAN, |t| t.inverse_cdf(share))
 }
 
+/// Distribution function of Student's t.
+#[must_use]
+pub fn student_cdf(t: f64, df: f64) -> f64 {
+    StudentsT::new(0.0, 1.0, df).map_or(f64::NAN, |law| law.cdf(t))
+}
+
 /// Two-sided p-value of Student's t.
 #[must_use]
 pub fn student_two_sided(t: f64, df: f64) -> f64 {
-    StudentsT::new(0.0, 1.0, df).map_or(f64::NAN, |law| 2.0 * law.cdf(-t.abs()))
+    2.0 * student_cdf(-t.abs(), df)
 }
 
 /// Quantile of chi-square with `df` degrees of freedom, at `share` in (0, 1).

@@ -12,7 +12,7 @@ pub const QUANTITIES: [(&str, &str); 4] = [
     ("mean", "mean test score over runs and tasks, %"),
     (
         "seed_sd",
-        "standard deviation over seeds, percentage points",
+        "standard deviation over seeds beyond the noise of the test, percentage points",
     ),
     ("cvar10", "mean of the worst tenth of the tasks, %"),
     ("failed", "share of runs that failed, %"),
@@ -163,7 +163,7 @@ impl Gate {
 fn quantity(name: &str, learner: &LearnerAnalysis) -> Option<Estimate> {
     let estimate = match name {
         "mean" => learner.all.get::<Spread>()?.mean,
-        "seed_sd" => learner.all.get::<Spread>()?.seed_sd?,
+        "seed_sd" => learner.all.get::<Spread>()?.between_seeds()?.clone(),
         "cvar10" => {
             let mut levels = learner.all.get::<Tail>()?.levels.into_iter();
             let level = levels.find(|level| (level.share - 0.1).abs() < 1e-9)?;

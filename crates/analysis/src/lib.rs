@@ -52,6 +52,7 @@ pub mod factors;
 pub mod failure;
 pub mod fingerprint;
 pub mod hardness;
+pub mod planner;
 pub mod probe;
 pub mod replacement;
 pub mod spread;

@@ -7,10 +7,15 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use crate::bootstrap::{percentile_interval, replicates};
+use crate::distribution::clopper_pearson;
 use crate::error::AnalysisError;
-use crate::estimate::Estimate;
+use crate::estimate::{Estimate, Interval};
 use crate::random::{generator, index};
 use crate::summary::{mean, median, ranks, sorted};
+
+/// Runs of a setting from which on a percentile bootstrap over runs holds. Of fewer it covers too seldom: 71 to 89 % of the nominal 95 of an
+/// interquartile mean at three and five runs.
+pub const ENOUGH_TO_RESAMPLE: usize = 10;
 
 /// Scores by setting, `strata[setting][run]`: at least one setting, one run in each, all finite.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +58,18 @@ impl Strata {
 
     fn pooled(&self) -> Vec<f64> {
         self.0.concat()
+    }
+
+    /// Runs of the setting that has the fewest.
+    fn fewest(&self) -> usize {
+        self.0.iter().map(Vec::len).min().unwrap_or_default()
+    }
+
+    /// The same without one run of one setting.
+    fn without(&self, setting: usize, run: usize) -> Self {
+        let mut left = self.clone();
+        left.0[setting].remove(run);
+        left
     }
 
     /// A resample: runs with replacement inside each setting; with `settings`, each slot first draws a setting.
@@ -165,9 +182,16 @@ pub struct Resampling {
     pub level: f64,
     /// Whether settings are resampled too.
     pub settings: bool,
+    /// Runs of each setting from which on runs are resampled: [`ENOUGH_TO_RESAMPLE`].
+    pub from_runs: usize,
 }
 
 impl Resampling {
+    /// Whether the runs are too few to be resampled. Where settings are drawn too, the settings carry the interval.
+    fn is_out_of_range(&self, fewest_runs: usize) -> bool {
+        !self.settings && fewest_runs < self.from_runs
+    }
+
     fn name(&self) -> String {
         let what = if self.settings {
             "runs and settings"
@@ -181,10 +205,16 @@ impl Resampling {
     }
 }
 
-/// A statistic with its stratified bootstrap interval: runs are drawn with replacement separately inside each setting.
+/// A statistic with its interval over runs within settings. From [`Resampling::from_runs`] runs of each setting on, a stratified percentile bootstrap: runs are
+/// drawn with replacement separately inside each setting. Of fewer, Student's interval with the stratified jackknife's variance
+/// `V = sum_m V_m`, `V_m = (R_m - 1)/R_m sum_r (f_(-mr) - mean_r f_(-mr))^2`, and Satterthwaite's degrees of freedom; none where a setting
+/// has one run, or nothing scatters.
 ///
 /// Bits depend on the scores and the key only, not on the number of threads. (rliable draws from the global generator
 /// even when given a state.)
+///
+/// # Source
+/// Bootstrap: Agarwal et al. 2021. Jackknife in strata: Jones 1974; Shao and Tu 1995, section 6.2.
 ///
 /// # Errors
 /// [`AnalysisError::NotFinite`] if the statistic is not finite on a resample.
@@ -197,16 +227,53 @@ pub fn with_interval<F>(
 where
     F: Fn(&Strata) -> f64 + Sync,
 {
+    let value = statistic(scores);
+    if how.is_out_of_range(scores.fewest()) {
+        let interval = left_out(scores, value, statistic, how.level);
+        return Ok(Estimate { value, interval });
+    }
     let draws = replicates(how.seed, purpose, how.n_resamples, |rng| {
         statistic(&scores.resampled(rng, how.settings))
     });
     Ok(Estimate::new(
-        statistic(scores),
+        value,
         percentile_interval(&draws, how.level, how.name())?,
     ))
 }
 
-/// [`probability_of_improvement`] with its interval; both sides are resampled independently, settings never.
+/// Student's interval of a statistic with the variance of the stratified jackknife.
+fn left_out(
+    scores: &Strata,
+    value: f64,
+    statistic: impl Fn(&Strata) -> f64,
+    level: f64,
+) -> Option<Interval> {
+    if scores.fewest() < 2 {
+        return None;
+    }
+    let (mut variance, mut by_df) = (0.0, 0.0);
+    for (setting, runs) in scores.0.iter().enumerate() {
+        let without: Vec<f64> = (0..runs.len())
+            .map(|run| statistic(&scores.without(setting, run)))
+            .collect();
+        let (center, n) = (mean(&without), runs.len() as f64);
+        let squares: f64 = without.iter().map(|it| (it - center).powi(2)).sum();
+        let own = squares * (n - 1.0) / n;
+        variance += own;
+        by_df += own * own / (n - 1.0);
+    }
+    (variance > 0.0).then(|| {
+        let method = format!(
+            "stratified jackknife over {} runs, Student t",
+            scores.pooled().len()
+        );
+        Interval::student(value, variance, variance * variance / by_df, level, method)
+    })
+}
+
+/// [`probability_of_improvement`] with its interval; settings are never resampled. From [`Resampling::from_runs`] runs of each side and setting on, both sides
+/// are resampled independently. Of fewer, Clopper and Pearson's interval of as many independent pairs of runs as the smaller side has, which
+/// is wider than that of all pairs, and has a width where one side wins all.
 ///
 /// # Errors
 /// As [`with_interval`].
@@ -220,6 +287,13 @@ pub fn improvement_with_interval(
         settings: false,
         ..how
     };
+    let value = probability_of_improvement(x, y);
+    let fewest = x.fewest().min(y.fewest());
+    if how.is_out_of_range(fewest) {
+        let n = fewest * x.0.len().min(y.0.len());
+        let interval = clopper_pearson(value * n as f64, n, how.level);
+        return Ok(Estimate { value, interval });
+    }
     let settings: Vec<Places> =
         x.0.iter()
             .zip(&y.0)
@@ -239,7 +313,7 @@ pub fn improvement_with_interval(
         mean(&shares.collect::<Vec<_>>())
     });
     Ok(Estimate::new(
-        probability_of_improvement(x, y),
+        value,
         percentile_interval(&draws, how.level, how.name())?,
     ))
 }
@@ -287,7 +361,7 @@ impl Places {
     }
 }
 
-/// [`profile`] with a pointwise band.
+/// [`profile`] with a pointwise band; of fewer than [`Resampling::from_runs`] runs of a setting by Clopper and Pearson over all runs.
 ///
 /// # Errors
 /// As [`with_interval`].
@@ -297,6 +371,15 @@ pub fn profile_with_band(
     purpose: &str,
     how: Resampling,
 ) -> Result<Vec<Estimate>, AnalysisError> {
+    if how.is_out_of_range(scores.fewest()) {
+        let n = scores.pooled().len();
+        let of = |value: f64| Estimate {
+            value,
+            // A share of n runs: rounding must not make a part of a run.
+            interval: clopper_pearson((value * n as f64).round(), n, how.level),
+        };
+        return Ok(profile(scores, taus).into_iter().map(of).collect());
+    }
     let draws: Vec<Vec<f64>> = (0..how.n_resamples as u64)
         .into_par_iter()
         .map(|replicate| {

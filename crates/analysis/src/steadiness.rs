@@ -13,13 +13,12 @@ use crate::kurtosis::{FEWEST_RUNS, pooled_kurtosis, variance_of_log};
 use crate::metric::{Measure, Measured, SettingMetric};
 use crate::multiplicity::holm;
 use crate::options::Options;
+use crate::planner::{MOST_SEEDS, error_of_log_ratio};
 use crate::random::{generator, index};
 use crate::summary::{median, variance};
 
 /// Probability with which the planned number of seeds settles a ratio.
 const POWER: f64 = 0.8;
-/// Most seeds that a plan looks at.
-const MOST_SEEDS: usize = 200;
 /// The largest logarithm of a ratio that is looked for; beyond, the ratio is not bounded.
 const FARTHEST: f64 = 7.0;
 /// Halvings of the range in which a limit lies.
@@ -319,7 +318,7 @@ fn inverse(estimate: Estimate) -> Estimate {
 fn seeds_needed(ratio: f64, kurtosis: f64, bound: f64, from: usize) -> Option<usize> {
     let distance = ratio.max((-FARTHEST).exp()).ln().abs();
     (from + 1..=MOST_SEEDS).find(|&n| {
-        let error = (2.0 * variance_of_log(kurtosis, n)).sqrt() / 2.0;
+        let error = error_of_log_ratio(kurtosis, n);
         let df = (2 * n - 2) as f64;
         let needed = (student_quantile(0.975, df) + student_quantile(POWER, df)) * error;
         needed < distance || needed < bound.ln() - distance

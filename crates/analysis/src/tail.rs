@@ -9,6 +9,7 @@ use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
 use crate::findings::{Certainty, Finding, percent};
 use crate::group::LearnerRuns;
+use crate::jackknife::over_runs;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::random::{index, uniform};
@@ -47,7 +48,7 @@ pub struct TailLevel {
     pub cvar: f64,
     /// Bootstrap over tasks, the runs fixed (all runs see the same resample).
     pub over_tasks: Interval,
-    /// Bootstrap over runs, the tasks fixed; absent for one run.
+    /// Over runs, the tasks fixed: Student's, by the jackknife; absent for fewer than three runs.
     pub over_runs: Option<Interval>,
     /// What equal tasks would give: `Binomial(NQ, m_r) / NQ` for each run, simulated; mean and central interval.
     pub null: Estimate,
@@ -153,15 +154,15 @@ pub fn tail(
             .fold(f64::INFINITY, f64::min),
         p05: Estimate::new(
             p05,
-            percentile_interval(&p05_draws, options.level, bootstrap_name("tasks", options))?,
+            percentile_interval(&p05_draws, options.level, bootstrap_over_tasks(options))?,
         ),
         levels: levels.collect::<Result<_, _>>()?,
     })
 }
 
-fn bootstrap_name(what: &str, options: &Options) -> String {
+fn bootstrap_over_tasks(options: &Options) -> String {
     format!(
-        "percentile bootstrap over {what}, {} resamples",
+        "percentile bootstrap over tasks, {} resamples",
         options.n_resamples
     )
 }
@@ -191,18 +192,10 @@ fn level(
             per_run.sum::<f64>() / n_runs as f64
         },
     );
-    let over_runs = if n_runs > 1 {
-        let draws = replicates(options.seed, &purpose("runs"), options.n_resamples, |rng| {
-            (0..n_runs).map(|_| runs[index(rng, n_runs)]).sum::<f64>() / n_runs as f64
-        });
-        Some(percentile_interval(
-            &draws,
-            options.level,
-            bootstrap_name("runs", options),
-        )?)
-    } else {
-        None
-    };
+    let mean_of = |kept: &[usize]| Some(mean(&kept.iter().map(|at| runs[*at]).collect::<Vec<_>>()));
+    let over_runs = over_runs(n_runs, options.level, mean_of)
+        .map(Estimate::within_shares)
+        .and_then(|it| it.interval);
     let run_means = scores.run_means();
     let tables: Vec<Vec<f64>> = run_means
         .iter()
@@ -233,11 +226,7 @@ fn level(
         n_worst,
         cvar: mean(&runs),
         runs,
-        over_tasks: percentile_interval(
-            &task_draws,
-            options.level,
-            bootstrap_name("tasks", options),
-        )?,
+        over_tasks: percentile_interval(&task_draws, options.level, bootstrap_over_tasks(options))?,
         over_runs,
         null: Estimate::new(
             mean(&null_draws),

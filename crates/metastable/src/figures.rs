@@ -1,11 +1,11 @@
-//! The figures of a report as files: drawings or pixels, and beside each the numbers behind it.
+//! The figures and tables of a report as files: drawings or pixels, and beside each the numbers behind it; LaTeX.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
-use metastable_analysis::report::FigureFile;
+use metastable_analysis::report::{FigureFile, TableFile};
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb::Database};
 
@@ -23,8 +23,34 @@ pub(crate) enum Format {
     Png,
 }
 
-/// Writes all figures into a folder `figures`, and prints its name.
-pub(crate) fn write(out: &Path, figures: &[FigureFile], format: Format) -> Result<()> {
+/// What tables are written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableFormat {
+    /// For a paper, with the package `booktabs`
+    Latex,
+}
+
+/// Writes all tables into a folder `tables`, and returns its name.
+pub(crate) fn write_tables(
+    out: &Path,
+    tables: &[TableFile],
+    format: TableFormat,
+) -> Result<PathBuf> {
+    let folder = out.join("tables");
+    make_folder(&folder)?;
+    for table in tables {
+        match format {
+            TableFormat::Latex => {
+                let path = folder.join(&table.name).with_extension("tex");
+                write_whole(&path, table.tex.as_bytes())?;
+            }
+        }
+    }
+    Ok(folder)
+}
+
+/// Writes all figures into a folder `figures`, and returns its name.
+pub(crate) fn write(out: &Path, figures: &[FigureFile], format: Format) -> Result<PathBuf> {
     let folder = out.join("figures");
     make_folder(&folder)?;
     let fonts = fonts();
@@ -40,8 +66,7 @@ pub(crate) fn write(out: &Path, figures: &[FigureFile], format: Format) -> Resul
             }
         }
     }
-    println!("{}", folder.display());
-    Ok(())
+    Ok(folder)
 }
 
 /// The face that the drawings are laid out for, so that pixels do not depend on what a machine has installed.

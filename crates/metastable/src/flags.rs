@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::export;
 use metastable_analysis::gate::Gate;
 
-use crate::figures::Format;
+use crate::figures::{Format, TableFormat};
 
 /// The stability laboratory for meta-learning.
 #[derive(Debug, Parser)]
@@ -371,6 +371,9 @@ pub(crate) struct Output {
     /// Also write each figure as a file, with its numbers
     #[arg(long, value_name = "FORMAT")]
     pub(crate) figures: Option<Format>,
+    /// Also write each table as a file
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) tables: Option<TableFormat>,
     /// End with an exit code: 0 if these conditions hold, 1 if one does not, 3 if the runs do not settle it
     #[arg(
         long,
@@ -384,6 +387,9 @@ pub(crate) struct Output {
 pub(crate) struct Advise {
     /// The folder of a study, e.g. runs/quick
     pub(crate) dir: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

@@ -164,7 +164,12 @@ pub(crate) fn publish(
         written.push(path);
     }
     if let Some(format) = output.figures {
-        figures::write(out, &report::figures(tables, &analysis), format)?;
+        let figures = report::figures(tables, &analysis);
+        written.push(figures::write(out, &figures, format)?);
+    }
+    if let Some(format) = output.tables {
+        let tables = report::latex(tables, &analysis);
+        written.push(figures::write_tables(out, &tables, format)?);
     }
     println!("{}", report::terminal_table(tables, &analysis).trim_end());
     println!();

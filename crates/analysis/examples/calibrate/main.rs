@@ -1,26 +1,71 @@
 //! How often the statements of a report are wrong, and how often they find what is there, on simulated studies.
 //!
-//! `cargo run --release -p metastable-analysis --example calibrate -- [REPETITIONS] [SEED]` prints `docs/calibration.md`.
+//! `cargo run --release -p metastable-analysis --example calibrate -- [REPETITIONS] [SEED]` prints `docs/calibration.md`; a third word (intervals,
+//! spreads, reports, verdicts, factors) prints that section alone.
 
 #![allow(clippy::print_stdout, reason = "an example speaks")]
 
 mod factors;
+mod intervals;
 mod noise;
 mod reports;
 mod spreads;
 
+/// Writes one section: its heading, how many repetitions of those asked it makes, and what writes it.
+type Section = (&'static str, &'static str, u64, fn(&mut String, u64, u64));
+
+/// Sections by the word that asks for one alone. What is cheap to simulate is repeated more often.
+const SECTIONS: [Section; 5] = [
+    (
+        "intervals",
+        "Intervals: how often they hold",
+        5,
+        intervals::write,
+    ),
+    (
+        "spreads",
+        "Which of two learners is steadier",
+        10,
+        spreads::write,
+    ),
+    (
+        "reports",
+        "Reports in which nothing differs",
+        1,
+        reports::write,
+    ),
+    (
+        "verdicts",
+        "Is it stable enough: verdicts",
+        1,
+        reports::write_verdicts,
+    ),
+    (
+        "factors",
+        "Which factors move the spread",
+        1,
+        factors::write,
+    ),
+];
+
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|it| it.parse::<u64>());
-    let repetitions = arguments.next().and_then(Result::ok).unwrap_or(300);
-    let seed = arguments.next().and_then(Result::ok).unwrap_or(1);
-    let mut out = String::from(include_str!("head.md"));
-    // Cheap to simulate, so more of them.
-    out += "\n## Which of two learners is steadier\n\n";
-    spreads::write(&mut out, 10 * repetitions, seed);
-    out += "\n## Reports in which nothing differs\n\n";
-    reports::write(&mut out, repetitions, seed);
-    out += "\n## Which factors move the spread\n\n";
-    factors::write(&mut out, repetitions, seed);
+    let mut arguments = std::env::args().skip(1);
+    let mut number = |default| {
+        let given = arguments.next().and_then(|it| it.parse::<u64>().ok());
+        given.unwrap_or(default)
+    };
+    let (repetitions, seed) = (number(300), number(1));
+    let only = arguments.next();
+    let mut out = match only {
+        None => String::from(include_str!("head.md")),
+        Some(_) => String::new(),
+    };
+    for (name, heading, times, write) in SECTIONS {
+        if only.as_deref().is_none_or(|it| it == name) {
+            out += &format!("\n## {heading}\n\n");
+            write(&mut out, times * repetitions, seed);
+        }
+    }
     print!("{out}");
 }
 

@@ -53,7 +53,8 @@ pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
     Normal::new(0.0, 1.0).map_or(0.0, |law| law.sample(rng))
 }
 
-fn uniform(rng: &mut ChaCha8Rng) -> f64 {
+/// Between 0 and 1, without both ends.
+pub(crate) fn uniform(rng: &mut ChaCha8Rng) -> f64 {
     Open01.sample(rng)
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use metastable_analysis::{Certainty, Options, Outcome, Run, Study, TaskScores, analyze, report};
+use rand_distr::{Binomial, Distribution};
 use rayon::prelude::*;
 
 use crate::noise::{Law, generator, normal};
@@ -10,17 +11,54 @@ use crate::share;
 
 const TASKS: usize = 100;
 
+/// Queries of a task.
+const QUERIES: u64 = 75;
+
 /// Learners that differ in nothing, on one list of tasks.
-fn study(n_learners: usize, n_seeds: usize, law: Law, repetition: u64) -> Study {
+#[derive(Clone, Copy)]
+struct Alike {
+    n_learners: usize,
+    n_seeds: usize,
+    law: Law,
+    /// Standard deviation of what a seed does.
+    seed_sd: f64,
+    /// Of the difficulty of a task.
+    task_sd: f64,
+}
+
+impl Alike {
+    /// For the options of a report: fewer resamples than a user's, for 200 reports a row.
+    fn options() -> Options {
+        Options {
+            n_resamples: 400,
+            n_profile_resamples: 200,
+            n_null_draws: 200,
+            ..Options::default()
+        }
+    }
+}
+
+fn study(alike: Alike, repetition: u64) -> Study {
+    let Alike {
+        n_learners,
+        n_seeds,
+        law,
+        seed_sd,
+        task_sd,
+    } = alike;
     let mut rng = generator(23, repetition);
-    let difficulty: Vec<f64> = (0..TASKS).map(|_| 0.05 * normal(&mut rng)).collect();
+    let difficulty: Vec<f64> = (0..TASKS).map(|_| task_sd * normal(&mut rng)).collect();
     let mut runs = Vec::new();
     for learner in 0..n_learners {
         for seed in 0..n_seeds {
-            let of_seed = 0.9 + 0.01 * law.draw(&mut rng);
+            let of_seed = 0.9 + seed_sd * law.draw(&mut rng);
             let accuracies = difficulty
                 .iter()
-                .map(|task| (of_seed + task + 0.03 * normal(&mut rng)).clamp(0.0, 1.0))
+                .map(|task| {
+                    let p = (of_seed + task).clamp(0.0, 1.0);
+                    let law = Binomial::new(QUERIES, p);
+                    law.map_or(f64::NAN, |law| law.sample(&mut rng) as f64) / QUERIES as f64
+                })
                 .collect();
             runs.push(Run {
                 id: format!("l{learner}-{seed}"),
@@ -34,7 +72,7 @@ fn study(n_learners: usize, n_seeds: usize, law: Law, repetition: u64) -> Study 
                 scores: Some(TaskScores {
                     accuracies,
                     n_way: Some(5),
-                    queries_per_task: Some(75),
+                    queries_per_task: Some(QUERIES as usize),
                 }),
                 adaptation: None,
                 training: None,
@@ -50,60 +88,110 @@ fn study(n_learners: usize, n_seeds: usize, law: Law, repetition: u64) -> Study 
     }
 }
 
+/// The first screen of a report, and the metrics that tell two things apart.
+fn report_of(alike: Alike, repetition: u64) -> (String, Vec<String>) {
+    let study = study(alike, repetition);
+    let Ok(analysis) = analyze(&study, &Alike::options()) else {
+        return (String::new(), Vec::new());
+    };
+    let text = report::markdown(&study, &analysis);
+    let screen = text.split("## Card").next().unwrap_or_default().to_owned();
+    let told = analysis
+        .findings
+        .iter()
+        .filter(|it| it.certainty == Certainty::Distinguishable)
+        .map(|it| it.metric.clone())
+        .collect();
+    (screen, told)
+}
+
+fn reports(alike: Alike, repetitions: u64, seed: u64) -> Vec<(String, Vec<String>)> {
+    (0..repetitions)
+        .into_par_iter()
+        .map(|at| report_of(alike, seed * 1_000_000 + at))
+        .collect()
+}
+
+/// Claims in reports in which nothing differs.
 pub(crate) fn write(out: &mut String, repetitions: u64, seed: u64) {
     let _ = writeln!(
         out,
-        "| learners x seeds | seeds | a claim on the first screen, % | any sentence that tells two things apart, % | by metric |\n\
+        "| learners x seeds | seeds | tasks | a claim on the first screen, % | any sentence that tells two things apart, % | by metric |\n\
+         | --- | --- | --- | --- | --- | --- |"
+    );
+    for task_sd in [0.0, 0.05] {
+        for (n_learners, n_seeds) in [(2, 3), (4, 3), (4, 5), (4, 10)] {
+            for law in [Law::Normal, Law::HeavyTailed] {
+                let alike = Alike {
+                    n_learners,
+                    n_seeds,
+                    law,
+                    seed_sd: 0.01,
+                    task_sd,
+                };
+                let found = reports(alike, repetitions, seed);
+                let claims = [" Behind: ", " moves the ", " falls by "];
+                let screens = found
+                    .iter()
+                    .filter(|it| claims.iter().any(|claim| it.0.contains(claim)));
+                let mut metrics: Vec<&String> = found.iter().flat_map(|it| &it.1).collect();
+                metrics.sort();
+                metrics.dedup();
+                let by: Vec<String> = metrics
+                    .iter()
+                    .map(|metric| {
+                        let k = found.iter().filter(|it| it.1.contains(metric)).count() as u64;
+                        format!("{metric} {}", share(k, repetitions))
+                    })
+                    .collect();
+                let any = found.iter().filter(|it| !it.1.is_empty()).count() as u64;
+                let _ = writeln!(
+                    out,
+                    "| {n_learners} x {n_seeds} | {} | {} | {} | {} | {} |",
+                    law.name(),
+                    if task_sd > 0.0 { "differ" } else { "equal" },
+                    share(screens.count() as u64, repetitions),
+                    share(any, repetitions),
+                    if by.is_empty() {
+                        "none".to_owned()
+                    } else {
+                        by.join(", ")
+                    }
+                );
+            }
+        }
+    }
+}
+
+/// Verdicts on stability where the truth is known: of learners whose standard deviation over seeds is at one of the two thresholds.
+pub(crate) fn write_verdicts(out: &mut String, repetitions: u64, seed: u64) {
+    let _ = writeln!(
+        out,
+        "| learners x seeds | seeds | SD over seeds, pp | \"not stable enough\" of at least one, % | \"stable enough\" of at least one, % |\n\
          | --- | --- | --- | --- | --- |"
     );
-    let options = Options {
-        n_resamples: 400,
-        n_profile_resamples: 200,
-        n_null_draws: 100,
-        ..Options::default()
-    };
-    for (n_learners, n_seeds) in [(2, 3), (4, 3), (4, 5), (4, 10)] {
-        for law in [Law::Normal, Law::HeavyTailed] {
-            let each = |at: u64| {
-                let study = study(n_learners, n_seeds, law, seed * 1_000_000 + at);
-                let Ok(analysis) = analyze(&study, &options) else {
-                    return (false, Vec::new());
+    for (n_learners, n_seeds) in [(4, 3), (4, 5), (4, 10), (4, 20)] {
+        for law in Law::ALL {
+            for seed_sd in [0.002, 0.005, 0.015, 0.03] {
+                let alike = Alike {
+                    n_learners,
+                    n_seeds,
+                    law,
+                    seed_sd,
+                    task_sd: 0.0,
                 };
-                let text = report::markdown(&study, &analysis);
-                let screen = text.split("## Card").next().unwrap_or_default();
-                let claimed = [" Behind: ", " moves the ", " falls by "]
-                    .iter()
-                    .any(|it| screen.contains(it));
-                let told = analysis
-                    .findings
-                    .iter()
-                    .filter(|it| it.certainty == Certainty::Distinguishable)
-                    .map(|it| it.metric.clone())
-                    .collect::<Vec<String>>();
-                (claimed, told)
-            };
-            let found: Vec<(bool, Vec<String>)> =
-                (0..repetitions).into_par_iter().map(each).collect();
-            let mut metrics: Vec<&String> = found.iter().flat_map(|it| &it.1).collect();
-            metrics.sort();
-            metrics.dedup();
-            let by: Vec<String> = metrics
-                .iter()
-                .map(|metric| {
-                    let k = found.iter().filter(|it| it.1.contains(metric)).count() as u64;
-                    format!("{metric} {}", share(k, repetitions))
-                })
-                .collect();
-            let screens = found.iter().filter(|it| it.0).count() as u64;
-            let any = found.iter().filter(|it| !it.1.is_empty()).count() as u64;
-            let _ = writeln!(
-                out,
-                "| {n_learners} x {n_seeds} | {} | {} | {} | {} |",
-                law.name(),
-                share(screens, repetitions),
-                share(any, repetitions),
-                by.join(", ")
-            );
+                let found = reports(alike, repetitions, seed);
+                let said =
+                    |words: &str| found.iter().filter(|it| it.0.contains(words)).count() as u64;
+                let _ = writeln!(
+                    out,
+                    "| {n_learners} x {n_seeds} | {} | {:.1} | {} | {} |",
+                    law.name(),
+                    100.0 * seed_sd,
+                    share(said("Not stable enough: "), repetitions),
+                    share(said("Stable enough: "), repetitions),
+                );
+            }
         }
     }
 }

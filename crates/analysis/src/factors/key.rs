@@ -323,8 +323,10 @@ fn rank(
         .enumerate()
         .map(|(at, factor)| RankedFactor {
             factor: factor.name.clone(),
-            main: estimates[at].clone(),
-            total: estimates[p + n_pairs + at].clone(),
+            // Without an interval: refitted forests tell how far a share moves from forest to forest, and nothing of how much a forest shrinks what a
+            // factor does. Of an additive truth such intervals held 58 to 100 %, the largest share least seldom missed.
+            main: Estimate::bare(estimates[at].value),
+            total: Estimate::bare(estimates[p + n_pairs + at].value),
             first: leaders[at],
             basin: basin::basin(
                 &factor.scale,
@@ -341,7 +343,7 @@ fn rank(
         .map(|((a, b), share)| RankedPair {
             a: table.factors[a].name.clone(),
             b: table.factors[b].name.clone(),
-            share: share.clone(),
+            share: Estimate::bare(share.value),
         })
         .collect();
     pairs.sort_by(|a, b| b.share.value.total_cmp(&a.share.value));

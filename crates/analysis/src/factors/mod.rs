@@ -25,6 +25,7 @@ pub mod key;
 pub mod basin;
 pub mod fanova;
 pub mod forest;
+pub mod investigated;
 pub mod latin;
 pub mod noise;
 pub mod responses;

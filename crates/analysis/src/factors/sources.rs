@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::design::{DesignTable, Terms};
+use super::investigated::{Investigated, investigated};
 use super::table::FactorTable;
 use super::variance::{QUERIES, REST, VarianceComponents, VarianceOptions, variance_components};
 use crate::distribution::chi_square_quantile;
@@ -38,6 +39,9 @@ pub struct SourceSpread {
     pub n_groups: usize,
     /// Standard deviation, pooled over groups, with its chi-square interval.
     pub sd: Estimate,
+    /// The same by the estimator of Pecher et al. 2024; absent where no two settings of the other sources were tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub investigated: Option<Investigated>,
 }
 
 impl Measure for Sources {
@@ -59,6 +63,8 @@ pub(crate) const METRIC: StudyMetric = StudyMetric {
 ///
 /// # Errors
 /// Those of [`FactorTable::check`].
+/// *Investigated*: beside these the estimator of Pecher et al. 2024, see [`Investigated`].
+///
 /// # Source
 /// Bouthillier et al. 2021, figure 1, for the pattern; chi-square for the interval of a standard deviation of normal runs.
 pub fn sources(table: &FactorTable, options: &Options) -> Result<Sources, AnalysisError> {
@@ -66,11 +72,16 @@ pub fn sources(table: &FactorTable, options: &Options) -> Result<Sources, Analys
     let points = table.points();
     let mut alone: Vec<SourceSpread> = (0..table.streams.len())
         .filter_map(|stream| {
-            let groups = points
+            let groups: Vec<Vec<Vec<f64>>> = points
                 .iter()
-                .flat_map(|point| alike_but(table, point, stream))
+                .map(|point| alike_but(table, point, stream))
                 .collect();
-            pooled(&table.streams[stream], groups, options.level)
+            let others = investigated(&groups);
+            let alone = pooled(&table.streams[stream], groups.concat(), options.level)?;
+            Some(SourceSpread {
+                investigated: others,
+                ..alone
+            })
         })
         .collect();
     alone.sort_by(|a, b| b.sd.value.total_cmp(&a.sd.value));
@@ -162,6 +173,7 @@ fn pooled(source: &str, groups: Vec<Vec<f64>>, level: f64) -> Option<SourceSprea
                 method: format!("chi-square, {df} df"),
             },
         ),
+        investigated: None,
     })
 }
 

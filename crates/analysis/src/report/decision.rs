@@ -1,14 +1,14 @@
 //! The first screen: which learner is best, is it stable enough, what makes it unstable, what to run next. Each answer rests on a
 //! verdict that the analysis computed, and an open one says what would settle it.
 
+use super::advice::advice;
 use super::card::below_null;
 use super::document::{Answer, Line, count, list, percent, percent_range};
 use super::group::Group;
 use super::light::{Verdict, judge};
 use crate::comparison::Comparisons;
-use crate::distribution::deviation_factors;
 use crate::estimate::Estimate;
-use crate::factors::key::{FactorList, KeyFactors};
+use crate::factors::key::KeyFactors;
 use crate::factors::responses::Side;
 use crate::factors::words::{MOST_HIDDEN, effect, hidden};
 use crate::findings::ratio;
@@ -17,12 +17,9 @@ use crate::options::Light;
 use crate::outcome::{LearnerAnalysis, SettingAnalysis, StudyAnalysis};
 use crate::record::Study;
 use crate::spread::Spread;
-use crate::steadiness::{SpreadVerdict, Steadiness};
 use crate::tail::Tail;
 use crate::training::selection::SelectionGap;
 
-/// Most seeds that a plan asks for.
-const MOST_SEEDS: usize = 200;
 /// Most factors that are named.
 const MOST_FACTORS: usize = 3;
 
@@ -261,7 +258,7 @@ fn aspects(
     let mut found = Vec::new();
     let spread: Option<Spread> = learner.all.get();
     if let (Some(spread), Some(light)) = (&spread, light("seed_sd")) {
-        match &spread.seed_sd {
+        match spread.between_seeds() {
             Some(sd) => found.push(Aspect {
                 verdict: judge(sd, light),
                 words: format!("seed SD {}", in_points(sd)),
@@ -371,153 +368,4 @@ fn causes(analysis: &StudyAnalysis, level: f64) -> Vec<String> {
         (None, Some(why)) => format!("Nothing is settled: {why}."),
         (None, None) => "Nothing is settled.".to_owned(),
     }]
-}
-
-/// What more seeds would settle.
-struct Plan {
-    /// Seeds of each learner in all.
-    seeds: usize,
-    /// What they settle.
-    what: String,
-}
-
-/// In ascending order of seeds.
-fn plans(analysis: &StudyAnalysis) -> Vec<Plan> {
-    let mut plans = Vec::new();
-    for setting in &analysis.settings {
-        for pair in setting.all.get::<Steadiness>().unwrap_or_default().pairs {
-            if let SpreadVerdict::Open { seeds: Some(seeds) } = pair.verdict {
-                plans.push(Plan {
-                    seeds,
-                    what: format!("which of {} and {} is steadier", pair.a, pair.b),
-                });
-            }
-        }
-        for learner in &setting.learners {
-            let Some(light) = analysis.options.lights.get("seed_sd") else {
-                continue;
-            };
-            let sd = learner.all.get::<Spread>().and_then(|it| it.seed_sd);
-            if let Some(sd) = sd.filter(|sd| judge(sd, *light) == Verdict::Open)
-                && let Some(seeds) =
-                    seeds_for_light(&sd, *light, learner.seeds.len(), analysis.options.level)
-            {
-                plans.push(Plan {
-                    seeds,
-                    what: format!("the seed spread of {}", learner.learner),
-                });
-            }
-        }
-    }
-    plans.sort_by_key(|plan| plan.seeds);
-    plans
-}
-
-/// Seeds from which the interval of a standard deviation would leave one of the thresholds, if it stays what it is.
-fn seeds_for_light(sd: &Estimate, light: Light, from: usize, level: f64) -> Option<usize> {
-    (from + 1..=MOST_SEEDS).find(|&n| {
-        deviation_factors(n, level).is_some_and(|(low, high)| {
-            (sd.value <= light.good && high * sd.value < light.bad)
-                || (sd.value >= light.bad && low * sd.value > light.good)
-        })
-    })
-}
-
-/// What to run next.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Advice {
-    /// What further runs would settle, or that none would.
-    pub sentences: Vec<String>,
-    /// Runs that are new; 0 where none are proposed.
-    pub new_runs: usize,
-    /// The command, for a study that has one.
-    pub command: Option<String>,
-}
-
-/// The cheapest runs that would settle most of what a study leaves open, if its estimates are right.
-#[must_use]
-pub fn advice(study: &Study, analysis: &StudyAnalysis) -> Advice {
-    let plain = |sentence: &str| Advice {
-        sentences: vec![sentence.to_owned()],
-        ..Advice::default()
-    };
-    if study.runs.is_empty() {
-        let is_open =
-            |list: &FactorList| list.settled().next().is_none() && list.why_none.is_none();
-        let key: Option<KeyFactors> = analysis.all.get();
-        return plain(if key.is_some_and(|key| key.lists.iter().any(is_open)) {
-            "More seeds at each point settle more than more points: repeat the study with a higher --seeds."
-        } else {
-            "Nothing is open that more runs of this study would settle."
-        });
-    }
-    let plans = plans(analysis);
-    let Some(first) = plans.first() else {
-        return plain("Nothing is open that up to 200 seeds would settle.");
-    };
-    // What a quarter more seeds settles along with the cheapest is worth running at once.
-    let most = first.seeds + first.seeds.div_ceil(4);
-    let within: Vec<&Plan> = plans.iter().filter(|plan| plan.seeds <= most).collect();
-    let seeds = within.last().map_or(first.seeds, |plan| plan.seeds);
-    let learners = analysis.settings.iter().flat_map(|it| &it.learners);
-    let new_runs = learners
-        .map(|it| seeds.saturating_sub(it.seeds.len()))
-        .sum();
-    let settled: Vec<&str> = within.iter().map(|plan| plan.what.as_str()).collect();
-    let mut sentences = vec![format!(
-        "{} of each learner ({} more in all) would settle {}, if the estimates are right.",
-        count(seeds, "seed"),
-        count(new_runs, "run"),
-        list(&settled)
-    )];
-    let rest = plans.len() - within.len();
-    if rest > 0 {
-        sentences.push(format!("{} would need more.", count(rest, "open verdict")));
-    }
-    Advice {
-        sentences,
-        new_runs,
-        command: with_seeds(&study.command, seeds),
-    }
-}
-
-/// The command that adds seeds to the study: its own, into the folder that it read the study from, where what has run is found in the
-/// store. None for a study that no command made.
-fn with_seeds(command: &str, seeds: usize) -> Option<String> {
-    let (made, _) = command.split_once(" --out ")?;
-    let (program, study) = made.split_once(" experiment ")?;
-    let folder = study.replacen("/study.toml", "", 1);
-    Some(format!(
-        "{program} experiment {study} --out {folder} --seeds {seeds}"
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_gets_one_number_of_seeds() {
-        let with = |command: &str| with_seeds(command, 12);
-        assert_eq!(
-            with(
-                "metastable experiment 'a b/study.toml' --out 'a b-again' --store 'a b-again/store'"
-            )
-            .as_deref(),
-            Some("metastable experiment 'a b/study.toml' --out 'a b' --seeds 12")
-        );
-        assert_eq!(with("metastable analyze scores.csv"), None);
-    }
-
-    #[test]
-    fn seeds_for_a_light_by_hand() {
-        let light = Light {
-            good: 0.5,
-            bad: 1.5,
-        };
-        let sd = Estimate::bare(0.4);
-        // The upper factor at 5 seeds is 2.87 (1.15 under 1.5), at 4 seeds 3.73 (1.49 under 1.5).
-        assert_eq!(seeds_for_light(&sd, light, 3, 0.95), Some(4));
-        assert_eq!(seeds_for_light(&Estimate::bare(1.0), light, 3, 0.95), None);
-    }
 }

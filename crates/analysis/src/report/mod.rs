@@ -43,20 +43,23 @@
 //! # Ok::<(), metastable_analysis::AnalysisError>(())
 //! ```
 
+mod advice;
 mod card;
 mod chapters;
 mod decision;
 mod document;
 mod figures;
 mod group;
+mod latex;
 mod light;
 mod page;
 mod plain;
 mod subject;
 mod svg;
 
-pub use decision::{Advice, advice};
+pub use advice::{Advice, Widths, advice};
 pub use figures::FigureFile;
+pub use latex::TableFile;
 
 use crate::findings::Certainty;
 use crate::outcome::StudyAnalysis;
@@ -83,6 +86,12 @@ pub fn markdown(study: &Study, analysis: &StudyAnalysis) -> String {
 #[must_use]
 pub fn figures(study: &Study, analysis: &StudyAnalysis) -> Vec<FigureFile> {
     figures::files(&document(study, analysis))
+}
+
+/// The card and the tables of all chapters as LaTeX.
+#[must_use]
+pub fn latex(study: &Study, analysis: &StudyAnalysis) -> Vec<TableFile> {
+    latex::files(&document(study, analysis))
 }
 
 /// The card as a plain table: for each learner and setting mean and seed SD with their intervals, tail, failures, steps

@@ -1,4 +1,5 @@
-//! The HTML page: one file, no script, nothing from outside; valid as XML too.
+//! The HTML page: one file, nothing from outside; valid as XML too. A small script folds, sorts, shows and hides, reads values and saves
+//! figures; without it the page shows the same, whole.
 
 use super::document::{Chapter, Document, Figure, Line, Table, count};
 use super::figures::{MARKS, PALETTE};
@@ -7,10 +8,14 @@ use super::svg::text::escape;
 
 const STYLE: &str = include_str!("style.css");
 
-/// What a browser may do with the page: draw it. It runs nothing, loads nothing and sends nothing, whatever a name in it says;
-/// the style is the page's own, and the data of figures are links that it holds itself.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+/// The page's own script: without signs that HTML and XML read differently.
+const SCRIPT: &str = include_str!("page.js");
+
+/// What a browser may do with the page: draw it, and run its own script, known by its digest. It loads nothing and sends nothing, whatever
+/// a name in it says; the style is the page's own, images are drawings that the script made, and the data of figures are links that
+/// the page holds itself.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; \
+     script-src 'sha256-1UCfKCd2O20bzdYq7HEEAnsmwB6u6XlytpBxJc7biJ8='";
 
 /// Rows of data that a figure also shows on the page itself.
 const MOST_SHOWN: usize = 40;
@@ -50,7 +55,7 @@ pub(crate) fn render(document: &Document) -> String {
     for (i, (subject, chapter)) in document.chapters.iter().enumerate() {
         out += &section(i + 1, subject, chapter);
     }
-    out + "</main>\n</body>\n</html>\n"
+    out + &format!("</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n")
 }
 
 /// The four answers, each in a box of its own.
@@ -115,7 +120,8 @@ fn navigation(document: &Document) -> String {
 
 fn section(ordinal: usize, subject: &Subject, chapter: &Chapter) -> String {
     let mut out = format!(
-        "<section id=\"{}\">\n<h2><span class=\"ordinal\">{ordinal}</span> {}</h2>\n<p class=\"question\">{}</p>\n",
+        "<section id=\"{}\">\n<details class=\"chapter\" open=\"open\"><summary><h2><span class=\"ordinal\">{ordinal}</span> {}</h2></summary>\n\
+         <p class=\"question\">{}</p>\n",
         subject.id,
         escape(subject.title),
         escape(subject.question)
@@ -156,7 +162,7 @@ fn section(ordinal: usize, subject: &Subject, chapter: &Chapter) -> String {
             escape(&chapter.caveat)
         );
     }
-    out + "</section>\n"
+    out + "</details>\n</section>\n"
 }
 
 fn figure(figure: &Figure) -> String {
@@ -185,7 +191,7 @@ fn figure(figure: &Figure) -> String {
     );
     if figure.data.n_rows() <= MOST_SHOWN {
         out += &format!(
-            "<details><summary>Show the data</summary><pre tabindex=\"0\">{}</pre></details>\n",
+            "<details class=\"numbers\"><summary>Show the data</summary><pre tabindex=\"0\">{}</pre></details>\n",
             escape(figure.data.text())
         );
     }

@@ -99,6 +99,7 @@ fn the_same_bits_at_any_number_of_threads() {
         n_resamples: 2000,
         level: 0.95,
         settings: true,
+        from_runs: 0,
     };
     let at = |n_threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new()

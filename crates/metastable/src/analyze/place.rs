@@ -79,7 +79,13 @@ fn holder(folder: &Path, source: &str) -> Result<Option<String>> {
         let other = text.trim_end();
         return Ok((other != source).then(|| format!("the report of {other}")));
     }
-    let outputs = ["report.html", "report.md", "report.json", "figures"];
+    let outputs = [
+        "report.html",
+        "report.md",
+        "report.json",
+        "figures",
+        "tables",
+    ];
     let there = outputs
         .iter()
         .find(|name| fs::symlink_metadata(folder.join(name)).is_ok());

@@ -32,7 +32,7 @@ use crate::study::{ProbeSettings, Study};
 const BESIDE: &str = "../.store";
 
 /// What this program writes into the folder of a study.
-const OUTPUTS: [&str; 12] = [
+const OUTPUTS: [&str; 13] = [
     "study.toml",
     "runs.json",
     "runs",
@@ -41,6 +41,7 @@ const OUTPUTS: [&str; 12] = [
     "tensorboard",
     "slurm",
     "figures",
+    "tables",
     "export",
     "report.html",
     "report.md",

@@ -23,7 +23,9 @@ pub(super) const COLUMNS: &[Column] = &[
     Column {
         head: "seed SD, pp [CI]",
         cell: deviation,
-        light: Some(("seed_sd", |row| row.measures.get::<Spread>()?.seed_sd)),
+        light: Some(("seed_sd", |row| {
+            row.measures.get::<Spread>()?.between_seeds().cloned()
+        })),
     },
     Column {
         head: "CVaR10, % (null)",
@@ -84,8 +86,7 @@ fn next(row: &Row<'_>) -> Option<String> {
 fn deviation(row: &Row<'_>) -> Option<String> {
     let spread: Option<Spread> = row.measures.get();
     let of_seeds = |s: Spread| {
-        s.seed_sd
-            .as_ref()
+        s.between_seeds()
             .map_or_else(|| "needs two runs".to_owned(), with_interval)
     };
     Some(spread.map_or_else(|| NONE.to_owned(), of_seeds))

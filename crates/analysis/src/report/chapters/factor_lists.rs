@@ -32,7 +32,8 @@ pub(super) fn figure(key: &KeyFactors) -> Option<Figure> {
     }
     let caption = format!(
         "Factors of each side, over {} at {}; settled factors first. Bars: share of the variance of the mean that a factor brings alone, \
-         by functional analysis of variance on a random forest, with its interval; diamonds: alone and together with others. Dots: ratio \
+         by functional analysis of variance on a random forest, which shrinks what factors do, so that no interval is given; diamonds: alone and \
+         together with others. Dots: ratio \
          of standard deviations over seeds (of odds, for failures) between the levels named in the data, with its interval; the line is \
          no difference. p: the chance that any factor of the list reaches as much, if none moves this side.",
         count(key.n_runs, "run"),
@@ -158,15 +159,6 @@ fn shares(side: &FactorList, ranked: &RankedFactors, panel: usize) -> Option<Str
         let alone = 100.0 * factor.main.value;
         let total = 100.0 * factor.total.value;
         rows.bar(row, "c0 part", 0.0, alone, 13.0);
-        if let Some(interval) = &factor.main.interval {
-            rows.whisker(
-                row,
-                0.0,
-                "c5",
-                100.0 * interval.lower,
-                100.0 * interval.upper,
-            );
-        }
         rows.dots(row, 0.0, Series(3), "dot", 4.6, &[total]);
         words.push(format!(
             "{} {alone:.0} % alone, {total:.0} % in all",
@@ -244,14 +236,10 @@ pub(super) fn pairs(key: &KeyFactors) -> Option<Table> {
             .flat_map(|ranked| &ranked.pairs)
             .filter(|pair| pair.share.value >= 0.01)
         {
-            let limits = pair.share.interval.as_ref();
-            let limits = limits.map_or_else(String::new, |i| {
-                format!(" [{:.0}, {:.0}]", 100.0 * i.lower, 100.0 * i.upper)
-            });
             rows.push(vec![
                 format!("{} and {}", pair.a, pair.b),
                 side.side.name().to_owned(),
-                format!("{:.0}{limits}", 100.0 * pair.share.value),
+                format!("{:.0}", 100.0 * pair.share.value),
             ]);
         }
     }
@@ -259,9 +247,7 @@ pub(super) fn pairs(key: &KeyFactors) -> Option<Table> {
         caption:
             "Pairs that bring at least 1 % of the variance together, beyond what each brings alone."
                 .to_owned(),
-        head: ["pair", "of the", "share, % [interval]"]
-            .map(str::to_owned)
-            .to_vec(),
+        head: ["pair", "of the", "share, %"].map(str::to_owned).to_vec(),
         rows,
     })
 }

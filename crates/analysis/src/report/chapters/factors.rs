@@ -38,6 +38,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     }
     if let Some(found) = &found {
         figures.extend(sources::alone(found));
+        tables.extend(sources::investigated(found));
         figures.extend(found.components.as_ref().and_then(sources::components));
     }
     Some(Chapter {

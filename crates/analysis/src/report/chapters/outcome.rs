@@ -26,7 +26,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let Material { groups, .. } = *material;
     let deviations: Vec<(&Group<'_>, Estimate)> = groups
         .iter()
-        .filter_map(|group| Some((group, group.get::<Spread>()?.seed_sd?)))
+        .filter_map(|group| Some((group, group.get::<Spread>()?.between_seeds()?.clone())))
         .collect();
     let values: Vec<(&str, f64)> = deviations
         .iter()
@@ -51,7 +51,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
                 })
                 .collect();
             format!(
-                "The standard deviation between trainings is {}. {}",
+                "The standard deviation between trainings, beyond the noise of the test, is {}. {}",
                 list(&each),
                 judged(material.analysis)
             )

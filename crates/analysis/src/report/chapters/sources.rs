@@ -2,7 +2,7 @@
 
 use crate::factors::sources::{SourceSpread, Sources};
 use crate::factors::variance::{QUERIES, REST, VarianceComponents, VarianceMethod};
-use crate::report::document::{Cell, Csv, Figure, count, list};
+use crate::report::document::{Cell, Csv, Figure, Table, count, list};
 use crate::report::svg::{Axis, Extent, Rows, Series};
 
 /// Standard deviations with their intervals, one row a source.
@@ -56,6 +56,38 @@ pub(super) fn alone(found: &Sources) -> Option<Figure> {
                   row, where there is one, lets all vary at once."
             .to_owned(),
         data,
+    })
+}
+
+/// Each source alone beside the estimator of the nearest prior work.
+pub(super) fn investigated(found: &Sources) -> Option<Table> {
+    let rows: Vec<Vec<String>> = found
+        .alone
+        .iter()
+        .filter_map(|spread| {
+            let it = spread.investigated?;
+            let figure = |value: f64| format!("{value:.4}");
+            Some(vec![
+                spread.source.clone(),
+                figure(spread.sd.value),
+                figure(it.contributed),
+                figure(it.mitigated),
+                format!("{:.2}", it.importance),
+                it.n_settings.to_string(),
+            ])
+        })
+        .collect();
+    (!rows.is_empty()).then(|| Table {
+        caption: format!(
+            "Each source alone: standard deviation of {} as above, pooled over draws of the others; beside it the figures of Pecher et al. 2024 \
+             (arXiv 2402.12817): contributed (averaged over draws of the others), mitigated (of the means over the source), importance \
+             (their difference over the standard deviation of all these runs; over 0 the source moves more than the others together).",
+            found.response
+        ),
+        head: ["source", "SD", "contributed", "mitigated", "importance", "draws of the others"]
+            .map(str::to_owned)
+            .to_vec(),
+        rows,
     })
 }
 

@@ -97,7 +97,7 @@ pub(crate) fn matrix(
             }
         }
     }
-    wrap(id, title, description, head + side * n + 8.0, &body)
+    wrap(id, title, description, head + side * n + 8.0, "", &body)
 }
 
 fn text(class: &str, x: f64, y: f64, anchor: &str, text: &str) -> String {

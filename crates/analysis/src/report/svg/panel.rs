@@ -278,7 +278,18 @@ impl Panel {
 
     /// The whole drawing. `id` must be unique on the page; title and description are what a screen reader says.
     pub(crate) fn finish(self, id: &str, title: &str, description: &str) -> String {
-        wrap(id, title, description, self.height, &self.body)
+        let scales = format!(
+            " data-x=\"{}\" data-y=\"{}\"",
+            self.x.attribute(),
+            self.y.attribute()
+        );
+        wrap(id, title, description, self.height, &scales, &self.body)
+    }
+
+    /// The same of rows, whose vertical axis has no values.
+    pub(super) fn finish_rows(self, id: &str, title: &str, description: &str) -> String {
+        let scale = format!(" data-x=\"{}\"", self.x.attribute());
+        wrap(id, title, description, self.height, &scale, &self.body)
     }
 
     fn go(&self, d: &mut String, fresh: bool, x: f64, y: f64) {
@@ -289,10 +300,17 @@ impl Panel {
     }
 }
 
-/// An `<svg>` element with a name and a description.
-pub(super) fn wrap(id: &str, title: &str, description: &str, height: f64, body: &str) -> String {
+/// An `<svg>` element with a name, a description and its scales.
+pub(super) fn wrap(
+    id: &str,
+    title: &str,
+    description: &str,
+    height: f64,
+    scales: &str,
+    body: &str,
+) -> String {
     format!(
-        "<svg class=\"plot\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\" viewBox=\"0 0 {} {}\" \
+        "<svg class=\"plot\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\" viewBox=\"0 0 {} {}\"{scales} \
          xmlns=\"http://www.w3.org/2000/svg\"><title id=\"{id}-t\">{}</title><desc id=\"{id}-d\">{}</desc>{body}</svg>\n",
         c(WIDTH),
         c(height),

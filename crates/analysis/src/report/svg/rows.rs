@@ -235,6 +235,6 @@ impl Rows {
         for (y, name) in std::mem::take(&mut self.names) {
             self.panel.label(2.0, y, "start", "row-name halo", &name);
         }
-        self.panel.finish(id, title, description)
+        self.panel.finish_rows(id, title, description)
     }
 }

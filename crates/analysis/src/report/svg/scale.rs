@@ -93,6 +93,12 @@ impl Scale {
         }
     }
 
+    /// The map as text, by which the page reads a value back from its place: both coordinates, both values, the kind.
+    pub(crate) fn attribute(&self) -> String {
+        let kind = if self.logarithmic { "log" } else { "linear" };
+        format!("{} {} {} {} {kind}", self.from, self.to, self.lo, self.hi)
+    }
+
     /// The coordinate of a value. Values outside the extent are drawn at its end, not outside the frame.
     pub(crate) fn at(&self, value: f64) -> f64 {
         let value = value.clamp(self.lo, self.hi);

@@ -1,4 +1,4 @@
-//! What tells one series from another: a color class, a dash and a marker, all three.
+//! What tells one series from another: a color, a dash and a marker, all three.
 
 use super::text::push;
 
@@ -16,9 +16,9 @@ const N_MARKERS: usize = 6;
 pub(crate) struct Series(pub(crate) usize);
 
 impl Series {
-    /// CSS class that sets the color.
+    /// CSS classes: one sets the color, the other is the series', by which a reader shows and hides it.
     pub(crate) fn class(self) -> String {
-        format!("c{}", self.0 % N_COLORS)
+        format!("c{} s{}", self.0 % N_COLORS, self.0)
     }
 
     /// Dash attribute of its line, empty for a solid one. From the seventh series on, colors meet other dashes.

@@ -1,0 +1,267 @@
+//! What to run next: the cheapest runs that would settle what a study leaves open, and what more of each would buy.
+
+use serde::Serialize;
+
+use super::document::{count, decimal, list};
+use super::light::{Verdict, judge};
+use crate::components::Components;
+use crate::distribution::deviation_factors;
+use crate::estimate::Estimate;
+use crate::factors::key::{FactorList, KeyFactors};
+use crate::options::Light;
+use crate::outcome::{LearnerAnalysis, StudyAnalysis};
+use crate::planner::{MOST_SEEDS, Size, half_width};
+use crate::record::Study;
+use crate::spread::Spread;
+use crate::steadiness::{SpreadVerdict, Steadiness};
+use crate::tail::Tail;
+
+/// What more seeds would settle.
+struct Plan {
+    /// Seeds of each learner in all.
+    seeds: usize,
+    /// What they settle.
+    what: String,
+}
+
+/// In ascending order of seeds.
+fn plans(analysis: &StudyAnalysis) -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for setting in &analysis.settings {
+        for pair in setting.all.get::<Steadiness>().unwrap_or_default().pairs {
+            if let SpreadVerdict::Open { seeds: Some(seeds) } = pair.verdict {
+                plans.push(Plan {
+                    seeds,
+                    what: format!("which of {} and {} is steadier", pair.a, pair.b),
+                });
+            }
+        }
+        for learner in &setting.learners {
+            let Some(light) = analysis.options.lights.get("seed_sd") else {
+                continue;
+            };
+            let spread = learner.all.get::<Spread>();
+            let sd = spread.as_ref().and_then(Spread::between_seeds);
+            if let Some(sd) = sd.filter(|sd| judge(sd, *light) == Verdict::Open)
+                && let Some(seeds) =
+                    seeds_for_light(sd, *light, learner.seeds.len(), analysis.options.level)
+            {
+                plans.push(Plan {
+                    seeds,
+                    what: format!("the seed spread of {}", learner.learner),
+                });
+            }
+        }
+    }
+    plans.sort_by_key(|plan| plan.seeds);
+    plans
+}
+
+/// Seeds from which the interval of a standard deviation would leave one of the thresholds, if it stays what it is.
+fn seeds_for_light(sd: &Estimate, light: Light, from: usize, level: f64) -> Option<usize> {
+    (from + 1..=MOST_SEEDS).find(|&n| {
+        deviation_factors(n, level).is_some_and(|(low, high)| {
+            (sd.value <= light.good && high * sd.value < light.bad)
+                || (sd.value >= light.bad && low * sd.value > light.good)
+        })
+    })
+}
+
+/// What to run next.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Advice {
+    /// What further runs would settle, or that none would.
+    pub sentences: Vec<String>,
+    /// What a larger experiment would make of the interval of each learner's mean.
+    pub widths: Vec<Widths>,
+    /// Runs that are new; 0 where none are proposed.
+    pub new_runs: usize,
+    /// The command, for a study that has one.
+    pub command: Option<String>,
+}
+
+/// Half-widths of the interval of a learner's mean over other trainings and other tasks, as fractions: what it is, and what twice as much would
+/// be expected to make of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Widths {
+    /// Name of the learner.
+    pub learner: String,
+    /// Name of the setting.
+    pub setting: String,
+    /// Runs, R.
+    pub n_runs: usize,
+    /// Test tasks, T.
+    pub n_tasks: usize,
+    /// Queries of a task; absent where they are not known.
+    pub n_queries: Option<usize>,
+    /// As it is.
+    pub now: f64,
+    /// With twice the seeds.
+    pub twice_runs: f64,
+    /// With twice the test tasks.
+    pub twice_tasks: f64,
+    /// With twice the queries of each task; absent where they are not known.
+    pub twice_queries: Option<f64>,
+}
+
+fn widths(analysis: &StudyAnalysis) -> Vec<Widths> {
+    let settings = analysis.settings.iter();
+    let learners = settings.flat_map(|it| it.learners.iter().map(move |of| (&it.setting, of)));
+    let of = |(setting, learner): (&String, &LearnerAnalysis)| {
+        let found: Components = learner.all.get()?;
+        let queries = learner.all.get::<Tail>().map(|it| it.queries_per_task);
+        let now = Size {
+            n_runs: found.n_runs,
+            n_tasks: found.n_tasks,
+            n_queries: queries,
+        };
+        let with = |planned: Size| half_width(&found, now, planned);
+        Some(Widths {
+            learner: learner.learner.clone(),
+            setting: setting.clone(),
+            n_runs: now.n_runs,
+            n_tasks: now.n_tasks,
+            n_queries: queries,
+            now: with(now)?,
+            twice_runs: with(Size {
+                n_runs: 2 * now.n_runs,
+                ..now
+            })?,
+            twice_tasks: with(Size {
+                n_tasks: 2 * now.n_tasks,
+                ..now
+            })?,
+            twice_queries: queries.and_then(|queries| {
+                with(Size {
+                    n_queries: Some(2 * queries),
+                    ..now
+                })
+            }),
+        })
+    };
+    learners.filter_map(of).collect()
+}
+
+/// What twice as much of each would make of the intervals of the means.
+fn narrower(widths: &[Widths]) -> Option<String> {
+    let share = |of: &dyn Fn(&Widths) -> f64| {
+        let shares: Vec<f64> = widths
+            .iter()
+            .filter(|it| it.now > 0.0)
+            .map(|it| of(it) / it.now)
+            .collect();
+        let least = shares.iter().copied().reduce(f64::min)?;
+        let most = shares.iter().copied().reduce(f64::max)?;
+        let (least, most) = (decimal(least, 2), decimal(most, 2));
+        Some(if least == most {
+            format!("x {least}")
+        } else {
+            format!("x {least} to {most}")
+        })
+    };
+    Some(format!(
+        "Expected width of the interval of a mean over trainings and tasks: {} with twice the seeds, {} with twice the test tasks.",
+        share(&|it| it.twice_runs)?,
+        share(&|it| it.twice_tasks)?
+    ))
+}
+
+/// The cheapest runs that would settle most of what a study leaves open, if its estimates are right.
+#[must_use]
+pub fn advice(study: &Study, analysis: &StudyAnalysis) -> Advice {
+    let plain = |sentence: &str| Advice {
+        sentences: vec![sentence.to_owned()],
+        ..Advice::default()
+    };
+    if study.runs.is_empty() {
+        let is_open =
+            |list: &FactorList| list.settled().next().is_none() && list.why_none.is_none();
+        let key: Option<KeyFactors> = analysis.all.get();
+        return plain(if key.is_some_and(|key| key.lists.iter().any(is_open)) {
+            "More seeds at each point settle more than more points: repeat the study with a higher --seeds."
+        } else {
+            "Nothing is open that more runs of this study would settle."
+        });
+    }
+    let widths = widths(analysis);
+    let narrower = narrower(&widths);
+    let plans = plans(analysis);
+    let Some(first) = plans.first() else {
+        let mut sentences = vec![format!(
+            "Nothing is open that up to {MOST_SEEDS} seeds would settle."
+        )];
+        sentences.extend(narrower);
+        return Advice {
+            sentences,
+            widths,
+            ..Advice::default()
+        };
+    };
+    // What a quarter more seeds settles along with the cheapest is worth running at once.
+    let most = first.seeds + first.seeds.div_ceil(4);
+    let within: Vec<&Plan> = plans.iter().filter(|plan| plan.seeds <= most).collect();
+    let seeds = within.last().map_or(first.seeds, |plan| plan.seeds);
+    let learners = analysis.settings.iter().flat_map(|it| &it.learners);
+    let new_runs = learners
+        .map(|it| seeds.saturating_sub(it.seeds.len()))
+        .sum();
+    let settled: Vec<&str> = within.iter().map(|plan| plan.what.as_str()).collect();
+    let mut sentences = vec![format!(
+        "{} of each learner ({} more in all) would settle {}, if the estimates are right.",
+        count(seeds, "seed"),
+        count(new_runs, "run"),
+        list(&settled)
+    )];
+    let rest = plans.len() - within.len();
+    if rest > 0 {
+        sentences.push(format!("{} would need more.", count(rest, "open verdict")));
+    }
+    sentences.extend(narrower);
+    Advice {
+        sentences,
+        widths,
+        new_runs,
+        command: with_seeds(&study.command, seeds),
+    }
+}
+
+/// The command that adds seeds to the study: its own, into the folder that it read the study from, where what has run is found in the
+/// store. None for a study that no command made.
+fn with_seeds(command: &str, seeds: usize) -> Option<String> {
+    let (made, _) = command.split_once(" --out ")?;
+    let (program, study) = made.split_once(" experiment ")?;
+    let folder = study.replacen("/study.toml", "", 1);
+    Some(format!(
+        "{program} experiment {study} --out {folder} --seeds {seeds}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_gets_one_number_of_seeds() {
+        let with = |command: &str| with_seeds(command, 12);
+        assert_eq!(
+            with(
+                "metastable experiment 'a b/study.toml' --out 'a b-again' --store 'a b-again/store'"
+            )
+            .as_deref(),
+            Some("metastable experiment 'a b/study.toml' --out 'a b' --seeds 12")
+        );
+        assert_eq!(with("metastable analyze scores.csv"), None);
+    }
+
+    #[test]
+    fn seeds_for_a_light_by_hand() {
+        let light = Light {
+            good: 0.5,
+            bad: 1.5,
+        };
+        let sd = Estimate::bare(0.4);
+        // The upper factor at 5 seeds is 2.87 (1.15 under 1.5), at 4 seeds 3.73 (1.49 under 1.5).
+        assert_eq!(seeds_for_light(&sd, light, 3, 0.95), Some(4));
+        assert_eq!(seeds_for_light(&Estimate::bare(1.0), light, 3, 0.95), None);
+    }
+}
