@@ -6,13 +6,14 @@ use crate::components::components;
 use crate::distribution::{deviation_factors, normal_quantile, student_quantile};
 use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
-use crate::findings::{Certainty, Finding, percent, points};
+use crate::findings::{Certainty, Finding};
 use crate::group::LearnerRuns;
 use crate::kurtosis::{FEWEST_RUNS, pooled_kurtosis, variance_of_log};
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::scores::ScoreMatrix;
 use crate::summary::standard_deviation;
+use crate::words::Words;
 
 /// Standard deviation of run means up to which they are one and the same number, but for rounding.
 const NO_SCATTER: f64 = 1e-12;
@@ -79,6 +80,15 @@ pub(crate) const METRIC: LearnerMetric = LearnerMetric {
 /// The printed interval: the public code of Finn et al. 2017. The interval of a standard deviation: any textbook
 /// (normal runs, `(R - 1) s^2 / sigma^2 ~ chi-square`).
 pub fn spread(scores: &ScoreMatrix, level: f64) -> Result<Spread, AnalysisError> {
+    let are_shares = scores
+        .values()
+        .iter()
+        .all(|score| (0.0..=1.0).contains(score));
+    spread_on(scores, level, are_shares)
+}
+
+/// The same; intervals of shares are kept within 0 and 1.
+fn spread_on(scores: &ScoreMatrix, level: f64, are_shares: bool) -> Result<Spread, AnalysisError> {
     if !(0.0 < level && level < 1.0) {
         return Err(AnalysisError::out_of_range(
             "level",
@@ -123,7 +133,9 @@ pub fn spread(scores: &ScoreMatrix, level: f64) -> Result<Spread, AnalysisError>
             let variance = seed_sd * seed_sd * factor;
             let mut interval =
                 Interval::student(mean, variance, (n_runs - 1) as f64, level, method);
-            interval.keep_within_shares(mean);
+            if are_shares {
+                interval.keep_within_shares(mean);
+            }
             interval
         })
     };
@@ -184,30 +196,33 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
     let Some(scores) = &runs.scores else {
         return Ok(Measured::absent());
     };
-    let result = spread(scores, options.level)?;
+    let words = Words::of(options);
+    let result = spread_on(scores, options.level, words.are_shares())?;
     let text = match (&result.seed_sd, &result.mean.interval, &result.prediction) {
         (Some(sd), Some(interval), Some(next)) => {
             let sd_interval = sd.interval.as_ref().map_or_else(String::new, |limits| {
                 format!(
                     " (known only to lie between {} and {})",
-                    points(limits.lower),
-                    points(limits.upper)
+                    words.points(limits.lower),
+                    words.points(limits.upper)
                 )
             });
+            let [low, high] = words.ends(interval);
+            let [next_low, next_high] = words.ends(next);
             format!(
                 "{} reaches {} on average over trainings, {} to {} with confidence; one more training is expected between {} and {}. Its \
                  seed standard deviation is {}{}, {} beyond the noise of the test, from {} runs of {} tasks.",
                 runs.learner,
-                percent(result.mean.value),
-                percent(interval.lower),
-                percent(interval.upper),
-                percent(next.lower),
-                percent(next.upper),
-                points(sd.value),
+                words.value(result.mean.value),
+                low,
+                high,
+                next_low,
+                next_high,
+                words.points(sd.value),
                 sd_interval,
                 result
                     .seed_sd_beyond_test
-                    .map_or_else(|| "unknown".to_owned(), points),
+                    .map_or_else(|| "unknown".to_owned(), |sd| words.points(sd)),
                 result.n_runs,
                 result.n_tasks
             )
@@ -217,12 +232,12 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
              about another training.",
             result.n_runs,
             runs.learner,
-            percent(result.mean.value)
+            words.value(result.mean.value)
         ),
         _ => format!(
             "{} reaches {} in its one tested run of {} tasks; one run says nothing about another training.",
             runs.learner,
-            percent(result.mean.value),
+            words.value(result.mean.value),
             result.n_tasks
         ),
     };
