@@ -15,7 +15,7 @@ pub struct Options {
     pub seed: u64,
     /// Coverage of all intervals.
     pub level: f64,
-    /// Bootstrap resamples of tables.
+    /// Bootstrap resamples of tables; of the tail of more than 1,000 tasks fewer, `5e7 / T` and at least 2,000.
     pub n_resamples: usize,
     /// Bootstrap resamples of profiles (curves).
     pub n_profile_resamples: usize,

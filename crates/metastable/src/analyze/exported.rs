@@ -1,4 +1,4 @@
-//! What `export` writes, read again: the tables `tasks`, `hits` and `runs`, with learner, setting, seed and end of each run
+//! What `export` writes, read again: its tables with scores, with learner, setting, seed and end of each run
 //! from the table `runs` beside it, and with what a study varied from the table `settings`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ struct Exported {
     columns: &'static [(&'static str, &'static str)],
 }
 
-const TABLES: [Exported; 3] = [
+const TABLES: [Exported; 5] = [
     Exported {
         name: "tasks",
         marks: &[
@@ -37,6 +37,33 @@ const TABLES: [Exported; 3] = [
             "log_odds",
         ],
         columns: &[("task", "task"), ("query", "query"), ("hit", "hit")],
+    },
+    Exported {
+        name: "steps",
+        marks: &[
+            "run",
+            "step",
+            "train_loss",
+            "gradient_norm",
+            "n_clipped",
+            "validation_accuracy",
+        ],
+        columns: &[("step", "step"), ("score", "validation_accuracy")],
+    },
+    Exported {
+        name: "curves",
+        marks: &[
+            "run",
+            "task",
+            "inner_step",
+            "trained_steps",
+            "query_accuracy",
+        ],
+        columns: &[
+            ("task", "task"),
+            ("step", "inner_step"),
+            ("score", "query_accuracy"),
+        ],
     },
     Exported {
         name: "runs",
@@ -197,6 +224,10 @@ fn varied(settings: &Sheet) -> Varied {
             continue;
         }
         let own = settings.cell(row, name).to_owned();
+        // A factor `learner` is the learner that is read already.
+        if OF_RUN.contains(&own.as_str()) {
+            continue;
+        }
         if !found.names.contains(&own) {
             found.names.push(own.clone());
         }

@@ -23,7 +23,7 @@ pub(super) fn factor_table(
     let columns = &table.columns;
     for column in columns.of_runs() {
         for group in groups {
-            constant(group, column)?;
+            constant(table, group, column)?;
         }
     }
     let conditions = conditions(table, groups);

@@ -1,5 +1,6 @@
 //! From rows to the records of the analysis: runs by tasks, and runs by factors and streams.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use anyhow::Result;
@@ -93,17 +94,26 @@ fn groups(table: &Table) -> Result<Vec<Group<'_>>> {
     let mut named: BTreeMap<String, usize> = BTreeMap::new();
     // Rows of one run mostly follow each other: its names are then not looked up again.
     let mut last = None;
+    let [setting, learner, run] = ["setting", "learner", "run"].map(|it| table.position(it));
+    let has_run = table.has("run");
     for row in table.rows() {
-        let (setting, run) = (or(row.text("setting"), "table"), row.run()?);
-        let learner = or(row.text("learner"), "table");
-        let key = (setting, learner, run);
+        let name = if has_run && !row.at(run).is_empty() {
+            Cow::Borrowed(row.at(run))
+        } else {
+            row.run()?
+        };
+        let key = (
+            or(row.at(setting), "table"),
+            or(row.at(learner), "table"),
+            name,
+        );
         let at = match &last {
             Some((known, at)) if *known == key => *at,
             _ => *known.entry(key.clone()).or_insert_with(|| {
                 *named.entry(key.2.to_string()).or_insert(0) += 1;
                 groups.push(Group {
-                    setting,
-                    learner,
+                    setting: key.0,
+                    learner: key.1,
                     id: key.2.to_string(),
                     rows: Vec::new(),
                 });
@@ -130,7 +140,7 @@ fn run<'t>(table: &Table, group: &Group<'t>, at: usize) -> Result<Read<'t>> {
     let first = group.rows[0];
     let made = table.columns.fingerprint.iter().map(String::as_str);
     for column in ["seed", "failed"].into_iter().chain(made) {
-        constant(group, column)?;
+        constant(table, group, column)?;
     }
     let is_stream = |name: &str| table.columns.streams.iter().any(|stream| stream == name);
     // Without seeds nothing says which runs belong together: each has a number of its own, and none is paired. A seed that
@@ -247,13 +257,11 @@ pub(super) fn scaled(table: &Table, reads: &mut [Read<'_>]) {
 }
 
 /// Complains if a column changes within a run.
-pub(super) fn constant(group: &Group<'_>, column: &str) -> Result<()> {
+pub(super) fn constant(table: &Table, group: &Group<'_>, column: &str) -> Result<()> {
     let first = group.rows[0];
-    match group
-        .rows
-        .iter()
-        .find(|row| row.text(column) != first.text(column))
-    {
+    let at = table.position(column);
+    let differs = |row: &&Row<'_>| row.at(at) != first.at(at);
+    match group.rows.iter().find(differs) {
         None => Ok(()),
         Some(row) => {
             let what = format!(

@@ -105,6 +105,11 @@ impl Table {
         self.meaning.names.iter().any(|name| name == column)
     }
 
+    /// Where a column stands, for those who read it row by row.
+    pub(super) fn position(&self, column: &str) -> Option<usize> {
+        self.index.get(column).copied()
+    }
+
     /// All rows, in order.
     pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         (0..self.sheet.n_rows()).map(|at| Row { table: self, at })
@@ -120,6 +125,11 @@ impl<'t> Row<'t> {
     /// Line in the file, from 1.
     pub(super) fn line(&self) -> u32 {
         self.table.sheet.line(self.at)
+    }
+
+    /// The text at a position; empty if there is none.
+    pub(super) fn at(&self, position: Option<usize>) -> &'t str {
+        position.map_or("", |position| self.table.sheet.cell(self.at, position))
     }
 
     /// The text in a column; empty if there is none.

@@ -44,8 +44,13 @@ pub(super) fn scored<'t>(table: &Table, group: &Group<'t>, failed: bool) -> Resu
     let (mut names, mut tasks): (Vec<&str>, Vec<Task<'t>>) = (Vec::new(), Vec::new());
     let mut lacks = false;
     let mut last: Option<(&str, usize)> = None;
+    let [at_value, at_task, at_query] = [value, "task", "query"].map(|it| table.position(it));
     for row in &rows {
-        let number = row.maybe_number(value);
+        let number = match row.at(at_value) {
+            "1" => Some(1.0),
+            "0" => Some(0.0),
+            _ => row.maybe_number(value),
+        };
         if number.is_none() {
             if failed && (!has_hits || row.is_missing(value)) {
                 lacks = true;
@@ -59,14 +64,28 @@ pub(super) fn scored<'t>(table: &Table, group: &Group<'t>, failed: bool) -> Resu
             }
         }
         let number = match number {
+            Some(hit) if has_hits && matches!(row.at(at_value), "0" | "1") => hit,
             _ if has_hits => row
                 .truth("hit")?
                 .map_or(0.0, |hit| f64::from(u8::from(hit))),
             Some(number) => number,
             None => row.number("score")?,
         };
-        let task = if has_tasks { row.need("task")? } else { WHOLE };
-        let query = if has_hits { row.need("query")? } else { "" };
+        // Only an empty cell is looked at again, for its complaint.
+        let cell = |at: Option<usize>, column: &str| match row.at(at) {
+            "" => row.need(column),
+            text => Ok(text),
+        };
+        let task = if has_tasks {
+            cell(at_task, "task")?
+        } else {
+            WHOLE
+        };
+        let query = if has_hits {
+            cell(at_query, "query")?
+        } else {
+            ""
+        };
         let at = match last {
             Some((name, at)) if name == task => at,
             _ => *index.entry(task).or_insert_with(|| {
@@ -123,7 +142,7 @@ fn refuse_twice(table: &Table, group: &Group<'_>, task: &str, one: &mut Task<'_>
         (false, true) => (
             "task",
             "; rows of another time of the training are told apart by a column `step` (--column step=NAME), rows of another \
-             run by `run` or `seed`",
+             run by `run` or `seed`; if `task` is a setting that was varied, and each row a run, say --factor task",
         ),
         (false, false) => (
             "run",
@@ -156,11 +175,11 @@ fn last_steps<'t>(table: &Table, group: &Group<'t>) -> Result<(Vec<Row<'t>>, Vec
     let mut order = Vec::new();
     let mut curve: Vec<(f64, f64)> = Vec::new();
     for row in &group.rows {
-        let step = row.number("step")?;
         // Trackers leave a cell empty where a metric was not written at a step.
         if row.is_missing("score") {
             continue;
         }
+        let step = row.number("step")?;
         let score = row.number("score")?;
         let task = if table.has("task") {
             row.need("task")?
