@@ -32,7 +32,7 @@ pub(super) fn condition(rows: &[Row<'_>], column: &str, others: &[&String]) -> O
     let decides = |other: &&&String| {
         let mut levels: BTreeMap<&str, (bool, usize)> = BTreeMap::new();
         let agree = rows.iter().zip(&is_missing).all(|(row, missing)| {
-            let level = levels.entry(row.text(other)).or_insert((*missing, 0));
+            let level = levels.entry(row.raw(other)).or_insert((*missing, 0));
             level.1 += 1;
             level.0 == *missing
         });
@@ -45,7 +45,7 @@ pub(super) fn condition(rows: &[Row<'_>], column: &str, others: &[&String]) -> O
         .find(decides)?;
     let mut levels: Vec<String> = Vec::new();
     for (row, missing) in rows.iter().zip(&is_missing) {
-        let level = row.text(parent);
+        let level = row.raw(parent);
         if !missing && !levels.iter().any(|known| known == level) {
             levels.push(level.to_owned());
         }

@@ -132,6 +132,12 @@ impl<'t> Row<'t> {
         position.map_or("", |position| self.table.sheet.cell(self.at, position))
     }
 
+    /// The text in a column of the file, read or not; empty if there is none.
+    pub(super) fn raw(&self, name: &str) -> &'t str {
+        let header = &self.table.sheet.header;
+        self.at(header.iter().position(|it| it == name))
+    }
+
     /// The text in a column; empty if there is none.
     pub(super) fn text(&self, column: &str) -> &'t str {
         let at = self.table.index.get(column);

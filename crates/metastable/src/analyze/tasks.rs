@@ -172,6 +172,7 @@ fn last_steps<'t>(table: &Table, group: &Group<'t>) -> Result<(Vec<Row<'t>>, Vec
         return Ok((group.rows.clone(), Vec::new()));
     }
     let mut of_task: HashMap<&str, (f64, Row<'t>)> = HashMap::new();
+    let mut known: HashMap<(&str, u64), u32> = HashMap::new();
     let mut order = Vec::new();
     let mut curve: Vec<(f64, f64)> = Vec::new();
     for row in &group.rows {
@@ -186,24 +187,20 @@ fn last_steps<'t>(table: &Table, group: &Group<'t>) -> Result<(Vec<Row<'t>>, Vec
         } else {
             WHOLE
         };
+        if let Some(line) = known.insert((task, step.to_bits()), row.line()) {
+            let what = format!(
+                "occurs twice for run `{}`, first in line {line}; rows of another task are told apart by a column `task` (--column task=NAME)",
+                group.id
+            );
+            return Err(row.complaint("step", &what));
+        }
         match of_task.get_mut(task) {
             None => {
                 order.push(task);
                 of_task.insert(task, (step, *row));
             }
-            Some((last, at)) => {
-                if last.total_cmp(&step).is_eq() {
-                    let what = format!(
-                        "occurs twice for run `{}`, first in line {}; rows of another task are told apart by a column `task` (--column task=NAME)",
-                        group.id,
-                        at.line()
-                    );
-                    return Err(row.complaint("step", &what));
-                }
-                if step > *last {
-                    (*last, *at) = (step, *row);
-                }
-            }
+            Some((last, at)) if step > *last => (*last, *at) = (step, *row),
+            Some(_) => {}
         }
         curve.push((step, score));
     }
