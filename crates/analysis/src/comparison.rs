@@ -6,7 +6,7 @@ use crate::components::components;
 use crate::distribution::{clopper_pearson, normal_quantile, student_two_sided};
 use crate::error::{AnalysisError, check_len};
 use crate::estimate::{Estimate, Interval};
-use crate::findings::{Certainty, Finding, p_value, points};
+use crate::findings::{Certainty, Finding, p_value};
 use crate::fingerprint::{Difference, FIELD_EPISODES, difference};
 use crate::group::{LearnerRuns, SettingRuns};
 use crate::metric::{Measure, Measured, SettingMetric};
@@ -15,6 +15,7 @@ use crate::options::Options;
 use crate::scores::ScoreMatrix;
 use crate::summary::{mean, variance};
 use crate::welch::{UnpairedComparison, compare_unpaired};
+use crate::words::Words;
 
 /// `P(A > B)` above which a difference is worth acting on (Bouthillier et al. 2021, section 5).
 pub const MEANINGFUL: f64 = 0.75;
@@ -330,8 +331,8 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
         pair.p_value = p;
     }
     for pair in &result.pairs {
-        findings.extend(sentence(group.setting, pair, options.level));
-        findings.extend(unpaired_sentence(group.setting, pair, options.level));
+        findings.extend(sentence(group.setting, pair, options));
+        findings.extend(unpaired_sentence(group.setting, pair, options));
     }
     if result.pairs.is_empty() {
         Ok(Measured::absent())
@@ -342,14 +343,16 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
 
 /// The sentence of a pair that shares no seed. A pair that shares some has the paired sentence: two tests of one difference
 /// would claim falsely more often than either.
-fn unpaired_sentence(setting: &str, comparison: &Comparison, level: f64) -> Option<Finding> {
+fn unpaired_sentence(setting: &str, comparison: &Comparison, options: &Options) -> Option<Finding> {
+    let words = Words::of(options);
+    let minus = words.minus();
     let (a, b) = (&comparison.a, &comparison.b);
     if comparison.paired.is_some() {
         return None;
     }
     let unpaired = comparison.unpaired.as_ref()?;
     let interval = unpaired.difference.interval.as_ref()?;
-    let (verdict, certainty) = match comparison.better(level) {
+    let (verdict, certainty) = match comparison.better(options.level) {
         None => (
             format!("{a} and {b} are not distinguishable by the means of all their runs"),
             Certainty::NotDistinguishable,
@@ -360,10 +363,10 @@ fn unpaired_sentence(setting: &str, comparison: &Comparison, level: f64) -> Opti
         ),
     };
     let text = format!(
-        "{verdict}: {a} minus {b} is {} ({} to {}; Welch, {} runs against {}, {} after Holm), for other trainings on these tasks.",
-        points(unpaired.difference.value),
-        points(interval.lower),
-        points(interval.upper),
+        "{verdict}: {a}{minus}{b} is {} ({} to {}; Welch, {} runs against {}, {} after Holm), for other trainings on these tasks.",
+        words.points(unpaired.difference.value),
+        words.points(interval.lower),
+        words.points(interval.upper),
         unpaired.n_runs[0],
         unpaired.n_runs[1],
         p_value(comparison.p_value.unwrap_or(1.0))
@@ -376,7 +379,9 @@ fn unpaired_sentence(setting: &str, comparison: &Comparison, level: f64) -> Opti
     ))
 }
 
-fn sentence(setting: &str, comparison: &Comparison, level: f64) -> Option<Finding> {
+fn sentence(setting: &str, comparison: &Comparison, options: &Options) -> Option<Finding> {
+    let words = Words::of(options);
+    let minus = words.minus();
     let (a, b) = (&comparison.a, &comparison.b);
     if let Some(found) = &comparison.refused {
         let text = format!(
@@ -390,12 +395,13 @@ fn sentence(setting: &str, comparison: &Comparison, level: f64) -> Option<Findin
             text,
         ));
     }
+    let noun = words.noun();
     let paired = comparison.paired.as_ref()?;
     let n = comparison.seeds.len();
     let Some(interval) = &paired.difference.interval else {
         let text = format!(
-            "{a} minus {b} is {} in {}; nothing can be said about another training.",
-            points(paired.difference.value),
+            "{a}{minus}{b} is {} in {}; nothing can be said about another training.",
+            words.points(paired.difference.value),
             if n == 1 {
                 "one seed".to_owned()
             } else {
@@ -409,13 +415,13 @@ fn sentence(setting: &str, comparison: &Comparison, level: f64) -> Option<Findin
             text,
         ));
     };
-    let (verdict, certainty) = match comparison.better(level) {
+    let (verdict, certainty) = match comparison.better(options.level) {
         None => (
-            format!("{a} and {b} are not distinguishable in mean accuracy"),
+            format!("{a} and {b} are not distinguishable in mean {noun}"),
             Certainty::NotDistinguishable,
         ),
         Some((better, other)) => (
-            format!("{better} is better than {other} in mean accuracy"),
+            format!("{better} is better than {other} in mean {noun}"),
             Certainty::Distinguishable,
         ),
     };
@@ -439,10 +445,11 @@ fn sentence(setting: &str, comparison: &Comparison, level: f64) -> Option<Findin
         format!(" [{:.0}, {:.0}]", 100.0 * i.lower, 100.0 * i.upper)
     });
     let text = format!(
-        "{verdict}: {a} minus {b} is {} ({} to {}{p}) over {n} paired seeds. {a} has the higher mean on {:.0} %{share} of them: {wins}.",
-        points(paired.difference.value),
-        points(interval.lower),
-        points(interval.upper),
+        "{verdict}: {a}{minus}{b} is {} ({} to {}{p}) over {n} paired seeds. {a} has the {} mean on {:.0} %{share} of them: {wins}.",
+        words.points(paired.difference.value),
+        words.points(interval.lower),
+        words.points(interval.upper),
+        words.higher(),
         100.0 * paired.probability.value
     );
     Some(Finding::of_setting(

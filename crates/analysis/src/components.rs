@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::AnalysisError;
 use crate::estimate::Interval;
-use crate::findings::{Certainty, Finding, percent, points};
+use crate::findings::{Certainty, Finding};
 use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::{Options, TestPool};
 use crate::scores::ScoreMatrix;
 use crate::summary::{mean, variance};
+use crate::words::Words;
 
 /// Random-effects analysis of a crossed table, `A = mu + run_r + task_t + e_rt`. Variances in squared units of the
 /// scores.
@@ -314,7 +315,10 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         return Ok(Measured::absent());
     }
     // The scores of a learner are shares.
-    result.interval.keep_within_shares(result.mean);
+    let words = Words::of(options);
+    if words.are_shares() {
+        result.interval.keep_within_shares(result.mean);
+    }
     result.open = group
         .pool
         .zip(group.episode_shape())
@@ -338,17 +342,18 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         format!(
             " The test data hold {} disjoint tasks; for new test data the interval is {} to {}.",
             open.n_disjoint,
-            percent(open.interval.lower),
-            percent(open.interval.upper)
+            words.value(open.interval.lower),
+            words.value(open.interval.upper)
         )
     });
+    let [low, high] = words.ends(&result.interval);
     let text = format!(
         "Over other trainings and other tasks of this kind the mean of {} lies between {} and {} (half-width {}; one more training scatters \
          further); {:.0} % of that uncertainty is {}.{}",
         group.learner,
-        percent(result.interval.lower),
-        percent(result.interval.upper),
-        points(result.interval.half_width()),
+        low,
+        high,
+        words.points(result.interval.half_width()),
         100.0 * share,
         largest,
         open

@@ -76,6 +76,14 @@ pub enum AnalysisError {
         /// The least that is accepted.
         needed: f64,
     },
+    /// The text of a table could not be read.
+    #[error("{position} cannot be read: {reason}")]
+    Unread {
+        /// The line.
+        position: String,
+        /// What the reader said.
+        reason: String,
+    },
     /// A result could not be written as, or read from, JSON.
     #[error("the result of `{metric}` does not fit its type: {reason}")]
     Encoding {

@@ -101,7 +101,13 @@ pub fn failures(group: &LearnerRuns<'_>, options: &Options) -> Failures {
     let center = median(&finite);
     let robust_sd = robust_deviation(&finite);
     let far = outlying(finite.len(), options) * robust_sd;
-    let outlier_limit = center - far.max(options.failure_margin);
+    // The margin is one of accuracies; on another scale the scatter alone says what lies outside.
+    let margin = if options.scale.is_none() {
+        options.failure_margin
+    } else {
+        0.0
+    };
+    let outlier_limit = center - far.max(margin);
     let mut failed = Vec::new();
     for (&run, accuracy) in group.runs.iter().zip(&accuracies) {
         let mut reasons = by_itself(run, group.chance, options);

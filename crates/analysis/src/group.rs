@@ -150,7 +150,7 @@ impl<'a> StudyRuns<'a> {
                     expected: "one name for each run".to_owned(),
                 });
             }
-            check_run(run)?;
+            check_run(run, options.scale.is_none())?;
         }
         let mut settings: Vec<SettingRuns<'a>> = Vec::new();
         for run in &study.runs {
@@ -421,13 +421,13 @@ fn rows(scored: &[&Run]) -> Vec<Vec<f64>> {
 }
 
 /// Checks the tables of one run. Non-finite losses pass: they are how a run fails.
-fn check_run(run: &Run) -> Result<(), AnalysisError> {
+fn check_run(run: &Run, are_shares: bool) -> Result<(), AnalysisError> {
     let of = |what: &str| format!("{what} of run `{}`", run.id);
     for progress in &run.history {
         let Some(accuracy) = progress.validation_accuracy else {
             continue;
         };
-        if !(0.0..=1.0).contains(&accuracy) && accuracy.is_finite() {
+        if are_shares && !(0.0..=1.0).contains(&accuracy) && accuracy.is_finite() {
             return Err(AnalysisError::out_of_range(
                 &of("validation accuracy"),
                 accuracy,
@@ -446,7 +446,7 @@ fn check_run(run: &Run) -> Result<(), AnalysisError> {
         test.check(&of("test"))?;
     }
     if let Some(scores) = &run.scores {
-        scores.check(&of("accuracy"))?;
+        scores.check_on(&of("accuracy"), are_shares)?;
     }
     if let Some(curves) = &run.adaptation {
         let n_points = curves.query_accuracy.len() / curves.n_tasks.max(1);

@@ -1,8 +1,10 @@
 //! Stability statistics for meta-learning: how far can a score be trusted?
 //!
 //! Plain tables in, numbers out; nothing here knows a tensor, a file or a terminal, so tables from any laboratory
-//! serve. Three entries:
+//! serve. Four entries:
 //!
+//! - rows of scores, from memory or from a reader: [`Study::from_rows`] and [`Study::read_rows`], then [`analyze`] and
+//!   [`report::markdown`] or [`report::html`]; scores of any scale by [`Options::scale`];
 //! - a table of scores: [`ScoreMatrix`], then [`spread::spread`], [`components::components`], [`tail::tail`], ...
 //! - a whole study: [`Study`], then [`analyze`], which computes every metric of the [`registry`] with and without
 //!   failed runs, and says in plain sentences what can be said;
@@ -93,8 +95,10 @@ pub mod regression;
 pub mod registry;
 pub mod report;
 pub mod robust;
+pub mod scale;
 pub mod scores;
 pub mod summary;
+mod words;
 
 pub use error::AnalysisError;
 pub use estimate::{Estimate, Interval};
@@ -105,4 +109,5 @@ pub use outcome::{LearnerAnalysis, SettingAnalysis, StudyAnalysis, analyze};
 pub use probe::Probe;
 pub use record::{Adaptation, Outcome, Progress, Run, Study, TaskScores, Test};
 pub use replacement::Replacement;
+pub use scale::ScoreScale;
 pub use scores::ScoreMatrix;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AnalysisError;
+use crate::scale::ScoreScale;
 
 /// Settings of an analysis; [`Options::default`] is what the report uses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ pub struct Options {
     pub seed: u64,
     /// Coverage of all intervals.
     pub level: f64,
-    /// Bootstrap resamples of tables.
+    /// Bootstrap resamples of tables; of the tail of more than 1,000 tasks fewer, `5e7 / T` and at least 2,000.
     pub n_resamples: usize,
     /// Bootstrap resamples of profiles (curves).
     pub n_profile_resamples: usize,
@@ -55,6 +56,9 @@ pub struct Options {
     pub equivalence: f64,
     /// How far under its best the mean response may lie within the basin of a setting; in units of the response.
     pub basin_margin: f64,
+    /// What a score is, if it is no share of right answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scale: Option<ScoreScale>,
 }
 
 /// The accuracy that counts as learnt.
@@ -121,6 +125,7 @@ impl Default for Options {
             n_refits: 100,
             equivalence: 2.0,
             basin_margin: 0.01,
+            scale: None,
         }
     }
 }

@@ -8,13 +8,14 @@ use crate::distribution::{
 };
 use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
-use crate::findings::{Certainty, Finding, percent, points};
+use crate::findings::{Certainty, Finding};
 use crate::group::LearnerRuns;
 use crate::kurtosis::{FEWEST_RUNS, pooled_kurtosis, variance_of_log};
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::scores::ScoreMatrix;
 use crate::summary::standard_deviation;
+use crate::words::Words;
 
 /// Standard deviation of run means up to which they are one and the same number, but for rounding.
 const NO_SCATTER: f64 = 1e-12;
@@ -97,6 +98,15 @@ pub(crate) const METRIC: LearnerMetric = LearnerMetric {
 /// The printed interval: the public code of Finn et al. 2017. The interval of a standard deviation: any textbook
 /// (normal runs, `(R - 1) s^2 / sigma^2 ~ chi-square`). The tolerance interval: Howe 1969, JASA 64, 610-620.
 pub fn spread(scores: &ScoreMatrix, level: f64) -> Result<Spread, AnalysisError> {
+    let are_shares = scores
+        .values()
+        .iter()
+        .all(|score| (0.0..=1.0).contains(score));
+    spread_on(scores, level, are_shares)
+}
+
+/// The same; intervals of shares are kept within 0 and 1.
+fn spread_on(scores: &ScoreMatrix, level: f64, are_shares: bool) -> Result<Spread, AnalysisError> {
     if !(0.0 < level && level < 1.0) {
         return Err(AnalysisError::out_of_range(
             "level",
@@ -141,7 +151,9 @@ pub fn spread(scores: &ScoreMatrix, level: f64) -> Result<Spread, AnalysisError>
             let variance = seed_sd * seed_sd * factor;
             let mut interval =
                 Interval::student(mean, variance, (n_runs - 1) as f64, level, method);
-            interval.keep_within_shares(mean);
+            if are_shares {
+                interval.keep_within_shares(mean);
+            }
             interval
         })
     };
@@ -155,7 +167,9 @@ pub fn spread(scores: &ScoreMatrix, level: f64) -> Result<Spread, AnalysisError>
             100.0 * TOLERATED
         );
         let mut interval = Interval::around(mean, factor * seed_sd, level, method);
-        interval.keep_within_shares(mean);
+        if are_shares {
+            interval.keep_within_shares(mean);
+        }
         interval
     });
     Ok(Spread {
@@ -222,38 +236,38 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
     let Some(scores) = &runs.scores else {
         return Ok(Measured::absent());
     };
-    let result = spread(scores, options.level)?;
+    let words = Words::of(options);
+    let result = spread_on(scores, options.level, words.are_shares())?;
     let text = match (&result.seed_sd, &result.mean.interval, &result.prediction) {
         (Some(sd), Some(interval), Some(next)) => {
             let sd_interval = sd.interval.as_ref().map_or_else(String::new, |limits| {
                 format!(
                     " (known only to lie between {} and {})",
-                    points(limits.lower),
-                    points(limits.upper)
+                    words.points(limits.lower),
+                    words.points(limits.upper)
                 )
             });
+            let [low, high] = words.ends(interval);
+            let [next_low, next_high] = words.ends(next);
             format!(
                 "{} reaches {} on average over trainings, {} to {} with confidence; one more training is expected between {} and {}{}. Its \
                  seed standard deviation is {}{}, {} beyond the noise of the test, from {} runs of {} tasks.",
                 runs.learner,
-                percent(result.mean.value),
-                percent(interval.lower),
-                percent(interval.upper),
-                percent(next.lower),
-                percent(next.upper),
+                words.value(result.mean.value),
+                low,
+                high,
+                next_low,
+                next_high,
                 result.tolerance.as_ref().map_or_else(String::new, |most| {
-                    format!(
-                        ", and all but 5 % of many more between {} and {}",
-                        percent(most.lower),
-                        percent(most.upper)
-                    )
+                    let [low, high] = words.ends(most);
+                    format!(", and all but 5 % of many more between {low} and {high}")
                 }),
-                points(sd.value),
+                words.points(sd.value),
                 sd_interval,
                 result
                     .seed_sd_beyond_test
                     .as_ref()
-                    .map_or_else(|| "unknown".to_owned(), |it| points(it.value)),
+                    .map_or_else(|| "unknown".to_owned(), |sd| words.points(sd.value)),
                 result.n_runs,
                 result.n_tasks
             )
@@ -263,12 +277,12 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
              about another training.",
             result.n_runs,
             runs.learner,
-            percent(result.mean.value)
+            words.value(result.mean.value)
         ),
         _ => format!(
             "{} reaches {} in its one tested run of {} tasks; one run says nothing about another training.",
             runs.learner,
-            percent(result.mean.value),
+            words.value(result.mean.value),
             result.n_tasks
         ),
     };

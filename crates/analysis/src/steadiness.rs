@@ -7,7 +7,7 @@ use crate::distribution::student_quantile;
 use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
 use crate::failure::failures;
-use crate::findings::{Certainty, Finding, p_value, points, ratio as ratio_in_words};
+use crate::findings::{Certainty, Finding, p_value, ratio as ratio_in_words};
 use crate::group::{LearnerRuns, SettingRuns};
 use crate::kurtosis::{FEWEST_RUNS, pooled_kurtosis, variance_of_log};
 use crate::metric::{Measure, Measured, SettingMetric};
@@ -16,6 +16,7 @@ use crate::options::Options;
 use crate::planner::{MOST_SEEDS, error_of_log_ratio};
 use crate::random::{generator, index};
 use crate::summary::{median, variance};
+use crate::words::Words;
 
 /// Probability with which the planned number of seeds settles a ratio.
 const POWER: f64 = 0.8;
@@ -375,7 +376,7 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
     let findings = result
         .pairs
         .iter()
-        .map(|pair| sentence(group.setting, pair))
+        .map(|pair| sentence(group.setting, pair, Words::of(options)))
         .collect();
     Measured::new(&result, findings)
 }
@@ -408,7 +409,7 @@ fn verdict(pair: &SpreadRatio, kurtosis: f64, options: &Options) -> SpreadVerdic
     }
 }
 
-fn sentence(setting: &str, pair: &SpreadRatio) -> Finding {
+fn sentence(setting: &str, pair: &SpreadRatio, words: Words<'_>) -> Finding {
     let SpreadRatio {
         a,
         b,
@@ -432,8 +433,8 @@ fn sentence(setting: &str, pair: &SpreadRatio) -> Finding {
             format!(
                 "SD ratio {a} to {b} {}{limits}{p}; {} against {} beyond the noise of the test, {} and {} runs",
                 ratio_in_words(ratio.value),
-                points(sd[0]),
-                points(sd[1]),
+                words.points(sd[0]),
+                words.points(sd[1]),
                 n_runs[0],
                 n_runs[1]
             )

@@ -455,18 +455,39 @@ pub(crate) struct Analyze {
     /// Factors whose levels are numbers: anything else in the column is refused
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     pub(crate) number: Vec<String>,
-    /// A row is a run, and each column whose name begins so is a task
-    #[arg(long, value_name = "BEGINNING")]
-    pub(crate) wide: Option<String>,
-    /// Unit of the score: percent, or the name of another scale for factors
+    /// Rows that are read, such as metric=accuracy; all others are left out
+    #[arg(long = "where", value_name = "COLUMN=VALUE", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// A row is a run, and each column whose name begins so, or is one of these, is a task
+    #[arg(long, value_name = "BEGINNING", value_delimiter = ',')]
+    pub(crate) wide: Vec<String>,
+    /// A row is a run, and each column whose name begins so and ends with a number is a step of its training
+    #[arg(long, value_name = "BEGINNING", value_delimiter = ',')]
+    pub(crate) wide_steps: Vec<String>,
+    /// A row is a step, given by this column, and every other column is a run
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) curves: Option<String>,
+    /// How the names of runs are made, such as {learner}-s{seed}; also {setting} and {task}
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) run_name: Option<String>,
+    /// Columns that no flag names are not read
+    #[arg(long)]
+    pub(crate) ignore_others: bool,
+    /// What a score is: percent, or the name of another scale, such as return, loss or seconds
     #[arg(long, value_name = "UNIT")]
     pub(crate) unit: Option<String>,
-    /// Which scores are better; for factors
+    /// Which scores are better
     #[arg(long, value_enum, default_value_t = Direction::Higher)]
     pub(crate) direction: Direction,
+    /// Scores that stand for 0 and 1, each a number or the name of a learner: random=0,oracle=500
+    #[arg(long, value_name = "random=SCORE,oracle=SCORE", value_delimiter = ',')]
+    pub(crate) reference: Vec<String>,
     /// Every run has test tasks of its own: runs are compared by their means
-    #[arg(long)]
+    #[arg(long, conflicts_with = "common_tasks")]
     pub(crate) own_tasks: bool,
+    /// Runs that lack some tasks of others are compared on the tasks that all of them have
+    #[arg(long)]
+    pub(crate) common_tasks: bool,
     /// Seed of all resampling
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,

@@ -3,11 +3,12 @@
 //! Nothing here knows how a score came about; a table from another laboratory serves as well.
 
 pub mod replacement;
+pub mod rows;
 pub mod training;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{AnalysisError, check_len};
+use crate::error::{AnalysisError, check_finite, check_len};
 use crate::factors::table::FactorTable;
 use crate::fingerprint::Fingerprint;
 use crate::probe::Probe;
@@ -123,7 +124,7 @@ pub struct Test {
 /// setting.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TaskScores {
-    /// Accuracy on each task, 0 to 1, `(n_tasks)`.
+    /// Accuracy on each task, 0 to 1, `(n_tasks)`; a score of any scale where [`Options::scale`](crate::Options::scale) names one.
     pub accuracies: Vec<f64>,
     /// Queries of each task, if known: accuracies are then multiples of one over it.
     pub queries_per_task: Option<usize>,
@@ -152,8 +153,16 @@ impl TaskScores {
     /// # Errors
     /// [`AnalysisError::TooFew`], or [`AnalysisError::OutOfRange`] with the task.
     pub fn check(&self, what: &str) -> Result<(), AnalysisError> {
+        self.check_on(what, true)
+    }
+
+    /// The same for scores of any scale, which have to be finite alone.
+    pub(crate) fn check_on(&self, what: &str, are_shares: bool) -> Result<(), AnalysisError> {
         if self.accuracies.is_empty() {
             return Err(AnalysisError::too_few(format!("{what}: tasks"), 1, 0));
+        }
+        if !are_shares {
+            return check_finite(what, &self.accuracies);
         }
         let bad = |accuracy: &f64| !(0.0..=1.0).contains(accuracy);
         match self.accuracies.iter().position(bad) {

@@ -3,7 +3,7 @@
 
 use super::advice::advice;
 use super::card::below_null;
-use super::document::{Answer, Line, count, list, percent, percent_range};
+use super::document::{Answer, Line, count, list, percent};
 use super::group::Group;
 use super::light::{Verdict, judge};
 use crate::comparison::Comparisons;
@@ -19,6 +19,7 @@ use crate::record::Study;
 use crate::spread::Spread;
 use crate::tail::Tail;
 use crate::training::selection::SelectionGap;
+use crate::words::Words;
 
 /// Most factors that are named.
 const MOST_FACTORS: usize = 3;
@@ -91,10 +92,12 @@ fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> Stri
     else {
         return format!("{place}no learner has a tested run.");
     };
+    let words = Words::of(&analysis.options);
+    let (unit, highest) = (words.unit(), words.highest());
     if means.len() == 1 {
         return format!(
-            "{place}there is one learner, {first}, with {} %.",
-            percent(mean)
+            "{place}there is one learner, {first}, with {}{unit}.",
+            words.bare(mean)
         );
     }
     let pairs = setting.all.get::<Comparisons>().unwrap_or_default().pairs;
@@ -115,26 +118,26 @@ fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> Stri
                 } else {
                     difference
                 };
-                behind.push(format!("{other} by {}", in_points(&more)));
+                behind.push(format!("{other} by {}", in_points(words, &more)));
             }
             _ => alike.push(*other),
         }
     }
     let mut text = if alike.is_empty() && unknown.is_empty() {
-        format!("{place}{first}, with {} %.", percent(mean))
+        format!("{place}{first}, with {}{unit}.", words.bare(mean))
     } else if alike.is_empty() {
         format!(
-            "{place}open; {first} has the highest mean, {} %.",
-            percent(mean)
+            "{place}open; {first} has the {highest} mean, {}{unit}.",
+            words.bare(mean)
         )
     } else {
         let group: Vec<&str> = std::iter::once(first)
             .chain(alike.iter().copied())
             .collect();
         format!(
-            "{place}{} cannot be told apart ({first} has the highest mean, {} %).",
+            "{place}{} cannot be told apart ({first} has the {highest} mean, {}{unit}).",
             list(&group),
-            percent(mean)
+            words.bare(mean)
         )
     };
     if !behind.is_empty() {
@@ -150,11 +153,13 @@ fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> Stri
 }
 
 /// `0.33 pp [0.17, 2.09]`.
-fn in_points(estimate: &Estimate) -> String {
-    let limits = estimate.interval.as_ref().map_or_else(String::new, |i| {
-        format!(" {}", percent_range(i.lower, i.upper))
-    });
-    format!("{} pp{limits}", percent(estimate.value))
+fn in_points(words: Words<'_>, estimate: &Estimate) -> String {
+    let limits = estimate
+        .interval
+        .as_ref()
+        .map_or_else(String::new, |i| format!(" {}", words.bare_points_range(i)));
+    let unit = words.points_unit();
+    format!("{}{unit}{limits}", words.bare_points(estimate.value))
 }
 
 /// One thing that can make a learner unstable.
@@ -215,9 +220,12 @@ fn stable(analysis: &StudyAnalysis, groups: &[Group<'_>], level: f64) -> Answer 
                 lights.get("tail"),
                 lights.get("failed"),
             );
-            format!(
-                "The worst of seed spread, tail, failures and degradation in training. {limits}"
-            )
+            let judged = if lights.contains_key("seed_sd") {
+                "The worst of seed spread, tail, failures and degradation in training."
+            } else {
+                "Failures alone: what spread is steady enough in this unit is not known (the card has it)."
+            };
+            format!("{judged} {limits}")
         }),
         lines,
         command: None,
@@ -261,7 +269,7 @@ fn aspects(
         match spread.between_seeds() {
             Some(sd) => found.push(Aspect {
                 verdict: judge(sd, light),
-                words: format!("seed SD {}", in_points(sd)),
+                words: format!("seed SD {}", in_points(Words::of(options), sd)),
             }),
             None => found.push(Aspect {
                 verdict: Verdict::Open,

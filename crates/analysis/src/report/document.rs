@@ -74,6 +74,8 @@ pub(crate) struct Chapter {
     pub(crate) sentences: Vec<String>,
     /// A command to copy, after the tables.
     pub(crate) command: Option<String>,
+    /// The subject's question in the words of another scale; none: as it stands.
+    pub(crate) question: Option<String>,
 }
 
 /// One or more panels that share legend, caption and data.

@@ -101,7 +101,7 @@ impl<'a> Group<'a> {
         let usable = |run: &Run| {
             let (test, scores) = (run.test.as_ref(), run.scores.as_ref());
             test.is_none_or(|test| test.check("").is_ok())
-                && scores.is_none_or(|scores| scores.check("").is_ok())
+                && scores.is_none_or(|scores| scores.check_on("", false).is_ok())
         };
         self.runs
             .iter()
@@ -186,4 +186,16 @@ pub(crate) fn validation(run: &Run) -> Vec<(usize, f64)> {
             ))
         })
         .collect()
+}
+
+/// `otherwise`, or that scores are there and the predictions behind them are not.
+pub(crate) fn without_predictions(groups: &[Group<'_>], otherwise: &str) -> String {
+    let has_tests = groups.iter().any(|group| !group.tested().is_empty());
+    let has_scores = groups.iter().any(|group| !group.scored().is_empty());
+    if has_scores && !has_tests {
+        "The runs have scores and no predictions; what two runs answer to one query is not known."
+            .to_owned()
+    } else {
+        otherwise.to_owned()
+    }
 }

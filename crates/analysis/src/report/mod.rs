@@ -55,7 +55,7 @@ mod light;
 mod page;
 mod plain;
 mod subject;
-mod svg;
+pub(crate) mod svg;
 
 pub use advice::{Advice, Widths, advice};
 pub use figures::FigureFile;
@@ -64,6 +64,7 @@ pub use latex::TableFile;
 use crate::findings::Certainty;
 use crate::outcome::StudyAnalysis;
 use crate::record::Study;
+use crate::words::Words;
 use chapters::{SUBJECTS, factors};
 use document::{Chapter, Document, count, list};
 use group::{Group, distinct, groups};
@@ -140,6 +141,9 @@ fn document(study: &Study, analysis: &StudyAnalysis) -> Document {
     }
 }
 
+/// Chapters on predictions, which scores of another scale do not have.
+const OF_PREDICTIONS: [&str; 4] = ["tail", "difficulty", "churn", "adaptation"];
+
 /// All chapters that the records can fill, family by family.
 fn chapters(material: &Material<'_>) -> Vec<(&'static Subject, Chapter)> {
     let mut subjects: Vec<&Subject> = SUBJECTS.to_vec();
@@ -148,10 +152,18 @@ fn chapters(material: &Material<'_>) -> Vec<(&'static Subject, Chapter)> {
     let without_runs = material.study.runs.is_empty() && material.study.factors.is_some();
     let of_factors =
         |subject: &&Subject| matches!(subject.family, Family::Sources | Family::Replication);
+    let words = Words::of(&material.analysis.options);
     subjects
         .into_iter()
         .filter(|subject| !without_runs || of_factors(subject))
-        .filter_map(|subject| Some((subject, (subject.write)(material)?)))
+        .filter(|subject| words.are_shares() || !OF_PREDICTIONS.contains(&subject.id))
+        .filter_map(|subject| {
+            let mut chapter = (subject.write)(material)?;
+            if !words.are_shares() {
+                chapter.question = Some(words.text(subject.question));
+            }
+            Some((subject, chapter))
+        })
         .collect()
 }
 
@@ -218,9 +230,13 @@ fn lead(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<St
         .flat_map(Group::scored)
         .map(|(_, accuracies)| accuracies.len())
         .collect();
-    let tested = if tests.is_empty() && !scored.is_empty() {
+    let words = Words::of(&analysis.options);
+    let tested = if tests.is_empty() && scored.iter().all(|n| *n == 1) && !scored.is_empty() {
+        format!("Each has one score, {}.", with_article(words.noun()))
+    } else if tests.is_empty() && !scored.is_empty() {
         format!(
-            "Each has an accuracy on {}; the runs of a setting share one list of tasks.",
+            "Each has {} on {}; the runs of a setting share one list of tasks.",
+            with_article(words.noun()),
             span(&scored, "task")
         )
     } else if tests.is_empty() {
@@ -260,6 +276,16 @@ fn lead(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<St
             number(options.n_resamples as f64, 0)
         ),
     ]
+}
+
+/// `an accuracy`, `a return`.
+fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {noun}")
 }
 
 /// `3 runs`, or `3 to 5 runs`.

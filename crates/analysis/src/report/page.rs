@@ -124,7 +124,7 @@ fn section(ordinal: usize, subject: &Subject, chapter: &Chapter) -> String {
          <p class=\"question\">{}</p>\n",
         subject.id,
         escape(subject.title),
-        escape(subject.question)
+        escape(chapter.question.as_deref().unwrap_or(subject.question))
     );
     if let Some((value, meaning)) = &chapter.number {
         out += &format!(

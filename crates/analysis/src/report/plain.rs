@@ -44,7 +44,7 @@ pub(crate) fn markdown(document: &Document) -> String {
             "\n## {} {}\n\n*{}*\n\n",
             i + 1,
             subject.title,
-            prose(subject.question)
+            prose(chapter.question.as_deref().unwrap_or(subject.question))
         );
         if let Some((value, meaning)) = &chapter.number {
             out += &format!("**{}** {}\n\n", prose(value), prose(meaning));

@@ -6,6 +6,7 @@
 
 mod dynamics;
 mod estimators;
+mod examples;
 mod factors;
 mod golden;
 mod hardness;

@@ -2,8 +2,9 @@
 
 /// Whether a text is one of the usual spellings of "no value".
 pub(super) fn is_missing(text: &str) -> bool {
-    const SPELLINGS: [&str; 10] = [
-        "", "nan", "na", "n/a", "#n/a", "null", "none", "<na>", "nat", "-nan",
+    const SPELLINGS: [&str; 13] = [
+        "", "nan", "na", "n/a", "#n/a", "#nv", "#div/0!", "null", "none", "<na>", "nat", "-nan",
+        "-",
     ];
     SPELLINGS.contains(&text.to_ascii_lowercase().as_str())
 }
@@ -20,10 +21,24 @@ pub(super) fn number(text: &str, decimal_comma: bool) -> Option<f64> {
 /// Yes or no, or the state of a run in the words of trackers and tuners: yes is "failed".
 pub(super) fn truth(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
-        "1" | "1.0" | "true" | "yes" | "failed" | "fail" | "crashed" | "killed" | "diverged" => {
-            Some(true)
-        }
-        "0" | "0.0" | "false" | "no" | "finished" | "complete" | "completed" | "ok" => Some(false),
+        "1"
+        | "1.0"
+        | "true"
+        | "yes"
+        | "wahr"
+        | "ja"
+        | "failed"
+        | "fail"
+        | "failure"
+        | "crashed"
+        | "killed"
+        | "pruned"
+        | "diverged"
+        | "error"
+        | "errored"
+        | "terminated_with_error" => Some(true),
+        "0" | "0.0" | "false" | "no" | "falsch" | "nein" | "finished" | "complete"
+        | "completed" | "ok" | "success" | "succeeded" | "terminated" | "done" => Some(false),
         _ => None,
     }
 }

@@ -1,13 +1,16 @@
 //! What the flags say about the columns of a table.
 
 use anyhow::{Result, bail};
+use metastable_analysis::ScoreScale;
 
+use super::reference::Reference;
 use super::sheet::Sheet;
+use super::suggest;
 use crate::study::suggestion;
 
 /// Columns that have a meaning of their own.
-pub(super) const KNOWN: [&str; 11] = [
-    "run", "setting", "learner", "seed", "task", "score", "query", "hit", "queries", "way",
+pub(super) const KNOWN: [&str; 12] = [
+    "run", "setting", "learner", "seed", "task", "step", "score", "query", "hit", "queries", "way",
     "failed",
 ];
 
@@ -34,11 +37,25 @@ pub(crate) struct Columns {
     /// Factors whose levels are numbers.
     pub(crate) numbers: Vec<String>,
     /// A beginning of names: each such column is a task, and a row is a run.
-    pub(crate) wide: Option<String>,
+    pub(crate) wide: Vec<String>,
+    /// A beginning of names: each such column is a step of the training, and a row is a run.
+    pub(crate) wide_steps: Vec<String>,
+    /// `COLUMN=VALUE`: which rows are read.
+    pub(crate) only: Vec<String>,
+    /// The column of steps of a chart: each other column is a run.
+    pub(crate) curves: Option<String>,
+    /// How names of runs are made of learner and seed: `{learner}-s{seed}`.
+    pub(crate) run_name: Option<String>,
+    /// Whether columns that no flag names are left out.
+    pub(crate) ignores_others: bool,
+    /// Whether runs are compared on the tasks that all of them have.
+    pub(crate) common_tasks: bool,
     /// What a score is called, and how it is measured.
     pub(crate) unit: Option<String>,
     /// Whether smaller scores are better.
     pub(crate) lower_is_better: bool,
+    /// Scores that stand for 0 and 1.
+    pub(crate) reference: Option<Reference>,
     /// Whether each run has test tasks of its own.
     pub(crate) own_tasks: bool,
 }
@@ -88,6 +105,49 @@ impl Columns {
         let linear = linear.map(|name| (name, false));
         let logarithmic = self.logarithmic.iter().map(|name| (name, true));
         linear.chain(logarithmic).collect()
+    }
+
+    /// Whether scores are percentages of right answers.
+    pub(super) fn is_percent(&self) -> bool {
+        let is_share = !self.lower_is_better && self.reference.is_none();
+        is_share && matches!(self.unit.as_deref(), Some("percent" | "%"))
+    }
+
+    /// What a score is, if it is no share of right answers.
+    pub(crate) fn scale(&self) -> Option<ScoreScale> {
+        if self.reference.is_some() {
+            return Some(ScoreScale {
+                name: String::from("normalised score"),
+                lower_is_better: false,
+            });
+        }
+        if self.is_percent() || (self.unit.is_none() && !self.lower_is_better) {
+            return None;
+        }
+        Some(ScoreScale {
+            name: self.unit.clone().unwrap_or_else(|| String::from("score")),
+            lower_is_better: self.lower_is_better,
+        })
+    }
+
+    /// Whether a flag says what a column is.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        let is_mapped = |pair: &String| {
+            let column = pair.split_once('=').map_or("", |it| it.1);
+            column == name || column.rsplit_once(':').is_some_and(|it| it.0 == name)
+        };
+        let flagged = self
+            .flags()
+            .iter()
+            .any(|(_, list)| list.iter().any(|it| it == name));
+        flagged || self.renamed.iter().any(is_mapped)
+    }
+
+    /// The column of the file that has a meaning of ours, as far as flags say.
+    pub(super) fn named<'c>(&'c self, meaning: &'c str) -> &'c str {
+        let pairs = self.renamed.iter().filter_map(|pair| pair.split_once('='));
+        let mut columns = pairs.filter(|(own, _)| *own == meaning);
+        columns.next().map_or(meaning, |(_, column)| column)
     }
 
     /// Gives the columns of a sheet their names, or says which column has none.
@@ -146,13 +206,38 @@ impl Columns {
                 meaning.failed_states = states.split('|').map(str::to_owned).collect();
             }
         }
+        let mut unknown = Vec::new();
         for (at, name) in header.iter().enumerate() {
-            self.check_one(file, at, name, &mut meaning)?;
+            if !self.check_one(file, at, name, &mut meaning)? {
+                unknown.push((at, name.as_str()));
+            }
+        }
+        if let [(at, first), others @ ..] = unknown.as_slice() {
+            let others: Vec<String> = others.iter().map(|(_, it)| format!("`{it}`")).collect();
+            let more = match others.as_slice() {
+                [] => String::new(),
+                [one] => format!(", nor is {one}"),
+                many => format!(", nor are {}", many.join(", ")),
+            };
+            bail!(
+                "{file}:1: column {} (`{first}`) is not known{more}; say what it is with --factor, --log, --stream, --fingerprint or --ignore \
+                 {first}, or with --column MEANING={first} (meanings: {}); --ignore-others leaves out what no flag names. {}",
+                at + 1,
+                KNOWN.join(", "),
+                suggest::sentence(file, sheet, self)
+            );
         }
         Ok(meaning)
     }
 
-    fn check_one(&self, file: &str, at: usize, name: &String, meaning: &mut Meaning) -> Result<()> {
+    /// Settles what a column is; no: nothing says it.
+    fn check_one(
+        &self,
+        file: &str,
+        at: usize,
+        name: &String,
+        meaning: &mut Meaning,
+    ) -> Result<bool> {
         let own = meaning.names[at].clone();
         let uses: Vec<&str> = self.flags()[..5]
             .iter()
@@ -162,7 +247,7 @@ impl Columns {
         let is_known = KNOWN.contains(&own.as_str());
         if uses.contains(&"--ignore") && uses.len() == 1 {
             meaning.names[at].clear();
-            return Ok(());
+            return Ok(true);
         }
         if uses.len() > 1 {
             bail!(
@@ -171,28 +256,30 @@ impl Columns {
                 uses.join(" and ")
             );
         }
-        if is_known && uses.len() == 1 && !SHARED.contains(&own.as_str()) {
+        if is_known && uses.len() == 1 && ["score", "hit"].contains(&own.as_str()) {
             bail!(
-                "{file}:1: column {} (`{name}`) is the {own} of a run, and cannot be named by {} too (learner, seed and setting can); rename the \
-                 column, or use --column {own}=OTHER",
+                "{file}:1: column {} (`{name}`) is the {own}, and cannot be named by {} too; if another column is the score, say so with --column \
+                 score=OTHER",
                 at + 1,
                 uses[0]
             );
         }
         let is_typed = self.categories.contains(name) || self.numbers.contains(name);
+        let is_used = !uses.is_empty() || is_typed;
         // pandas' index has no name.
         if name.is_empty() && !is_known {
             meaning.names[at].clear();
-        } else if uses.is_empty() && !is_known && !own.is_empty() && !is_typed {
-            bail!(
-                "{file}:1: column {} (`{name}`) is not known; say what it is with --factor, --log, --stream, --fingerprint or --ignore {name}, or \
-                 with --column MEANING={name} (meanings: {})",
-                at + 1,
-                KNOWN.join(", ")
-            );
+        } else if is_known && is_used && !SHARED.contains(&own.as_str()) {
+            // A factor called `task` is no list of test tasks.
+            meaning.names[at] = format!("({own})");
+        } else if !is_used && !is_known && !own.is_empty() {
+            if !self.ignores_others {
+                return Ok(false);
+            }
+            meaning.names[at].clear();
         } else if !is_known && !own.is_empty() {
             name.clone_into(&mut meaning.names[at]);
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -8,6 +8,8 @@ use super::sheet::Sheet;
 /// Reads separated text. The separator is the one that occurs most often in the first line outside of quotes.
 pub(super) fn sheet(file: &str, text: &str) -> Result<Sheet> {
     let (separator, name) = separator(text);
+    // Excel's own line above the header, which says the separator.
+    let told = told_separator(text).is_some();
     let mut reader = ReaderBuilder::new()
         .delimiter(separator)
         .has_headers(false)
@@ -20,6 +22,9 @@ pub(super) fn sheet(file: &str, text: &str) -> Result<Sheet> {
         let start = record.position().map_or(0, |position| position.byte());
         let line = counter.line_of(usize::try_from(start)?);
         let Some(sheet) = &mut sheet else {
+            if told && line == 1 {
+                continue;
+            }
             let header = record.iter().map(|name| name.trim().to_owned()).collect();
             let mut new = Sheet::new(format!("{name}-separated"), header);
             new.decimal_comma = separator != b',';
@@ -40,7 +45,23 @@ pub(super) fn sheet(file: &str, text: &str) -> Result<Sheet> {
     }
 }
 
+/// The separator of a first line `sep=;`.
+fn told_separator(text: &str) -> Option<char> {
+    let first = text.lines().next()?.trim_matches('"');
+    let told = first.strip_prefix("sep=")?;
+    // `sep=,` holds the separator itself: nothing else stands in the line.
+    let mut letters = told.chars();
+    let letter = letters.next()?;
+    letters.next().is_none().then_some(letter)
+}
+
 fn separator(text: &str) -> (u8, &'static str) {
+    match told_separator(text) {
+        Some(';') => return (b';', "semicolon"),
+        Some(',') => return (b',', "comma"),
+        Some('\t') => return (b'\t', "tab"),
+        _ => {}
+    }
     let first = text.trim_start_matches(['\r', '\n']);
     let first = first.split(['\r', '\n']).next().unwrap_or("");
     let count = |wanted: char| {

@@ -6,6 +6,7 @@ use anyhow::Result;
 use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale};
 use metastable_analysis::{Options, Outcome};
 
+use super::conditional::{Condition, condition};
 use super::scores::{Group, Read, constant};
 use super::table::{Row, Table};
 
@@ -22,15 +23,18 @@ pub(super) fn factor_table(
     let columns = &table.columns;
     for column in columns.of_runs() {
         for group in groups {
-            constant(group, column)?;
+            constant(table, group, column)?;
         }
     }
+    let conditions = conditions(table, groups);
     let mut factors = Vec::new();
     let mut levels: Vec<Vec<f64>> = vec![Vec::new(); groups.len()];
     for (name, logarithmic) in columns.all_factors() {
-        let (scale, column) = scale(table, groups, name, logarithmic)?;
+        let when = conditions.get(name);
+        let (scale, column) = scale(table, groups, name, logarithmic, when)?;
         factors.push(Factor {
-            name: name.clone(),
+            // Every sentence about it then says for which runs it speaks.
+            name: when.map_or_else(|| name.clone(), |it| format!("{name} ({})", it.words())),
             scale,
         });
         for (levels, level) in levels.iter_mut().zip(column) {
@@ -41,7 +45,8 @@ pub(super) fn factor_table(
         let scores = read.run.scores.as_ref()?;
         Some(scores.queries_per_task? * scores.accuracies.len())
     });
-    let sign = if columns.lower_is_better { -1.0 } else { 1.0 };
+    let is_turned = columns.lower_is_better && columns.reference.is_none();
+    let sign = if is_turned { -1.0 } else { 1.0 };
     let mut found = Vec::new();
     for ((group, read), levels) in groups.iter().zip(runs).zip(levels) {
         let streams = columns
@@ -68,6 +73,19 @@ pub(super) fn factor_table(
     })
 }
 
+/// The factors that do not apply to all runs, and the factor that decides to which.
+pub(super) fn conditions(table: &Table, groups: &[Group<'_>]) -> BTreeMap<String, Condition> {
+    let rows: Vec<Row<'_>> = groups.iter().map(|group| group.rows[0]).collect();
+    let factors = table.columns.all_factors();
+    let names: Vec<&String> = factors.iter().map(|(name, _)| *name).collect();
+    let is_forced = |name: &&&String| table.columns.categories.contains(name);
+    names
+        .iter()
+        .filter(|name| !is_forced(name))
+        .filter_map(|name| Some(((*name).clone(), condition(&rows, name, &names)?)))
+        .collect()
+}
+
 /// What the response is called: lists and basins take more for better, so a loss is turned round and says so.
 fn response(table: &Table) -> String {
     let name = match table.columns.unit.as_deref() {
@@ -75,7 +93,9 @@ fn response(table: &Table) -> String {
         None if table.has("task") => "accuracy",
         None => "score",
     };
-    if table.columns.lower_is_better {
+    if table.columns.reference.is_some() {
+        String::from("normalised score")
+    } else if table.columns.lower_is_better {
         format!("minus {name}")
     } else {
         name.to_owned()
@@ -89,6 +109,7 @@ fn scale(
     groups: &[Group<'_>],
     name: &String,
     logarithmic: bool,
+    when: Option<&Condition>,
 ) -> Result<(Scale, Vec<f64>)> {
     let columns = &table.columns;
     let rows: Vec<Row<'_>> = groups.iter().map(|group| group.rows[0]).collect();
@@ -98,21 +119,18 @@ fn scale(
         .count();
     let is_number = logarithmic || columns.numbers.contains(name);
     if columns.categories.contains(name) || (n_numbers == 0 && !is_number) {
-        return categories(&rows, name);
+        return categories(&rows, name, when);
     }
-    let mut levels = Vec::new();
+    // A run to which the setting does not apply has no level; it gets the middle of the others below.
+    let mut known: Vec<Option<f64>> = Vec::new();
     for row in &rows {
         let level = match row.maybe_number(name) {
             Some(level) => level,
-            None if row.is_missing(name) => {
-                return Err(row.complaint(
-                    name,
-                    &format!(
-                        "is missing, so the setting does not apply to this run or was not written down; --ignore {name} leaves the column out, \
-                         --category {name} makes the missing value a level of its own"
-                    ),
-                ));
+            None if row.is_missing(name) && when.is_some() => {
+                known.push(None);
+                continue;
             }
+            None if row.is_missing(name) => return Err(unexplained(table, &rows, row, name)),
             None => {
                 let remedy = if n_numbers == 0 || is_number {
                     String::new()
@@ -130,13 +148,16 @@ fn scale(
                 "has no place on a logarithmic scale; it has to be above 0",
             ));
         }
-        levels.push(level);
+        known.push(Some(level));
     }
-    let low = levels.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = levels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let measured = || known.iter().flatten().copied();
+    let low = measured().fold(f64::INFINITY, f64::min);
+    let high = measured().fold(f64::NEG_INFINITY, f64::max);
     if low >= high {
         return Err(never_varies(&rows[0], name));
     }
+    let middle = middle(measured(), logarithmic);
+    let levels = known.iter().map(|level| level.unwrap_or(middle)).collect();
     Ok((
         if logarithmic {
             Scale::Logarithmic { low, high }
@@ -145,6 +166,37 @@ fn scale(
         },
         levels,
     ))
+}
+
+/// The mean of the levels on their scale: a run there adds nothing to the slope of the factor, which so is that of the runs to which
+/// it applies (the nested coding of a linear model, in which the deciding factor carries the difference of the groups).
+fn middle(levels: impl Iterator<Item = f64>, logarithmic: bool) -> f64 {
+    let (mut sum, mut n) = (0.0, 0);
+    for level in levels {
+        sum += if logarithmic { level.ln() } else { level };
+        n += 1;
+    }
+    let mean = sum / f64::from(n.max(1));
+    if logarithmic { mean.exp() } else { mean }
+}
+
+/// A level that is missing, and that no factor explains.
+fn unexplained(table: &Table, rows: &[Row<'_>], row: &Row<'_>, name: &str) -> anyhow::Error {
+    let all: Vec<&String> = table.sheet.header.iter().collect();
+    let hint = condition(rows, name, &all).map_or_else(String::new, |it| {
+        format!(
+            "; it has a value where {}: name `{}` as a factor too, and it counts for those runs only",
+            it.words(),
+            it.parent
+        )
+    });
+    row.complaint(
+        name,
+        &format!(
+            "is missing, so the setting does not apply to this run or was not written down{hint}; --ignore {name} leaves the column out, \
+             --category {name} makes the missing value a level of its own"
+        ),
+    )
 }
 
 fn never_varies(row: &Row<'_>, name: &str) -> anyhow::Error {
@@ -156,15 +208,21 @@ fn never_varies(row: &Row<'_>, name: &str) -> anyhow::Error {
     )
 }
 
-/// Names as levels, in the order in which they occur; a missing one is the level `(missing)`.
-fn categories(rows: &[Row<'_>], name: &str) -> Result<(Scale, Vec<f64>)> {
+/// Names as levels, in the order in which they occur; a missing one is a level too.
+fn categories(rows: &[Row<'_>], name: &str, when: Option<&Condition>) -> Result<(Scale, Vec<f64>)> {
+    let none = match when {
+        Some(_) => "(does not apply)",
+        None => "(missing)",
+    };
     let mut known: BTreeMap<&str, usize> = BTreeMap::new();
     let mut names: Vec<String> = Vec::new();
     let mut levels = Vec::new();
     for row in rows {
-        let text = match row.text(name) {
-            "" => "(missing)",
-            text => text,
+        // `none` is a level that people write: no normalization.
+        let text = if row.is_missing(name) && row.text(name) != "none" {
+            none
+        } else {
+            row.text(name)
         };
         let at = *known.entry(text).or_insert_with(|| {
             names.push(text.to_owned());

@@ -308,7 +308,7 @@ fn scores_of_any_scale_have_a_way_that_works() {
         "run,learner,seed,task,score\np0,p,0,x,-98.5\np0,p,0,y,802\nq0,q,0,x,1.5\nq0,q,0,y,4\n";
     let message = refused(text, &Columns::default());
     assert!(
-        message.contains("--factor learner --stream seed"),
+        message.contains("--unit return") && message.contains("--direction lower"),
         "{message}"
     );
     let columns = Columns {
@@ -337,7 +337,7 @@ fn scores_of_any_scale_have_a_way_that_works() {
 #[test]
 fn wide_tables_own_tasks_and_unequal_ways_are_read() {
     let wide = Columns {
-        wide: Some(String::from("task_")),
+        wide: names(&["task_"]),
         ..Columns::default()
     };
     let text = b"run,learner,seed,task_0,task_1\na0,a,0,0.5,0.75\na1,a,1,0.25,1\n";
@@ -347,12 +347,8 @@ fn wide_tables_own_tasks_and_unequal_ways_are_read() {
         [0.25, 1.0]
     );
     let own = "run,task,score\nr0,r0/0,0.5\nr0,r0/1,0.7\nr1,r1/0,0.4\n";
-    assert!(refused(own, &Columns::default()).contains("--own-tasks"));
-    let nested = Columns {
-        own_tasks: true,
-        ..Columns::default()
-    };
-    let (study, _) = of(own.as_bytes(), &nested).unwrap();
+    let (study, receipt) = of(own.as_bytes(), &Columns::default()).unwrap();
+    assert!(receipt.contains("no task occurs in two runs"), "{receipt}");
     let mean = study.runs[0].scores.as_ref().unwrap().accuracies[0];
     assert!((mean - 0.6).abs() < 1e-12);
     let text = b"run,task,way,queries,score\nr0,x,5,50,0.7\nr0,y,12,120,0.4\n";
@@ -449,7 +445,7 @@ fn reported_cases_are_read() {
         (
             "18-exports-of-trackers/wide_runs_by_tasks.csv",
             Columns {
-                wide: Some(String::from("task_")),
+                wide: names(&["task_"]),
                 ..plain()
             },
         ),

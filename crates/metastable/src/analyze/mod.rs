@@ -2,18 +2,26 @@
 
 mod cell;
 mod columns;
+mod conditional;
+mod crossing;
+mod curves;
 mod decode;
 mod delimited;
+mod exported;
 mod factors;
 #[cfg(test)]
 mod kinds;
 mod lines;
+mod naming;
 mod parquet;
 mod place;
 mod receipt;
+mod reference;
 mod scores;
 mod sheet;
+mod suggest;
 mod table;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod wide;
@@ -50,14 +58,18 @@ pub(crate) fn command(flags: &flags::Analyze) -> Result<Ending> {
         categories: flags.category.clone(),
         numbers: flags.number.clone(),
         wide: flags.wide.clone(),
+        wide_steps: flags.wide_steps.clone(),
+        only: flags.only.clone(),
+        curves: flags.curves.clone(),
+        run_name: flags.run_name.clone(),
+        ignores_others: flags.ignore_others,
+        common_tasks: flags.common_tasks,
         unit: flags.unit.clone(),
         lower_is_better: flags.direction == flags::Direction::Lower,
+        reference: reference::Reference::parse(&flags.reference)?,
         own_tasks: flags.own_tasks,
     };
-    let options = Options {
-        seed: flags.seed,
-        ..Options::default()
-    };
+    let options = options(&columns, flags.seed);
     let table = table::read(&flags.file, &columns)?;
     let out = place::folder(&flags.file, flags.out.as_deref(), Path::new("runs"))?;
     let mut runs = scores::Runs::of(&table)?;
@@ -69,4 +81,17 @@ pub(crate) fn command(flags: &flags::Analyze) -> Result<Ending> {
     make_folder(&out)?;
     place::mark(&flags.file, &out)?;
     publish(&study, &out, &options, &flags.output)
+}
+
+/// The options of an analysis: on another scale than accuracy, thresholds in accuracies say nothing.
+fn options(columns: &table::Columns, seed: u64) -> Options {
+    let mut options = Options {
+        seed,
+        scale: columns.scale(),
+        ..Options::default()
+    };
+    if options.scale.is_some() {
+        options.lights.retain(|column, _| column == "failed");
+    }
+    options
 }

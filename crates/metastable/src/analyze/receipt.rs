@@ -1,12 +1,15 @@
 //! The receipt: what a table was taken for, before anything is computed.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use metastable_analysis::Outcome;
 
-use super::scores::Runs;
+use super::cell;
+use super::crossing::{Crossing, crossings, doubt};
+use super::factors::conditions;
+use super::scores::{Group, Runs};
+use super::suggest;
 use super::table::Table;
 
 /// What was read, in lines.
@@ -31,7 +34,7 @@ pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
         .iter()
         .filter(|read| read.run.outcome != Outcome::Completed)
         .count();
-    let list: Vec<String> = (learners.iter().take(8))
+    let counted: Vec<String> = (learners.iter().take(8))
         .map(|(name, n)| format!("{name} {n}"))
         .collect();
     let _ = writeln!(
@@ -39,7 +42,7 @@ pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
         "runs: {} ({failed} failed); learners: {} ({}{}); settings: {}",
         reads.len(),
         learners.len(),
-        list.join(", "),
+        counted.join(", "),
         if learners.len() > 8 { ", ..." } else { "" },
         settings.len()
     );
@@ -54,11 +57,32 @@ pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
         writeln!(text, "tasks: none, one score a run")
     };
     let _ = writeln!(text, "columns: {}", columns(table));
-    for (a, b) in copies(runs) {
+    text += &states(table, runs);
+    for (name, when) in conditions(table, &runs.groups) {
         let _ = writeln!(
             text,
-            "warning: runs `{a}` and `{b}` have equal scores on every task; equal runs are no seeds, and their spread says nothing"
+            "`{name}` applies where {}: it counts for those runs, and the others stand at the middle of its levels",
+            when.words()
         );
+    }
+    for line in tests(table, runs) {
+        let _ = writeln!(text, "{line}");
+    }
+    for equal in copies(runs) {
+        let _ = writeln!(
+            text,
+            "warning: runs {} have equal scores on every task; equal runs are no seeds, and their spread says nothing",
+            list(&equal)
+        );
+    }
+    if let Some(steps) = unequal_lengths(table, runs) {
+        let _ = writeln!(text, "warning: {steps}");
+    }
+    if !table.has("learner") && table.has("run") && table.columns.all_factors().is_empty() {
+        let names = runs.groups.iter().map(|group| group.id.as_str());
+        if let Some(hint) = suggest::hint(names) {
+            let _ = writeln!(text, "hint: {hint}");
+        }
     }
     for line in left_out(table, runs) {
         let _ = writeln!(text, "left out: {line}");
@@ -66,7 +90,126 @@ pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
     text
 }
 
+/// Which words of the column `failed` were taken for failures, where it has words.
+fn states(table: &Table, runs: &Runs<'_>) -> String {
+    if !table.has("failed") {
+        return String::new();
+    }
+    let mut counts: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
+    for (group, read) in runs.groups.iter().zip(&runs.reads) {
+        let word = group.rows[0].text("failed");
+        let did_fail = read.run.outcome != Outcome::Completed;
+        counts.entry(word).or_insert((0, did_fail)).0 += 1;
+    }
+    let is_word = |word: &&str| {
+        word.len() > 1
+            && cell::truth(word).is_none_or(|_| {
+                !["yes", "no", "true", "false"].contains(&word.to_lowercase().as_str())
+            })
+    };
+    if !counts.keys().any(is_word) {
+        return String::new();
+    }
+    let told: Vec<String> = counts
+        .iter()
+        .map(|(word, (n, did_fail))| {
+            let what = if *did_fail { "failed" } else { "not failed" };
+            format!("`{word}` {n} ({what})")
+        })
+        .collect();
+    format!("states: {}\n", told.join(", "))
+}
+
+/// How tasks are shared, setting by setting, where there is something to say.
+fn tests(table: &Table, runs: &Runs<'_>) -> Vec<String> {
+    if !table.has("task") {
+        return Vec::new();
+    }
+    let all = crossings(table, &runs.groups, &runs.reads);
+    let many = all.len() > 1;
+    let mut lines = Vec::new();
+    for (setting, crossing) in &all {
+        let place = if many {
+            format!(" of setting `{setting}`")
+        } else {
+            String::new()
+        };
+        match crossing {
+            Crossing::Own(why) => lines.push(format!(
+                "test tasks{place}: each run, or group of runs, has its own ({why}); runs are compared by their means, and the scatter of \
+                 tasks is part of the scatter of runs"
+            )),
+            Crossing::Partial { common, all, .. } => lines.push(format!(
+                "test tasks{place}: incomplete, {common} of {all} are in every run that did not fail"
+            )),
+            Crossing::Shared => {}
+        }
+    }
+    let is_shared = all.values().all(|it| *it == Crossing::Shared);
+    if is_shared && let Some(doubt) = doubt(&runs.reads, &runs.groups) {
+        lines.push(format!("warning: {doubt}"));
+    }
+    lines
+}
+
+/// Says so where curves end at different steps: their last scores are then of unequal trainings.
+fn unequal_lengths(table: &Table, runs: &Runs<'_>) -> Option<String> {
+    if !table.has("step") {
+        return None;
+    }
+    let lasts = runs
+        .groups
+        .iter()
+        .zip(&runs.reads)
+        .filter_map(|(group, read)| {
+            if read.run.outcome != Outcome::Completed {
+                return None;
+            }
+            let steps = group.rows.iter().filter(|row| !row.is_missing("score"));
+            let last = steps
+                .filter_map(|row| row.maybe_number("step"))
+                .max_by(f64::total_cmp)?;
+            Some((last, group.id.as_str()))
+        });
+    let mut lasts: Vec<(f64, &str)> = lasts.collect();
+    lasts.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let ((low, first), (high, last)) = (lasts.first()?, lasts.last()?);
+    (low < high).then(|| {
+        format!(
+            "the score of a run is that of its last step, and runs end at different ones: `{first}` at {low}, `{last}` at {high}"
+        )
+    })
+}
+
+fn list(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.as_slice() {
+        [head @ .., last] if !head.is_empty() => format!("{} and {last}", head.join(", ")),
+        other => other.concat(),
+    }
+}
+
 fn seeds(table: &Table, runs: &Runs<'_>) -> String {
+    let flags = &table.columns;
+    if !flags.all_factors().is_empty() {
+        return match flags.streams.as_slice() {
+            [] => String::from(
+                "none; runs with the same levels count as seeds of their point (--stream COLUMN says which points share a seed)",
+            ),
+            streams => {
+                let text = |group: &Group<'_>| -> Vec<String> {
+                    let row = &group.rows[0];
+                    streams.iter().map(|it| row.text(it).to_owned()).collect()
+                };
+                let labels: BTreeSet<Vec<String>> = runs.groups.iter().map(text).collect();
+                format!(
+                    "{} different in {} (runs with the same one are counted together)",
+                    labels.len(),
+                    list(&streams.iter().map(String::as_str).collect::<Vec<_>>())
+                )
+            }
+        };
+    }
     if !table.has("seed") {
         return String::from(
             "no column `seed`: learners are compared by the means of their runs (Welch), nothing is paired",
@@ -80,13 +223,26 @@ fn seeds(table: &Table, runs: &Runs<'_>) -> String {
             .insert(read.run.seed);
     }
     let all: BTreeSet<u64> = by_learner.values().flatten().copied().collect();
-    let shared = all
-        .iter()
-        .filter(|seed| by_learner.values().all(|own| own.contains(seed)));
-    match (by_learner.len(), shared.count()) {
-        (1, _) => format!("{}", all.len()),
-        (_, 0) => format!("{}, none shared by all learners", all.len()),
-        (_, n) => format!("{}, {n} shared by all learners", all.len()),
+    let holders = |seed: &&u64| {
+        by_learner
+            .values()
+            .filter(|own| own.contains(*seed))
+            .count()
+    };
+    let by_all = all.iter().filter(|seed| holders(seed) == by_learner.len());
+    let by_some = all.iter().filter(|seed| holders(seed) > 1).count();
+    match (by_learner.len(), by_all.count(), by_some) {
+        (1, ..) => format!("{}", all.len()),
+        (_, _, 0) => format!(
+            "{}, none shared by all learners: they are compared by the means of their runs (Welch)",
+            all.len()
+        ),
+        (_, n, _) if n == all.len() => format!("{}, {n} shared by all learners", all.len()),
+        (_, n, some) => format!(
+            "{}, {n} shared by all learners, {some} by two or more: pairs of learners are compared on the seeds that they share, and by \
+             the means of all their runs beside",
+            all.len()
+        ),
     }
 }
 
@@ -107,8 +263,11 @@ fn columns(table: &Table) -> String {
                 what.push(kind);
             }
         }
+        let is_flagged = own.starts_with('(');
         if own.is_empty() {
             what.push("not read");
+        } else if is_flagged {
+            // Named by a flag in place of its meaning.
         } else if what.is_empty() || own != name {
             what.push(own);
         }
@@ -122,30 +281,35 @@ fn columns(table: &Table) -> String {
 /// Learner, setting, and the bits of the score of each task.
 type Key<'r> = (&'r str, &'r str, Vec<(&'r str, u64)>);
 
-/// Runs of one learner and setting with equal scores on two tasks or more, each with the first that it equals; scores that
-/// are all 0 or all 1 are no copies but a bound.
-fn copies<'r>(runs: &'r Runs<'_>) -> Vec<(&'r str, &'r str)> {
-    let mut first: BTreeMap<Key<'_>, &str> = BTreeMap::new();
-    let mut found = Vec::new();
-    for read in &runs.reads {
+/// Fewest runs with one score each that cannot be equal by accident of rounding.
+const FEWEST_EQUAL: usize = 3;
+
+/// Runs of one learner and setting with equal scores on every task, group by group; scores that are all 0 or all 1 are no copies
+/// but a bound, and two single scores may be equal by rounding.
+fn copies<'r>(runs: &'r Runs<'_>) -> Vec<Vec<&'r str>> {
+    let mut groups: BTreeMap<Key<'_>, Vec<&str>> = BTreeMap::new();
+    for (read, group) in runs.reads.iter().zip(&runs.groups) {
         let Some(scores) = &read.run.scores else {
             continue;
         };
         let at_bound = |bound: f64| scores.accuracies.iter().all(|a| (a - bound).abs() < 1e-12);
-        if scores.accuracies.len() < 2 || at_bound(0.0) || at_bound(1.0) {
+        if at_bound(0.0) || at_bound(1.0) {
             continue;
         }
         let bits = scores.accuracies.iter().map(|score| score.to_bits());
         let mut scored: Vec<(&str, u64)> = read.tasks.iter().copied().zip(bits).collect();
         scored.sort_unstable();
-        match first.entry((&read.run.learner, &read.run.setting, scored)) {
-            Entry::Occupied(known) => found.push((*known.get(), read.run.id.as_str())),
-            Entry::Vacant(place) => {
-                place.insert(&read.run.id);
-            }
-        }
+        let key = (group.learner, group.setting, scored);
+        groups.entry(key).or_default().push(&read.run.id);
     }
-    found
+    let is_copy = |(key, equal): &(Key<'_>, Vec<&str>)| {
+        equal.len() > 1 && (key.2.len() > 1 || equal.len() >= FEWEST_EQUAL)
+    };
+    groups
+        .into_iter()
+        .filter(is_copy)
+        .map(|(_, equal)| equal)
+        .collect()
 }
 
 /// Chapters that the table cannot carry, and what would bring each.
@@ -155,6 +319,7 @@ fn left_out(table: &Table, runs: &Runs<'_>) -> Vec<String> {
         lines.push(String::from(
             "outcome, tail and comparison: runs with different settings are no seeds of one learner; leave --factor, --log, --category and --number out",
         ));
+        lines.extend(spread_left_out(table, &runs.groups));
         return lines;
     }
     let scores = || {
@@ -162,16 +327,51 @@ fn left_out(table: &Table, runs: &Runs<'_>) -> Vec<String> {
             .iter()
             .filter_map(|read| read.run.scores.as_ref())
     };
+    let crossings = crossings(table, &runs.groups, &runs.reads);
     if !table.has("task") {
         lines.push(String::from(
-            "tasks and the tail: needs a row for each task, with the column `task`",
+            "tasks, their difficulty and the tail: need a row for each task, with the column `task`",
+        ));
+    } else if crossings.values().any(|it| matches!(it, Crossing::Own(_))) {
+        lines.push(String::from(
+            "difficulty and the tail: need the same test tasks, under the same names, in every run of a setting",
         ));
     } else if scores().any(|scores| scores.queries_per_task.is_none()) {
         lines.push(String::from(if table.has("hit") || table.has("queries") {
             "query noise: the number of queries differs between tasks; it needs one number for all"
         } else {
-            "query noise and the null model of the tail: needs the column `queries`, or a row for each query with `query` and `hit`"
+            "query noise and the null model of the tail: need the column `queries`, or a row for each query with `query` and `hit`"
         }));
+    }
+    let seeds_of = |learner: &str| {
+        let own = runs.reads.iter().filter(|read| read.run.learner == learner);
+        own.filter(|read| read.run.scores.is_some()).count()
+    };
+    let learners: BTreeSet<&str> = runs
+        .reads
+        .iter()
+        .map(|read| read.run.learner.as_str())
+        .collect();
+    let single: Vec<&str> = learners
+        .iter()
+        .copied()
+        .filter(|it| seeds_of(it) < 2)
+        .collect();
+    if !single.is_empty() {
+        lines.push(format!(
+            "spread over seeds of {}: needs a second run with another seed",
+            list(&single)
+        ));
+    }
+    if learners.len() < 2 {
+        lines.push(String::from(
+            "comparison: needs a second learner, in the column `learner` (--column learner=NAME)",
+        ));
+    }
+    if !table.has("step") {
+        lines.push(String::from(
+            "steps to threshold and training curves: need a row for each step, with the column `step`, and `way` for chance",
+        ));
     }
     if scores().any(|scores| scores.n_way.is_none()) {
         lines.push(String::from(if table.has("way") {
@@ -191,7 +391,27 @@ fn left_out(table: &Table, runs: &Runs<'_>) -> Vec<String> {
         ));
     }
     lines.push(String::from(
+        "churn, confusion and what a learner finds hard: need the predictions themselves, which a study of this program has",
+    ));
+    lines.push(String::from(
         "key factors: needs --factor or --log with the settings that varied",
     ));
     lines
+}
+
+/// Why the spread over seeds has no list: too few points with two runs.
+fn spread_left_out(table: &Table, groups: &[Group<'_>]) -> Option<String> {
+    let names = table.columns.all_factors();
+    let mut points: BTreeMap<Vec<&str>, usize> = BTreeMap::new();
+    for group in groups {
+        let levels = names.iter().map(|(name, _)| group.rows[0].text(name));
+        *points.entry(levels.collect()).or_insert(0) += 1;
+    }
+    let repeated = points.values().filter(|n| **n > 1).count();
+    (2 * repeated < points.len()).then(|| {
+        format!(
+            "factors of the spread over seeds: needs two runs or more with the same levels at half of the points; {repeated} of {} have them",
+            points.len()
+        )
+    })
 }

@@ -1,18 +1,18 @@
 //! From rows to the records of the analysis: runs by tasks, and runs by factors and streams.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use metastable_analysis::{Options, Outcome, Run, Study, TaskScores};
 
+use super::crossing::{align, settle};
 use super::factors::factor_table;
 use super::table::{Row, Table};
+use super::tasks;
 
 /// How far over its bounds a share may be: means in single precision end there.
 const ROUNDING: f64 = 1e-6;
-
-/// Name of the one task of runs that have a single score.
-const WHOLE: &str = "all";
 
 /// All rows of one run.
 pub(super) struct Group<'t> {
@@ -26,6 +26,8 @@ pub(super) struct Group<'t> {
 pub(super) struct Read<'t> {
     pub(super) run: Run,
     pub(super) tasks: Vec<&'t str>,
+    /// Classes and queries of each of them, where they are known.
+    pub(super) shapes: Vec<[Option<usize>; 2]>,
     pub(super) score: Option<f64>,
 }
 
@@ -50,16 +52,25 @@ impl<'t> Runs<'t> {
 /// The records of a table. Runs with settings that differ on purpose are no seeds of one learner: a table with factors
 /// gives lists of factors only; one without gives both families.
 pub(super) fn study(table: &Table, runs: Runs<'_>, options: &Options) -> Result<Study> {
-    let Runs { groups, mut reads } = runs;
+    let Runs {
+        mut groups,
+        mut reads,
+    } = runs;
     let columns = &table.columns;
     let has_factors = !columns.all_factors().is_empty();
-    if !has_factors {
-        shares(table, &groups, &reads)?;
-        if columns.own_tasks {
-            means_alone(&mut reads);
-        } else {
-            same_tasks(table, &groups, &mut reads)?;
+    if has_factors {
+        align(table, &groups, &mut reads);
+    } else {
+        if columns.scale().is_none() {
+            shares(table, &groups, &reads)?;
         }
+        settle(table, &groups, &mut reads)?;
+    }
+    if let Some(reference) = &columns.reference {
+        reference.apply(table, &mut groups, &mut reads)?;
+    }
+    if !has_factors {
+        on_scale(table, &mut reads);
     }
     let factors = if has_factors || !columns.streams.is_empty() {
         Some(factor_table(table, &groups, &reads, options)?)
@@ -79,24 +90,38 @@ pub(super) fn study(table: &Table, runs: Runs<'_>, options: &Options) -> Result<
 
 fn groups(table: &Table) -> Result<Vec<Group<'_>>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut known = BTreeMap::new();
+    let mut known = HashMap::new();
     let mut named: BTreeMap<String, usize> = BTreeMap::new();
+    // Rows of one run mostly follow each other: its names are then not looked up again.
+    let mut last = None;
+    let [setting, learner, run] = ["setting", "learner", "run"].map(|it| table.position(it));
+    let has_run = table.has("run");
     for row in table.rows() {
-        let (setting, run) = (or(row.text("setting"), "table"), row.run()?);
-        let learner = or(row.text("learner"), "table");
-        let at = *known
-            .entry((setting, learner, run.clone()))
-            .or_insert_with(|| {
-                *named.entry(run.to_string()).or_insert(0) += 1;
+        let name = if has_run && !row.at(run).is_empty() {
+            Cow::Borrowed(row.at(run))
+        } else {
+            row.run()?
+        };
+        let key = (
+            or(row.at(setting), "table"),
+            or(row.at(learner), "table"),
+            name,
+        );
+        let at = match &last {
+            Some((known, at)) if *known == key => *at,
+            _ => *known.entry(key.clone()).or_insert_with(|| {
+                *named.entry(key.2.to_string()).or_insert(0) += 1;
                 groups.push(Group {
-                    setting,
-                    learner,
-                    id: run.into_owned(),
+                    setting: key.0,
+                    learner: key.1,
+                    id: key.2.to_string(),
                     rows: Vec::new(),
                 });
                 groups.len() - 1
-            });
+            }),
+        };
         groups[at].rows.push(row);
+        last = Some((key, at));
     }
     // Names of runs that occur in several settings, or with several learners, are told apart by those.
     for group in &mut groups {
@@ -115,7 +140,7 @@ fn run<'t>(table: &Table, group: &Group<'t>, at: usize) -> Result<Read<'t>> {
     let first = group.rows[0];
     let made = table.columns.fingerprint.iter().map(String::as_str);
     for column in ["seed", "failed"].into_iter().chain(made) {
-        constant(group, column)?;
+        constant(table, group, column)?;
     }
     let is_stream = |name: &str| table.columns.streams.iter().any(|stream| stream == name);
     // Without seeds nothing says which runs belong together: each has a number of its own, and none is paired. A seed that
@@ -126,7 +151,7 @@ fn run<'t>(table: &Table, group: &Group<'t>, at: usize) -> Result<Read<'t>> {
         Err(error) => return Err(error),
     };
     let said = first.failed()?;
-    let tasks = scored_tasks(table, group, said == Some(true))?;
+    let tasks = tasks::scored(table, group, said == Some(true))?;
     let sum: f64 = tasks.values.iter().sum();
     let score = (!tasks.values.is_empty()).then(|| sum / tasks.values.len() as f64);
     let failed = said.unwrap_or(false);
@@ -150,7 +175,7 @@ fn run<'t>(table: &Table, group: &Group<'t>, at: usize) -> Result<Read<'t>> {
             } else {
                 Outcome::Completed
             },
-            history: Vec::new(),
+            history: tasks.curve,
             train_seconds: 0.0,
             test: None,
             scores,
@@ -162,100 +187,8 @@ fn run<'t>(table: &Table, group: &Group<'t>, at: usize) -> Result<Read<'t>> {
                 .collect(),
         },
         tasks: tasks.names,
+        shapes: tasks.shapes,
         score,
-    })
-}
-
-/// Scores of one run by task, in the order of the file.
-struct Tasks<'t> {
-    names: Vec<&'t str>,
-    values: Vec<f64>,
-    /// Queries and classes that all tasks have; none where they differ, or are not known.
-    queries: Option<usize>,
-    way: Option<usize>,
-    /// Whether scores are missing.
-    lacks: bool,
-}
-
-fn scored_tasks<'t>(table: &Table, group: &Group<'t>, failed: bool) -> Result<Tasks<'t>> {
-    let has_hits = table.has("hit");
-    let mut index: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut lines: BTreeMap<(&str, &str), u32> = BTreeMap::new();
-    let mut names = Vec::new();
-    let mut sums: Vec<(f64, usize)> = Vec::new();
-    let mut counts = [Vec::new(), Vec::new()];
-    let mut lacks = false;
-    for row in &group.rows {
-        let value = if has_hits { "hit" } else { "score" };
-        let is_blank = row.is_missing(value) || row.maybe_number(value).is_none();
-        if failed && is_blank {
-            lacks = true;
-            continue;
-        }
-        if row.is_missing(value) {
-            return Err(row.complaint(
-                value,
-                "is missing, and nothing says that the run failed; say so in a column `failed` (or --column failed=COLUMN:STATE), or remove the row",
-            ));
-        }
-        let task = if table.has("task") {
-            row.need("task")?
-        } else {
-            WHOLE
-        };
-        let query = if has_hits { row.need("query")? } else { "" };
-        if let Some(line) = lines.insert((task, query), row.line()) {
-            let column = match (has_hits, table.has("task")) {
-                (true, _) => "query",
-                (false, true) => "task",
-                (false, false) => "run",
-            };
-            let remedy = if table.has("task") {
-                ""
-            } else {
-                "; a run without the column `task` has one row"
-            };
-            return Err(row.complaint(
-                column,
-                &format!(
-                    "occurs twice for run `{}`, first in line {line}{remedy}",
-                    group.id
-                ),
-            ));
-        }
-        let value = match row.truth("hit") {
-            Ok(Some(hit)) if has_hits => f64::from(u8::from(hit)),
-            Err(error) if has_hits => return Err(error),
-            _ => row.number("score")?,
-        };
-        let at = *index.entry(task).or_insert_with(|| {
-            names.push(task);
-            sums.push((0.0, 0));
-            names.len() - 1
-        });
-        sums[at].0 += value;
-        sums[at].1 += 1;
-        if sums[at].1 == 1 {
-            counts[0].push(row.count("way", 2)?);
-            counts[1].push(row.count("queries", 1)?);
-        }
-    }
-    if has_hits {
-        counts[1] = sums.iter().map(|(_, n)| Some(*n)).collect();
-    }
-    let common = |counts: &[Option<usize>]| {
-        let first = *counts.first()?;
-        counts
-            .iter()
-            .all(|count| *count == first)
-            .then_some(first)?
-    };
-    Ok(Tasks {
-        values: sums.iter().map(|(sum, n)| sum / *n as f64).collect(),
-        queries: common(&counts[1]),
-        way: common(&counts[0]),
-        names,
-        lacks,
     })
 }
 
@@ -273,26 +206,37 @@ fn shares(table: &Table, groups: &[Group<'_>], reads: &[Read<'_>]) -> Result<()>
         let row = group.rows.iter().find(is_of).unwrap_or(&group.rows[0]);
         return Err(row.complaint(
             "score",
-            "is no share between 0 and 1, and runs by tasks are reported in percent; for percentages give --unit percent; for returns, losses and \
-             other scales name what differs between runs: --factor learner --stream seed (with --direction lower where less is better)",
+            "is no share between 0 and 1, and scores without a unit are shares of right answers; for percentages give --unit percent, for \
+             another scale its name, such as --unit return, and --direction lower where less is better, as of a loss",
         ));
     }
     Ok(())
 }
 
-/// Each run by the mean of its own tasks: where tasks differ between runs, nothing else is comparable.
-fn means_alone(reads: &mut [Read<'_>]) {
+/// Scores of another scale: larger ones have to be better, and shares are what queries, classes and curves of accuracy are about.
+fn on_scale(table: &Table, reads: &mut [Read<'_>]) {
+    let Some(scale) = table.columns.scale() else {
+        return;
+    };
     for read in reads {
-        if let (Some(scores), Some(mean)) = (&mut read.run.scores, read.score) {
-            scores.accuracies = vec![mean];
-            scores.queries_per_task = None;
+        read.run.history.clear();
+        if let Some(scores) = &mut read.run.scores {
+            (scores.queries_per_task, scores.n_way) = (None, None);
+            if scale.lower_is_better {
+                for score in &mut scores.accuracies {
+                    *score = -*score;
+                }
+            }
         }
     }
 }
 
 /// Brings scores into the unit of the analysis: percent become shares, shares over one by rounding become one.
 pub(super) fn scaled(table: &Table, reads: &mut [Read<'_>]) {
-    let is_percent = matches!(table.columns.unit.as_deref(), Some("percent" | "%"));
+    let is_percent = table.columns.is_percent();
+    if !is_percent && table.columns.scale().is_some() {
+        return;
+    }
     for read in reads {
         let values = read
             .run
@@ -313,13 +257,11 @@ pub(super) fn scaled(table: &Table, reads: &mut [Read<'_>]) {
 }
 
 /// Complains if a column changes within a run.
-pub(super) fn constant(group: &Group<'_>, column: &str) -> Result<()> {
+pub(super) fn constant(table: &Table, group: &Group<'_>, column: &str) -> Result<()> {
     let first = group.rows[0];
-    match group
-        .rows
-        .iter()
-        .find(|row| row.text(column) != first.text(column))
-    {
+    let at = table.position(column);
+    let differs = |row: &&Row<'_>| row.at(at) != first.at(at);
+    match group.rows.iter().find(differs) {
         None => Ok(()),
         Some(row) => {
             let what = format!(
@@ -331,62 +273,4 @@ pub(super) fn constant(group: &Group<'_>, column: &str) -> Result<()> {
             Err(row.complaint(column, &what))
         }
     }
-}
-
-/// Puts the tasks of every run into the order of the first of its setting that did not fail; all must have the same, but a
-/// failed run that lacks some has no scores.
-fn same_tasks(table: &Table, groups: &[Group<'_>], reads: &mut [Read<'_>]) -> Result<()> {
-    let mut models: BTreeMap<&str, (usize, BTreeMap<&str, usize>)> = BTreeMap::new();
-    for failed in [false, true] {
-        for at in 0..reads.len() {
-            let did_fail = reads[at].run.outcome != Outcome::Completed;
-            if reads[at].run.scores.is_none() || did_fail != failed {
-                continue;
-            }
-            let tasks = &reads[at].tasks;
-            let (model, order) = models.entry(groups[at].setting).or_insert_with(|| {
-                let order = tasks.iter().enumerate().map(|(place, task)| (*task, place));
-                (at, order.collect())
-            });
-            let own: BTreeMap<&str, usize> = tasks
-                .iter()
-                .enumerate()
-                .map(|(place, task)| (*task, place))
-                .collect();
-            let lacks = reads[*model]
-                .tasks
-                .iter()
-                .find(|task| !own.contains_key(*task));
-            let extra = tasks.iter().find(|task| !order.contains_key(*task));
-            let (ids, lacking) = match (lacks, extra) {
-                (None, None) => ([at, at], None),
-                (Some(task), _) => ([at, *model], Some(*task)),
-                (None, Some(task)) => ([*model, at], Some(*task)),
-            };
-            if let Some(task) = lacking {
-                if did_fail {
-                    reads[at].run.scores = None;
-                    continue;
-                }
-                bail!(
-                    "{}: run `{}` (line {}) lacks task `{task}`, which run `{}` has; runs of a setting are compared on the same tasks. Where every \
-                     run has tasks of its own, --own-tasks compares the means of the runs; a run that broke off is said so in `failed`",
-                    table.file(),
-                    groups[ids[0]].id,
-                    groups[ids[0]].rows[0].line(),
-                    groups[ids[1]].id,
-                );
-            }
-            let names = reads[*model].tasks.clone();
-            let read = &mut reads[at];
-            if let Some(scores) = &mut read.run.scores {
-                scores.accuracies = names
-                    .iter()
-                    .filter_map(|task| Some(scores.accuracies[*own.get(task)?]))
-                    .collect();
-                read.tasks = names;
-            }
-        }
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::{decode, delimited, lines, parquet};
+use crate::study::suggestion;
 
 /// A header and rows of text, in one buffer: a table of hits has millions of rows.
 #[derive(Debug, Default)]
@@ -39,6 +40,60 @@ impl Sheet {
         self.lines.push(u32::try_from(line).unwrap_or(u32::MAX));
     }
 
+    /// The rows whose cells are those of `COLUMN=VALUE`, all of them.
+    pub(super) fn only(&self, file: &str, conditions: &[String]) -> Result<Self> {
+        let names: Vec<&str> = self.header.iter().map(String::as_str).collect();
+        let mut wanted = Vec::new();
+        for condition in conditions {
+            let Some((column, value)) = condition.split_once('=') else {
+                bail!("--where {condition}: expected COLUMN=VALUE, such as metric=accuracy");
+            };
+            let Some(at) = names.iter().position(|name| *name == column) else {
+                bail!(
+                    "--where {condition}: {file} has no column `{column}`; {}",
+                    suggestion(column, &names)
+                );
+            };
+            if (0..self.n_rows()).all(|row| self.cell(row, at) != value) {
+                let mut known: Vec<&str> =
+                    (0..self.n_rows()).map(|row| self.cell(row, at)).collect();
+                known.sort_unstable();
+                known.dedup();
+                known.truncate(20);
+                bail!(
+                    "--where {condition}: no row has `{value}` in column `{column}`; {}",
+                    suggestion(value, &known)
+                );
+            }
+            wanted.push((at, value));
+        }
+        // What all remaining rows share says nothing more.
+        let kept: Vec<usize> = (0..names.len())
+            .filter(|at| wanted.iter().all(|(column, _)| column != at))
+            .collect();
+        let header = kept.iter().map(|at| self.header[*at].clone()).collect();
+        let mut out = Self::new(
+            format!("{}, {}", self.format, conditions.join(", ")),
+            header,
+        );
+        out.decimal_comma = self.decimal_comma;
+        for row in 0..self.n_rows() {
+            if wanted
+                .iter()
+                .all(|(at, value)| self.cell(row, *at) == *value)
+            {
+                out.push(
+                    self.line(row) as usize,
+                    kept.iter().map(|at| self.cell(row, *at)),
+                );
+            }
+        }
+        if out.n_rows() == 0 {
+            bail!("--where {}: no row fits all of them", conditions.join(","));
+        }
+        Ok(out)
+    }
+
     /// Rows below the header.
     pub(super) fn n_rows(&self) -> usize {
         self.lines.len()
@@ -68,7 +123,7 @@ pub(super) fn read(path: &Path) -> Result<Sheet> {
         parquet::sheet(path)?
     } else {
         let (text, encoding) = decode::text(&name, bytes)?;
-        let mut sheet = if text.trim_start().starts_with('{') {
+        let mut sheet = if text.trim_start().starts_with(['{', '[']) {
             lines::sheet(&name, &text)?
         } else {
             delimited::sheet(&name, &text)?

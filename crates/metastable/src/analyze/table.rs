@@ -10,7 +10,8 @@ use super::cell;
 pub(crate) use super::columns::Columns;
 use super::columns::Meaning;
 use super::sheet::{self, Sheet};
-use super::wide;
+use super::wide::{self, Across};
+use super::{curves, exported, naming};
 
 /// The rows of a file, and where they stand.
 pub(super) struct Table {
@@ -32,16 +33,46 @@ pub(super) struct Row<'t> {
 pub(super) fn read(path: &Path, columns: &Columns) -> Result<Table> {
     let file = path.display().to_string();
     let mut sheet = sheet::read(path)?;
-    if let Some(prefix) = &columns.wide {
-        sheet = wide::lengthened(&file, &sheet, prefix)?;
+    let mut columns = columns.clone();
+    if let Some(found) = exported::joined(path, &sheet)? {
+        sheet = found;
+        columns.ignored.retain(|name| sheet.header.contains(name));
     }
+    if !columns.only.is_empty() {
+        sheet = sheet.only(&file, &columns.only)?;
+    }
+    for (prefixes, across) in [
+        (&columns.wide, Across::Tasks),
+        (&columns.wide_steps, Across::Steps),
+    ] {
+        if !prefixes.is_empty() {
+            sheet = wide::lengthened(&file, &sheet, prefixes, across)?;
+        }
+    }
+    let steps = match &columns.curves {
+        Some(steps) => Some(steps.clone()),
+        None => curves::is_chart(&sheet),
+    };
+    if let Some(steps) = steps {
+        let ignored = std::mem::take(&mut columns.ignored);
+        sheet = curves::lengthened(&file, &sheet, &steps, &ignored)?;
+    }
+    if let Some(pattern) = &columns.run_name {
+        sheet = naming::with_fields(&file, &sheet, columns.named("run"), pattern)?;
+    }
+    let columns = &columns;
     let meaning = columns.meaning(&file, &sheet)?;
     let mut index = BTreeMap::new();
     for (at, name) in meaning.names.iter().enumerate() {
         if !name.is_empty() {
             index.insert(name.clone(), at);
-            // Flags name a column as the file does.
-            index.entry(sheet.header[at].clone()).or_insert(at);
+        }
+    }
+    for (name, own) in sheet.header.iter().zip(&meaning.names) {
+        // Flags name a column as the file does.
+        if !own.is_empty() && !index.contains_key(name) {
+            let at = sheet.header.iter().position(|it| it == name);
+            index.insert(name.clone(), at.unwrap_or(0));
         }
     }
     let table = Table {
@@ -60,9 +91,9 @@ pub(super) fn read(path: &Path, columns: &Columns) -> Result<Table> {
     if table.has("hit") && !(table.has("task") && table.has("query")) {
         bail!("{file}:1: `hit` needs the columns `task` and `query`");
     }
-    if table.has("task") && !table.has("run") && !table.has("seed") {
+    if table.has("hit") && table.has("step") {
         bail!(
-            "{file}:1: no column says which rows are one run; expected `run`, or `seed`; --column run=NAME says which column it is"
+            "{file}:1: `step` does not go with `hit`; --ignore step leaves it out, or give the score of each step"
         );
     }
     Ok(table)
@@ -71,7 +102,12 @@ pub(super) fn read(path: &Path, columns: &Columns) -> Result<Table> {
 impl Table {
     /// Whether there is such a column, and it is to be read.
     pub(super) fn has(&self, column: &str) -> bool {
-        self.index.contains_key(column)
+        self.meaning.names.iter().any(|name| name == column)
+    }
+
+    /// Where a column stands, for those who read it row by row.
+    pub(super) fn position(&self, column: &str) -> Option<usize> {
+        self.index.get(column).copied()
     }
 
     /// All rows, in order.
@@ -89,6 +125,17 @@ impl<'t> Row<'t> {
     /// Line in the file, from 1.
     pub(super) fn line(&self) -> u32 {
         self.table.sheet.line(self.at)
+    }
+
+    /// The text at a position; empty if there is none.
+    pub(super) fn at(&self, position: Option<usize>) -> &'t str {
+        position.map_or("", |position| self.table.sheet.cell(self.at, position))
+    }
+
+    /// The text in a column of the file, read or not; empty if there is none.
+    pub(super) fn raw(&self, name: &str) -> &'t str {
+        let header = &self.table.sheet.header;
+        self.at(header.iter().position(|it| it == name))
     }
 
     /// The text in a column; empty if there is none.
@@ -110,7 +157,11 @@ impl<'t> Row<'t> {
         if self.table.has("run") {
             return self.need("run").map(Cow::Borrowed);
         }
-        if self.table.has("task") {
+        if self.table.has("task") || self.table.has("step") {
+            // Without seeds a learner has one run.
+            if !self.table.has("seed") {
+                return Ok(Cow::Borrowed("run"));
+            }
             return self
                 .need("seed")
                 .map(|seed| Cow::Owned(format!("seed-{seed}")));
@@ -137,7 +188,7 @@ impl<'t> Row<'t> {
 
     /// The value of a column that must be a count, at least `least`; absent if missing. pandas writes `3.0`.
     pub(super) fn count(&self, column: &str, least: usize) -> Result<Option<usize>> {
-        if self.is_missing(column) {
+        if !self.table.has(column) || self.is_missing(column) {
             return Ok(None);
         }
         let text = self.text(column);
@@ -162,6 +213,9 @@ impl<'t> Row<'t> {
     /// Whether the run failed; `None` if nothing says so.
     pub(super) fn failed(&self) -> Result<Option<bool>> {
         let states = &self.table.meaning.failed_states;
+        if !self.table.has("failed") {
+            return Ok(None);
+        }
         let text = self.text("failed");
         if !states.is_empty() && !self.is_missing("failed") {
             return Ok(Some(states.iter().any(|state| state == text)));

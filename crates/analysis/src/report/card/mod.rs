@@ -19,6 +19,7 @@ use crate::report::group::Group;
 use crate::report::light::judge;
 use crate::report::svg::text::number;
 use crate::spread::Spread;
+use crate::words::Words;
 
 /// What one row is about.
 pub(crate) struct Row<'r> {
@@ -30,6 +31,8 @@ pub(crate) struct Row<'r> {
     pub(crate) measures: &'r Measures,
     /// Failed runs of all, for the row of all runs.
     pub(crate) failures: Option<&'r Failures>,
+    /// How scores are written.
+    pub(crate) words: Words<'r>,
 }
 
 /// A column of the card.
@@ -102,6 +105,7 @@ fn part(
     lights: &BTreeMap<String, Light>,
 ) -> Table {
     let columns = part.columns;
+    let words = Words::of(&analysis.options);
     let mut rows: Vec<(String, Vec<Option<String>>)> = Vec::new();
     let mut add = |name: String, row: &Row<'_>| {
         let cell = |column: &Column| Some((column.cell)(row)? + &verdict(column, row, lights));
@@ -118,6 +122,7 @@ fn part(
             of_setting: setting.map(|setting| &setting.all),
             measures: &of_learner.all,
             failures: Some(&of_learner.failures),
+            words: Words::of(&analysis.options),
         };
         add(group.name.clone(), &all);
         let sound = of_learner.without_failed.as_ref();
@@ -148,8 +153,8 @@ fn part(
             .trim_end()
             .to_owned(),
         head: std::iter::once("learner")
-            .chain(known.iter().map(|column| columns[*column].head))
             .map(str::to_owned)
+            .chain(known.iter().map(|column| words.text(columns[*column].head)))
             .collect(),
         rows: rows.iter().map(cells).collect(),
     }
@@ -194,6 +199,7 @@ fn rule(columns: &[Column], lights: &BTreeMap<String, Light>) -> String {
     )
 }
 
+/// A share or a difference of shares in percent.
 fn with_interval(estimate: &Estimate) -> String {
     match &estimate.interval {
         Some(interval) => format!(
@@ -202,5 +208,29 @@ fn with_interval(estimate: &Estimate) -> String {
             percent_range(interval.lower, interval.upper)
         ),
         None => percent(estimate.value),
+    }
+}
+
+/// A score in its unit.
+fn score_with_interval(words: Words<'_>, estimate: &Estimate) -> String {
+    match &estimate.interval {
+        Some(interval) => format!(
+            "{} {}",
+            words.bare(estimate.value),
+            words.bare_range(interval)
+        ),
+        None => words.bare(estimate.value),
+    }
+}
+
+/// The same of a spread.
+fn spread_with_interval(words: Words<'_>, estimate: &Estimate) -> String {
+    match &estimate.interval {
+        Some(interval) => format!(
+            "{} {}",
+            words.bare_points(estimate.value),
+            words.bare_points_range(interval)
+        ),
+        None => words.bare_points(estimate.value),
     }
 }

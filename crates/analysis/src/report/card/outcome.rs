@@ -1,9 +1,9 @@
 //! Columns on the outcome of trainings.
 
-use super::{Column, Row, with_interval};
+use super::{Column, Row, score_with_interval, spread_with_interval};
 use crate::estimate::Estimate;
 use crate::report::chapters::tail::TAIL;
-use crate::report::document::{decimal, percent, percent_range};
+use crate::report::document::{decimal, percent};
 use crate::spread::Spread;
 use crate::tail::Tail;
 use crate::threshold::StepsToThreshold;
@@ -74,20 +74,25 @@ const NONE: &str = "no tested run";
 
 fn accuracy(row: &Row<'_>) -> Option<String> {
     let spread: Option<Spread> = row.measures.get();
-    Some(spread.map_or_else(|| NONE.to_owned(), |s| with_interval(&s.mean)))
+    Some(spread.map_or_else(
+        || NONE.to_owned(),
+        |s| score_with_interval(row.words, &s.mean),
+    ))
 }
 
 fn next(row: &Row<'_>) -> Option<String> {
     let spread: Spread = row.measures.get()?;
     let next = spread.prediction?;
-    Some(percent_range(next.lower, next.upper))
+    Some(row.words.bare_range(&next))
 }
 
 fn deviation(row: &Row<'_>) -> Option<String> {
     let spread: Option<Spread> = row.measures.get();
     let of_seeds = |s: Spread| {
-        s.between_seeds()
-            .map_or_else(|| "needs two runs".to_owned(), with_interval)
+        s.between_seeds().map_or_else(
+            || "needs two runs".to_owned(),
+            |sd| spread_with_interval(row.words, sd),
+        )
     };
     Some(spread.map_or_else(|| NONE.to_owned(), of_seeds))
 }
@@ -99,7 +104,9 @@ fn tail(row: &Row<'_>) -> Option<String> {
         levels.find(|level| (level.share - TAIL).abs() < 1e-9)
     });
     // The null needs the number of queries: a table of scores may not have it.
-    let missing = if row.measures.get::<Spread>().is_some() {
+    let missing = if !row.words.are_shares() {
+        return None;
+    } else if row.measures.get::<Spread>().is_some() {
         "needs the number of queries"
     } else {
         NONE

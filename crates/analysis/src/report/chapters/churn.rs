@@ -4,7 +4,7 @@ use crate::churn::Churn;
 use crate::report::document::{
     Cell, Chapter, Csv, Figure, Table, decimal, extremes, list, percent, percent_range, range,
 };
-use crate::report::group::{Group, by_setting, disagreement};
+use crate::report::group::{Group, by_setting, disagreement, without_predictions};
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::{heading, matrix};
 use crate::summary::mean;
@@ -30,9 +30,10 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .map(|(group, churn)| (group.name.as_str(), churn.churn))
         .collect();
     let finding = match extremes(&shares) {
-        None => {
-            "It takes two tested runs of one learner to disagree; no learner has them.".to_owned()
-        }
+        None => without_predictions(
+            groups,
+            "It takes two tested runs of one learner to disagree; no learner has them.",
+        ),
         Some(((only, share), _)) if shares.len() == 1 => {
             format!(
                 "Two runs of {only} answer {} % of the test queries differently.",

@@ -10,6 +10,7 @@ use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Rows, Series};
 use crate::welch::UnpairedComparison;
+use crate::words::Words;
 
 /// A pair in the order that makes the difference positive.
 struct Pair {
@@ -61,15 +62,16 @@ impl Pair {
         format!("{} over {}", self.better, self.other)
     }
 
-    fn words(&self) -> String {
+    fn words(&self, words: Words<'_>) -> String {
         let interval = self.difference.interval.as_ref();
         let range = interval.map_or(String::new(), |i| {
-            format!(" {}", percent_range(i.lower, i.upper))
+            format!(" {}", words.bare_points_range(i))
         });
         format!(
-            "{} by {} pp{range}",
+            "{} by {}{}{range}",
             self.name(),
-            percent(self.difference.value)
+            words.bare_points(self.difference.value),
+            words.points_unit()
         )
     }
 }
@@ -86,23 +88,24 @@ pub(crate) const SUBJECT: Subject = Subject {
 
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let Material { analysis, .. } = *material;
+    let words = Words::of(&analysis.options);
     let (pairs, unpaired) = pairs(analysis);
     let loose = loose(analysis);
     let finding = match (pairs.as_slice(), loose.as_slice()) {
-        ([], [_, ..]) => loose_finding(&loose),
+        ([], [_, ..]) => loose_finding(&loose, words),
         _ => finding(analysis, &pairs),
     };
     let largest = pairs
         .iter()
         .max_by(|a, b| a.difference.value.total_cmp(&b.difference.value));
     Some(Chapter {
-        number: largest.map(|pair| (format!("{} pp", percent(pair.difference.value)), format!("largest paired difference in mean accuracy: {}", pair.name()))),
+        number: largest.map(|pair| (words.bare_points(pair.difference.value) + words.points_unit(), format!("largest paired difference in mean {}: {}", words.noun(), pair.name()))),
         finding,
         caveat: "Pairs share seeds and test tasks; the interval is for other seeds and other tasks of the same kind, and for its pair alone: \
                  whether learners are told apart is decided over all pairs of a setting. A difference in the mean is one question, how often \
                  a training of one beats a training of the other is another: the second needs about 35 seed bundles.".to_owned(),
-        figures: [figure(&pairs), aggregates::figure(material)].into_iter().flatten().collect(),
-        tables: [table(&pairs, &unpaired), loose_table(&loose), aggregates::table(analysis)].into_iter().flatten().collect(),
+        figures: [figure(&pairs, words), aggregates::figure(material)].into_iter().flatten().collect(),
+        tables: [table(&pairs, &unpaired, words), loose_table(&loose, words), aggregates::table(analysis)].into_iter().flatten().collect(),
         ..Chapter::default()
     })
 }
@@ -139,6 +142,8 @@ fn finding(analysis: &StudyAnalysis, pairs: &[Pair]) -> String {
         .iter()
         .filter(|pair| pair.told_apart == Some(false))
         .collect();
+    let words = Words::of(&analysis.options);
+    let what = words.noun();
     let (n_decided, n) = (apart.len() + alike.len(), pairs.len());
     let noun = |n: usize| if n == 1 { "pair" } else { "pairs" };
     let mut text = match (n_decided, apart.len()) {
@@ -147,14 +152,18 @@ fn finding(analysis: &StudyAnalysis, pairs: &[Pair]) -> String {
                 .to_owned();
         }
         (n, 0) => format!(
-            "Of {n} {}, none differs in mean accuracy (5 % for all pairs of a setting, Holm).",
+            "Of {n} {}, none differs in mean {what} (5 % for all pairs of a setting, Holm).",
             noun(n)
         ),
         (n, k) => format!(
-            "Of {n} {}, {k} {} in mean accuracy (5 % for all pairs of a setting, Holm): {}.",
+            "Of {n} {}, {k} {} in mean {what} (5 % for all pairs of a setting, Holm): {}.",
             noun(n),
             if k == 1 { "differs" } else { "differ" },
-            named(&apart, |pair| format!("{}{}", pair.words(), place(pair)))
+            named(&apart, |pair| format!(
+                "{}{}",
+                pair.words(words),
+                place(pair)
+            ))
         ),
     };
     if !alike.is_empty() {
@@ -227,12 +236,13 @@ struct Loose {
 
 impl Loose {
     /// `5.00 [1.00, 9.00]`, in percentage points.
-    fn difference(&self) -> String {
+    fn difference(&self, words: Words<'_>) -> String {
         let difference = &self.found.difference;
-        let range = difference.interval.as_ref().map_or_else(String::new, |i| {
-            format!(" {}", percent_range(i.lower, i.upper))
-        });
-        format!("{}{range}", percent(difference.value))
+        let range = difference
+            .interval
+            .as_ref()
+            .map_or_else(String::new, |i| format!(" {}", words.bare_points_range(i)));
+        format!("{}{range}", words.bare_points(difference.value))
     }
 }
 
@@ -260,7 +270,7 @@ fn loose(analysis: &StudyAnalysis) -> Vec<Loose> {
 }
 
 /// What Welch's intervals carry, where no seed is shared.
-fn loose_finding(loose: &[Loose]) -> String {
+fn loose_finding(loose: &[Loose], words: Words<'_>) -> String {
     let (apart, alike): (Vec<&Loose>, Vec<&Loose>) = loose.iter().partition(|pair| pair.told_apart);
     let n = loose.len();
     let mut text = format!(
@@ -273,10 +283,11 @@ fn loose_finding(loose: &[Loose]) -> String {
         }
     );
     if !apart.is_empty() {
-        let words = named(&apart, |pair| {
-            format!("{} {} pp", pair.name, pair.difference())
+        let unit = words.points_unit();
+        let names = named(&apart, |pair| {
+            format!("{} {}{unit}", pair.name, pair.difference(words))
         });
-        text += &format!(": {words}");
+        text += &format!(": {names}");
     }
     text.push('.');
     if !alike.is_empty() {
@@ -286,11 +297,11 @@ fn loose_finding(loose: &[Loose]) -> String {
     text
 }
 
-fn loose_table(loose: &[Loose]) -> Option<Table> {
+fn loose_table(loose: &[Loose], words: Words<'_>) -> Option<Table> {
     let row = |pair: &Loose| {
         vec![
             pair.name.clone(),
-            pair.difference(),
+            pair.difference(words),
             format!("{} and {}", pair.found.n_runs[0], pair.found.n_runs[1]),
             pair.n_shared.to_string(),
             p_value(pair.p_value),
@@ -300,13 +311,14 @@ fn loose_table(loose: &[Loose]) -> Option<Table> {
         caption: "Run means against run means (Welch), where seeds are not all shared: for other trainings on these tasks."
             .to_owned(),
         head: ["learners", "difference, pp [CI]", "runs", "shared seeds", "no difference"]
-            .map(str::to_owned)
+            .map(|head| words.text(head))
             .to_vec(),
         rows: loose.iter().map(row).collect(),
     })
 }
 
-fn figure(pairs: &[Pair]) -> Option<Figure> {
+fn figure(pairs: &[Pair], words: Words<'_>) -> Option<Figure> {
+    let factor = words.difference_factor();
     let mut panels = Vec::new();
     let mut data = Csv::new(
         "setting,better,other,seeds,difference,lower,upper,probability_better_wins,lower,upper",
@@ -323,9 +335,14 @@ fn figure(pairs: &[Pair]) -> Option<Figure> {
         };
         let ends = members.iter().flat_map(|p| {
             let (lo, hi) = limits(&p.difference);
-            [100.0 * lo, 100.0 * p.difference.value, 100.0 * hi]
+            [factor * lo, factor * p.difference.value, factor * hi]
         });
-        let extent = Extent::of(ends)?.with(0.0).padded(0.05, 0.5, -100.0, 100.0);
+        let extent = Extent::of(ends)?.with(0.0);
+        let extent = if words.are_shares() {
+            extent.padded(0.05, 0.5, -100.0, 100.0)
+        } else {
+            extent.padded(0.05, 0.0, f64::NEG_INFINITY, f64::INFINITY)
+        };
         let suffix = if settings.len() > 1 {
             format!(", {setting}")
         } else {
@@ -333,7 +350,7 @@ fn figure(pairs: &[Pair]) -> Option<Figure> {
         };
         let mut rows = Rows::new(
             &format!("Difference{suffix}"),
-            &Axis::new("difference in mean accuracy, pp", extent),
+            &Axis::new(&words.text("difference in mean accuracy, pp"), extent),
             &names,
             24.0,
         );
@@ -350,9 +367,9 @@ fn figure(pairs: &[Pair]) -> Option<Figure> {
                 0.0,
                 Series(0),
                 class,
-                100.0 * lo,
-                100.0 * pair.difference.value,
-                100.0 * hi,
+                factor * lo,
+                factor * pair.difference.value,
+                factor * hi,
             );
             let (p_lo, p_hi) = limits(&pair.probability);
             data.row(&[
@@ -368,11 +385,11 @@ fn figure(pairs: &[Pair]) -> Option<Figure> {
                 Cell::Number(p_hi),
             ]);
         }
-        let words: Vec<String> = members.iter().map(|p| p.words()).collect();
+        let told: Vec<String> = members.iter().map(|p| p.words(words)).collect();
         panels.push(rows.finish(
             &format!("pairs-{}", panels.len()),
-            &format!("Paired differences in mean accuracy, {setting}"),
-            &format!("{}.", words.join("; ")),
+            &format!("Paired differences in mean {}, {setting}", words.noun()),
+            &format!("{}.", told.join("; ")),
         ));
         let axis = Axis::new(
             "share of seeds on which the first wins, %",
@@ -394,7 +411,7 @@ fn figure(pairs: &[Pair]) -> Option<Figure> {
                 100.0 * hi,
             );
         }
-        let words: Vec<String> = members
+        let told: Vec<String> = members
             .iter()
             .map(|p| {
                 format!(
@@ -408,7 +425,7 @@ fn figure(pairs: &[Pair]) -> Option<Figure> {
         panels.push(rows.finish(
             &format!("pairs-{}", panels.len()),
             &format!("How often one learner beats another, {setting}"),
-            &format!("{}.", words.join("; ")),
+            &format!("{}.", told.join("; ")),
         ));
     }
     let marker = |class: &str| {
@@ -434,12 +451,17 @@ fn figure(pairs: &[Pair]) -> Option<Figure> {
     })
 }
 
-fn table(pairs: &[Pair], unpaired: &[(String, String)]) -> Option<Table> {
+fn table(pairs: &[Pair], unpaired: &[(String, String)], words: Words<'_>) -> Option<Table> {
     let many = pairs.iter().any(|pair| pair.setting != pairs[0].setting);
     let mut rows: Vec<Vec<String>> = pairs
         .iter()
         .map(|pair| {
             let range = |e: &Estimate| {
+                e.interval.as_ref().map_or(String::new(), |i| {
+                    format!(" {}", words.bare_points_range(i))
+                })
+            };
+            let share = |e: &Estimate| {
                 e.interval.as_ref().map_or(String::new(), |i| {
                     format!(" {}", percent_range(i.lower, i.upper))
                 })
@@ -461,13 +483,13 @@ fn table(pairs: &[Pair], unpaired: &[(String, String)]) -> Option<Table> {
                 },
                 format!(
                     "{}{}",
-                    percent(pair.difference.value),
+                    words.bare_points(pair.difference.value),
                     range(&pair.difference)
                 ),
                 format!(
                     "{}{}",
                     percent(pair.probability.value),
-                    range(&pair.probability)
+                    share(&pair.probability)
                 ),
                 pair.n_seeds.to_string(),
                 verdict.to_owned(),
@@ -484,15 +506,13 @@ fn table(pairs: &[Pair], unpaired: &[(String, String)]) -> Option<Table> {
         caption:
             "Paired comparison; the verdict follows Bouthillier et al. 2021 on the share of wins."
                 .to_owned(),
-        head: [
-            "pair",
-            "difference, pp [CI]",
-            "wins, % [CI]",
-            "shared seeds",
-            "verdict on wins",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+        head: vec![
+            "pair".to_owned(),
+            words.text("difference, pp [CI]"),
+            "wins, % [CI]".to_owned(),
+            "shared seeds".to_owned(),
+            "verdict on wins".to_owned(),
+        ],
         rows,
     })
 }

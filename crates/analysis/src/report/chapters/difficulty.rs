@@ -4,7 +4,7 @@ use crate::difficulty::Difficulty;
 use crate::outcome::StudyAnalysis;
 use crate::record::Run;
 use crate::report::document::{Cell, Chapter, Csv, Figure, extremes, list};
-use crate::report::group::{Group, by_setting};
+use crate::report::group::{Group, by_setting, without_predictions};
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
 use crate::report::svg::{Axis, Extent, Panel, heading, matrix};
@@ -35,9 +35,20 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         })
         .collect();
     let finding = match extremes(&correlations) {
-        None => "It takes two tested runs of one learner to compare what they find hard; no learner has them.".to_owned(),
+        None => without_predictions(
+            groups,
+            "It takes two tested runs of one learner to compare what they find hard; no learner has them.",
+        ),
         Some(((low, lo), (high, hi))) => {
-            let which = if correlations.len() == 1 { format!("for {low} (ρ = {})", number(*lo, 2)) } else { format!("from ρ = {} ({low}) to {} ({high})", number(*lo, 2), number(*hi, 2)) };
+            let which = if correlations.len() == 1 {
+                format!("for {low} (ρ = {})", number(*lo, 2))
+            } else {
+                format!(
+                    "from ρ = {} ({low}) to {} ({high})",
+                    number(*lo, 2),
+                    number(*hi, 2)
+                )
+            };
             let tell = match (*lo, *hi) {
                 (lo, _) if lo >= 0.7 => "difficulty is mostly a property of the task",
                 (_, hi) if hi < 0.3 => "difficulty is mostly a matter of the run",

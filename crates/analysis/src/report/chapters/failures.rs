@@ -6,6 +6,7 @@ use crate::report::group::{Group, by_setting, distinct};
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Rows, Series};
+use crate::words::Words;
 
 /// The subject.
 pub(crate) const SUBJECT: Subject = Subject {
@@ -55,7 +56,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         caveat: "What counts as failure is a rule (not finite, at chance, far under the median run), not a law; the rule's \
                  settings are part of the analysis. Wilson's interval takes the runs as independent.".to_owned(),
         figures: figure(groups).into_iter().collect(),
-        tables: reasons(groups).into_iter().collect(),
+        tables: reasons(groups, Words::of(&material.analysis.options)).into_iter().collect(),
         ..Chapter::default()
     })
 }
@@ -130,11 +131,11 @@ fn figure(groups: &[Group<'_>]) -> Option<Figure> {
     })
 }
 
-fn reasons(groups: &[Group<'_>]) -> Option<Table> {
+fn reasons(groups: &[Group<'_>], words: Words<'_>) -> Option<Table> {
     let mut rows = Vec::new();
     for group in groups {
         for failed in group.analysis.iter().flat_map(|a| &a.failures.failed) {
-            let reasons: Vec<String> = failed.reasons.iter().map(reason).collect();
+            let reasons: Vec<String> = failed.reasons.iter().map(|it| reason(it, words)).collect();
             rows.push(vec![
                 failed.id.clone(),
                 group.name.clone(),
@@ -152,8 +153,16 @@ fn reasons(groups: &[Group<'_>]) -> Option<Table> {
     })
 }
 
-fn reason(reason: &FailureReason) -> String {
+fn reason(reason: &FailureReason, words: Words<'_>) -> String {
+    let unit = words.unit();
+    let side = if words.higher() == "higher" {
+        "under"
+    } else {
+        "over"
+    };
     match reason {
+        // A table from elsewhere does not say at which step.
+        FailureReason::Diverged { step: 0, cause } => cause.clone(),
         FailureReason::Diverged { step, cause } => format!("diverged at step {step}: {cause}"),
         FailureReason::NotFinite => {
             "a test loss or the last validation accuracy is not finite".to_owned()
@@ -171,10 +180,11 @@ fn reason(reason: &FailureReason) -> String {
             median,
             robust_sd,
         } => format!(
-            "accuracy {} %, {} robust standard deviations under the median run ({} %)",
-            percent(*accuracy),
+            "{} {}{unit}, {} robust standard deviations {side} the median run ({}{unit})",
+            words.noun(),
+            words.bare(*accuracy),
             decimal((median - accuracy) / robust_sd, 1),
-            percent(*median)
+            words.bare(*median)
         ),
     }
 }

@@ -3,11 +3,12 @@
 use super::{fan, seeds, waterfall};
 use crate::estimate::Estimate;
 use crate::outcome::StudyAnalysis;
-use crate::report::document::{Chapter, count, extremes, list, percent, percent_range, range};
+use crate::report::document::{Chapter, count, extremes, list};
 use crate::report::group::Group;
 use crate::report::subject::{Family, Material, Subject};
 use crate::spread::Spread;
 use crate::steadiness::{SpreadRatio, SpreadVerdict, Steadiness};
+use crate::words::Words;
 
 /// Runs from which quantile bands mean something; below, the lowest and highest run are shown and called so.
 pub(super) const LEAST_FOR_BANDS: usize = 5;
@@ -24,6 +25,7 @@ pub(crate) const SUBJECT: Subject = Subject {
 
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let Material { groups, .. } = *material;
+    let words = Words::of(&material.analysis.options);
     let deviations: Vec<(&Group<'_>, Estimate)> = groups
         .iter()
         .filter_map(|group| Some((group, group.get::<Spread>()?.between_seeds()?.clone())))
@@ -36,18 +38,23 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         None => "No learner has two tested runs, so nothing can be said about another training."
             .to_owned(),
         Some(((only, sd), _)) if values.len() == 1 => format!(
-            "Between trainings, {only} moves with a standard deviation of {} pp.",
-            percent(*sd)
+            "Between trainings, {only} moves with a standard deviation of {}{}.",
+            words.bare_points(*sd),
+            words.points_unit()
         ),
         Some(_) => {
             let each: Vec<String> = deviations
                 .iter()
                 .map(|(group, sd)| {
                     let limits = sd.interval.as_ref();
-                    let limits = limits.map_or_else(String::new, |i| {
-                        format!(" {}", percent_range(i.lower, i.upper))
-                    });
-                    format!("{} {} pp{limits}", group.name, percent(sd.value))
+                    let limits = limits
+                        .map_or_else(String::new, |i| format!(" {}", words.bare_points_range(i)));
+                    let unit = words.points_unit();
+                    format!(
+                        "{} {}{unit}{limits}",
+                        group.name,
+                        words.bare_points(sd.value)
+                    )
                 })
                 .collect();
             format!(
@@ -58,14 +65,25 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         }
     };
     Some(Chapter {
-        number: extremes(&values).map(|((_, lo), (_, hi))| (range(*lo, *hi, "pp"), "standard deviation between seeds".to_owned())),
+        number: extremes(&values).map(|((_, lo), (_, hi))| (spreads(words, *lo, *hi), "standard deviation between seeds".to_owned())),
         finding,
         caveat: "A standard deviation from three runs is known only to a factor of twelve between its limits; the usual interval over \
                  test tasks of one run says nothing about another training.".to_owned(),
-        figures: [fan::figure(groups), seeds::figure(groups), waterfall::figure(groups)].into_iter().flatten().collect(),
-        tables: waterfall::table(groups).into_iter().collect(),
+        figures: [fan::figure(groups), seeds::figure(groups, words), waterfall::figure(groups, words)].into_iter().flatten().collect(),
+        tables: waterfall::table(groups, words).into_iter().collect(),
         ..Chapter::default()
     })
+}
+
+/// `1.14 to 1.33 pp`.
+fn spreads(words: Words<'_>, lo: f64, hi: f64) -> String {
+    let (lo, hi) = (words.bare_points(lo), words.bare_points(hi));
+    let unit = words.points_unit();
+    if lo == hi {
+        format!("{lo}{unit}")
+    } else {
+        format!("{lo} to {hi}{unit}")
+    }
 }
 
 /// What the ratios of spreads settle, over all pairs.

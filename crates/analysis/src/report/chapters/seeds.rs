@@ -7,9 +7,11 @@ use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Rows, Series};
 use crate::spread::Spread;
 use crate::summary::{mean, standard_deviation};
+use crate::words::Words;
 
 /// Raincloud of the runs' test accuracies, with the interval of the mean over seeds; a panel for each setting.
-pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
+pub(super) fn figure(groups: &[Group<'_>], words: Words<'_>) -> Option<Figure> {
+    let (factor, bounds, unit) = (words.factor(), words.bounds(), words.unit());
     let mut panels = Vec::new();
     let mut data = Csv::new("setting,learner,run,seed,test_accuracy,failed");
     let (mut any_cloud, mut any_failed) = (false, false);
@@ -31,7 +33,7 @@ pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
                             Cell::Number(accuracy),
                             Cell::Text(if is_failed { "yes" } else { "no" }),
                         ]);
-                        (100.0 * accuracy, is_failed)
+                        (factor * accuracy, is_failed)
                     })
                     .collect()
             })
@@ -41,18 +43,16 @@ pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
             .map(|group| {
                 let estimate = group.get::<Spread>()?.mean;
                 let interval = estimate.interval?;
-                Some((
-                    100.0 * interval.lower,
-                    100.0 * estimate.value,
-                    100.0 * interval.upper,
-                ))
+                let ends = [factor * interval.lower, factor * interval.upper];
+                let [low, high] = [ends[0].min(ends[1]), ends[0].max(ends[1])];
+                Some((low, factor * estimate.value, high))
             })
             .collect();
         let ends = means
             .iter()
             .flatten()
-            .flat_map(|m| [m.0.max(0.0), m.2.min(100.0)]);
-        let clouds = scores.iter().flat_map(|s| cloud_ends(s));
+            .flat_map(|m| [m.0.max(bounds[0]), m.2.min(bounds[1])]);
+        let clouds = scores.iter().flat_map(|s| cloud_ends(s, bounds));
         let Some(extent) = Extent::of(
             scores
                 .iter()
@@ -64,8 +64,13 @@ pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
             continue;
         };
         let axis = Axis::new(
-            "test accuracy of a run, %",
-            extent.padded(0.05, 1.0, 0.0, 100.0),
+            &words.text("test accuracy of a run, %"),
+            extent.padded(
+                0.05,
+                if words.are_shares() { 1.0 } else { 0.0 },
+                bounds[0],
+                bounds[1],
+            ),
         );
         let names: Vec<String> = members
             .iter()
@@ -94,7 +99,7 @@ pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
                 continue;
             }
             if good.len() >= LEAST_FOR_BANDS {
-                rows.cloud(row, group.series, &density(&good), 22.0);
+                rows.cloud(row, group.series, &density(&good, bounds), 22.0);
                 any_cloud = true;
             }
             rows.dots(row, points, group.series, "ring", 3.6, &good);
@@ -106,18 +111,18 @@ pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
                     bar,
                     group.series,
                     "dot",
-                    lo.max(0.0),
+                    lo.max(bounds[0]),
                     middle,
-                    hi.min(100.0),
+                    hi.min(bounds[1]),
                 );
             }
         }
-        let words: Vec<String> = members
+        let told: Vec<String> = members
             .iter()
             .zip(&scores)
             .map(|(group, s)| match Extent::of(s.iter().map(|s| s.0)) {
                 Some(e) => format!(
-                    "{} from {:.1} to {:.1} %",
+                    "{} from {:.1} to {:.1}{unit}",
                     group.learner,
                     e.ends().0,
                     e.ends().1
@@ -127,15 +132,21 @@ pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
             .collect();
         panels.push(rows.finish(
             &format!("seeds-{}", panels.len()),
-            &format!("Test accuracy of each run, {setting}"),
-            &format!("Runs: {}.", list(&words)),
+            &format!("{}, {setting}", words.text("Test accuracy of each run")),
+            &format!("Runs: {}.", list(&told)),
         ));
     }
     if panels.is_empty() {
         return None;
     }
-    let mut caption = String::from(
-        "Test accuracy of every run, and below it the mean with its interval over seeds (cut at 0 and 100 %).",
+    let cut = if words.are_shares() {
+        " (cut at 0 and 100 %)"
+    } else {
+        ""
+    };
+    let mut caption = format!(
+        "{}, and below it the mean with its interval over seeds{cut}.",
+        words.text("Test accuracy of every run")
     );
     let mut legend = vec![
         (
@@ -178,14 +189,14 @@ pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
 }
 
 /// How far the density of a group's sound runs reaches.
-fn cloud_ends(scores: &[(f64, bool)]) -> Vec<f64> {
+fn cloud_ends(scores: &[(f64, bool)], bounds: [f64; 2]) -> Vec<f64> {
     let good: Vec<f64> = scores.iter().filter(|s| !s.1).map(|s| s.0).collect();
     if good.len() < LEAST_FOR_BANDS {
         return Vec::new();
     }
     let reach = 2.5 * bandwidth(&good);
     good.iter()
-        .flat_map(|v| [(v - reach).max(0.0), (v + reach).min(100.0)])
+        .flat_map(|v| [(v - reach).max(bounds[0]), (v + reach).min(bounds[1])])
         .collect()
 }
 
@@ -196,13 +207,13 @@ fn bandwidth(values: &[f64]) -> f64 {
 }
 
 /// Gaussian kernel density at 96 places across the values and 2.5 bandwidths beyond.
-fn density(values: &[f64]) -> Vec<(f64, f64)> {
+fn density(values: &[f64], bounds: [f64; 2]) -> Vec<(f64, f64)> {
     let bandwidth = bandwidth(values);
     let Some((lo, hi)) = Extent::of(values.iter().copied()).map(Extent::ends) else {
         return Vec::new();
     };
-    let from = (lo - 2.5 * bandwidth).max(0.0);
-    let to = (hi + 2.5 * bandwidth).min(100.0);
+    let from = (lo - 2.5 * bandwidth).max(bounds[0]);
+    let to = (hi + 2.5 * bandwidth).min(bounds[1]);
     (0..=96)
         .map(|i| {
             let at = from + (to - from) * f64::from(i) / 96.0;

@@ -24,6 +24,29 @@ pub(crate) const SUBJECT: Subject = Subject {
     write: chapter,
 };
 
+/// Why there is no tail, and what would bring it.
+fn no_tail(material: &Material<'_>) -> String {
+    if material
+        .groups
+        .iter()
+        .all(|group| group.scored().is_empty())
+    {
+        return "No run reached its test, so there is no tail to look at.".to_owned();
+    }
+    let has_tasks = material
+        .groups
+        .iter()
+        .flat_map(Group::scored)
+        .any(|(_, scores)| scores.len() > 1);
+    if has_tasks {
+        "The tail needs the number of queries behind each score (a column `queries`, the same for all tasks): without it nothing says how \
+         low the worst tenth lies by chance."
+            .to_owned()
+    } else {
+        "Each run has one score and none by task, so there is no tail to look at.".to_owned()
+    }
+}
+
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let Material { groups, .. } = *material;
     let levels: Vec<(&str, TailLevel)> = groups
@@ -52,7 +75,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             })
     };
     let finding = match extremes(&lowest) {
-        None => "No run reached its test, so there is no tail to look at.".to_owned(),
+        None => no_tail(material),
         Some(((hard, _), (mild, _))) => {
             let below = |(_, level): &&(&str, TailLevel)| {
                 level

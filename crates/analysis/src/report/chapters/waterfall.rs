@@ -2,17 +2,18 @@
 
 use crate::components::Components;
 use crate::estimate::Interval;
-use crate::report::document::{Cell, Csv, Figure, Table, list, percent, percent_range};
+use crate::report::document::{Cell, Csv, Figure, Table, list};
 use crate::report::group::Group;
 use crate::report::svg::{Axis, Extent, Rows, Series, heading};
 use crate::spread::Spread;
 use crate::summary::mean;
+use crate::words::Words;
 
 /// One source: its words in the plot, its name in the data, its look, its share of the variance of the mean.
 type Part = (&'static str, &'static str, usize, f64);
 
 /// Waterfall of variance shares, a panel for each group with two runs and two tasks.
-pub(crate) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
+pub(crate) fn figure(groups: &[Group<'_>], words: Words<'_>) -> Option<Figure> {
     let mut panels = Vec::new();
     let mut data =
         Csv::new("setting,learner,source,share_of_variance,half_width_of_honest_interval");
@@ -23,7 +24,7 @@ pub(crate) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
             missing.push(group.name.clone());
             continue;
         };
-        let half = 100.0 * components.interval.half_width();
+        let half = components.interval.half_width();
         let parts = parts(&components);
         if parts.is_empty() {
             missing.push(group.name.clone());
@@ -31,7 +32,7 @@ pub(crate) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
         }
         let axis = Axis::new("share of the variance of the mean, %", extent);
         let names: Vec<String> = parts.iter().map(|part| part.0.to_owned()).collect();
-        let rest = format!("{:.2} % ± {half:.2} pp", 100.0 * components.mean);
+        let rest = written(components.mean, half, words);
         let title = heading(&group.name, &rest);
         let mut rows = Rows::new(&title, &axis, &names, 26.0);
         let mut from = 0.0;
@@ -54,10 +55,10 @@ pub(crate) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
                 Cell::Text(group.learner),
                 Cell::Text(source),
                 Cell::Number(*share),
-                Cell::Number(half / 100.0),
+                Cell::Number(half),
             ]);
         }
-        let words: Vec<String> = parts
+        let shares: Vec<String> = parts
             .iter()
             .map(|part| format!("{} {:.1} %", part.0, 100.0 * part.3))
             .collect();
@@ -65,8 +66,9 @@ pub(crate) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
             &format!("honest-{}", panels.len()),
             &format!("What the honest interval consists of, {}", group.name),
             &format!(
-                "Half-width {half:.2} percentage points; shares of its variance: {}.",
-                list(&words)
+                "Half-width {}; shares of its variance: {}.",
+                half_width(half, words),
+                list(&shares)
             ),
         ));
     }
@@ -94,8 +96,8 @@ pub(crate) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
 }
 
 /// The intervals of a mean side by side: what each of them claims, and how wide it is.
-pub(crate) fn table(groups: &[Group<'_>]) -> Option<Table> {
-    let limits = |i: &Interval| percent_range(i.lower, i.upper);
+pub(crate) fn table(groups: &[Group<'_>], words: Words<'_>) -> Option<Table> {
+    let limits = |i: &Interval| words.bare_range(i);
     let rows: Vec<Vec<String>> = groups
         .iter()
         .filter_map(|group| {
@@ -116,8 +118,8 @@ pub(crate) fn table(groups: &[Group<'_>]) -> Option<Table> {
                 });
             Some(vec![
                 group.name.clone(),
-                percent(spread.mean.value),
-                format!("± {}", percent(printed)),
+                words.bare(spread.mean.value),
+                format!("± {}", words.bare_points(printed)),
                 spread
                     .mean
                     .interval
@@ -131,13 +133,30 @@ pub(crate) fn table(groups: &[Group<'_>]) -> Option<Table> {
         })
         .collect();
     (!rows.is_empty()).then(|| Table {
-        caption: "Four claims behind one ±, in %: this checkpoint on other tasks from the same test images (what papers print; mean \
+        caption: words.text("Four claims behind one ±, in %: this checkpoint on other tasks from the same test images (what papers print; mean \
                   half-width of the runs), another set of seeds on these tasks, another set of seeds on other tasks (the honest \
-                  interval), and the same when only tasks without a common image count."
-            .to_owned(),
+                  interval), and the same when only tasks without a common image count."),
         head: ["learner", "mean", "printed, one run", "other seeds", "other seeds and tasks", "new test data"].map(str::to_owned).to_vec(),
         rows,
     })
+}
+
+/// `59.52 % ± 2.74 pp`.
+fn written(mean: f64, half: f64, words: Words<'_>) -> String {
+    if words.are_shares() {
+        format!("{:.2} % ± {:.2} pp", 100.0 * mean, 100.0 * half)
+    } else {
+        format!("{} ± {}", words.bare(mean), words.bare_points(half))
+    }
+}
+
+/// `2.74 percentage points`.
+fn half_width(half: f64, words: Words<'_>) -> String {
+    if words.are_shares() {
+        format!("{:.2} percentage points", 100.0 * half)
+    } else {
+        words.bare_points(half)
+    }
 }
 
 /// The sources in order; the residual is split at its known floor, the sampling of queries, where that is known.

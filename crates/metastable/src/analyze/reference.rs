@@ -1,0 +1,156 @@
+//! Scores between two references: 0 is the one (random), 1 the other (oracle), task by task.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Result, bail};
+
+use super::scores::{Group, Read};
+use super::table::Table;
+use crate::study::suggestion;
+
+/// Where a scale begins and ends.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Reference {
+    /// What stands for 0.
+    pub(crate) random: Level,
+    /// What stands for 1.
+    pub(crate) oracle: Level,
+}
+
+/// A score, or the learner whose mean on each task is the score.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Level {
+    /// The same for all tasks.
+    Score(f64),
+    /// By task, of its runs.
+    Learner(String),
+}
+
+impl Reference {
+    /// Reads `random=..., oracle=...`.
+    ///
+    /// # Errors
+    /// If one of the two is missing, or something else is named.
+    pub(crate) fn parse(parts: &[String]) -> Result<Option<Self>> {
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let (mut random, mut oracle) = (None, None);
+        for part in parts {
+            let level = |text: &str| match text.parse::<f64>() {
+                Ok(score) if score.is_finite() => Level::Score(score),
+                _ => Level::Learner(text.to_owned()),
+            };
+            match part.split_once('=') {
+                Some(("random", text)) if !text.is_empty() => random = Some(level(text)),
+                Some(("oracle", text)) if !text.is_empty() => oracle = Some(level(text)),
+                _ => bail!(
+                    "--reference {part}: expected random=SCORE,oracle=SCORE, each a number or the name of a learner of the table"
+                ),
+            }
+        }
+        match (random, oracle) {
+            (Some(random), Some(oracle)) => Ok(Some(Self { random, oracle })),
+            _ => bail!(
+                "--reference: expected both, as in --reference random=0,oracle=500; each is a number or the name of a learner of the table"
+            ),
+        }
+    }
+
+    /// Puts every score on the scale, and takes the runs of learners that serve as reference out.
+    pub(super) fn apply<'t>(
+        &self,
+        table: &Table,
+        groups: &mut Vec<Group<'t>>,
+        reads: &mut Vec<Read<'t>>,
+    ) -> Result<()> {
+        let settings: BTreeSet<&str> = groups.iter().map(|group| group.setting).collect();
+        for setting in settings {
+            let low = self
+                .random
+                .by_task("random", table, groups, reads, setting)?;
+            let high = self
+                .oracle
+                .by_task("oracle", table, groups, reads, setting)?;
+            for (group, read) in groups.iter().zip(reads.iter_mut()) {
+                if group.setting != setting {
+                    continue;
+                }
+                let Some(scores) = &mut read.run.scores else {
+                    continue;
+                };
+                for (at, score) in scores.accuracies.iter_mut().enumerate() {
+                    let [low, high] = [&low, &high].map(|it| it.get(at).copied().unwrap_or(it[0]));
+                    if low.total_cmp(&high).is_eq() {
+                        bail!(
+                            "--reference: random and oracle are both {low} on task `{}`; a scale needs two different scores",
+                            read.tasks.get(at).copied().unwrap_or("all")
+                        );
+                    }
+                    *score = (*score - low) / (high - low);
+                }
+                let n = scores.accuracies.len() as f64;
+                read.score = Some(scores.accuracies.iter().sum::<f64>() / n);
+            }
+        }
+        let names: Vec<&String> = [&self.random, &self.oracle]
+            .into_iter()
+            .filter_map(|level| match level {
+                Level::Learner(name) => Some(name),
+                Level::Score(_) => None,
+            })
+            .collect();
+        let is_kept: Vec<bool> = groups
+            .iter()
+            .map(|group| names.iter().all(|name| name.as_str() != group.learner))
+            .collect();
+        let mut kept = is_kept.iter();
+        groups.retain(|_| kept.next() == Some(&true));
+        let mut kept = is_kept.iter();
+        reads.retain(|_| kept.next() == Some(&true));
+        if reads.is_empty() {
+            bail!("--reference: every run of the table is a reference; nothing is left to compare");
+        }
+        Ok(())
+    }
+}
+
+impl Level {
+    /// The score of each task of a setting; one for all where it is a number.
+    fn by_task(
+        &self,
+        which: &str,
+        table: &Table,
+        groups: &[Group<'_>],
+        reads: &[Read<'_>],
+        setting: &str,
+    ) -> Result<Vec<f64>> {
+        let name = match self {
+            Self::Score(score) => return Ok(vec![*score]),
+            Self::Learner(name) => name,
+        };
+        let mut sum: Vec<f64> = Vec::new();
+        let mut n = 0.0;
+        for (group, read) in groups.iter().zip(reads) {
+            let is_one = group.setting == setting && group.learner == name;
+            let Some(scores) = read.run.scores.as_ref().filter(|_| is_one) else {
+                continue;
+            };
+            sum.resize(scores.accuracies.len(), 0.0);
+            for (sum, score) in sum.iter_mut().zip(&scores.accuracies) {
+                *sum += score;
+            }
+            n += 1.0;
+        }
+        if sum.is_empty() {
+            let known: BTreeSet<&str> = groups.iter().map(|group| group.learner).collect();
+            let known: Vec<&str> = known.into_iter().collect();
+            bail!(
+                "--reference {which}={name}: no number, and {} has no run of such a learner with a score in setting `{setting}`; {}",
+                table.file(),
+                suggestion(name, &known)
+            );
+        }
+        Ok(sum.into_iter().map(|sum| sum / n).collect())
+    }
+}
