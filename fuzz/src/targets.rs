@@ -7,7 +7,7 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use metastable::inputs;
-use metastable_data::{Ink, archive, fetch, folder as image_folder, idx as idx_files};
+use metastable_data::{Ink, Reading, archive, fetch, folder as image_folder, idx as idx_files};
 use metastable_models::{Architecture, Checkpoint};
 
 /// A checkpoint without a digest, which is as good as one whose digest was computed again: sizes and tensors are a stranger's.
@@ -68,7 +68,16 @@ pub(crate) fn picture(bytes: &[u8], folder: &Path) -> bool {
         }
         fs::write(bad.join("0.png"), bytes)
     };
-    write().is_ok() && image_folder::load(folder, 14, Ink::Auto, None).is_ok()
+    write().is_ok()
+        && image_folder::load(
+            folder,
+            Reading {
+                side: 14,
+                ..Reading::default()
+            },
+            None,
+        )
+        .is_ok()
 }
 
 pub(crate) fn zip(bytes: &[u8], _: &Path) -> bool {

@@ -12,23 +12,25 @@
 //! root).
 //! Everything is sorted by the bytes of its path, so the order in which a system lists a folder does not matter.
 //! Files of other types and hidden ones are named in the [`Receipt`] of the data set; an image that cannot be read is an error that names it.
-//! Images are turned as EXIF asks, become grey and are resized by [`crate::resize::area`], height and width each on its own; which end of
-//! the scale is ink is decided by [`Ink`] and then bright.
+//! Images are turned as EXIF asks, laid on [paper](crate::Paper) where they are transparent, get one channel or three
+//! ([`Channels`](crate::Channels)) and are resized by [`crate::resize::area`], height and width each on its own. Which end of the scale is ink is
+//! decided by [`Ink`](crate::Ink) and then bright.
 
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::cache::{self, Cache, CacheKey};
 use crate::dataset::{ClassImages, check_side};
-use crate::picture::{self, Ink, Ring};
-use crate::receipt::{Decoding, Header, Place, Receipt};
-use crate::{DataError, Dataset, digest, guard, resize, split};
+use crate::picture::{self, Reading, Ring};
+use crate::receipt::{Decoding, Header, Place, Receipt, Sha256Digest};
+use crate::{Channels, DataError, Dataset, Paper, digest, guard, resize, split};
 
 const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
 
@@ -48,13 +50,8 @@ const LAYOUT: &str = "lay the images out as root/class/*.png, root/alphabet/clas
 /// # Errors
 /// [`DataError::Io`] or [`DataError::Malformed`], naming the file, if something cannot be listed, read or decoded,
 /// if an image is in no class folder, if there is none at all, or if a class is in two parts.
-pub fn load(
-    root: &Path,
-    side: usize,
-    ink: Ink,
-    cache: Option<&Cache>,
-) -> Result<Dataset, DataError> {
-    check_side(side)?;
+pub fn load(root: &Path, reading: Reading, cache: Option<&Cache>) -> Result<Dataset, DataError> {
+    check_side(reading.side)?;
     refuse_file(root)?;
     let mut found = Found::default();
     collect(root, "", 0, &mut found)?;
@@ -93,25 +90,31 @@ pub fn load(
                 .cmp(b.as_os_str().as_encoded_bytes())
         });
     }
-    let content = content_digest(root, &classes, &mut receipt)?;
+    let (content, file_digests) = content_digest(&classes, &mut receipt)?;
     let name = root
         .file_name()
         .map_or("folder".into(), |name| name.to_string_lossy());
     let key = CacheKey {
         name: "folder",
         content: content.clone(),
-        side,
-        settings: format!("{}, ink {ink}, upright", resize::FILTER),
+        side: reading.side,
+        settings: format!(
+            "{}, ink {}, channels {}, paper {}, upright",
+            resize::FILTER,
+            reading.ink,
+            reading.channels,
+            reading.paper
+        ),
     };
     let mut dataset = cache::load_or_build(cache, &key, || {
-        let mut dataset = decode(&name, &classes, side, ink)?;
+        let mut dataset = decode(&name, &classes, reading)?;
         dataset.digest = content;
         Ok(dataset)
     })?;
     // Not part of the content: the same images may lie under another root.
     dataset.name = name.into_owned();
     receipt.decoding = dataset.decoding.unwrap_or_default();
-    receipt.look_at(&dataset, &places(root, &classes));
+    receipt.look_at(&dataset, &places(root, &classes), &file_digests);
     dataset.receipt = Some(Box::new(receipt));
     Ok(dataset)
 }
@@ -307,78 +310,67 @@ fn is_image(path: &Path) -> bool {
         .is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
 }
 
-/// Reads every file once: only then is it known whether the cache still tells the truth. The receipt gets the headers and
-/// which files are equal.
+/// Reads every file once: only then is it known whether the cache still tells the truth. Also the digest of each; the receipt gets
+/// the headers.
 fn content_digest(
-    root: &Path,
     classes: &ClassFiles,
     receipt: &mut Receipt,
-) -> Result<String, DataError> {
+) -> Result<(String, Vec<Sha256Digest>), DataError> {
     let files: Vec<(&String, &PathBuf)> = classes
         .iter()
         .flat_map(|(class, files)| files.iter().map(move |file| (class, file)))
         .collect();
-    let digests = files
+    let read = files
         .par_iter()
         .map(|(_, file)| {
             let bytes = read(file)?;
-            Ok((Sha256::digest(&bytes), picture::header(&bytes).ok()))
+            let digest: Sha256Digest = Sha256::digest(&bytes).into();
+            Ok((digest, picture::header(&bytes).ok()))
         })
         .collect::<Result<Vec<_>, DataError>>()?;
     let mut headers: BTreeMap<Header, usize> = BTreeMap::new();
-    let mut equal: BTreeMap<&[u8], Vec<Place>> = BTreeMap::new();
-    for ((digest, header), place) in digests.iter().zip(places(root, classes)) {
+    let mut hasher = Sha256::new();
+    for ((class, _), (digest, header)) in files.iter().zip(&read) {
         match header {
             Some(header) => *headers.entry(*header).or_default() += 1,
             None => receipt.n_without_header += 1,
         }
-        equal.entry(digest.as_slice()).or_default().push(place);
-    }
-    receipt.headers = headers.into_iter().collect();
-    receipt.equal = equal
-        .into_values()
-        .filter(|group| group.len() > 1)
-        .collect();
-    receipt.equal.sort_by(|a, b| a[0].file.cmp(&b[0].file));
-    let mut hasher = Sha256::new();
-    for ((class, _), (digest, _)) in files.iter().zip(&digests) {
         hasher.update((class.len() as u64).to_le_bytes());
         hasher.update(class.as_bytes());
         hasher.update(digest);
     }
-    Ok(digest::hex(&hasher.finalize()))
+    receipt.headers = headers.into_iter().collect();
+    let digests = read.into_iter().map(|(digest, _)| digest).collect();
+    Ok((digest::hex(&hasher.finalize()), digests))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, DataError> {
     fs::read(file).map_err(DataError::io("read", file, "repair or remove it"))
 }
 
-fn decode(name: &str, classes: &ClassFiles, side: usize, ink: Ink) -> Result<Dataset, DataError> {
-    let n_files = classes.values().map(Vec::len).sum();
+fn decode(name: &str, classes: &ClassFiles, reading: Reading) -> Result<Dataset, DataError> {
+    let Reading { side, ink, .. } = reading;
+    let surveyed = survey(classes, reading)?;
+    let channels = surveyed.channels;
+    let n_files: usize = classes.values().map(Vec::len).sum();
     // What the files hold in all is not known; their number alone may be too much.
-    guard::dataset(n_files, side, u64::MAX).map_err(|problem| {
+    guard::dataset(n_files.saturating_mul(channels), side, u64::MAX).map_err(|problem| {
         DataError::malformed(Path::new(name), problem, "choose a smaller data.size")
     })?;
+    let n_values = side * side * channels;
     let mut images = Vec::with_capacity(classes.len());
     let mut rings = Vec::new();
     let mut n_colour = 0;
     for (class, files) in classes {
-        let mut pixels = vec![0_u8; files.len() * side * side];
+        let mut pixels = vec![0_u8; files.len() * n_values];
         let of_class = pixels
-            .par_chunks_exact_mut(side * side)
+            .par_chunks_exact_mut(n_values)
             .zip(files)
             .map(|(out, file)| {
-                let (image, has_colour) =
-                    picture::decode_upright(&read(file)?).map_err(|error| {
-                        DataError::malformed(
-                            file,
-                            format!("not a readable image: {error}"),
-                            "repair or remove it",
-                        )
-                    })?;
-                let (height, width) = (image.height() as usize, image.width() as usize);
-                resize::area(image.as_raw(), height, width, side, out);
-                Ok((Ring::of(image.as_raw(), height, width), has_colour))
+                let picture = picture::decode(&read(file)?, channels, surveyed.is_on_black)
+                    .map_err(|error| not_readable(file, &error))?;
+                picture.resize(side, out);
+                Ok((Ring::of_picture(&picture), picture.has_colour))
             })
             .collect::<Result<Vec<_>, DataError>>()?;
         n_colour += of_class
@@ -395,15 +387,16 @@ fn decode(name: &str, classes: &ClassFiles, side: usize, ink: Ink) -> Result<Dat
             pixels,
         });
     }
-    let mut dataset = Dataset::from_classes(name, side, images)?;
+    let mut dataset = Dataset::from_colour_classes(name, side, channels, images)?;
     let (sum, n_pixels) = rings
         .iter()
         .fold((0, 0), |(sum, n), ring| (sum + ring.sum, n + ring.n_pixels));
-    let is_inverted = ink.is_dark(rings);
+    let is_inverted = ink.is_dark(channels, rings);
     dataset.decoding = Some(Decoding {
         is_inverted,
         ring_mean: u8::try_from(sum / n_pixels.max(1)).unwrap_or(u8::MAX),
         n_colour,
+        ..surveyed
     });
     if is_inverted {
         dataset
@@ -412,6 +405,51 @@ fn decode(name: &str, classes: &ClassFiles, side: usize, ink: Ink) -> Result<Dat
             .for_each(|byte| *byte = 255 - *byte);
     }
     Ok(dataset)
+}
+
+/// Number of channels and paper, by a look at the pictures where these are to decide.
+fn survey(classes: &ClassFiles, reading: Reading) -> Result<Decoding, DataError> {
+    let found_colour = AtomicBool::new(false);
+    let looks_for_colour = reading.channels == Channels::Auto;
+    let looks_at_paper = reading.paper == Paper::Auto;
+    let files: Vec<&PathBuf> = classes.values().flatten().collect();
+    let vanishing = files
+        .par_iter()
+        .map(|file| {
+            let bytes = read(file)?;
+            let header = picture::header(&bytes).map_err(|error| not_readable(file, &error))?;
+            // One picture in colour settles the channels; only transparent ones have to do with paper.
+            let may_decide =
+                looks_for_colour && header.is_colour() && !found_colour.load(Ordering::Relaxed);
+            if !may_decide && !(looks_at_paper && header.has_alpha) {
+                return Ok([false; 2]);
+            }
+            let found = picture::survey(&bytes).map_err(|error| not_readable(file, &error))?;
+            if found.has_colour {
+                found_colour.store(true, Ordering::Relaxed);
+            }
+            Ok(found.vanishes)
+        })
+        .collect::<Result<Vec<_>, DataError>>()?;
+    let n_vanishing = [0, 1].map(|paper| vanishing.iter().filter(|of| of[paper]).count());
+    let has_colour = found_colour.into_inner();
+    Ok(Decoding {
+        channels: reading
+            .channels
+            .number()
+            .unwrap_or(if has_colour { 3 } else { 1 }),
+        is_on_black: reading.paper.is_black(n_vanishing),
+        n_vanishing: if looks_at_paper { n_vanishing } else { [0; 2] },
+        ..Decoding::default()
+    })
+}
+
+fn not_readable(file: &Path, error: &str) -> DataError {
+    DataError::malformed(
+        file,
+        format!("not a readable image: {error}"),
+        "repair or remove it",
+    )
 }
 
 #[cfg(test)]

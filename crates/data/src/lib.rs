@@ -53,10 +53,12 @@ pub mod omniglot;
 
 pub mod archive;
 pub mod cache;
+pub mod channels;
 pub mod contained;
 pub mod picture;
 pub mod receipt;
 pub mod resize;
+pub mod sheet;
 
 #[cfg(feature = "fetch")]
 pub mod fetch;
@@ -70,6 +72,7 @@ mod guard;
 mod test_data;
 
 pub use cache::Cache;
+pub use channels::Channels;
 pub use corruption::Corruption;
 pub use dataset::{Class, ClassImages, Dataset};
 pub use episode::{ClassRef, Episode, EpisodeShape, list_digest};
@@ -77,10 +80,11 @@ pub use error::DataError;
 pub use glyphs::GlyphsConfig;
 pub use key::{Seeds, Stream};
 pub use lake_runs::lake_runs;
-pub use picture::Ink;
+pub use picture::{Ink, Paper, Reading};
 pub use pool::TaskPool;
 pub use receipt::Receipt;
 pub use registry::{OpenOptions, SOURCES, Source, open, open_among};
 pub use rotation::{Intensity, Rotations};
 pub use sampler::Sampler;
+pub use sheet::Sheet;
 pub use split::{Amounts, MetaSplit, Split, SplitRule, Unit};

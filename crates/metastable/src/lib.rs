@@ -38,6 +38,7 @@ mod plan;
 mod preview;
 mod probe;
 mod progress;
+mod receipts;
 mod registry;
 mod report;
 mod restart;

@@ -16,7 +16,7 @@ use crate::run::config::Compute;
 use crate::run::log::MOST_LINES;
 use crate::run::numerics::Numerics;
 use crate::run::{Material, Run, RunConfig};
-use crate::study::{Exchange, Study, StudyLearner};
+use crate::study::{DataSettings, Exchange, Study, StudyLearner};
 use crate::words::told;
 
 /// One run of a study.
@@ -79,7 +79,8 @@ pub(crate) fn plan(
     let mut runs = Vec::new();
     for variant in &variants {
         let study = &variant.study;
-        check_ink(&study.data).map_err(|error| place(study, &["data.ink"], &error))?;
+        check_ink(&study.data)
+            .map_err(|error| place(study, &["data.ink", "data.paper"], &error))?;
         let point = variant
             .point
             .map(|index| point_label(index, variants.len()))
@@ -107,7 +108,8 @@ pub(crate) fn plan(
                     episode,
                     pool,
                     test: study.test.clone(),
-                    network: study.network(has_head.then_some(episode.n_way)),
+                    network: study
+                        .network(has_head.then_some(episode.n_way), material.dataset.channels),
                     learner: learner.clone(),
                     training: training.train(&study.validation),
                     seeds: bundle.seeds,
@@ -174,8 +176,13 @@ impl<'d> Shelf<'d> {
     /// The material of a run, and the digest of its split.
     fn material(&mut self, study: &Study, seeds: &Seeds) -> Result<(Arc<Material>, String)> {
         let (data, glyphs) = (&study.data, &study.glyphs);
-        let set =
-            serde_json::to_string(&(&data.set, data.size, &data.ink, data.min_images, glyphs))?;
+        // What the split does not decide.
+        let of_set = DataSettings {
+            split: String::new(),
+            split_seed: 0,
+            ..data.clone()
+        };
+        let set = serde_json::to_string(&(of_set, glyphs))?;
         let key = format!(
             "{set} {} {} {}",
             data.split, seeds.split, data.allow_duplicates
@@ -190,6 +197,7 @@ impl<'d> Shelf<'d> {
             Some(dataset) => Arc::clone(dataset),
             None => {
                 let dataset = dataset::load(data, glyphs, self.data_dir).map_err(at_set)?;
+                // Before the split, which may be refused for what stands here.
                 if let Some(receipt) = &dataset.receipt {
                     eprint!("{receipt}");
                 }

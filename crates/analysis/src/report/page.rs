@@ -2,6 +2,7 @@
 
 use super::document::{Chapter, Document, Figure, Line, Table, count};
 use super::figures::{MARKS, PALETTE};
+use super::input::{self, Input};
 use super::subject::{Family, Subject};
 use super::svg::text::escape;
 
@@ -12,16 +13,21 @@ const STYLE: &str = include_str!("style.css");
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
+/// What a page with pictures may do besides: show those that it holds itself.
+const PICTURES: &str = "; img-src data:";
+
 /// Rows of data that a figure also shows on the page itself.
 const MOST_SHOWN: usize = 40;
 
 /// The document as a page.
-pub(crate) fn render(document: &Document) -> String {
+pub(crate) fn render(document: &Document, inputs: &[Input]) -> String {
     let title = escape(&document.title);
+    let has_pictures = inputs.iter().any(|input| input.picture.is_some());
+    let pictures = if has_pictures { PICTURES } else { "" };
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\"/>\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}{pictures}\"/>\n\
          <meta name=\"color-scheme\" content=\"light dark\"/>\n\
          <title>{title}: stability report</title>\n<style>\n{PALETTE}{STYLE}{MARKS}</style>\n</head>\n<body>\n\
          <header>\n<p class=\"kicker\">Stability report</p>\n<h1>{title}</h1>\n"
@@ -37,7 +43,7 @@ pub(crate) fn render(document: &Document) -> String {
     for paragraph in &document.lead {
         out += &format!("<p>{}</p>\n", escape(paragraph));
     }
-    out += &navigation(document);
+    out += &navigation(document, !inputs.is_empty());
     out += "<section id=\"card\">\n<h2>Card</h2>\n";
     for part in &document.card {
         out += &table(part, "cards");
@@ -47,6 +53,7 @@ pub(crate) fn render(document: &Document) -> String {
         out += &format!("<li>{}</li>\n", escape(finding));
     }
     out += "</ol>\n</section>\n";
+    out += &input::html(inputs);
     for (i, (subject, chapter)) in document.chapters.iter().enumerate() {
         out += &section(i + 1, subject, chapter);
     }
@@ -93,12 +100,15 @@ fn decision(document: &Document) -> String {
 }
 
 /// Links to all chapters, those of one family together.
-fn navigation(document: &Document) -> String {
+fn navigation(document: &Document, has_data: bool) -> String {
     let link = |(id, title): (&str, &str)| format!("<a href=\"#{id}\">{}</a>\n", escape(title));
     let mut out = String::from("<nav aria-label=\"Chapters\"><ul>\n");
     out += &format!("<li>{}</li>\n", link(("decision", "Decision")));
     out += &format!("<li>{}</li>\n", link(("card", "Card")));
     out += &format!("<li>{}</li>\n", link(("findings", "Findings")));
+    if has_data {
+        out += &format!("<li>{}</li>\n", link(("data", "Data")));
+    }
     for family in Family::ALL {
         let subjects = document.chapters.iter().map(|(subject, _)| *subject);
         let of_family: Vec<&Subject> = subjects.filter(|s| s.family == family).collect();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use metastable_algorithms::Evaluation;
 use metastable_analysis::{Interval, ScoreMatrix, spread::spread};
-use metastable_data::{GlyphsConfig, Ink, MetaSplit};
+use metastable_data::{GlyphsConfig, Ink, MetaSplit, Paper};
 use serde_json::json;
 
 use crate::Ending;
@@ -141,11 +141,14 @@ fn change(config: &mut RunConfig, flags: &flags::Evaluate) -> Result<()> {
         config.compute = Compute::new(machine.device.as_deref(), backend)?;
     }
     let data = &mut config.data;
+    // The images get the channels that the network has, whatever another set would have by itself.
+    data.channels = config.network.image.channels.to_string().parse()?;
     if let Some(set) = &flags.data.dataset {
         data.set.clone_from(set);
         // What the run said of its own images holds for others that have to be told, too.
         if check_ink(data).is_err() {
             data.ink = Ink::Auto;
+            data.paper = Paper::Auto;
         }
     }
     if let Some(rule) = &flags.data.split {

@@ -236,15 +236,15 @@ impl Study {
         }
     }
 
-    /// The network with a head for so many classes, or without one.
-    pub(crate) fn network(&self, n_way: Option<usize>) -> NetworkConfig {
+    /// The network with a head for so many classes, or without one, for images of so many channels.
+    pub(crate) fn network(&self, n_way: Option<usize>, channels: usize) -> NetworkConfig {
         NetworkConfig {
             name: self.network.name.clone(),
             form: registry().form(&self.network.name),
             image: metastable_models::ImageShape {
                 height: self.data.size,
                 width: self.data.size,
-                channels: 1,
+                channels,
             },
             n_blocks: self.network.blocks,
             width: self.network.width,
