@@ -21,21 +21,18 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::cache::{self, Cache, CacheKey};
-use crate::dataset::{ClassImages, check_side};
-use crate::picture::{self, Reading, Ring};
-use crate::receipt::{Decoding, Header, Place, Receipt, Sha256Digest};
-use crate::{Channels, DataError, Dataset, Paper, digest, guard, resize, split};
+use crate::dataset::check_side;
+use crate::gather::{self, Entry};
+use crate::picture::{self, Picture, Reading, Survey};
+use crate::receipt::{Header, Place, Receipt, Sha256Digest};
+use crate::{DataError, Dataset, arrays, digest, resize, split};
 
 const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
-
-/// The alphabet of classes that lie directly below the root; no folder can have this name.
-const ROOT_ALPHABET: &str = ".";
 
 /// Folders below this depth are not what the layout means; a link that leads in a circle ends here.
 const MAX_DEPTH: usize = 6;
@@ -107,7 +104,11 @@ pub fn load(root: &Path, reading: Reading, cache: Option<&Cache>) -> Result<Data
         ),
     };
     let mut dataset = cache::load_or_build(cache, &key, || {
-        let mut dataset = decode(&name, &classes, reading)?;
+        let images: Vec<Image<'_>> = classes
+            .iter()
+            .flat_map(|(class, files)| files.iter().map(move |file| Image { class, file }))
+            .collect();
+        let mut dataset = gather::dataset(&name, &images, reading)?;
         dataset.digest = content;
         Ok(dataset)
     })?;
@@ -124,12 +125,20 @@ fn refuse_file(root: &Path) -> Result<(), DataError> {
     if !root.is_file() {
         return Ok(());
     }
+    if arrays::is_known(root) {
+        let spec = format!("arrays:{}", root.display());
+        return Err(DataError::malformed(
+            root,
+            "a file, and `folder:` takes a folder of images",
+            format!("name it as {spec}"),
+        ));
+    }
     let next_step = match ending(root).as_str() {
         "zip" | "tar" | "gz" | "tgz" | "bz2" | "xz" | "7z" | "rar" => {
             "unpack it, and name the folder that holds the classes"
         }
-        "h5" | "hdf5" | "pkl" | "pickle" | "npz" | "npy" | "pt" | "pth" | "parquet" => {
-            "write its images as root/class/number.png, by a few lines of Python, and name that root"
+        "h5" | "hdf5" | "npy" | "pt" | "pth" => {
+            "save its images and labels by numpy.savez(\"set.npz\", images=images, labels=labels), and name that as arrays:set.npz"
         }
         _ => LAYOUT,
     };
@@ -348,108 +357,39 @@ fn read(file: &Path) -> Result<Vec<u8>, DataError> {
     fs::read(file).map_err(DataError::io("read", file, "repair or remove it"))
 }
 
-fn decode(name: &str, classes: &ClassFiles, reading: Reading) -> Result<Dataset, DataError> {
-    let Reading { side, ink, .. } = reading;
-    let surveyed = survey(classes, reading)?;
-    let channels = surveyed.channels;
-    let n_files: usize = classes.values().map(Vec::len).sum();
-    // What the files hold in all is not known; their number alone may be too much.
-    guard::dataset(n_files.saturating_mul(channels), side, u64::MAX).map_err(|problem| {
-        DataError::malformed(Path::new(name), problem, "choose a smaller data.size")
-    })?;
-    let n_values = side * side * channels;
-    let mut images = Vec::with_capacity(classes.len());
-    let mut rings = Vec::new();
-    let mut n_colour = 0;
-    for (class, files) in classes {
-        let mut pixels = vec![0_u8; files.len() * n_values];
-        let of_class = pixels
-            .par_chunks_exact_mut(n_values)
-            .zip(files)
-            .map(|(out, file)| {
-                let picture = picture::decode(&read(file)?, channels, surveyed.is_on_black)
-                    .map_err(|error| not_readable(file, &error))?;
-                picture.resize(side, out);
-                Ok((Ring::of_picture(&picture), picture.has_colour))
-            })
-            .collect::<Result<Vec<_>, DataError>>()?;
-        n_colour += of_class
-            .iter()
-            .filter(|(_, has_colour)| *has_colour)
-            .count();
-        rings.extend(of_class.into_iter().map(|(ring, _)| ring));
-        images.push(ClassImages {
-            name: class.clone(),
-            alphabet: class
-                .rsplit_once('/')
-                .map_or(ROOT_ALPHABET, |(alphabet, _)| alphabet)
-                .to_owned(),
-            pixels,
-        });
-    }
-    let mut dataset = Dataset::from_colour_classes(name, side, channels, images)?;
-    let (sum, n_pixels) = rings
-        .iter()
-        .fold((0, 0), |(sum, n), ring| (sum + ring.sum, n + ring.n_pixels));
-    let is_inverted = ink.is_dark(channels, rings);
-    dataset.decoding = Some(Decoding {
-        is_inverted,
-        ring_mean: u8::try_from(sum / n_pixels.max(1)).unwrap_or(u8::MAX),
-        n_colour,
-        ..surveyed
-    });
-    if is_inverted {
-        dataset
-            .pixels
-            .par_iter_mut()
-            .for_each(|byte| *byte = 255 - *byte);
-    }
-    Ok(dataset)
+/// One image file.
+struct Image<'a> {
+    class: &'a str,
+    file: &'a Path,
 }
 
-/// Number of channels and paper, by a look at the pictures where these are to decide.
-fn survey(classes: &ClassFiles, reading: Reading) -> Result<Decoding, DataError> {
-    let found_colour = AtomicBool::new(false);
-    let looks_for_colour = reading.channels == Channels::Auto;
-    let looks_at_paper = reading.paper == Paper::Auto;
-    let files: Vec<&PathBuf> = classes.values().flatten().collect();
-    let vanishing = files
-        .par_iter()
-        .map(|file| {
-            let bytes = read(file)?;
-            let header = picture::header(&bytes).map_err(|error| not_readable(file, &error))?;
-            // One picture in colour settles the channels; only transparent ones have to do with paper.
-            let may_decide =
-                looks_for_colour && header.is_colour() && !found_colour.load(Ordering::Relaxed);
-            if !may_decide && !(looks_at_paper && header.has_alpha) {
-                return Ok([false; 2]);
-            }
-            let found = picture::survey(&bytes).map_err(|error| not_readable(file, &error))?;
-            if found.has_colour {
-                found_colour.store(true, Ordering::Relaxed);
-            }
-            Ok(found.vanishes)
-        })
-        .collect::<Result<Vec<_>, DataError>>()?;
-    let n_vanishing = [0, 1].map(|paper| vanishing.iter().filter(|of| of[paper]).count());
-    let has_colour = found_colour.into_inner();
-    Ok(Decoding {
-        channels: reading
-            .channels
-            .number()
-            .unwrap_or(if has_colour { 3 } else { 1 }),
-        is_on_black: reading.paper.is_black(n_vanishing),
-        n_vanishing: if looks_at_paper { n_vanishing } else { [0; 2] },
-        ..Decoding::default()
-    })
+impl Entry for Image<'_> {
+    fn class(&self) -> &str {
+        self.class
+    }
+
+    fn header(&self) -> Result<Header, DataError> {
+        picture::header(&read(self.file)?).map_err(|error| self.not_readable(&error))
+    }
+
+    fn survey(&self) -> Result<Survey, DataError> {
+        picture::survey(&read(self.file)?).map_err(|error| self.not_readable(&error))
+    }
+
+    fn picture(&self, channels: usize, on_black: bool) -> Result<Picture, DataError> {
+        picture::decode(&read(self.file)?, channels, on_black)
+            .map_err(|error| self.not_readable(&error))
+    }
 }
 
-fn not_readable(file: &Path, error: &str) -> DataError {
-    DataError::malformed(
-        file,
-        format!("not a readable image: {error}"),
-        "repair or remove it",
-    )
+impl Image<'_> {
+    fn not_readable(&self, error: &str) -> DataError {
+        DataError::malformed(
+            self.file,
+            format!("not a readable image: {error}"),
+            "repair or remove it",
+        )
+    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ pub mod pool;
 pub mod rotation;
 pub mod sampler;
 
+pub mod arrays;
 pub mod folder;
 pub mod glyphs;
 pub mod idx;
@@ -67,6 +68,7 @@ mod choice;
 mod digest;
 mod draw;
 mod error;
+mod gather;
 mod guard;
 #[cfg(test)]
 mod test_data;

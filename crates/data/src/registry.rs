@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cache::Cache;
 use crate::{
-    Channels, DataError, Dataset, GlyphsConfig, Ink, Paper, Reading, folder, glyphs, idx, omniglot,
+    Channels, DataError, Dataset, GlyphsConfig, Ink, Paper, Reading, arrays, folder, glyphs, idx,
+    omniglot,
 };
 
 /// Where and how to open a data set.
@@ -96,6 +97,16 @@ pub const SOURCES: &[Source] = &[
         open: |path, options| {
             let path = required("folder", path)?;
             folder::load(Path::new(path), options.reading(), options.cache.as_ref())
+        },
+    },
+    Source {
+        name: "arrays",
+        spec: "arrays:PATH",
+        summary: "arrays of images with labels: an .npz, .pkl or .parquet file, or a folder of such files, one a part",
+        takes_ink: true,
+        open: |path, options| {
+            let path = required("arrays", path)?;
+            arrays::load(Path::new(path), options.reading())
         },
     },
     Source {

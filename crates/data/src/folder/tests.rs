@@ -1,7 +1,7 @@
 //! Tests of folders of images, written here as PNG, JPEG and BMP.
 
 use super::*;
-use crate::{Ink, MetaSplit, Seeds, Split, SplitRule};
+use crate::{Channels, Ink, MetaSplit, Paper, Seeds, Split, SplitRule};
 
 /// With everything else as the pictures tell.
 fn load(root: &Path, side: usize, ink: Ink, cache: Option<&Cache>) -> Result<Dataset, DataError> {
