@@ -54,7 +54,7 @@ pub(crate) struct Stored {
     pub(crate) step: usize,
     pub(crate) weights: Weights<f32>,
     /// Whether the file has its digest.
-    is_sealed: bool,
+    pub(crate) is_sealed: bool,
 }
 
 impl Stored {

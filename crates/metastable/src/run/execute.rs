@@ -133,7 +133,7 @@ impl<'a> Run<'a> {
         &*self.network
     }
 
-    pub(super) fn learner(&self) -> &dyn Learner<f32> {
+    pub(crate) fn learner(&self) -> &dyn Learner<f32> {
         self.learner.single()
     }
 

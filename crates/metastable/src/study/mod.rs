@@ -7,10 +7,10 @@ mod depth;
 mod design;
 pub(crate) mod factors;
 mod replace;
-mod section;
+pub(crate) mod section;
 mod settings;
 pub(crate) mod streams;
-mod tree;
+pub(crate) mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -123,7 +123,8 @@ impl Study {
         Self::read(&tree::parse(text, name)?)
     }
 
-    fn read(tree: &[Entry]) -> Result<Self> {
+    /// Reads a study from its tree.
+    pub(crate) fn read(tree: &[Entry]) -> Result<Self> {
         let mut head = Vec::new();
         let mut tables: BTreeMap<&str, &[Entry]> = BTreeMap::new();
         for entry in tree {
