@@ -184,6 +184,12 @@ impl Dataset {
         dataset.digest = digest::sha256(settings.as_bytes());
         dataset.decoding = self.decoding;
         dataset.receipt = self.receipt.map(|mut receipt| {
+            let kept = self.classes.iter().filter(|class| !is_small(class));
+            let files = kept.flat_map(|class| {
+                let images = receipt.files.iter().skip(class.first_image);
+                images.take(class.n_images).cloned()
+            });
+            receipt.files = files.collect();
             let small = self.classes.iter().filter(|class| is_small(class));
             receipt.left_out = small
                 .map(|class| (class.name.clone(), class.n_images))

@@ -89,4 +89,4 @@ pub use registry::{OpenOptions, SOURCES, Source, open, open_among};
 pub use rotation::{Intensity, Rotations};
 pub use sampler::Sampler;
 pub use sheet::Sheet;
-pub use split::{Amounts, MetaSplit, Split, SplitRule, Unit};
+pub use split::{Amounts, MetaSplit, PartNames, Split, SplitRule, Unit};

@@ -298,11 +298,19 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Survey, String> {
     .flatten()
 }
 
+/// Red, green and blue that are nowhere further apart than this, of 255, are grey: lossy formats leave a trace of colour in grey.
+const MOST_GREY: u8 = 16;
+
+/// Whether a colour can be told from grey.
+pub(crate) fn is_coloured([red, green, blue]: [u8; 3]) -> bool {
+    red.max(green).max(blue) - red.min(green).min(blue) > MOST_GREY
+}
+
 fn has_colour(image: &DynamicImage) -> bool {
     image.color().has_color()
         && image.to_rgba8().pixels().any(|pixel| {
             let [red, green, blue, alpha] = pixel.0;
-            alpha > 0 && (red != green || green != blue)
+            alpha > 0 && is_coloured([red, green, blue])
         })
 }
 

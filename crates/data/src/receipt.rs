@@ -91,6 +91,10 @@ pub struct Receipt {
     pub left_out: Vec<(String, usize)>,
     /// What decoding told.
     pub decoding: Decoding,
+    /// Where each image of the data set came from, in its order. Not part of what is written down as the receipt: it is as long as the
+    /// data set.
+    #[serde(skip)]
+    pub files: Vec<PathBuf>,
 }
 
 impl Receipt {
@@ -100,6 +104,7 @@ impl Receipt {
     /// Images are equal if their pixels are, whatever their files are called and however they store them. Constant ones say
     /// nothing of each other: there it takes the same file.
     pub(crate) fn look_at(&mut self, dataset: &Dataset, places: &[Place], files: &[Sha256Digest]) {
+        self.files = places.iter().map(|place| place.file.clone()).collect();
         let mut equal: BTreeMap<Sha256Digest, Vec<Place>> = BTreeMap::new();
         for ((image_idx, place), file) in places.iter().enumerate().zip(files) {
             let image = dataset.image(image_idx);

@@ -54,6 +54,7 @@ pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) 
         paper: data.paper,
     };
     let dataset = metastable_data::open_among(registry().sources(), &data.set, &options)?;
+    let dataset = data.parts.rename(dataset)?;
     Ok(dataset.without_small(data.min_images)?)
 }
 

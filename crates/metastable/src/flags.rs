@@ -485,7 +485,7 @@ pub(crate) struct Analyze {
 
 #[derive(Args, Debug)]
 pub(crate) struct Fetch {
-    /// omniglot, all, or `weights` followed by NAME or hf:owner/repo/file
+    /// omniglot, emoji (with --from), all, or `weights` followed by NAME or hf:owner/repo/file
     #[arg(required = true, value_name = "WHAT")]
     pub(crate) what: Vec<String>,
     /// A folder or URL that holds the files, for mirrors and machines without a network

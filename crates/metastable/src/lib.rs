@@ -15,12 +15,14 @@ mod words;
 
 mod advise;
 mod analyze;
+mod bearable;
 mod budget;
 mod campaign;
 mod clean;
 mod command;
 mod completions;
 mod dataset;
+mod emoji;
 mod ending;
 mod evaluate;
 mod experiment;

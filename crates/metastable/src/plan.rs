@@ -9,6 +9,7 @@ use metastable_algorithms::Head;
 use metastable_data::{Dataset, MetaSplit, Seeds};
 use serde_json::Value;
 
+use crate::bearable;
 use crate::budget::Budget;
 use crate::dataset::{self, check_ink};
 use crate::registry::registry;
@@ -101,7 +102,11 @@ pub(crate) fn plan(
             for (bundle, shared) in study.bundles(offset).into_iter().zip(study.bundles(0)) {
                 let (material, split_digest) = shelf.material(study, &bundle.seeds)?;
                 let config = RunConfig {
-                    data: study.data.clone(),
+                    data: DataSettings {
+                        // What `auto` turned out to be.
+                        split: material.split.rule.to_string(),
+                        ..study.data.clone()
+                    },
                     glyphs: (study.data.set == "glyphs").then(|| study.glyphs.clone()),
                     data_digest: material.dataset.digest.clone(),
                     split_digest,
@@ -254,14 +259,19 @@ fn check(study: &Study, learner: &str, config: &RunConfig, material: &Material) 
         .into_iter()
         .chain(train)
         .collect();
+    let too_large = |paths: &[&str], error: anyhow::Error| {
+        let advice = bearable::flags(config, material);
+        let advice = advice.map_or_else(String::new, |flags| format!("\nthese data bear {flags}"));
+        anyhow!("{}{advice}", place(study, paths, &error))
+    };
     material
         .training(config)
-        .map_err(|error| place(study, &paths, &error))?;
+        .map_err(|error| too_large(&paths, error))?;
     let test = ["test.way", "test.shot", "test.query"];
     for part in [MetaSplit::Validation, MetaSplit::Test] {
         material
             .list(config, part)
-            .map_err(|error| place(study, &test, &error))?;
+            .map_err(|error| too_large(&test, error))?;
     }
     check_pool(study, learner, config)?;
     if let Some(n_way) = config.network.n_way

@@ -12,6 +12,7 @@ use metastable_analysis::report::{Input, Picture};
 use metastable_data::{MetaSplit, Sheet};
 use serde::{Deserialize, Serialize};
 
+use crate::Ending;
 use crate::files::write_whole;
 use crate::plan::Planned;
 use crate::run::{Material, RunConfig};
@@ -21,6 +22,8 @@ use crate::sealed::Sealed;
 pub(crate) const TEXT: &str = "data.txt";
 /// The file for the report.
 pub(crate) const SEALED: &str = "data.json";
+/// The list of all images, for who wants to know which files an episode held.
+pub(crate) const IMAGES: &str = "images.csv";
 
 /// Every data set of a study that was read from a stranger's files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -120,23 +123,55 @@ pub(crate) fn write(out: &Path, runs: &[Planned]) -> Result<()> {
     let inputs = texts.iter().map(about).collect::<Result<_>>()?;
     let all: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
     write_whole(&out.join(TEXT), all.join("\n").as_bytes())?;
+    write_images(&out.join(IMAGES), &texts)?;
     let sealed = Sealed::new(Receipts { inputs })?;
     write_whole(&out.join(SEALED), &sealed.to_bytes()?)
 }
 
-/// What the report of a study says of its data; nothing where the study has no such file.
-pub(crate) fn read(out: &Path) -> Result<Vec<Input>> {
+/// Every image of every data set: its number, which the episodes of `test.safetensors` count by, its class and its file.
+fn write_images(path: &Path, texts: &[(&Planned, String)]) -> Result<()> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["data_digest", "image", "class", "file"])?;
+    let mut digests: Vec<&str> = Vec::new();
+    for (run, _) in texts {
+        let dataset = &run.material.dataset;
+        let Some(receipt) = &dataset.receipt else {
+            continue;
+        };
+        if digests.contains(&dataset.digest.as_str()) {
+            continue;
+        }
+        digests.push(&dataset.digest);
+        for class in &dataset.classes {
+            for image in class.first_image..class.first_image + class.n_images {
+                let file = receipt.files.get(image).map(|it| it.to_string_lossy());
+                writer.write_record([
+                    dataset.digest.as_str(),
+                    &image.to_string(),
+                    &class.name,
+                    &file.unwrap_or_default(),
+                ])?;
+            }
+        }
+    }
+    write_whole(path, &writer.into_inner()?)
+}
+
+/// What the report of a study says of its data; nothing where the study has no such file. A damaged one is named on stderr and left
+/// out, and the ending is a failure.
+pub(crate) fn read(out: &Path) -> Result<(Vec<Input>, Ending)> {
     let path = out.join(SEALED);
     if !path.exists() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Ending::Done));
     }
     let bytes = fs::read(&path).with_context(|| format!("while reading {}", path.display()))?;
-    let receipts = Sealed::<Receipts>::open(&bytes).with_context(|| {
-        format!(
-            "{} is damaged; the command that runs the study writes it again",
+    let Ok(receipts) = Sealed::<Receipts>::open(&bytes) else {
+        eprintln!(
+            "{} is damaged, and the report says nothing of the data; the command that runs the study writes it again",
             path.display()
-        )
-    })?;
+        );
+        return Ok((Vec::new(), Ending::Failed));
+    };
     let input = |about: About| Input {
         title: about.set,
         text: about.text,
@@ -148,5 +183,8 @@ pub(crate) fn read(out: &Path) -> Result<Vec<Input>> {
             ),
         }),
     };
-    Ok(receipts.inputs.into_iter().map(input).collect())
+    Ok((
+        receipts.inputs.into_iter().map(input).collect(),
+        Ending::Done,
+    ))
 }

@@ -85,9 +85,9 @@ pub(crate) fn write(
     output: &flags::Output,
 ) -> Result<Ending> {
     let (tables, options, read) = tables(folder, index, runs, reference)?;
-    let inputs = receipts::read(folder.path())?;
+    let (inputs, read_inputs) = receipts::read(folder.path())?;
     let published = publish_with(&tables, &inputs, folder.path(), &options, output)?;
-    Ok(read.or(published))
+    Ok(read.or(read_inputs).or(published))
 }
 
 /// The tables of these runs, the options they are analyzed with, and whether all answers could be read.

@@ -98,12 +98,14 @@ fn images_of(numbers: &Numbers) -> Result<Vec<Stored>, String> {
             ));
         }
     };
-    let n_bytes = layout.n_bytes();
-    let n_needed = n_bytes.checked_mul(n_images);
     let n_there = data.bytes().len();
-    if n_bytes == 0 || n_needed != Some(n_there) {
+    let n_needed = shape
+        .iter()
+        .try_fold(1_usize, |product, length| product.checked_mul(*length));
+    if n_there == 0 || n_needed != Some(n_there) {
         return Err(format!("{n_there} bytes do not fill the shape {shape:?}"));
     }
+    let n_bytes = n_there / n_images;
     let image = |at: usize| Stored::Raw(data.part(at * n_bytes, n_bytes), layout);
     Ok((0..n_images).map(image).collect())
 }
@@ -224,6 +226,9 @@ impl OfPickle<'_> {
                         images.len()
                     )
                 })?;
+                if sorted.len() == images.len() {
+                    return Err("class_dict lists an image twice".into());
+                }
                 sorted.push(image.clone());
                 labels.push(name.clone());
             }

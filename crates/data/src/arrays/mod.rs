@@ -154,10 +154,6 @@ impl Image {
 }
 
 impl Layout {
-    fn n_bytes(self) -> usize {
-        self.height * self.width * self.channels
-    }
-
     fn picture(self, bytes: &[u8], channels: usize) -> Picture {
         let n_pixels = self.height * self.width;
         let colour = |pixel: usize| -> [u8; 3] {
@@ -174,7 +170,7 @@ impl Layout {
             }
         };
         let colours = (0..n_pixels).map(colour);
-        let has_colour = colours.clone().any(|[r, g, b]| r != g || g != b);
+        let has_colour = colours.clone().any(picture::is_coloured);
         let pixels = match channels {
             1 if self.channels == 1 => bytes.to_vec(),
             1 => colours.map(crate::channels::luma).collect(),

@@ -290,7 +290,12 @@ fn small_classes_are_left_out_by_name() {
         (whole.image(1), whole.image(3))
     );
     assert_ne!(dataset.digest, whole.digest);
-    assert_eq!(dataset.receipt.unwrap().left_out, [("b".to_owned(), 1)]);
+    let receipt = dataset.receipt.unwrap();
+    assert_eq!(receipt.left_out, [("b".to_owned(), 1)]);
+    assert_eq!(
+        receipt.files,
+        ["a/1.png", "a/2.png", "c/1.png", "c/2.png"].map(PathBuf::from)
+    );
     assert!(
         whole
             .without_small(3)

@@ -1,6 +1,6 @@
 """Writes the small files of images and labels that arrays/tests.rs reads. Needs numpy; numpy 2.4.6 wrote those that are kept.
 
-Image i has the value 10 * i at every place, but for its first byte, 200 + i; colour images have channel c raised by c.
+Image i has the value 10 * i at every place, but for its first byte, 200 + i; colour images have channel c raised by 20 * c.
 """
 import io
 import pickle
@@ -23,7 +23,7 @@ def grey(n, start=0):
 
 
 def colour(n, start=0):
-    return np.stack([grey(n, start) + c for c in range(3)], axis=-1)
+    return np.stack([grey(n, start) + 20 * c for c in range(3)], axis=-1)
 
 
 def save(name, value, protocol):

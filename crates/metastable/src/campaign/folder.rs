@@ -32,13 +32,14 @@ use crate::study::{ProbeSettings, Study};
 const BESIDE: &str = "../.store";
 
 /// What this program writes into the folder of a study.
-const OUTPUTS: [&str; 13] = [
+const OUTPUTS: [&str; 14] = [
     "study.toml",
     "runs.json",
     "runs",
     "probes",
     receipts::TEXT,
     receipts::SEALED,
+    receipts::IMAGES,
     "tensorboard",
     "slurm",
     "figures",

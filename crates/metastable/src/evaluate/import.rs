@@ -180,8 +180,9 @@ fn of(text: &str, name: &str, bytes: &[u8]) -> Result<(Stored, Input)> {
         ignored: &ignored.ignore,
     };
     let config = config(&study, name, &source)?;
-    input.check_channels(config.network.image.channels)?;
+    // First the names: whoever has none of them right learns nothing from a number of channels.
     let weights = source.weights(&config.network, input.order)?;
+    input.check_channels(config.network.image.channels)?;
     let stored = Stored {
         config,
         step: study.learners[0].training.outer_steps,
@@ -310,8 +311,8 @@ impl Source<'_> {
         let mut used = BTreeMap::new();
         let mut theta = self.part(architecture.layout(), &mut used)?;
         let mut buffers = self.part(architecture.buffers(), &mut used)?;
-        if order == Order::Bgr {
-            let first = &architecture.blocks()[0];
+        let first = &architecture.blocks()[0];
+        if order == Order::Bgr && first.input.channels == 3 {
             swap_channels(
                 &mut theta.values_mut()[first.weight.clone()],
                 first.input.channels,

@@ -4,7 +4,7 @@
 
 use anyhow::{Result, anyhow, bail};
 use metastable_algorithms::{OptimizerConfig, ScheduleConfig, TrainConfig};
-use metastable_data::{Channels, Ink, Paper, Rotations, SplitRule, TaskPool};
+use metastable_data::{Channels, Ink, Paper, PartNames, Rotations, SplitRule, TaskPool};
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
@@ -67,6 +67,9 @@ pub(crate) struct DataSettings {
     pub(crate) split: String,
     /// Seed of the split where it is drawn; the same for all seeds of the study.
     pub(crate) split_seed: u64,
+    /// Folders of the classes for training, validation and test, with commas between, where they have names of their own; for the
+    /// split `folders`.
+    pub(crate) parts: PartNames,
     /// Height and width of the images in pixels.
     pub(crate) size: usize,
     /// Channels of the images: 1 (grey), 3 (red, green, blue), or `auto`: 3 if any image of the set has a colour.
@@ -97,6 +100,7 @@ impl Default for DataSettings {
             set: String::from("glyphs"),
             split: String::from("random-alphabets"),
             split_seed: 0,
+            parts: PartNames::default(),
             size: 28,
             channels: Channels::Auto,
             ink: Ink::Auto,
