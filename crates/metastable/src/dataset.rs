@@ -92,6 +92,11 @@ pub(crate) fn check_ink(data: &DataSettings) -> Result<()> {
     )
 }
 
+/// Whether a set is images of the user's own, whose layout may tell how they are split.
+pub(crate) fn is_of_the_user(set: &str) -> bool {
+    ["folder", "arrays"].contains(&kind(set))
+}
+
 /// What stands before the colon.
 fn kind(set: &str) -> &str {
     set.split(':').next().unwrap_or_default()

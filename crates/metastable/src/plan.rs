@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use metastable_algorithms::Head;
-use metastable_data::{Dataset, MetaSplit, Seeds};
+use metastable_data::{Dataset, MetaSplit, Rotations, Seeds, SplitRule};
 use serde_json::Value;
 
 use crate::bearable;
@@ -102,11 +102,7 @@ pub(crate) fn plan(
             for (bundle, shared) in study.bundles(offset).into_iter().zip(study.bundles(0)) {
                 let (material, split_digest) = shelf.material(study, &bundle.seeds)?;
                 let config = RunConfig {
-                    data: DataSettings {
-                        // What `auto` turned out to be.
-                        split: material.split.rule.to_string(),
-                        ..study.data.clone()
-                    },
+                    data: settled(&study.data, &material),
                     glyphs: (study.data.set == "glyphs").then(|| study.glyphs.clone()),
                     data_digest: material.dataset.digest.clone(),
                     split_digest,
@@ -156,6 +152,15 @@ pub(crate) fn plan(
     Ok(runs)
 }
 
+/// The settings with what a split by `auto` turned out to be.
+fn settled(data: &DataSettings, material: &Material) -> DataSettings {
+    let mut settled = data.clone();
+    if data.split == SplitRule::Auto.to_string() {
+        settled.split = material.split.rule.to_string();
+    }
+    settled
+}
+
 /// `p007`: as many digits as the study needs.
 fn point_label(index: usize, n_variants: usize) -> String {
     let width = n_variants.to_string().len().max(2);
@@ -181,10 +186,14 @@ impl<'d> Shelf<'d> {
     /// The material of a run, and the digest of its split.
     fn material(&mut self, study: &Study, seeds: &Seeds) -> Result<(Arc<Material>, String)> {
         let (data, glyphs) = (&study.data, &study.glyphs);
-        // What the split does not decide.
+        // What decides the images; how they are split and drawn does not.
         let of_set = DataSettings {
             split: String::new(),
             split_seed: 0,
+            rotations: Rotations::Off,
+            test_rotations: Rotations::Off,
+            within_alphabet: false,
+            allow_duplicates: false,
             ..data.clone()
         };
         let set = serde_json::to_string(&(of_set, glyphs))?;

@@ -96,7 +96,7 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     let result = json!({
         "checkpoint": flags.checkpoint,
         "learner": config.learner.name,
-        "step": stored.step,
+        "step": flags.import.is_none().then_some(stored.step),
         "setting": config.setting(),
         "n_query": config.test.query,
         "episodes": evaluation.n_tasks,
@@ -110,13 +110,16 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
         "same_data_as_training": same_data,
         "changed": changed,
     });
+    let weights = match &flags.import {
+        None => format!("after {} steps", stored.step),
+        Some(_) => String::from("with imported weights"),
+    };
     if flags.json {
         println!("{result}");
     } else {
         println!(
-            "{} after {} steps on {}: {:.2} %{} over {} episodes with {} queries a class{}, nll {:.4}",
+            "{} {weights} on {}: {:.2} %{} over {} episodes with {} queries a class{}, nll {:.4}",
             config.learner.name,
-            stored.step,
             config.setting(),
             100.0 * evaluation.accuracy(),
             interval.as_ref().map(plus_minus).unwrap_or_default(),

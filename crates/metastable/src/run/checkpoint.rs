@@ -76,7 +76,7 @@ impl Stored {
         };
         let (config, step) = parse().with_context(|| {
             format!(
-                "{} is not a checkpoint of a run; give its best.safetensors or last.safetensors",
+                "{} is not a checkpoint of a run; give its best.safetensors or last.safetensors, or say what it is with evaluate --import MAP.toml (docs/python.md)",
                 path.display()
             )
         })?;

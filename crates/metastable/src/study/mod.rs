@@ -114,6 +114,10 @@ impl Study {
         }
         for Shorthand { path, flag, value } in shorthands {
             tree::put(&mut tree, path, value, format!("{flag} {value}"))?;
+            if *path == "data.set" && crate::dataset::is_of_the_user(value) {
+                // Their layout says how they are split, where nobody else does.
+                tree::put_missing(&mut tree, "data.split", "auto", &format!("{flag} {value}"));
+            }
         }
         Self::read(&tree)
     }

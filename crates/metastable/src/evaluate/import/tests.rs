@@ -108,7 +108,7 @@ fn what_does_not_fit_is_named_with_what_would() {
     );
     let unknown = refusal(&map.replace("order = \"bgr\"", "order = \"brg\""));
     assert!(
-        unknown.contains("map.toml:18") && unknown.contains("brg"),
+        unknown.contains("map.toml:15") && unknown.contains("brg"),
         "{unknown}"
     );
 }
