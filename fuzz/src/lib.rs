@@ -25,7 +25,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     Target {
         name: "checkpoint",
         seeds: seeds::checkpoints,
@@ -54,6 +54,18 @@ pub const TARGETS: [Target; 10] = [
         name: "picture",
         seeds: seeds::pictures,
         run: targets::picture,
+        is_text: false,
+    },
+    Target {
+        name: "pickle",
+        seeds: seeds::pickles,
+        run: targets::pickle,
+        is_text: false,
+    },
+    Target {
+        name: "npz",
+        seeds: seeds::npzs,
+        run: targets::npz,
         is_text: false,
     },
     Target {

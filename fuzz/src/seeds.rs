@@ -182,6 +182,28 @@ pub(crate) fn pictures() -> Vec<Vec<u8>> {
     pictures.into_iter().filter_map(write).collect()
 }
 
+/// Arrays, lists and dicts that Python wrote.
+pub(crate) fn pickles() -> Vec<Vec<u8>> {
+    let kept: [&[u8]; 5] = [
+        include_bytes!("../../crates/data/tests/arrays/cache-protocol-0.pkl"),
+        include_bytes!("../../crates/data/tests/arrays/cache-protocol-2.pkl"),
+        include_bytes!("../../crates/data/tests/arrays/cache-protocol-5.pkl"),
+        include_bytes!("../../crates/data/tests/arrays/cifar.pkl"),
+        include_bytes!("../../crates/data/tests/arrays/encoded.pkl"),
+    ];
+    kept.map(<[u8]>::to_vec).into()
+}
+
+/// Archives of arrays that numpy wrote.
+pub(crate) fn npzs() -> Vec<Vec<u8>> {
+    let kept: [&[u8]; 3] = [
+        include_bytes!("../../crates/data/tests/arrays/medmnist.npz"),
+        include_bytes!("../../crates/data/tests/arrays/keras.npz"),
+        include_bytes!("../../crates/data/tests/arrays/planar.npz"),
+    ];
+    kept.map(<[u8]>::to_vec).into()
+}
+
 /// Stored and deflated entries, a folder, a link.
 pub(crate) fn zips() -> Vec<Vec<u8>> {
     let write = |is_stored: bool| -> zip::result::ZipResult<Vec<u8>> {

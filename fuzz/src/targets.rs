@@ -7,7 +7,9 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use metastable::inputs;
-use metastable_data::{Ink, archive, fetch, folder as image_folder, idx as idx_files};
+use metastable_data::{
+    Ink, Reading, archive, arrays, fetch, folder as image_folder, idx as idx_files,
+};
 use metastable_models::{Architecture, Checkpoint};
 
 /// A checkpoint without a digest, which is as good as one whose digest was computed again: sizes and tensors are a stranger's.
@@ -68,7 +70,34 @@ pub(crate) fn picture(bytes: &[u8], folder: &Path) -> bool {
         }
         fs::write(bad.join("0.png"), bytes)
     };
-    write().is_ok() && image_folder::load(folder, 14, Ink::Auto, None).is_ok()
+    write().is_ok()
+        && image_folder::load(
+            folder,
+            Reading {
+                side: 14,
+                ..Reading::default()
+            },
+            None,
+        )
+        .is_ok()
+}
+
+/// Images and labels as Python stores them.
+pub(crate) fn pickle(bytes: &[u8], folder: &Path) -> bool {
+    array_file(bytes, &folder.join("set.pkl"))
+}
+
+/// Images and labels as numpy stores them.
+pub(crate) fn npz(bytes: &[u8], folder: &Path) -> bool {
+    array_file(bytes, &folder.join("set.npz"))
+}
+
+fn array_file(bytes: &[u8], path: &Path) -> bool {
+    let reading = Reading {
+        side: 4,
+        ..Reading::default()
+    };
+    fs::write(path, bytes).is_ok() && arrays::load(path, reading).is_ok()
 }
 
 pub(crate) fn zip(bytes: &[u8], _: &Path) -> bool {

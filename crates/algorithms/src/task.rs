@@ -227,6 +227,18 @@ impl<T: Real> Task<T> {
         }
     }
 
+    /// The same task with each value of its images replaced by `value(place, old)`; the place counts within the image.
+    #[must_use]
+    pub fn mapped(mut self, value: impl Fn(usize, T) -> T) -> Self {
+        let n_pixels = self.n_pixels();
+        for image in self.images.chunks_exact_mut(n_pixels) {
+            for (place, old) in image.iter_mut().enumerate() {
+                *old = value(place, *old);
+            }
+        }
+        self
+    }
+
     /// Size of the episode.
     #[must_use]
     pub fn shape(&self) -> EpisodeShape {

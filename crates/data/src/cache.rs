@@ -20,7 +20,7 @@ use crate::receipt::Decoding;
 use crate::{Class, DataError, Dataset, digest};
 
 /// Raised whenever the layout of the file, or what loaders put into it, changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"MSTCACHE";
 
@@ -83,6 +83,7 @@ struct Header {
     key: String,
     name: String,
     side: usize,
+    channels: usize,
     n_images: usize,
     classes: Vec<Class>,
     alphabets: Vec<String>,
@@ -141,6 +142,7 @@ fn read(path: &Path, key: &CacheKey<'_>) -> Option<Dataset> {
     let n_bytes = header
         .side
         .checked_mul(header.side)?
+        .checked_mul(header.channels)?
         .checked_mul(header.n_images)?;
     let pixels = next(n_bytes as u64)?;
     let mut checksum = [0; 4];
@@ -150,6 +152,7 @@ fn read(path: &Path, key: &CacheKey<'_>) -> Option<Dataset> {
     (is_whole && header.key == key.text()).then_some(Dataset {
         name: header.name,
         side: header.side,
+        channels: header.channels,
         pixels,
         classes: header.classes,
         alphabets: header.alphabets,
@@ -165,6 +168,7 @@ fn write(cache_dir: &Path, path: &Path, key: &CacheKey<'_>, dataset: &Dataset) -
         key: key.text(),
         name: dataset.name.clone(),
         side: dataset.side,
+        channels: dataset.channels,
         n_images: dataset.n_images(),
         classes: dataset.classes.clone(),
         alphabets: dataset.alphabets.clone(),

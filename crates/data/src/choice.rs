@@ -23,7 +23,7 @@ pub(crate) fn named<T: Copy>(
 
 #[cfg(test)]
 mod tests {
-    use crate::{Ink, Rotations};
+    use crate::{Ink, Paper, Rotations};
 
     fn check<T>(all: &[(&str, T)])
     where
@@ -46,6 +46,7 @@ mod tests {
     #[test]
     fn names_are_written_as_they_are_read() {
         check(&Ink::ALL);
+        check(&Paper::ALL);
         check(&Rotations::ALL);
     }
 }

@@ -50,13 +50,49 @@ impl Corruption {
 
     /// The damaged image; at severity 0 the image itself.
     ///
+    /// Several channels are damaged alike (one place, one direction, the same specks), but for noise, which is another in each.
+    /// Paper is 0 in every channel.
+    ///
     /// # Shapes
-    /// `image`: `(side, side)` row-major, ink in `[0, 1]`; so is the result.
+    /// `image`: `(side, side, channels)` row-major, in `[0, 1]`; so is the result. The number of channels follows from its length.
     #[must_use]
-    pub fn apply(self, image: &[f32], side: usize, severity: u8, rng: &mut impl Rng) -> Vec<f32> {
+    pub fn apply<R: Rng + Clone>(
+        self,
+        image: &[f32],
+        side: usize,
+        severity: u8,
+        rng: &mut R,
+    ) -> Vec<f32> {
         if severity == 0 {
             return image.to_vec();
         }
+        let channels = image.len() / (side * side);
+        if channels == 1 {
+            return self.apply_to_plane(image, side, severity, rng);
+        }
+        let start = rng.clone();
+        let mut damaged = vec![0.0; image.len()];
+        for channel in 0..channels {
+            let values = || (channel..image.len()).step_by(channels);
+            let plane: Vec<f32> = values().map(|at| image[at]).collect();
+            if self != Self::Noise {
+                *rng = start.clone();
+            }
+            let plane = self.apply_to_plane(&plane, side, severity, rng);
+            for (at, value) in values().zip(plane) {
+                damaged[at] = value;
+            }
+        }
+        damaged
+    }
+
+    fn apply_to_plane(
+        self,
+        image: &[f32],
+        side: usize,
+        severity: u8,
+        rng: &mut impl Rng,
+    ) -> Vec<f32> {
         let strength = f64::from(severity.min(SEVERITIES));
         let pixels = strength * side as f64 / 28.0;
         let middle = (side as f64 - 1.0) / 2.0;
@@ -267,6 +303,21 @@ mod tests {
             if kind != Corruption::Rotation && kind != Corruption::Occlusion {
                 assert!(damage[4] > damage[0], "{name} {damage:?}");
             }
+        }
+    }
+
+    #[test]
+    fn channels_are_damaged_alike_and_noise_differs() {
+        let coloured: Vec<f32> = ring().iter().flat_map(|ink| [*ink; 3]).collect();
+        for (name, kind) in Corruption::ALL {
+            let mut rng = Seeds::all(1).rng(Stream::Augment, 0);
+            let damaged = kind.apply(&coloured, SIDE, 3, &mut rng);
+            let plane = |channel| -> Vec<f32> {
+                damaged.iter().skip(channel).step_by(3).copied().collect()
+            };
+            assert_eq!(plane(0), apply(kind, 3), "{name}");
+            let is_alike = plane(0) == plane(1) && plane(1) == plane(2);
+            assert_eq!(is_alike, kind != Corruption::Noise, "{name}");
         }
     }
 

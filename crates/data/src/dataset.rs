@@ -1,21 +1,25 @@
-//! A data set: greyscale images as bytes in one contiguous array, grouped by class, classes grouped by alphabet.
+//! A data set: images of one or three channels as bytes in one contiguous array, grouped by class, classes grouped by alphabet.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::channels::luma;
 use crate::receipt::{Decoding, Receipt};
-use crate::{DataError, digest};
+use crate::{Channels, DataError, digest};
 
-/// Images of one size, ordered by class; ink (the foreground) is bright, paper is 0.
+/// Images of one size, ordered by class. Of one channel, ink (the foreground) is bright and paper is 0; three channels are red, green
+/// and blue, side by side for each pixel.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// Short name, e.g. `omniglot`.
     pub name: String,
     /// Height and width of every image, in pixels.
     pub side: usize,
-    /// `n_images * side * side` bytes, row by row; 255 is full ink.
+    /// Channels of every image: 1 or 3.
+    pub channels: usize,
+    /// `n_images * side * side * channels` bytes, row by row; of one channel, 255 is full ink.
     pub pixels: Vec<u8>,
     /// The classes; the images of a class are contiguous.
     pub classes: Vec<Class>,
@@ -49,27 +53,43 @@ pub struct ClassImages {
     pub name: String,
     /// Name of its alphabet.
     pub alphabet: String,
-    /// `n_images * side * side` bytes, row by row; 255 is full ink.
+    /// `n_images * side * side * channels` bytes, row by row; of one channel, 255 is full ink.
     pub pixels: Vec<u8>,
 }
 
 impl Dataset {
-    /// A data set from images in memory; alphabets in order of first appearance.
-    ///
-    /// The digest is SHA-256 over the side and, class by class, alphabet, name and pixels, each with its length
-    /// before it (little-endian `u64`).
+    /// A data set from images of one channel in memory: [`Self::from_colour_classes`] with one.
     ///
     /// # Errors
-    /// [`DataError::Invalid`] for a side of 0, a class name that occurs twice, a class whose bytes are not whole
-    /// images or that has none, or more images than 32 bits count.
+    /// As there.
     pub fn from_classes(
         name: impl Into<String>,
         side: usize,
         classes: impl IntoIterator<Item = ClassImages>,
     ) -> Result<Self, DataError> {
+        Self::from_colour_classes(name, side, 1, classes)
+    }
+
+    /// A data set from images in memory; alphabets in order of first appearance.
+    ///
+    /// The digest is SHA-256 over the side, the number of channels if it is not 1, and, class by class, alphabet, name and
+    /// pixels, each with its length before it (little-endian `u64`).
+    ///
+    /// # Errors
+    /// [`DataError::Invalid`] for a side of 0, channels other than 1 and 3, a class name that occurs twice, a class whose bytes
+    /// are not whole images or that has none, or more images than 32 bits count.
+    pub fn from_colour_classes(
+        name: impl Into<String>,
+        side: usize,
+        channels: usize,
+        classes: impl IntoIterator<Item = ClassImages>,
+    ) -> Result<Self, DataError> {
+        // The one list of numbers of channels that there are.
+        channels.to_string().parse::<Channels>()?;
         let mut dataset = Self {
             name: name.into(),
             side,
+            channels,
             pixels: Vec::new(),
             classes: Vec::new(),
             alphabets: Vec::new(),
@@ -78,10 +98,13 @@ impl Dataset {
             receipt: None,
         };
         check_side(side)?;
-        let n_pixels = side * side;
+        let n_values = side * side * channels;
         let mut names = BTreeSet::new();
         let mut hasher = Sha256::new();
         hasher.update((side as u64).to_le_bytes());
+        if channels != 1 {
+            hasher.update((channels as u64).to_le_bytes());
+        }
         for class in classes {
             let invalid = |problem: String| DataError::Invalid {
                 setting: "class",
@@ -89,10 +112,10 @@ impl Dataset {
                 problem,
                 next_step: "give each class a name of its own and whole images".into(),
             };
-            if class.pixels.is_empty() || class.pixels.len() % n_pixels != 0 {
+            if class.pixels.is_empty() || class.pixels.len() % n_values != 0 {
                 let n_bytes = class.pixels.len();
                 return Err(invalid(format!(
-                    "{n_bytes} bytes are not one or more images of {side}x{side}"
+                    "{n_bytes} bytes are not one or more images of {side}x{side} in {channels} channels"
                 )));
             }
             if !names.insert(class.name.clone()) {
@@ -144,7 +167,7 @@ impl Dataset {
                 .copied()
                 .collect(),
         });
-        let mut dataset = Self::from_classes(&self.name, self.side, images)?;
+        let mut dataset = Self::from_colour_classes(&self.name, self.side, self.channels, images)?;
         if dataset.classes.is_empty() {
             let largest = self.classes.iter().map(|class| class.n_images).max();
             return Err(DataError::TooFew {
@@ -161,6 +184,12 @@ impl Dataset {
         dataset.digest = digest::sha256(settings.as_bytes());
         dataset.decoding = self.decoding;
         dataset.receipt = self.receipt.map(|mut receipt| {
+            let kept = self.classes.iter().filter(|class| !is_small(class));
+            let files = kept.flat_map(|class| {
+                let images = receipt.files.iter().skip(class.first_image);
+                images.take(class.n_images).cloned()
+            });
+            receipt.files = files.collect();
             let small = self.classes.iter().filter(|class| is_small(class));
             receipt.left_out = small
                 .map(|class| (class.name.clone(), class.n_images))
@@ -168,6 +197,27 @@ impl Dataset {
             receipt
         });
         Ok(dataset)
+    }
+
+    /// The same images with `channels` channels: grey is repeated, colour becomes luma. As it is if it has them already.
+    ///
+    /// The digest stays: it says what the images are, not what was made of them.
+    ///
+    /// # Panics
+    /// For channels other than 1 and 3.
+    #[must_use]
+    pub fn with_channels(mut self, channels: usize) -> Self {
+        self.pixels = match (self.channels, channels) {
+            (was, asked) if was == asked => return self,
+            (1, 3) => self.pixels.iter().flat_map(|byte| [*byte; 3]).collect(),
+            (3, 1) => {
+                let (colours, _) = self.pixels.as_chunks();
+                colours.iter().map(|colour| luma(*colour)).collect()
+            }
+            (was, asked) => panic!("images have 1 or 3 channels, not {was} or {asked}"),
+        };
+        self.channels = channels;
+        self
     }
 
     /// Index of an alphabet, which is added if it is new.
@@ -196,14 +246,20 @@ impl Dataset {
     /// Number of images.
     #[must_use]
     pub fn n_images(&self) -> usize {
-        self.pixels.len() / (self.side * self.side)
+        self.pixels.len() / self.n_values()
+    }
+
+    /// Bytes of one image: `side * side * channels`.
+    #[must_use]
+    pub fn n_values(&self) -> usize {
+        self.side * self.side * self.channels
     }
 
     /// The bytes of one image.
     #[must_use]
     pub fn image(&self, image_idx: usize) -> &[u8] {
-        let n_pixels = self.side * self.side;
-        &self.pixels[image_idx * n_pixels..][..n_pixels]
+        let n_values = self.n_values();
+        &self.pixels[image_idx * n_values..][..n_values]
     }
 }
 

@@ -58,13 +58,13 @@ impl Episode {
     ///
     /// Each image is turned as its class says. Memory is kept from call to call.
     /// # Shapes
-    /// `buffer`: `(n_support + n_queries, side, side, 1)` row-major.
+    /// `buffer`: `(n_support + n_queries, side, side, channels)` row-major.
     /// # Units
-    /// `byte / 255`, in `[0, 1]`; 1 is full ink.
+    /// `byte / 255`, in `[0, 1]`; 1 is full ink or full light.
     pub fn gather<T: Intensity>(&self, dataset: &Dataset, buffer: &mut Vec<T>) {
         buffer.clear();
-        let n_pixels = dataset.side * dataset.side;
-        buffer.reserve((self.support.len() + self.query.len()) * n_pixels);
+        let Dataset { side, channels, .. } = *dataset;
+        buffer.reserve((self.support.len() + self.query.len()) * dataset.n_values());
         for (images, n_per_class) in [
             (&self.support, self.shape.k_shot),
             (&self.query, self.shape.n_query),
@@ -72,7 +72,7 @@ impl Episode {
             for (images, class) in images.chunks_exact(n_per_class).zip(&self.classes) {
                 for &image_idx in images {
                     let image = dataset.image(image_idx as usize);
-                    append_turned(image, dataset.side, class.quarter_turns, buffer);
+                    append_turned(image, side, channels, class.quarter_turns, buffer);
                 }
             }
         }

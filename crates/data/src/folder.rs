@@ -12,8 +12,9 @@
 //! root).
 //! Everything is sorted by the bytes of its path, so the order in which a system lists a folder does not matter.
 //! Files of other types and hidden ones are named in the [`Receipt`] of the data set; an image that cannot be read is an error that names it.
-//! Images are turned as EXIF asks, become grey and are resized by [`crate::resize::area`], height and width each on its own; which end of
-//! the scale is ink is decided by [`Ink`] and then bright.
+//! Images are turned as EXIF asks, laid on [paper](crate::Paper) where they are transparent, get one channel or three
+//! ([`Channels`](crate::Channels)) and are resized by [`crate::resize::area`], height and width each on its own. Which end of the scale is ink is
+//! decided by [`Ink`](crate::Ink) and then bright.
 
 mod table;
 
@@ -25,15 +26,13 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::cache::{self, Cache, CacheKey};
-use crate::dataset::{ClassImages, check_side};
-use crate::picture::{self, Ink, Ring};
-use crate::receipt::{Decoding, Header, Place, Receipt};
-use crate::{DataError, Dataset, digest, guard, resize, split};
+use crate::dataset::check_side;
+use crate::gather::{self, Entry};
+use crate::picture::{self, Picture, Reading, Survey};
+use crate::receipt::{Header, Place, Receipt, Sha256Digest};
+use crate::{DataError, Dataset, arrays, digest, resize, split};
 
 const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "bmp", "tif", "tiff", "webp"];
-
-/// The alphabet of classes that lie directly below the root; no folder can have this name.
-const ROOT_ALPHABET: &str = ".";
 
 /// Folders below this depth are not what the layout means; a link that leads in a circle ends here.
 const MAX_DEPTH: usize = 6;
@@ -48,13 +47,8 @@ const LAYOUT: &str = "lay the images out as root/class/*.png, root/alphabet/clas
 /// # Errors
 /// [`DataError::Io`] or [`DataError::Malformed`], naming the file, if something cannot be listed, read or decoded,
 /// if an image is in no class folder, if there is none at all, or if a class is in two parts.
-pub fn load(
-    root: &Path,
-    side: usize,
-    ink: Ink,
-    cache: Option<&Cache>,
-) -> Result<Dataset, DataError> {
-    check_side(side)?;
+pub fn load(root: &Path, reading: Reading, cache: Option<&Cache>) -> Result<Dataset, DataError> {
+    check_side(reading.side)?;
     refuse_file(root)?;
     let mut found = Found::default();
     collect(root, "", 0, &mut found)?;
@@ -93,25 +87,35 @@ pub fn load(
                 .cmp(b.as_os_str().as_encoded_bytes())
         });
     }
-    let content = content_digest(root, &classes, &mut receipt)?;
+    let (content, file_digests) = content_digest(&classes, &mut receipt)?;
     let name = root
         .file_name()
         .map_or("folder".into(), |name| name.to_string_lossy());
     let key = CacheKey {
         name: "folder",
         content: content.clone(),
-        side,
-        settings: format!("{}, ink {ink}, upright", resize::FILTER),
+        side: reading.side,
+        settings: format!(
+            "{}, ink {}, channels {}, paper {}, upright",
+            resize::FILTER,
+            reading.ink,
+            reading.channels,
+            reading.paper
+        ),
     };
     let mut dataset = cache::load_or_build(cache, &key, || {
-        let mut dataset = decode(&name, &classes, side, ink)?;
+        let images: Vec<Image<'_>> = classes
+            .iter()
+            .flat_map(|(class, files)| files.iter().map(move |file| Image { class, file }))
+            .collect();
+        let mut dataset = gather::dataset(&name, &images, reading)?;
         dataset.digest = content;
         Ok(dataset)
     })?;
     // Not part of the content: the same images may lie under another root.
     dataset.name = name.into_owned();
     receipt.decoding = dataset.decoding.unwrap_or_default();
-    receipt.look_at(&dataset, &places(root, &classes));
+    receipt.look_at(&dataset, &places(root, &classes), &file_digests);
     dataset.receipt = Some(Box::new(receipt));
     Ok(dataset)
 }
@@ -121,12 +125,20 @@ fn refuse_file(root: &Path) -> Result<(), DataError> {
     if !root.is_file() {
         return Ok(());
     }
+    if arrays::is_known(root) {
+        let spec = format!("arrays:{}", root.display());
+        return Err(DataError::malformed(
+            root,
+            "a file, and `folder:` takes a folder of images",
+            format!("name it as {spec}"),
+        ));
+    }
     let next_step = match ending(root).as_str() {
         "zip" | "tar" | "gz" | "tgz" | "bz2" | "xz" | "7z" | "rar" => {
             "unpack it, and name the folder that holds the classes"
         }
-        "h5" | "hdf5" | "pkl" | "pickle" | "npz" | "npy" | "pt" | "pth" | "parquet" => {
-            "write its images as root/class/number.png, by a few lines of Python, and name that root"
+        "h5" | "hdf5" | "npy" | "pt" | "pth" => {
+            "save its images and labels by numpy.savez(\"set.npz\", images=images, labels=labels), and name that as arrays:set.npz"
         }
         _ => LAYOUT,
     };
@@ -307,111 +319,77 @@ fn is_image(path: &Path) -> bool {
         .is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
 }
 
-/// Reads every file once: only then is it known whether the cache still tells the truth. The receipt gets the headers and
-/// which files are equal.
+/// Reads every file once: only then is it known whether the cache still tells the truth. Also the digest of each; the receipt gets
+/// the headers.
 fn content_digest(
-    root: &Path,
     classes: &ClassFiles,
     receipt: &mut Receipt,
-) -> Result<String, DataError> {
+) -> Result<(String, Vec<Sha256Digest>), DataError> {
     let files: Vec<(&String, &PathBuf)> = classes
         .iter()
         .flat_map(|(class, files)| files.iter().map(move |file| (class, file)))
         .collect();
-    let digests = files
+    let read = files
         .par_iter()
         .map(|(_, file)| {
             let bytes = read(file)?;
-            Ok((Sha256::digest(&bytes), picture::header(&bytes).ok()))
+            let digest: Sha256Digest = Sha256::digest(&bytes).into();
+            Ok((digest, picture::header(&bytes).ok()))
         })
         .collect::<Result<Vec<_>, DataError>>()?;
     let mut headers: BTreeMap<Header, usize> = BTreeMap::new();
-    let mut equal: BTreeMap<&[u8], Vec<Place>> = BTreeMap::new();
-    for ((digest, header), place) in digests.iter().zip(places(root, classes)) {
+    let mut hasher = Sha256::new();
+    for ((class, _), (digest, header)) in files.iter().zip(&read) {
         match header {
             Some(header) => *headers.entry(*header).or_default() += 1,
             None => receipt.n_without_header += 1,
         }
-        equal.entry(digest.as_slice()).or_default().push(place);
-    }
-    receipt.headers = headers.into_iter().collect();
-    receipt.equal = equal
-        .into_values()
-        .filter(|group| group.len() > 1)
-        .collect();
-    receipt.equal.sort_by(|a, b| a[0].file.cmp(&b[0].file));
-    let mut hasher = Sha256::new();
-    for ((class, _), (digest, _)) in files.iter().zip(&digests) {
         hasher.update((class.len() as u64).to_le_bytes());
         hasher.update(class.as_bytes());
         hasher.update(digest);
     }
-    Ok(digest::hex(&hasher.finalize()))
+    receipt.headers = headers.into_iter().collect();
+    let digests = read.into_iter().map(|(digest, _)| digest).collect();
+    Ok((digest::hex(&hasher.finalize()), digests))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, DataError> {
     fs::read(file).map_err(DataError::io("read", file, "repair or remove it"))
 }
 
-fn decode(name: &str, classes: &ClassFiles, side: usize, ink: Ink) -> Result<Dataset, DataError> {
-    let n_files = classes.values().map(Vec::len).sum();
-    // What the files hold in all is not known; their number alone may be too much.
-    guard::dataset(n_files, side, u64::MAX).map_err(|problem| {
-        DataError::malformed(Path::new(name), problem, "choose a smaller data.size")
-    })?;
-    let mut images = Vec::with_capacity(classes.len());
-    let mut rings = Vec::new();
-    let mut n_colour = 0;
-    for (class, files) in classes {
-        let mut pixels = vec![0_u8; files.len() * side * side];
-        let of_class = pixels
-            .par_chunks_exact_mut(side * side)
-            .zip(files)
-            .map(|(out, file)| {
-                let (image, has_colour) =
-                    picture::decode_upright(&read(file)?).map_err(|error| {
-                        DataError::malformed(
-                            file,
-                            format!("not a readable image: {error}"),
-                            "repair or remove it",
-                        )
-                    })?;
-                let (height, width) = (image.height() as usize, image.width() as usize);
-                resize::area(image.as_raw(), height, width, side, out);
-                Ok((Ring::of(image.as_raw(), height, width), has_colour))
-            })
-            .collect::<Result<Vec<_>, DataError>>()?;
-        n_colour += of_class
-            .iter()
-            .filter(|(_, has_colour)| *has_colour)
-            .count();
-        rings.extend(of_class.into_iter().map(|(ring, _)| ring));
-        images.push(ClassImages {
-            name: class.clone(),
-            alphabet: class
-                .rsplit_once('/')
-                .map_or(ROOT_ALPHABET, |(alphabet, _)| alphabet)
-                .to_owned(),
-            pixels,
-        });
+/// One image file.
+struct Image<'a> {
+    class: &'a str,
+    file: &'a Path,
+}
+
+impl Entry for Image<'_> {
+    fn class(&self) -> &str {
+        self.class
     }
-    let mut dataset = Dataset::from_classes(name, side, images)?;
-    let (sum, n_pixels) = rings
-        .iter()
-        .fold((0, 0), |(sum, n), ring| (sum + ring.sum, n + ring.n_pixels));
-    let is_inverted = ink.is_dark(rings);
-    dataset.decoding = Some(Decoding {
-        is_inverted,
-        ring_mean: u8::try_from(sum / n_pixels.max(1)).unwrap_or(u8::MAX),
-        n_colour,
-    });
-    if is_inverted {
-        dataset
-            .pixels
-            .par_iter_mut()
-            .for_each(|byte| *byte = 255 - *byte);
+
+    fn header(&self) -> Result<Header, DataError> {
+        picture::header(&read(self.file)?).map_err(|error| self.not_readable(&error))
     }
-    Ok(dataset)
+
+    fn survey(&self) -> Result<Survey, DataError> {
+        picture::survey(&read(self.file)?).map_err(|error| self.not_readable(&error))
+    }
+
+    fn picture(&self, channels: usize, on_black: bool) -> Result<Picture, DataError> {
+        picture::decode(&read(self.file)?, channels, on_black)
+            .map_err(|error| self.not_readable(&error))
+    }
+}
+
+impl Image<'_> {
+    fn not_readable(&self, error: &str) -> DataError {
+        DataError::malformed(
+            self.file,
+            format!("not a readable image: {error}"),
+            "repair or remove it",
+        )
+    }
 }
 
 #[cfg(test)]

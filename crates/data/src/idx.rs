@@ -105,7 +105,7 @@ pub fn load_pairs(
             classes.entry(*label).or_default().extend_from_slice(image);
         }
     }
-    if ink.is_dark(rings) {
+    if ink.is_dark(1, rings) {
         for pixels in classes.values_mut() {
             pixels.iter_mut().for_each(|byte| *byte = 255 - *byte);
         }

@@ -45,6 +45,7 @@ pub mod pool;
 pub mod rotation;
 pub mod sampler;
 
+pub mod arrays;
 pub mod folder;
 pub mod glyphs;
 pub mod idx;
@@ -53,10 +54,12 @@ pub mod omniglot;
 
 pub mod archive;
 pub mod cache;
+pub mod channels;
 pub mod contained;
 pub mod picture;
 pub mod receipt;
 pub mod resize;
+pub mod sheet;
 
 #[cfg(feature = "fetch")]
 pub mod fetch;
@@ -65,11 +68,13 @@ mod choice;
 mod digest;
 mod draw;
 mod error;
+mod gather;
 mod guard;
 #[cfg(test)]
 mod test_data;
 
 pub use cache::Cache;
+pub use channels::Channels;
 pub use corruption::Corruption;
 pub use dataset::{Class, ClassImages, Dataset};
 pub use episode::{ClassRef, Episode, EpisodeShape, list_digest};
@@ -77,10 +82,11 @@ pub use error::DataError;
 pub use glyphs::GlyphsConfig;
 pub use key::{Seeds, Stream};
 pub use lake_runs::lake_runs;
-pub use picture::Ink;
+pub use picture::{Ink, Paper, Reading};
 pub use pool::TaskPool;
 pub use receipt::Receipt;
 pub use registry::{OpenOptions, SOURCES, Source, open, open_among};
 pub use rotation::{Intensity, Rotations};
 pub use sampler::Sampler;
-pub use split::{Amounts, MetaSplit, Split, SplitRule, Unit};
+pub use sheet::Sheet;
+pub use split::{Amounts, MetaSplit, PartNames, Split, SplitRule, Unit};

@@ -134,6 +134,7 @@ fn decode(archives: &[(&Path, Vec<u8>)], side: usize) -> Result<Dataset, DataErr
     Ok(Dataset {
         name: "omniglot".into(),
         side,
+        channels: 1,
         pixels,
         classes,
         alphabets,

@@ -5,8 +5,12 @@ use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::Dataset;
+
+/// A SHA-256.
+pub(crate) type Sha256Digest = [u8; 32];
 
 /// Most names that a line of the text lists; the rest is a number.
 const MAX_NAMES: usize = 8;
@@ -20,6 +24,12 @@ pub struct Decoding {
     pub ring_mean: u8,
     /// Images in which red, green and blue differ somewhere.
     pub n_colour: usize,
+    /// Channels that the images got.
+    pub channels: usize,
+    /// Whether transparent pixels lie on black, not on white.
+    pub is_on_black: bool,
+    /// Pictures with transparent pixels that cannot be seen on white; on black. Counted only where the pictures decide.
+    pub n_vanishing: [usize; 2],
 }
 
 /// What the header of one image file says.
@@ -37,6 +47,14 @@ pub struct Header {
     pub has_alpha: bool,
     /// Whether an EXIF tag asks for the image to be turned.
     pub is_turned: bool,
+}
+
+impl Header {
+    /// Whether it has red, green and blue, be they equal or not.
+    #[must_use]
+    pub fn is_colour(&self) -> bool {
+        self.channels >= 3
+    }
 }
 
 /// Where a file lies: the name of its class, and its path below the root.
@@ -65,31 +83,72 @@ pub struct Receipt {
     pub unlisted: Vec<PathBuf>,
     /// Folders that hold files, but no image: classes that are not there.
     pub without_images: Vec<PathBuf>,
-    /// Groups of two or more files with equal bytes.
+    /// Groups of two or more images with equal pixels at the size that is used.
     pub equal: Vec<Vec<Place>>,
-    /// Images that are of one grey value everywhere once resized.
+    /// Images that are of one value everywhere once resized.
     pub constant: Vec<Place>,
     /// Classes that were left out because they are small, with their number of images.
     pub left_out: Vec<(String, usize)>,
     /// What decoding told.
     pub decoding: Decoding,
+    /// Where each image of the data set came from, in its order. Not part of what is written down as the receipt: it is as long as the
+    /// data set.
+    #[serde(skip)]
+    pub files: Vec<PathBuf>,
 }
 
 impl Receipt {
-    /// Finds the constant images of a data set whose images are in the order of `places`.
-    pub(crate) fn look_at(&mut self, dataset: &Dataset, places: &[Place]) {
-        self.constant = places
-            .iter()
-            .enumerate()
-            .filter(|(image_idx, _)| {
-                let image = dataset.image(*image_idx);
-                image.iter().all(|byte| *byte == image[0])
-            })
-            .map(|(_, place)| place.clone())
+    /// Finds the constant images and the equal ones of a data set whose images are in the order of `places`; `files` are the digests
+    /// of their files.
+    ///
+    /// Images are equal if their pixels are, whatever their files are called and however they store them. Constant ones say
+    /// nothing of each other: there it takes the same file.
+    pub(crate) fn look_at(&mut self, dataset: &Dataset, places: &[Place], files: &[Sha256Digest]) {
+        self.files = places.iter().map(|place| place.file.clone()).collect();
+        let mut equal: BTreeMap<Sha256Digest, Vec<Place>> = BTreeMap::new();
+        for ((image_idx, place), file) in places.iter().enumerate().zip(files) {
+            let image = dataset.image(image_idx);
+            // Of one value for each channel.
+            let first = &image[..dataset.channels];
+            let is_constant = image
+                .chunks_exact(dataset.channels)
+                .all(|pixel| pixel == first);
+            if is_constant {
+                self.constant.push(place.clone());
+            }
+            let key = if is_constant {
+                *file
+            } else {
+                Sha256::digest(image).into()
+            };
+            equal.entry(key).or_default().push(place.clone());
+        }
+        self.equal = equal
+            .into_values()
+            .filter(|group| group.len() > 1)
             .collect();
+        self.equal.sort_by(|a, b| a[0].file.cmp(&b[0].file));
     }
 
-    /// Groups of equal files that lie in two or more classes.
+    /// Paper of the transparent pixels, and why that.
+    fn paper(&self) -> String {
+        let (paper, other) = if self.decoding.is_on_black {
+            ("black", "white")
+        } else {
+            ("white", "black")
+        };
+        let [on_white, on_black] = self.decoding.n_vanishing;
+        let (gone, gone_there) = if self.decoding.is_on_black {
+            (on_black, on_white)
+        } else {
+            (on_white, on_black)
+        };
+        format!(
+            "{paper} paper ({gone} cannot be seen on it, {gone_there} on {other}; `data.paper` decides otherwise)"
+        )
+    }
+
+    /// Groups of equal images that lie in two or more classes.
     pub fn equal_over_classes(&self) -> impl Iterator<Item = &Vec<Place>> {
         self.equal.iter().filter(|group| {
             let classes: BTreeSet<_> = group.iter().map(|place| &place.class).collect();
@@ -167,27 +226,38 @@ impl fmt::Display for Receipt {
             )?;
         }
         if alpha > 0 {
-            writeln!(f, "  alpha: {alpha} images, laid on white paper")?;
+            writeln!(f, "  alpha: {alpha} images, laid on {}", self.paper())?;
         }
         if turned > 0 {
             writeln!(f, "  turned: {turned} images, as their EXIF tag asks")?;
         }
-        let ring = self.decoding.ring_mean;
+        let Decoding {
+            channels,
+            is_inverted,
+            ring_mean: ring,
+            n_colour,
+            ..
+        } = self.decoding;
+        let polarity = match (channels, is_inverted) {
+            (1, true) => "dark on bright, inverted",
+            (1, false) => "bright on dark, kept",
+            (_, true) => "colours are inverted",
+            (_, false) => "colours are kept as they are",
+        };
         writeln!(
             f,
-            "  ink: {} (mean of the border: {ring} of 255; `data.ink` decides otherwise)",
-            if self.decoding.is_inverted {
-                "dark on bright, inverted"
-            } else {
-                "bright on dark, kept"
-            }
+            "  ink: {polarity} (mean of the border: {ring} of 255; `data.ink` decides otherwise)"
         )?;
-        if self.decoding.n_colour > 0 {
-            writeln!(
+        match (channels, n_colour) {
+            (1, 0) => writeln!(f, "  channels: 1, no image has a colour")?,
+            (1, _) => writeln!(
                 f,
-                "  WARNING colour: {} images have colours and BECOME GREY; classes that differ in colour alone cannot be told apart",
-                self.decoding.n_colour
-            )?;
+                "  WARNING colour: {n_colour} images have colours and BECOME GREY, as `data.channels` = 1 says; classes that differ in colour alone cannot be told apart"
+            )?,
+            _ => writeln!(
+                f,
+                "  channels: {channels} (red, green, blue): {n_colour} images have colours; `data.channels` = 1 makes them grey"
+            )?,
         }
         for (ending, files) in &self.skipped {
             let kind = match ending.as_str() {
@@ -219,7 +289,7 @@ impl fmt::Display for Receipt {
             let n_constant = self.constant.len();
             writeln!(
                 f,
-                "  WARNING blank: {n_constant} images are of one grey value: {names}"
+                "  WARNING blank: {n_constant} images are of one value everywhere: {names}"
             )?;
         }
         if !self.left_out.is_empty() {

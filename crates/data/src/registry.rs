@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::cache::Cache;
-use crate::picture::Ink;
-use crate::{DataError, Dataset, GlyphsConfig, folder, glyphs, idx, omniglot};
+use crate::{
+    Channels, DataError, Dataset, GlyphsConfig, Ink, Paper, Reading, arrays, folder, glyphs, idx,
+    omniglot,
+};
 
 /// Where and how to open a data set.
 #[derive(Clone, Debug)]
@@ -15,8 +17,25 @@ pub struct OpenOptions {
     pub cache: Option<Cache>,
     /// Height and width to resize to, in pixels.
     pub side: usize,
+    /// One channel or three; a source without colour repeats its grey for three.
+    pub channels: Channels,
     /// Which end of the grey scale is ink, for sources that [take it](Source::takes_ink).
     pub ink: Ink,
+    /// What transparent pixels lie on, for sources that [take ink](Source::takes_ink).
+    pub paper: Paper,
+}
+
+impl OpenOptions {
+    /// What pictures of files are made into.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        Reading {
+            side: self.side,
+            channels: self.channels,
+            ink: self.ink,
+            paper: self.paper,
+        }
+    }
 }
 
 impl Default for OpenOptions {
@@ -26,7 +45,9 @@ impl Default for OpenOptions {
             data_dir: None,
             cache: None,
             side: 28,
+            channels: Channels::Auto,
             ink: Ink::Auto,
+            paper: Paper::Auto,
         }
     }
 }
@@ -75,12 +96,17 @@ pub const SOURCES: &[Source] = &[
         takes_ink: true,
         open: |path, options| {
             let path = required("folder", path)?;
-            folder::load(
-                Path::new(path),
-                options.side,
-                options.ink,
-                options.cache.as_ref(),
-            )
+            folder::load(Path::new(path), options.reading(), options.cache.as_ref())
+        },
+    },
+    Source {
+        name: "arrays",
+        spec: "arrays:PATH",
+        summary: "arrays of images with labels: an .npz, .pkl or .parquet file, or a folder of such files, one a part",
+        takes_ink: true,
+        open: |path, options| {
+            let path = required("arrays", path)?;
+            arrays::load(Path::new(path), options.reading())
         },
     },
     Source {
@@ -122,7 +148,11 @@ pub fn open_among(
             let known: Vec<&str> = among.iter().map(|source| source.name).collect();
             DataError::unknown_name("data set", name, &known)
         })?;
-    (source.open)(argument, options)
+    let dataset = (source.open)(argument, options)?;
+    Ok(match options.channels.number() {
+        Some(channels) => dataset.with_channels(channels),
+        None => dataset,
+    })
 }
 
 fn open_omniglot(path: Option<&str>, options: &OpenOptions) -> Result<Dataset, DataError> {

@@ -56,23 +56,38 @@ impl FromStr for Rotations {
 ///
 /// One turn: `out[r][c] = image[c][side - 1 - r]`, as `numpy.rot90`.
 /// # Shapes
-/// `image`: `(side, side)` row-major; as many values are appended to `out`.
+/// `image`: `(side, side, channels)` row-major; as many values are appended to `out`.
 pub(crate) fn append_turned<T: Intensity>(
     image: &[u8],
     side: usize,
+    channels: usize,
     quarter_turns: u8,
     out: &mut Vec<T>,
 ) {
     let last = side - 1;
     match quarter_turns % 4 {
         0 => out.extend(image.iter().map(|&byte| T::of(byte))),
-        1 => (0..side).for_each(|r| {
-            out.extend((0..side).map(|c| T::of(image[c * side + last - r])));
+        1 => append_from(image, side, channels, out, |r, c| c * side + last - r),
+        2 => append_from(image, side, channels, out, |r, c| {
+            (last - r) * side + last - c
         }),
-        2 => out.extend(image.iter().rev().map(|&byte| T::of(byte))),
-        _ => (0..side).for_each(|r| {
-            out.extend((0..side).map(|c| T::of(image[(last - c) * side + r])));
-        }),
+        _ => append_from(image, side, channels, out, |r, c| (last - c) * side + r),
+    }
+}
+
+/// Appends pixel `from(row, column)` of an image at each row and column.
+fn append_from<T: Intensity>(
+    image: &[u8],
+    side: usize,
+    channels: usize,
+    out: &mut Vec<T>,
+    from: impl Fn(usize, usize) -> usize,
+) {
+    for row in 0..side {
+        for column in 0..side {
+            let pixel = &image[from(row, column) * channels..][..channels];
+            out.extend(pixel.iter().map(|&byte| T::of(byte)));
+        }
     }
 }
 
@@ -114,8 +129,20 @@ mod tests {
         ];
         for (turns, expected) in (0_u8..).zip(expected) {
             let mut out: Vec<f64> = Vec::new();
-            append_turned(&image, 3, turns, &mut out);
-            assert_eq!(out, expected.map(|byte| f64::from(byte) / 255.0), "{turns}");
+            append_turned(&image, 3, 1, turns, &mut out);
+            let wanted = expected.map(|byte| f64::from(byte) / 255.0);
+            assert_eq!(out, wanted, "{turns}");
+            // The channels of a pixel move together.
+            let coloured: Vec<u8> = image
+                .iter()
+                .flat_map(|&byte| [byte, 7, 255 - byte])
+                .collect();
+            let mut out: Vec<f64> = Vec::new();
+            append_turned(&coloured, 3, 3, turns, &mut out);
+            for (pixel, wanted) in out.chunks_exact(3).zip(expected) {
+                let wanted = [wanted, 7, 255 - wanted].map(f64::from);
+                assert_eq!(pixel, wanted.map(|byte| byte / 255.0), "{turns}");
+            }
         }
     }
 }

@@ -4,14 +4,16 @@
 //! as its folders say. A [`Split`] is checked when it is made: no class in two parts, none forgotten.
 
 mod equal;
+mod parts;
 mod published;
 mod random;
 mod rule;
 
 use serde::{Deserialize, Serialize};
 
+pub use parts::PartNames;
 pub(crate) use published::part_of_folder;
-pub use rule::{Amounts, SplitRule, Unit};
+pub use rule::{Amounts, LEAST_ALPHABETS, SplitRule, Unit};
 
 use crate::{DataError, Dataset, Seeds};
 
@@ -52,11 +54,13 @@ impl Split {
     /// [`DataError::Split`] if the rule's lists do not fit the data set, if a class would be in two parts or in
     /// none, or if train or test would be empty; [`DataError::TooFew`] if counts exceed what is there.
     pub fn new(dataset: &Dataset, rule: &SplitRule, seeds: &Seeds) -> Result<Self, DataError> {
+        let rule = &Self::settled(dataset, rule);
         let parts = match rule {
             SplitRule::Lake => published::lake(dataset, rule)?,
             SplitRule::Vinyals => published::vinyals(dataset, rule)?,
             SplitRule::Alphabets => published::alphabets(dataset, rule)?,
             SplitRule::Folders => published::folders(dataset, rule)?,
+            SplitRule::Auto => unreachable!("settled above"),
             SplitRule::Random { unit, amounts } => {
                 random::split(dataset, rule, *unit, *amounts, seeds)?
             }
@@ -88,6 +92,25 @@ impl Split {
             }
         }
         Ok(split)
+    }
+
+    /// The rule itself, or the one that [`SplitRule::Auto`] is for these data.
+    fn settled(dataset: &Dataset, rule: &SplitRule) -> SplitRule {
+        if *rule != SplitRule::Auto {
+            return *rule;
+        }
+        let has_part = |class: &crate::Class| part_of_folder(&class.name).is_some();
+        if dataset.classes.iter().all(has_part) {
+            return SplitRule::Folders;
+        }
+        let unit = match dataset.alphabets.len() {
+            ..LEAST_ALPHABETS => Unit::Class,
+            LEAST_ALPHABETS.. => Unit::Alphabet,
+        };
+        SplitRule::Random {
+            unit,
+            amounts: Amounts::DEFAULT,
+        }
     }
 
     /// The classes of one part.

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
-use metastable_data::{Cache, Dataset, GlyphsConfig, Ink, OpenOptions, Source, glyphs, omniglot};
+use metastable_data::{
+    Cache, Dataset, GlyphsConfig, Ink, OpenOptions, Paper, Source, glyphs, omniglot,
+};
 
 use crate::fetch;
 use crate::registry::registry;
@@ -29,7 +31,8 @@ pub(crate) fn forms() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Loads the data set that the settings name; Omniglot is fetched if it is not there.
 pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) -> Result<Dataset> {
     if data.set == GLYPHS.0 {
-        return Ok(glyphs::generate(config)?);
+        let glyphs = glyphs::generate(config)?;
+        return Ok(glyphs.with_channels(data.channels.number().unwrap_or(1)));
     }
     check_set(&data.set).map_err(|problem| anyhow!("data.set = {:?}: {problem}", data.set))?;
     if data.set == "omniglot" && !has_omniglot(data_dir) {
@@ -46,9 +49,12 @@ pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) 
             on_failure: |error| eprintln!("note: {error}"),
         }),
         side: data.size,
+        channels: data.channels,
         ink: data.ink,
+        paper: data.paper,
     };
     let dataset = metastable_data::open_among(registry().sources(), &data.set, &options)?;
+    let dataset = data.parts.rename(dataset)?;
     Ok(dataset.without_small(data.min_images)?)
 }
 
@@ -64,17 +70,31 @@ pub(crate) fn check_set(set: &str) -> Result<()> {
     bail!("{}", crate::study::suggestion(kind, &known))
 }
 
-/// Whether `data.ink` is left alone where the data set knows its ink by itself.
+/// Whether `data.ink` and `data.paper` are left alone where the data set knows them by itself.
 pub(crate) fn check_ink(data: &DataSettings) -> Result<()> {
     let kind = kind(&data.set);
     let is_told = |source: &Source| source.name == kind && source.takes_ink;
-    if data.ink == Ink::Auto || registry().sources().iter().any(is_told) {
+    if registry().sources().iter().any(is_told) {
+        return Ok(());
+    }
+    if data.paper != Paper::Auto {
+        bail!(
+            "data.paper = \"{}\": {kind} has no transparent pixels; leave it at \"auto\"",
+            data.paper
+        );
+    }
+    if data.ink == Ink::Auto {
         return Ok(());
     }
     bail!(
         "data.ink = \"{}\": {kind} knows which end of the grey scale is ink; leave it at \"auto\"",
         data.ink
     )
+}
+
+/// Whether a set is images of the user's own, whose layout may tell how they are split.
+pub(crate) fn is_of_the_user(set: &str) -> bool {
+    ["folder", "arrays"].contains(&kind(set))
 }
 
 /// What stands before the colon.

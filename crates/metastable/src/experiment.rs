@@ -17,6 +17,7 @@ use crate::plan::{Limits, Planned, plan};
 use crate::preview::preview;
 use crate::probe::Round;
 use crate::progress::Progress;
+use crate::receipts;
 use crate::run::config::{Compute, differences};
 use crate::schedule::Shares;
 use crate::shell::command_line;
@@ -105,6 +106,7 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         over_budget,
     };
     let runs = plan(study, &data_dir, &compute, limits)?;
+    receipts::say(&runs);
     crate::probe::check(study, &runs, &data_dir)?;
     let shares = Shares::new(machine.jobs, machine.threads, runs.len())?;
 
@@ -136,7 +138,7 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
     say_what_changed(&folder, &runs);
     let index = folder.index(study, &text, store, &runs)?;
     folder.write(&index, &text)?;
-    folder.write_receipts(&runs)?;
+    receipts::write(folder.path(), &runs)?;
     let stop = Stop::listen()?;
     let progress = Progress::new(&study.head.name, runs.len());
     progress.say(&format!(

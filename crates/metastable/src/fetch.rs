@@ -1,6 +1,7 @@
 //! `fetch`: data sets and weights, verified before they get their name.
 
 use std::io::{IsTerminal, stderr};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -28,6 +29,10 @@ pub(crate) fn fetch(flags: &flags::Fetch) -> Result<Ending> {
         }
         _ => {
             for name in &flags.what {
+                if name == "emoji" {
+                    emoji(flags, &options)?;
+                    continue;
+                }
                 let all = fetch::names();
                 let names = match name.as_str() {
                     "all" => all,
@@ -42,6 +47,21 @@ pub(crate) fn fetch(flags: &flags::Fetch) -> Result<Ending> {
         }
     }
     Ok(Ending::Done)
+}
+
+/// Makes the set of drawings out of packages that the user brought.
+fn emoji(flags: &flags::Fetch, options: &Options) -> Result<()> {
+    let Some(from) = &flags.from else {
+        bail!(
+            "fetch emoji: name the folder with the packages, as `npm pack @iconify-json/noto` and so on leave them: --from DIR"
+        );
+    };
+    let (folder, n_images) = crate::emoji::make(Path::new(from), &options.data_dir)?;
+    let shown = folder.display();
+    println!(
+        "{shown} {n_images} images; licences in {shown}/sources.json; use it as folder:{shown}"
+    );
+    Ok(())
 }
 
 fn print_file(file: &FetchedFile) {

@@ -294,8 +294,20 @@ pub(crate) struct Evaluate {
     pub(crate) checkpoint: PathBuf,
     #[command(flatten)]
     pub(crate) data: Data,
+    /// Change a setting of the test, e.g. data.test_rotations=as-classes, test.way=20, data.within_alphabet=true
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Seed of the list of test episodes [default: as in the run]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// The episodes of a finished run instead, by image: its test.safetensors
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["lake_runs", "way", "shot", "query", "seed"])]
+    pub(crate) episodes_from: Option<PathBuf>,
+    /// Weights that were trained elsewhere: a TOML file that says which tensor is which; see docs/python.md
+    #[arg(long, value_name = "MAP.toml", conflicts_with = "lake_runs")]
+    pub(crate) import: Option<PathBuf>,
     /// Lake's 20 runs instead: the published one-shot tasks among 20 characters of one Omniglot alphabet
-    #[arg(long, conflicts_with_all = ["split", "way", "shot", "query", "episodes"])]
+    #[arg(long, conflicts_with_all = ["split", "way", "shot", "query", "episodes", "seed", "set"])]
     pub(crate) lake_runs: bool,
     /// Classes of an episode [default: as in the run]
     #[arg(long)]
@@ -500,7 +512,7 @@ pub(crate) struct Analyze {
 
 #[derive(Args, Debug)]
 pub(crate) struct Fetch {
-    /// omniglot, all, or `weights` followed by NAME or hf:owner/repo/file
+    /// omniglot, emoji (with --from), all, or `weights` followed by NAME or hf:owner/repo/file
     #[arg(required = true, value_name = "WHAT")]
     pub(crate) what: Vec<String>,
     /// A folder or URL that holds the files, for mirrors and machines without a network

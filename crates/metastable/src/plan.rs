@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use metastable_algorithms::Head;
-use metastable_data::{Dataset, MetaSplit, Seeds};
+use metastable_data::{Dataset, MetaSplit, Rotations, Seeds, SplitRule};
 use serde_json::Value;
 
+use crate::bearable;
 use crate::budget::Budget;
 use crate::dataset::{self, check_ink};
 use crate::registry::registry;
@@ -16,7 +17,7 @@ use crate::run::config::Compute;
 use crate::run::log::MOST_LINES;
 use crate::run::numerics::Numerics;
 use crate::run::{Material, Run, RunConfig};
-use crate::study::{Exchange, Study, StudyLearner};
+use crate::study::{DataSettings, Exchange, Study, StudyLearner};
 use crate::words::told;
 
 /// One run of a study.
@@ -79,7 +80,8 @@ pub(crate) fn plan(
     let mut runs = Vec::new();
     for variant in &variants {
         let study = &variant.study;
-        check_ink(&study.data).map_err(|error| place(study, &["data.ink"], &error))?;
+        check_ink(&study.data)
+            .map_err(|error| place(study, &["data.ink", "data.paper"], &error))?;
         let point = variant
             .point
             .map(|index| point_label(index, variants.len()))
@@ -100,14 +102,15 @@ pub(crate) fn plan(
             for (bundle, shared) in study.bundles(offset).into_iter().zip(study.bundles(0)) {
                 let (material, split_digest) = shelf.material(study, &bundle.seeds)?;
                 let config = RunConfig {
-                    data: study.data.clone(),
+                    data: settled(&study.data, &material),
                     glyphs: (study.data.set == "glyphs").then(|| study.glyphs.clone()),
                     data_digest: material.dataset.digest.clone(),
                     split_digest,
                     episode,
                     pool,
                     test: study.test.clone(),
-                    network: study.network(has_head.then_some(episode.n_way)),
+                    network: study
+                        .network(has_head.then_some(episode.n_way), material.dataset.channels),
                     learner: learner.clone(),
                     training: training.train(&study.validation),
                     seeds: bundle.seeds,
@@ -149,6 +152,15 @@ pub(crate) fn plan(
     Ok(runs)
 }
 
+/// The settings with what a split by `auto` turned out to be.
+fn settled(data: &DataSettings, material: &Material) -> DataSettings {
+    let mut settled = data.clone();
+    if data.split == SplitRule::Auto.to_string() {
+        settled.split = material.split.rule.to_string();
+    }
+    settled
+}
+
 /// `p007`: as many digits as the study needs.
 fn point_label(index: usize, n_variants: usize) -> String {
     let width = n_variants.to_string().len().max(2);
@@ -174,8 +186,17 @@ impl<'d> Shelf<'d> {
     /// The material of a run, and the digest of its split.
     fn material(&mut self, study: &Study, seeds: &Seeds) -> Result<(Arc<Material>, String)> {
         let (data, glyphs) = (&study.data, &study.glyphs);
-        let set =
-            serde_json::to_string(&(&data.set, data.size, &data.ink, data.min_images, glyphs))?;
+        // What decides the images; how they are split and drawn does not.
+        let of_set = DataSettings {
+            split: String::new(),
+            split_seed: 0,
+            rotations: Rotations::Off,
+            test_rotations: Rotations::Off,
+            within_alphabet: false,
+            allow_duplicates: false,
+            ..data.clone()
+        };
+        let set = serde_json::to_string(&(of_set, glyphs))?;
         let key = format!(
             "{set} {} {} {}",
             data.split, seeds.split, data.allow_duplicates
@@ -190,6 +211,7 @@ impl<'d> Shelf<'d> {
             Some(dataset) => Arc::clone(dataset),
             None => {
                 let dataset = dataset::load(data, glyphs, self.data_dir).map_err(at_set)?;
+                // Before the split, which may be refused for what stands here.
                 if let Some(receipt) = &dataset.receipt {
                     eprint!("{receipt}");
                 }
@@ -246,14 +268,19 @@ fn check(study: &Study, learner: &str, config: &RunConfig, material: &Material) 
         .into_iter()
         .chain(train)
         .collect();
+    let too_large = |paths: &[&str], error: anyhow::Error| {
+        let advice = bearable::flags(config, material);
+        let advice = advice.map_or_else(String::new, |flags| format!("\nthese data bear {flags}"));
+        anyhow!("{}{advice}", place(study, paths, &error))
+    };
     material
         .training(config)
-        .map_err(|error| place(study, &paths, &error))?;
+        .map_err(|error| too_large(&paths, error))?;
     let test = ["test.way", "test.shot", "test.query"];
     for part in [MetaSplit::Validation, MetaSplit::Test] {
         material
             .list(config, part)
-            .map_err(|error| place(study, &test, &error))?;
+            .map_err(|error| too_large(&test, error))?;
     }
     check_pool(study, learner, config)?;
     if let Some(n_way) = config.network.n_way

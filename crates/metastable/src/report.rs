@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use metastable_analysis::gate::{Checked, Gate, GateOutcome};
+use metastable_analysis::report::Input;
 use metastable_analysis::{
     Certainty, Finding, Options, Study as Tables, StudyAnalysis, analyze, report,
 };
@@ -20,6 +21,7 @@ use crate::figures;
 use crate::files::write_whole;
 use crate::flags;
 use crate::probe;
+use crate::receipts;
 use crate::run::convert;
 use crate::shell::quote_path;
 use crate::study::suggestion;
@@ -83,7 +85,9 @@ pub(crate) fn write(
     output: &flags::Output,
 ) -> Result<Ending> {
     let (tables, options, read) = tables(folder, index, runs, reference)?;
-    Ok(read.or(publish(&tables, folder.path(), &options, output)?))
+    let (inputs, read_inputs) = receipts::read(folder.path())?;
+    let published = publish_with(&tables, &inputs, folder.path(), &options, output)?;
+    Ok(read.or(read_inputs).or(published))
 }
 
 /// The tables of these runs, the options they are analyzed with, and whether all answers could be read.
@@ -149,14 +153,28 @@ pub(crate) fn publish(
     options: &Options,
     output: &flags::Output,
 ) -> Result<Ending> {
+    publish_with(tables, &[], out, options, output)
+}
+
+/// The same with what the runs learnt from.
+fn publish_with(
+    tables: &Tables,
+    inputs: &[Input],
+    out: &Path,
+    options: &Options,
+    output: &flags::Output,
+) -> Result<Ending> {
     let analysis = analyze(tables, options).context("while analyzing the runs")?;
     let mut json = serde_json::to_string_pretty(&analysis)?;
     json.push('\n');
     // Files are complete before the first word: a reader who closes the pipe has them.
     let mut written = Vec::new();
     for (name, text) in [
-        ("report.html", report::html(tables, &analysis)),
-        ("report.md", report::markdown(tables, &analysis)),
+        ("report.html", report::html_with(tables, &analysis, inputs)),
+        (
+            "report.md",
+            report::markdown_with(tables, &analysis, inputs),
+        ),
         ("report.json", json),
     ] {
         let path = out.join(name);

@@ -186,7 +186,7 @@ fn damage(
     let side = subject.dataset.side;
     let damaged = |images: &[f32], stream: Stream, is_hit: bool| -> Vec<f32> {
         let mut rng = seeds.rng(stream, key);
-        let each = images.chunks_exact(side * side);
+        let each = images.chunks_exact(subject.dataset.n_values());
         each.flat_map(|image| kind.apply(image, side, if is_hit { severity } else { 0 }, &mut rng))
             .collect()
     };

@@ -50,6 +50,7 @@ mod decision;
 mod document;
 mod figures;
 mod group;
+mod input;
 mod latex;
 mod light;
 mod page;
@@ -59,6 +60,7 @@ pub(crate) mod svg;
 
 pub use advice::{Advice, Widths, advice};
 pub use figures::FigureFile;
+pub use input::{Input, Picture};
 pub use latex::TableFile;
 
 use crate::findings::Certainty;
@@ -74,13 +76,25 @@ use svg::text::number;
 /// The report as one HTML page (also well-formed as XML).
 #[must_use]
 pub fn html(study: &Study, analysis: &StudyAnalysis) -> String {
-    page::render(&document(study, analysis))
+    html_with(study, analysis, &[])
+}
+
+/// The same with what the runs learnt from.
+#[must_use]
+pub fn html_with(study: &Study, analysis: &StudyAnalysis, inputs: &[Input]) -> String {
+    page::render(&document(study, analysis), inputs)
 }
 
 /// The report as Markdown, without the plots.
 #[must_use]
 pub fn markdown(study: &Study, analysis: &StudyAnalysis) -> String {
-    plain::markdown(&document(study, analysis))
+    markdown_with(study, analysis, &[])
+}
+
+/// The same with what the runs learnt from.
+#[must_use]
+pub fn markdown_with(study: &Study, analysis: &StudyAnalysis, inputs: &[Input]) -> String {
+    plain::markdown(&document(study, analysis)) + &input::markdown(inputs)
 }
 
 /// The figures of the report as files: drawings that need nothing from outside, with their numbers.

@@ -3,6 +3,7 @@
 
 use super::document::{Chapter, Document, Figure, Line, Table, count};
 use super::figures::{MARKS, PALETTE};
+use super::input::{self, Input};
 use super::subject::{Family, Subject};
 use super::svg::text::escape;
 
@@ -12,8 +13,8 @@ const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// What a browser may do with the page: draw it, and run its own script, known by its digest. It loads nothing and sends nothing, whatever
-/// a name in it says; the style is the page's own, images are drawings that the script made, and the data of figures are links that
-/// the page holds itself.
+/// a name in it says; the style is the page's own; images are those that it holds itself, or that its script drew; the data of figures are links
+/// that it holds itself.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; \
      script-src 'sha256-1UCfKCd2O20bzdYq7HEEAnsmwB6u6XlytpBxJc7biJ8='";
 
@@ -21,7 +22,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 const MOST_SHOWN: usize = 40;
 
 /// The document as a page.
-pub(crate) fn render(document: &Document) -> String {
+pub(crate) fn render(document: &Document, inputs: &[Input]) -> String {
     let title = escape(&document.title);
     let mut out = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
@@ -42,7 +43,7 @@ pub(crate) fn render(document: &Document) -> String {
     for paragraph in &document.lead {
         out += &format!("<p>{}</p>\n", escape(paragraph));
     }
-    out += &navigation(document);
+    out += &navigation(document, !inputs.is_empty());
     out += "<section id=\"card\">\n<h2>Card</h2>\n";
     for part in &document.card {
         out += &table(part, "cards");
@@ -52,6 +53,7 @@ pub(crate) fn render(document: &Document) -> String {
         out += &format!("<li>{}</li>\n", escape(finding));
     }
     out += "</ol>\n</section>\n";
+    out += &input::html(inputs);
     for (i, (subject, chapter)) in document.chapters.iter().enumerate() {
         out += &section(i + 1, subject, chapter);
     }
@@ -98,12 +100,15 @@ fn decision(document: &Document) -> String {
 }
 
 /// Links to all chapters, those of one family together.
-fn navigation(document: &Document) -> String {
+fn navigation(document: &Document, has_data: bool) -> String {
     let link = |(id, title): (&str, &str)| format!("<a href=\"#{id}\">{}</a>\n", escape(title));
     let mut out = String::from("<nav aria-label=\"Chapters\"><ul>\n");
     out += &format!("<li>{}</li>\n", link(("decision", "Decision")));
     out += &format!("<li>{}</li>\n", link(("card", "Card")));
     out += &format!("<li>{}</li>\n", link(("findings", "Findings")));
+    if has_data {
+        out += &format!("<li>{}</li>\n", link(("data", "Data")));
+    }
     for family in Family::ALL {
         let subjects = document.chapters.iter().map(|(subject, _)| *subject);
         let of_family: Vec<&Subject> = subjects.filter(|s| s.family == family).collect();

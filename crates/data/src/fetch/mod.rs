@@ -47,6 +47,18 @@ pub use parquet_pages::check_dictionaries;
 pub use progress::{Event, Progress};
 pub use weights::{check_safetensors, weights_of};
 
+/// Hands every image of a parquet file to `each`, with its label where it has one; returns the number of rows.
+///
+/// # Errors
+/// [`FetchError::Parquet`] for a damaged file, or one without images.
+pub fn images_of_parquet(
+    path: &std::path::Path,
+    mut each: impl FnMut(&[u8], Option<i64>),
+) -> Result<usize, FetchError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    parquet_images::for_each(path, &name, |example| each(example.image, example.label))
+}
+
 /// Reads the images of a parquet file, and keeps none: for the fuzz targets.
 ///
 /// # Errors

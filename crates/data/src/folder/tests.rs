@@ -1,7 +1,17 @@
 //! Tests of folders of images, written here as PNG, JPEG and BMP.
 
 use super::*;
-use crate::{MetaSplit, Seeds, Split, SplitRule};
+use crate::{Channels, Ink, MetaSplit, Paper, Seeds, Split, SplitRule};
+
+/// With everything else as the pictures tell.
+fn load(root: &Path, side: usize, ink: Ink, cache: Option<&Cache>) -> Result<Dataset, DataError> {
+    let reading = Reading {
+        side,
+        ink,
+        ..Reading::default()
+    };
+    super::load(root, reading, cache)
+}
 
 /// A 4x4 image of one grey value with a frame of another.
 fn write(path: &Path, frame: u8, inside: u8) {
@@ -280,7 +290,12 @@ fn small_classes_are_left_out_by_name() {
         (whole.image(1), whole.image(3))
     );
     assert_ne!(dataset.digest, whole.digest);
-    assert_eq!(dataset.receipt.unwrap().left_out, [("b".to_owned(), 1)]);
+    let receipt = dataset.receipt.unwrap();
+    assert_eq!(receipt.left_out, [("b".to_owned(), 1)]);
+    assert_eq!(
+        receipt.files,
+        ["a/1.png", "a/2.png", "c/1.png", "c/2.png"].map(PathBuf::from)
+    );
     assert!(
         whole
             .without_small(3)
@@ -316,4 +331,117 @@ fn tables_say_which_image_is_of_which_class() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("line 3: no image `9.png`"), "{message}");
+}
+
+/// A 4x4 image of `inside` on `around`, each with its alpha.
+fn icon(path: &Path, inside: [u8; 4], around: [u8; 4]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    image::RgbaImage::from_fn(4, 4, |x, y| {
+        let is_inside = (1..3).contains(&x) && (1..3).contains(&y);
+        image::Rgba(if is_inside { inside } else { around })
+    })
+    .save(path)
+    .unwrap();
+}
+
+#[test]
+fn colour_is_kept_where_there_is_some_and_made_grey_only_when_asked_to() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&dir.path().join("a/grey.png"), 0, 90);
+    icon(
+        &dir.path().join("b/red.png"),
+        [200, 10, 20, 255],
+        [0, 0, 0, 255],
+    );
+    let with = |channels| {
+        let reading = Reading {
+            side: 4,
+            channels,
+            ..Reading::default()
+        };
+        super::load(dir.path(), reading, None).unwrap()
+    };
+    let auto = with(Channels::Auto);
+    assert_eq!(auto.channels, 3);
+    assert_eq!(auto.image(1)[15..18], [200, 10, 20], "row 1, column 1");
+    assert_eq!(auto.image(0)[15..18], [90; 3], "grey is repeated");
+    let grey = with(Channels::One);
+    assert_eq!(grey.channels, 1);
+    assert_eq!(grey.pixels, auto.clone().with_channels(1).pixels);
+    assert_eq!(grey.digest, auto.digest, "content, not what is made of it");
+    let text = grey.receipt.unwrap().to_string();
+    assert!(
+        text.contains("1 images have colours and BECOME GREY"),
+        "{text}"
+    );
+    let text = auto.receipt.unwrap().to_string();
+    assert!(
+        text.contains("channels: 3 (red, green, blue): 1 images"),
+        "{text}"
+    );
+
+    fs::remove_dir_all(dir.path().join("b")).unwrap();
+    assert_eq!(with(Channels::Auto).channels, 1, "no colour is left");
+    assert_eq!(with(Channels::Three).channels, 3);
+}
+
+#[test]
+fn white_drawings_on_transparency_lie_on_black_and_dark_ones_on_white() {
+    let dir = tempfile::tempdir().unwrap();
+    let clear = [0, 0, 0, 0];
+    icon(&dir.path().join("a/1.png"), [255, 255, 255, 255], clear);
+    icon(&dir.path().join("b/1.png"), [250, 250, 250, 255], clear);
+    let with = |paper| {
+        let reading = Reading {
+            side: 4,
+            paper,
+            ..Reading::default()
+        };
+        super::load(dir.path(), reading, None).unwrap()
+    };
+    let auto = with(Paper::Auto);
+    assert_eq!(
+        (auto.image(0)[0], auto.image(0)[5]),
+        (0, 255),
+        "ink is bright"
+    );
+    let receipt = auto.receipt.unwrap();
+    assert!(receipt.constant.is_empty());
+    let text = receipt.to_string();
+    let why = "laid on black paper (0 cannot be seen on it, 2 on white";
+    assert!(text.contains(why), "{text}");
+    let blank = with(Paper::White);
+    assert_eq!(blank.receipt.unwrap().constant.len(), 1);
+
+    for class in ["c", "d", "e"] {
+        icon(&dir.path().join(class).join("1.png"), [0, 0, 0, 255], clear);
+    }
+    let mixed = with(Paper::Auto);
+    assert!(
+        !mixed.decoding.unwrap().is_on_black,
+        "3 would vanish on black"
+    );
+}
+
+#[test]
+fn pictures_are_equal_by_their_pixels_however_they_are_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    for (file, level) in [
+        ("train/a/1.png", 10),
+        ("train/a/2.png", 20),
+        ("val/b/1.png", 30),
+    ] {
+        drawing(&dir.path().join(file), level);
+    }
+    drawing(&dir.path().join("test/c/1.bmp"), 20);
+    let dataset = load(dir.path(), 4, Ink::Auto, None).unwrap();
+    let split = Split::new(&dataset, &SplitRule::Folders, &Seeds::all(0)).unwrap();
+    let refused = split
+        .refuse_equal_over_parts(&dataset)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("test/c/1.bmp = train/a/2.png"),
+        "{refused}"
+    );
 }

@@ -102,6 +102,7 @@ pub fn generate(config: &GlyphsConfig) -> Result<Dataset, DataError> {
     Ok(Dataset {
         name: "glyphs".to_owned(),
         side: config.side,
+        channels: 1,
         digest: digest(config, &pixels),
         pixels,
         classes: classes(config),

@@ -7,7 +7,7 @@ use crate::receipt::Place;
 use crate::{DataError, Dataset};
 
 impl Split {
-    /// Groups of equal files that lie in two or more of the parts, by the [`crate::Receipt`] of the data set; none
+    /// Groups of equal images that lie in two or more of the parts, by the [`crate::Receipt`] of the data set; none
     /// where it has no receipt.
     #[must_use]
     pub fn equal_over_parts<'d>(&self, dataset: &'d Dataset) -> Vec<&'d Vec<Place>> {
@@ -41,7 +41,7 @@ impl Split {
             dataset,
             &self.rule,
             format!(
-                "{} pictures are in two parts, byte for byte: {}",
+                "{} pictures are in two parts of the split: {}",
                 groups.len(),
                 files.join(" = ")
             ),

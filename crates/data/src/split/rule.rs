@@ -20,6 +20,9 @@ pub enum SplitRule {
     Alphabets,
     /// As the folders `train`, `val`, `test` of an image folder say.
     Folders,
+    /// As the data tell: [`Self::Folders`] where every class is below a part, else `random-alphabets` where there are
+    /// [`LEAST_ALPHABETS`] alphabets, else `random`.
+    Auto,
     /// By chance, from the `split` stream. With counts, units may be left over: they are in no part.
     Random {
         /// What is kept together.
@@ -28,6 +31,9 @@ pub enum SplitRule {
         amounts: Amounts,
     },
 }
+
+/// From so many alphabets on, each part gets some.
+pub const LEAST_ALPHABETS: usize = 10;
 
 /// What a random split moves about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +74,7 @@ impl fmt::Display for SplitRule {
             Self::Vinyals => return f.write_str("vinyals"),
             Self::Alphabets => return f.write_str("alphabets"),
             Self::Folders => return f.write_str("folders"),
+            Self::Auto => return f.write_str("auto"),
             Self::Random { unit, amounts } => (unit, amounts),
         };
         f.write_str(match unit {
@@ -85,7 +92,7 @@ impl fmt::Display for SplitRule {
 impl FromStr for SplitRule {
     type Err = DataError;
 
-    /// `lake`, `vinyals`, `alphabets`, `folders`, `random` and `random-alphabets`; the last two optionally with
+    /// `lake`, `vinyals`, `alphabets`, `folders`, `auto`, `random` and `random-alphabets`; the last two optionally with
     /// three counts (`random:60,20,20`) or three shares (`random:0.64,0.16,0.2`, which is the default).
     fn from_str(text: &str) -> Result<Self, DataError> {
         let (name, amounts) = text
@@ -115,6 +122,7 @@ fn fixed(name: &str, amounts: Option<&str>, text: &str) -> Result<SplitRule, Dat
         "vinyals" => SplitRule::Vinyals,
         "alphabets" => SplitRule::Alphabets,
         "folders" => SplitRule::Folders,
+        "auto" => SplitRule::Auto,
         _ => {
             return Err(DataError::unknown_name(
                 "split",
@@ -124,6 +132,7 @@ fn fixed(name: &str, amounts: Option<&str>, text: &str) -> Result<SplitRule, Dat
                     "vinyals",
                     "alphabets",
                     "folders",
+                    "auto",
                     "random",
                     "random-alphabets",
                 ],

@@ -8,7 +8,6 @@
 //!   runs/LABEL   the run of that name: a link into the store
 //! ```
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -22,6 +21,7 @@ use serde_json::Value;
 use crate::files::{make_folder, read_text, remove_if_there, sha256, write_whole};
 use crate::mark;
 use crate::plan::Planned;
+use crate::receipts;
 use crate::run::{Record, RunConfig, RunFolder};
 use crate::sealed::Sealed;
 use crate::store::{self, Stored, studies};
@@ -32,12 +32,14 @@ use crate::study::{ProbeSettings, Study};
 const BESIDE: &str = "../.store";
 
 /// What this program writes into the folder of a study.
-const OUTPUTS: [&str; 13] = [
+const OUTPUTS: [&str; 15] = [
     "study.toml",
     "runs.json",
     "runs",
     "probes",
-    "data.txt",
+    receipts::TEXT,
+    receipts::SEALED,
+    receipts::IMAGES,
     "tensorboard",
     "slurm",
     "figures",
@@ -215,20 +217,6 @@ impl StudyFolder {
         let sealed = Sealed::new(index.clone())?;
         write_whole(&self.out.join("runs.json"), &sealed.to_bytes()?)?;
         self.unlink_strangers(index)
-    }
-
-    /// Writes `data.txt`: what was understood of the folders of images that the runs learn from, if they learn from any.
-    pub(crate) fn write_receipts(&self, runs: &[Planned]) -> Result<()> {
-        let receipts: BTreeSet<String> = runs
-            .iter()
-            .filter_map(|run| run.material.dataset.receipt.as_ref())
-            .map(ToString::to_string)
-            .collect();
-        if receipts.is_empty() {
-            return Ok(());
-        }
-        let text = receipts.into_iter().collect::<Vec<_>>().join("\n");
-        write_whole(&self.out.join("data.txt"), text.as_bytes())
     }
 
     /// Reads what the study is, and checks both files.

@@ -1,30 +1,44 @@
 //! `evaluate`: the meta-test of a saved checkpoint, by default on the very list of its own run.
 
+mod import;
 mod lake_runs;
+mod listed;
+mod protocol;
 
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use metastable_algorithms::Evaluation;
+use metastable_algorithms::{Evaluation, Task};
 use metastable_analysis::{Interval, ScoreMatrix, spread::spread};
-use metastable_data::{GlyphsConfig, Ink, MetaSplit};
+use metastable_data::{GlyphsConfig, MetaSplit};
 use serde_json::json;
 
 use crate::Ending;
-use crate::dataset::{check_ink, data_dir};
+use crate::dataset::data_dir;
 use crate::files::sha256;
 use crate::flags;
 use crate::run::checkpoint::Stored;
-use crate::run::config::Compute;
 use crate::run::{Material, Run, RunConfig};
 use crate::schedule::Shares;
+use import::Input;
 
 /// Runs the command.
 pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
-    let stored = Stored::read(&flags.checkpoint)?;
+    import::refuse_torch(&flags.checkpoint)?;
+    let (stored, input) = match &flags.import {
+        None => (Stored::read(&flags.checkpoint)?, Input::default()),
+        Some(map) => import::read(map, &flags.checkpoint)?,
+    };
     stored.say_doubts();
     let mut config = stored.config.clone();
-    change(&mut config, flags)?;
+    protocol::change(&mut config, flags)?;
+    let changed = protocol::changed(&stored.config, &config)?;
+    if flags.import.is_none() && !changed.is_empty() {
+        eprintln!(
+            "note: other than the run's own test: {}",
+            changed.join("; ")
+        );
+    }
     crate::reexec_for(config.compute.backend)?;
     if flags.lake_runs {
         return lake_runs::evaluate(&stored, config, flags);
@@ -32,6 +46,9 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     let dir = data_dir(flags.machine.data_dir.as_deref());
     let dataset = crate::dataset::load(&config.data, &glyphs(&config), &dir)
         .context("while loading the data")?;
+    if let Some(receipt) = &dataset.receipt {
+        eprint!("{receipt}");
+    }
     let material = Material::of(Arc::new(dataset), &config.data, &config.seeds);
     let material = material.with_context(|| match &flags.data.split {
         Some(rule) => format!("while splitting by --split {rule}"),
@@ -43,19 +60,33 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     config.data_digest.clone_from(&material.dataset.digest);
     let same_data = config.data_digest == stored.config.data_digest;
 
-    if !same_data {
+    if !same_data && flags.import.is_none() {
         eprintln!(
             "note: the data are not those of the training (digest {} there, {} here)",
             stored.config.data_digest, config.data_digest
         );
     }
 
+    let list = match &flags.episodes_from {
+        Some(path) => Some(listed::read(path, &material.dataset, &mut config.test)?),
+        None => None,
+    };
     let run = Run::new(&config.learner.name, &config)?;
     // One checkpoint is one job, on all threads.
     let shares = Shares::new(Some(1), flags.machine.threads, 1)?;
-    let episodes = material.list(&config, MetaSplit::Test)?;
-    let tasks = |index| episodes.task(index);
+    let drawn = match &list {
+        Some(_) => None,
+        None => Some(material.list(&config, MetaSplit::Test)?),
+    };
     let n_tasks = config.test.episodes;
+    let tasks = |index: u64| {
+        let task = match (&list, &drawn) {
+            (Some(list), _) => Task::gather(&material.dataset, &list[index as usize])?,
+            (None, Some(drawn)) => drawn.task(index)?,
+            (None, None) => unreachable!("a list is read or drawn"),
+        };
+        Ok(input.of(task))
+    };
     let evaluation = shares
         .pool()?
         .install(|| run.evaluate(&stored.weights, &tasks, n_tasks))?;
@@ -65,7 +96,7 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     let result = json!({
         "checkpoint": flags.checkpoint,
         "learner": config.learner.name,
-        "step": stored.step,
+        "step": flags.import.is_none().then_some(stored.step),
         "setting": config.setting(),
         "n_query": config.test.query,
         "episodes": evaluation.n_tasks,
@@ -77,14 +108,18 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
         "predictions_sha256": sha256(&evaluation.predictions),
         "data_digest": config.data_digest,
         "same_data_as_training": same_data,
+        "changed": changed,
     });
+    let weights = match &flags.import {
+        None => format!("after {} steps", stored.step),
+        Some(_) => String::from("with imported weights"),
+    };
     if flags.json {
         println!("{result}");
     } else {
         println!(
-            "{} after {} steps on {}: {:.2} %{} over {} episodes with {} queries a class{}, nll {:.4}",
+            "{} {weights} on {}: {:.2} %{} over {} episodes with {} queries a class{}, nll {:.4}",
             config.learner.name,
-            stored.step,
             config.setting(),
             100.0 * evaluation.accuracy(),
             interval.as_ref().map(plus_minus).unwrap_or_default(),
@@ -131,37 +166,6 @@ fn glyphs(config: &RunConfig) -> GlyphsConfig {
         side: config.data.size,
         ..GlyphsConfig::default()
     })
-}
-
-/// The configuration with what the command line says instead.
-fn change(config: &mut RunConfig, flags: &flags::Evaluate) -> Result<()> {
-    let machine = &flags.machine;
-    if machine.device.is_some() || machine.backend.is_some() {
-        let backend = machine.backend.map(Into::into);
-        config.compute = Compute::new(machine.device.as_deref(), backend)?;
-    }
-    let data = &mut config.data;
-    if let Some(set) = &flags.data.dataset {
-        data.set.clone_from(set);
-        // What the run said of its own images holds for others that have to be told, too.
-        if check_ink(data).is_err() {
-            data.ink = Ink::Auto;
-        }
-    }
-    if let Some(rule) = &flags.data.split {
-        data.split.clone_from(rule);
-    }
-    let test = &mut config.test;
-    for (value, flag) in [
-        (&mut test.way, flags.way),
-        (&mut test.shot, flags.shot),
-        (&mut test.query, flags.query),
-        (&mut test.episodes, flags.episodes),
-    ] {
-        *value = flag.unwrap_or(*value);
-    }
-    test.check()?;
-    Ok(())
 }
 
 #[cfg(test)]

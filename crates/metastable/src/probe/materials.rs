@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
-use metastable_data::{GlyphsConfig, Ink};
+use metastable_data::{GlyphsConfig, Ink, Paper};
+use metastable_models::ImageShape;
 use metastable_probes::shift::Other;
 
 use crate::plan::Planned;
@@ -18,11 +19,11 @@ struct Key {
     split_seed: u64,
 }
 
-/// Data sets with their splits, and other ones at each size of image.
+/// Data sets with their splits, and other ones in each shape of image.
 pub(super) struct Materials<'d> {
     data_dir: &'d Path,
     own: Vec<(Key, Arc<Material>)>,
-    others: Vec<(usize, Vec<Other>)>,
+    others: Vec<(ImageShape, Vec<Other>)>,
 }
 
 impl<'d> Materials<'d> {
@@ -74,16 +75,20 @@ impl<'d> Materials<'d> {
         Ok(())
     }
 
-    /// Loads other data sets, at the size of a run's images.
-    pub(super) fn load_others(&mut self, sets: &[String], data: &DataSettings) -> Result<()> {
-        if self.others.iter().any(|(size, _)| *size == data.size) {
+    /// Loads other data sets, in the size and the channels of a run's images.
+    pub(super) fn load_others(&mut self, sets: &[String], config: &RunConfig) -> Result<()> {
+        let image = config.network.image;
+        if self.others.iter().any(|(shape, _)| *shape == image) {
             return Ok(());
         }
+        let channels = image.channels.to_string().parse()?;
         let open = |set: &String| -> Result<Other> {
             let data = DataSettings {
                 set: set.clone(),
+                channels,
                 ink: Ink::Auto,
-                ..data.clone()
+                paper: Paper::Auto,
+                ..config.data.clone()
             };
             let dataset = crate::dataset::load(&data, &glyphs_of(&data), self.data_dir)
                 .with_context(|| format!("while opening {set}"))?;
@@ -93,7 +98,7 @@ impl<'d> Materials<'d> {
             })
         };
         let others = sets.iter().map(open).collect::<Result<_>>()?;
-        self.others.push((data.size, others));
+        self.others.push((image, others));
         Ok(())
     }
 
@@ -106,9 +111,10 @@ impl<'d> Materials<'d> {
             .ok_or_else(|| anyhow!("no data were loaded for a run, which is a bug"))
     }
 
-    /// The other data sets that were loaded at this size.
-    pub(super) fn others(&self, size: usize) -> &[Other] {
-        let found = self.others.iter().find(|(known, _)| *known == size);
+    /// The other data sets that were loaded for images of this run's shape.
+    pub(super) fn others(&self, config: &RunConfig) -> &[Other] {
+        let image = config.network.image;
+        let found = self.others.iter().find(|(known, _)| *known == image);
         found.map_or(&[], |(_, others)| others)
     }
 }

@@ -248,11 +248,10 @@ pub(crate) fn check(study: &Study, runs: &[Planned], data_dir: &Path) -> Result<
     let place = |error: anyhow::Error| anyhow!("{}{error:#}", study.place(&["probe.other"]));
     let mut materials = Materials::new(data_dir);
     for run in runs {
-        let data = &run.config.data;
         materials
-            .load_others(&settings.other, data)
+            .load_others(&settings.other, &run.config)
             .map_err(place)?;
-        for other in materials.others(data.size) {
+        for other in materials.others(&run.config) {
             let drawn = subject::protocol(&run.config)
                 .and_then(|protocol| Ok(shift::sampler_of(other, &protocol)?));
             drawn.map_err(place)?;
@@ -290,10 +289,10 @@ fn of_checkpoint(flags: &flags::Probe, data_dir: &Path, threads: usize) -> Resul
     let mut materials = Materials::new(data_dir);
     materials.load(&stored.config)?;
     if settings.families.contains(&Family::Shift) {
-        materials.load_others(&settings.other, &stored.config.data)?;
+        materials.load_others(&settings.other, &stored.config)?;
     }
     let material = materials.of(&stored.config)?;
-    let others = materials.others(stored.config.data.size);
+    let others = materials.others(&stored.config);
     let (learner, setting) = (stored.config.learner.name.clone(), stored.config.setting());
     let subject = Subject::new(stored, material)?;
     let mut probe = Probe {

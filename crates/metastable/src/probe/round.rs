@@ -121,7 +121,7 @@ impl Round<'_> {
         for (_, _, stored) in &weights {
             materials.load(&stored.config)?;
             if self.settings.families.contains(&Family::Shift) {
-                materials.load_others(&self.settings.other, &stored.config.data)?;
+                materials.load_others(&self.settings.other, &stored.config)?;
             }
         }
         let mut runs = Vec::new();
@@ -252,7 +252,7 @@ impl Round<'_> {
         };
         // Only now nobody else writes: the answers may have come since they were last looked for.
         if !self.is_answered(runs, materials, question) {
-            let others = materials.others(runs[run].stored.config.data.size);
+            let others = materials.others(&runs[run].stored.config);
             let asked = timed(label, family, self.threads, || match family {
                 Family::Kinship => self.kinship(runs, run),
                 Family::Certificate => certificate(&runs[run]),
@@ -314,7 +314,7 @@ impl Round<'_> {
         let asked = &runs[run];
         let with: BTreeMap<String, String> = match family {
             Family::Shift => materials
-                .others(asked.stored.config.data.size)
+                .others(&asked.stored.config)
                 .iter()
                 .map(|other| (other.set.clone(), other.dataset.digest.clone()))
                 .collect(),

@@ -54,7 +54,7 @@ pub(crate) struct Stored {
     pub(crate) step: usize,
     pub(crate) weights: Weights<f32>,
     /// Whether the file has its digest.
-    is_sealed: bool,
+    pub(crate) is_sealed: bool,
 }
 
 impl Stored {
@@ -76,7 +76,7 @@ impl Stored {
         };
         let (config, step) = parse().with_context(|| {
             format!(
-                "{} is not a checkpoint of a run; give its best.safetensors or last.safetensors",
+                "{} is not a checkpoint of a run; give its best.safetensors or last.safetensors, or say what it is with evaluate --import MAP.toml (docs/python.md)",
                 path.display()
             )
         })?;

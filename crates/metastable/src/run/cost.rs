@@ -126,7 +126,8 @@ pub(crate) fn disk_bytes(config: &RunConfig, n_parameters: usize) -> usize {
     let test = &config.test;
     // Weights twice; lists of classes, record and manifest; see `results` for the meta-test and `log` for a line.
     let weights = 2 * 4 * n_parameters;
-    let per_task = 2 * 8 + 4 * test.way + test.way * test.query * (1 + 4);
+    let per_task =
+        2 * 8 + 5 * test.way + 4 * test.way * test.shot + test.way * test.query * (1 + 4 + 4);
     let training = &config.training;
     let lines = training.outer_steps / config.log_every
         + training.outer_steps.div_ceil(training.validate_every);

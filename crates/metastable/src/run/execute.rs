@@ -133,7 +133,7 @@ impl<'a> Run<'a> {
         &*self.network
     }
 
-    pub(super) fn learner(&self) -> &dyn Learner<f32> {
+    pub(crate) fn learner(&self) -> &dyn Learner<f32> {
         self.learner.single()
     }
 
@@ -162,6 +162,7 @@ impl<'a> Run<'a> {
         let test = shop.material.list(self.config, MetaSplit::Test)?;
         let parts = RecordParts {
             classes: shop.material.class_lists(),
+            receipt: shop.material.dataset.receipt.as_deref().cloned(),
             test_list_digest: test.digest(self.config.test.episodes),
             n_parameters: self.network.layout().n_values(),
             layers: self

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use metastable_algorithms::Evaluation;
 use metastable_analysis::Outcome;
 use metastable_analysis::fingerprint::{FIELD_CLASSES, FIELD_EPISODES, FIELD_EXAMPLES, FIELD_SHOT};
+use metastable_data::Receipt;
 use serde::{Deserialize, Serialize};
 
 use super::RunConfig;
@@ -33,6 +34,9 @@ pub(crate) struct Record {
     pub(crate) config: RunConfig,
     /// Names of the classes of the split.
     pub(crate) classes: ClassLists,
+    /// What was understood of the files of the data set; only of images of the user's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) receipt: Option<Receipt>,
     /// SHA-256 of the list of test episodes.
     pub(crate) test_list_digest: String,
     pub(crate) n_parameters: usize,
@@ -143,6 +147,7 @@ impl Record {
             identity: config.identity()?,
             config: config.clone(),
             classes: parts.classes,
+            receipt: parts.receipt,
             test_list_digest: parts.test_list_digest,
             n_parameters: parts.n_parameters,
             layers: parts.layers,
@@ -212,6 +217,7 @@ impl Record {
 /// What a record holds besides the configuration.
 pub(crate) struct RecordParts {
     pub(crate) classes: ClassLists,
+    pub(crate) receipt: Option<Receipt>,
     pub(crate) test_list_digest: String,
     pub(crate) n_parameters: usize,
     pub(crate) layers: Vec<String>,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use metastable_algorithms::{Evaluation, TaskSource, TrainState, Weights, curves, evaluate};
-use metastable_data::MetaSplit;
+use metastable_data::{Episode, MetaSplit};
 
 use super::checkpoint::n_non_finite;
 use super::execute::{RunFolder, Workshop};
@@ -61,10 +61,14 @@ impl Run<'_> {
             None => None,
         };
         let (other_result, other) = other.unzip();
+        let list: Vec<Episode> = (0..settings.episodes as u64)
+            .map(|index| episodes.episode(index))
+            .collect();
         let tested = results::Tested {
             evaluation: &evaluation,
             other: other.as_ref(),
-            classes: &episodes.classes(settings.episodes),
+            episodes: &list,
+            data_digest: &self.config().data_digest,
             curves: curves.as_ref(),
         };
         results::write(&folder.test(), &self.config().identity()?, &tested)?;

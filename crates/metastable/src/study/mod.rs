@@ -7,10 +7,10 @@ mod depth;
 mod design;
 pub(crate) mod factors;
 mod replace;
-mod section;
+pub(crate) mod section;
 mod settings;
 pub(crate) mod streams;
-mod tree;
+pub(crate) mod tree;
 
 #[cfg(test)]
 mod tests;
@@ -114,6 +114,10 @@ impl Study {
         }
         for Shorthand { path, flag, value } in shorthands {
             tree::put(&mut tree, path, value, format!("{flag} {value}"))?;
+            if *path == "data.set" && crate::dataset::is_of_the_user(value) {
+                // Their layout says how they are split, where nobody else does.
+                tree::put_missing(&mut tree, "data.split", "auto", &format!("{flag} {value}"));
+            }
         }
         Self::read(&tree)
     }
@@ -123,7 +127,8 @@ impl Study {
         Self::read(&tree::parse(text, name)?)
     }
 
-    fn read(tree: &[Entry]) -> Result<Self> {
+    /// Reads a study from its tree.
+    pub(crate) fn read(tree: &[Entry]) -> Result<Self> {
         let mut head = Vec::new();
         let mut tables: BTreeMap<&str, &[Entry]> = BTreeMap::new();
         for entry in tree {
@@ -236,15 +241,15 @@ impl Study {
         }
     }
 
-    /// The network with a head for so many classes, or without one.
-    pub(crate) fn network(&self, n_way: Option<usize>) -> NetworkConfig {
+    /// The network with a head for so many classes, or without one, for images of so many channels.
+    pub(crate) fn network(&self, n_way: Option<usize>, channels: usize) -> NetworkConfig {
         NetworkConfig {
             name: self.network.name.clone(),
             form: registry().form(&self.network.name),
             image: metastable_models::ImageShape {
                 height: self.data.size,
                 width: self.data.size,
-                channels: 1,
+                channels,
             },
             n_blocks: self.network.blocks,
             width: self.network.width,

@@ -4,7 +4,7 @@
 
 use anyhow::{Result, anyhow, bail};
 use metastable_algorithms::{OptimizerConfig, ScheduleConfig, TrainConfig};
-use metastable_data::{Ink, Rotations, SplitRule, TaskPool};
+use metastable_data::{Channels, Ink, Paper, PartNames, Rotations, SplitRule, TaskPool};
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
@@ -67,11 +67,19 @@ pub(crate) struct DataSettings {
     pub(crate) split: String,
     /// Seed of the split where it is drawn; the same for all seeds of the study.
     pub(crate) split_seed: u64,
+    /// Folders of the classes for training, validation and test, with commas between, where they have names of their own; for the
+    /// split `folders`.
+    pub(crate) parts: PartNames,
     /// Height and width of the images in pixels.
     pub(crate) size: usize,
+    /// Channels of the images: 1 (grey), 3 (red, green, blue), or `auto`: 3 if any image of the set has a colour.
+    pub(crate) channels: Channels,
     /// Which end of the grey scale is ink in a folder or IDX files: `dark`, `bright`, or `auto` (told by the border).
     #[serde(serialize_with = "choice::write", deserialize_with = "choice::read")]
     pub(crate) ink: Ink,
+    /// What transparent pixels of a folder lie on: `white`, `black`, or `auto` (white, unless more drawings vanish on it).
+    #[serde(serialize_with = "choice::write", deserialize_with = "choice::read")]
+    pub(crate) paper: Paper,
     /// Quarter turns in training: `as-classes`, `augment` or `off`.
     #[serde(serialize_with = "choice::write", deserialize_with = "choice::read")]
     pub(crate) rotations: Rotations,
@@ -92,8 +100,11 @@ impl Default for DataSettings {
             set: String::from("glyphs"),
             split: String::from("random-alphabets"),
             split_seed: 0,
+            parts: PartNames::default(),
             size: 28,
+            channels: Channels::Auto,
             ink: Ink::Auto,
+            paper: Paper::Auto,
             rotations: Rotations::Off,
             test_rotations: Rotations::Off,
             within_alphabet: false,

@@ -162,6 +162,21 @@ pub(crate) fn put(root: &mut Vec<Entry>, path: &str, value: &str, flag: String) 
     Ok(())
 }
 
+/// Puts a text into a table of the tree, unless something stands there; `flag` is what messages will name.
+pub(crate) fn put_missing(root: &mut Vec<Entry>, path: &str, value: &str, flag: &str) {
+    let Some((table, key)) = path.split_once('.') else {
+        return;
+    };
+    let is_there = root.iter().any(|entry| {
+        entry.key == table
+            && matches!(&entry.item, Item::Table(inner) if inner.iter().any(|it| it.key == key))
+    });
+    if !is_there {
+        let origin = Origin::Flag(flag.to_owned());
+        put_item(root, path, Item::Text(value.to_owned()), &origin);
+    }
+}
+
 /// Puts an item into the tree; `learner.KEY` holds for every learner, whatever the file says for one of them.
 pub(crate) fn put_item(root: &mut Vec<Entry>, path: &str, item: Item, origin: &Origin) {
     let keys: Vec<&str> = path.split('.').map(str::trim).collect();

@@ -41,16 +41,22 @@ fn a_folder_is_named_by_flags_of_every_command() {
         record["result"]["test"]["nll"]
     );
 
-    // The flag is what a complaint names: the images of one alphabet cannot be split by alphabets.
-    let arguments = [
+    // The images of one alphabet are split by classes where nobody says how.
+    // Then 2 of 12 are left for validation, which is said with settings that they bear.
+    let asked = [
         "experiment",
         "tiny.toml",
-        "--out",
-        "no",
         "--dataset",
         "folder:mine",
+        "--out",
+        "no",
     ];
-    bench.refuses(&arguments, &["--dataset folder:mine", "alphabets"]);
+    let bears = "--set episode.way=2 --set episode.query=5 --set test.way=2 --set test.query=5";
+    bench.refuses(&asked, &["test.way", bears]);
+    let flags: Vec<&str> = bears.split(' ').collect();
+    bench.experiment(&[&["--dataset", "folder:mine", "--out", "auto"], &flags[..]].concat());
+    let record = json(&bench.path("auto/runs/protonet-mine-2w1s-s0/run.json"));
+    assert_eq!(record["config"]["data"]["split"], "random:0.64,0.16,0.2");
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn one_bit_of_any_stored_file_is_named() {
                     fs::read(&path).unwrap() == whole,
                     "{name} is not made again"
                 );
-            } else if name == "data.txt" || name.starts_with("events.") {
+            } else if ["data.txt", "images.csv"].contains(&name) || name.starts_with("events.") {
                 bench.experiment(&["--out", "out"]);
                 assert!(
                     fs::read(&path).unwrap() == whole,
@@ -117,6 +117,8 @@ fn one_bit_of_any_stored_file_is_named() {
         "report.md",
         "report.json",
         "data.txt",
+        "data.json",
+        "images.csv",
     ] {
         assert!(seen.contains(name), "{name} is not among {seen:?}");
     }

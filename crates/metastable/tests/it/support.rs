@@ -164,6 +164,17 @@ impl Bench {
 
 /// A BMP file of 14x14 pixels in 24 bits, black where `is_ink`, else white.
 fn bitmap(is_ink: impl Fn(usize, usize) -> bool) -> Vec<u8> {
+    picture(|x, y| {
+        [if is_ink(x as usize, y as usize) {
+            0
+        } else {
+            255
+        }; 3]
+    })
+}
+
+/// A BMP file of 14x14 pixels in 24 bits: red, green and blue of each column and row.
+pub(crate) fn picture(colour: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
     const SIDE: u32 = 14;
     const ROW: u32 = (3 * SIDE).next_multiple_of(4);
     let mut bytes = b"BM".to_vec();
@@ -186,9 +197,11 @@ fn bitmap(is_ink: impl Fn(usize, usize) -> bool) -> Vec<u8> {
     ] {
         bytes.extend(word.to_le_bytes());
     }
-    for y in (0..SIDE as usize).rev() {
-        let row = (0..SIDE as usize).flat_map(|x| [if is_ink(x, y) { 0 } else { 255 }; 3]);
-        bytes.extend(row);
+    for y in (0..SIDE).rev() {
+        bytes.extend((0..SIDE).flat_map(|x| {
+            let [red, green, blue] = colour(x, y);
+            [blue, green, red]
+        }));
         // A row fills whole words.
         bytes.extend([0; (ROW - 3 * SIDE) as usize]);
     }

@@ -1,0 +1,377 @@
+//! Images in arrays: NPZ archives, the few-shot field's pickles, and parquet files with image bytes.
+//!
+//! ```text
+//! x.npz      {images, labels}, or {train,val,test}_{images,labels}, or x_train, y_train, ... (MedMNIST, Keras)
+//! x.pkl      {image_data, class_dict: name -> indices} (mini-ImageNet's cache), {data, labels} (CIFAR-FS, FC100)
+//! x.parquet  a group with `bytes` and a column `label`, a row an image
+//! root/*     several such files, the part in the name: mini-imagenet-cache-train.pkl, val.parquet, novel.npz
+//! ```
+//!
+//! Images are bytes, `(n, height, width)`, `(n, height, width, channels)` or `(n, channels, height, width)`; in pickles also lists of
+//! encoded pictures. Labels are whole numbers or, in pickles, text.
+//!
+//! Labels of two *files* are classes of their own, `train/3` and `val/3`, since each file counts from 0; labels of two parts of one
+//! file are the same classes, unless no label is in two parts. A pickle is read by a reader that knows arrays, lists and dicts, and
+//! runs nothing ([`pickle`]).
+
+mod meaning;
+mod npz;
+mod pickle;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::dataset::check_side;
+use crate::gather::{self, Entry};
+use crate::picture::{self, Picture, Reading, Survey};
+use crate::receipt::{Header, Place, Receipt};
+use crate::{DataError, Dataset, digest, guard, split};
+
+const NEXT_STEP: &str = "give an .npz, .pkl or .parquet file with images and labels, or a folder of such files with train, val or test in their names";
+
+/// Some bytes of a file or of an entry of an archive.
+#[derive(Clone, Debug)]
+struct Piece {
+    owner: Arc<Vec<u8>>,
+    start: usize,
+    end: usize,
+}
+
+impl Piece {
+    fn whole(bytes: Vec<u8>) -> Self {
+        let end = bytes.len();
+        Self {
+            owner: Arc::new(bytes),
+            start: 0,
+            end,
+        }
+    }
+
+    fn part(&self, start: usize, length: usize) -> Self {
+        Self {
+            owner: Arc::clone(&self.owner),
+            start: self.start + start,
+            end: self.start + start + length,
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.owner[self.start..self.end]
+    }
+}
+
+/// One stored image.
+#[derive(Clone, Debug)]
+enum Stored {
+    /// Bytes of pixels.
+    Raw(Piece, Layout),
+    /// A picture in a format of files.
+    Encoded(Piece),
+}
+
+/// How the pixels of a raw image lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Layout {
+    height: usize,
+    width: usize,
+    channels: usize,
+    /// Whether a channel lies after the other, not beside it.
+    is_planar: bool,
+}
+
+/// Images with their labels, as one pair of arrays has them.
+struct Labelled {
+    /// What the arrays or the file call the part.
+    part: Option<String>,
+    images: Vec<Stored>,
+    labels: Vec<String>,
+}
+
+/// One image on its way into a data set.
+struct Image {
+    class: String,
+    place: PathBuf,
+    stored: Stored,
+}
+
+impl Entry for Image {
+    fn class(&self) -> &str {
+        &self.class
+    }
+
+    fn header(&self) -> Result<Header, DataError> {
+        match &self.stored {
+            Stored::Raw(_, layout) => Ok(Header {
+                width: layout.width as u32,
+                height: layout.height as u32,
+                channels: layout.channels as u8,
+                depth: 8,
+                has_alpha: false,
+                is_turned: false,
+            }),
+            Stored::Encoded(piece) => {
+                picture::header(piece.bytes()).map_err(|error| self.not_readable(&error))
+            }
+        }
+    }
+
+    fn survey(&self) -> Result<Survey, DataError> {
+        match &self.stored {
+            Stored::Raw(..) => {
+                let has_colour = self.picture(3, false)?.has_colour;
+                Ok(Survey {
+                    has_colour,
+                    ..Survey::default()
+                })
+            }
+            Stored::Encoded(piece) => {
+                picture::survey(piece.bytes()).map_err(|error| self.not_readable(&error))
+            }
+        }
+    }
+
+    fn picture(&self, channels: usize, on_black: bool) -> Result<Picture, DataError> {
+        match &self.stored {
+            Stored::Raw(piece, layout) => Ok(layout.picture(piece.bytes(), channels)),
+            Stored::Encoded(piece) => picture::decode(piece.bytes(), channels, on_black)
+                .map_err(|error| self.not_readable(&error)),
+        }
+    }
+}
+
+impl Image {
+    fn not_readable(&self, error: &str) -> DataError {
+        DataError::malformed(
+            &self.place,
+            format!("not a readable image: {error}"),
+            NEXT_STEP,
+        )
+    }
+}
+
+impl Layout {
+    fn picture(self, bytes: &[u8], channels: usize) -> Picture {
+        let n_pixels = self.height * self.width;
+        let colour = |pixel: usize| -> [u8; 3] {
+            let value = |channel: usize| {
+                if self.is_planar {
+                    bytes[channel * n_pixels + pixel]
+                } else {
+                    bytes[pixel * self.channels + channel]
+                }
+            };
+            match self.channels {
+                1 => [value(0); 3],
+                _ => [value(0), value(1), value(2)],
+            }
+        };
+        let colours = (0..n_pixels).map(colour);
+        let has_colour = colours.clone().any(picture::is_coloured);
+        let pixels = match channels {
+            1 if self.channels == 1 => bytes.to_vec(),
+            1 => colours.map(crate::channels::luma).collect(),
+            _ => colours.flatten().collect(),
+        };
+        Picture {
+            height: self.height,
+            width: self.width,
+            channels,
+            pixels,
+            has_colour,
+        }
+    }
+}
+
+/// Loads a file, or all such files directly below a folder.
+///
+/// The digest is SHA-256 over the bytes of each file in order of the names, each with its length before it.
+///
+/// # Errors
+/// [`DataError::Io`] or [`DataError::Malformed`], naming the file, if one cannot be read or has no images with labels.
+pub fn load(path: &Path, reading: Reading) -> Result<Dataset, DataError> {
+    check_side(reading.side)?;
+    let files = files(path)?;
+    let mut hasher = Sha256::new();
+    let mut images = Vec::new();
+    for file in &files {
+        let bytes = fs::read(file).map_err(DataError::io("read", file, NEXT_STEP))?;
+        hasher.update((bytes.len() as u64).to_le_bytes());
+        hasher.update(&bytes);
+        let tables = read(file, bytes)?;
+        let part = (files.len() > 1).then(|| part_of_name(file)).flatten();
+        images.extend(named(file, part.as_deref(), tables));
+    }
+    // Images of a class stay in the order of their files.
+    images.sort_by(|a, b| a.class.cmp(&b.class));
+    let source: u64 = images.iter().map(|image| image.stored.n_bytes()).sum();
+    guard::dataset(images.len(), reading.side, source)
+        .map_err(|problem| DataError::malformed(path, problem, "choose a smaller data.size"))?;
+    let name = path
+        .file_stem()
+        .map_or("arrays".into(), |name| name.to_string_lossy());
+    let mut dataset = gather::dataset(&name, &images, reading)?;
+    dataset.digest = digest::hex(&hasher.finalize());
+    dataset.receipt = Some(Box::new(receipt(path, &images, &dataset)?));
+    Ok(dataset)
+}
+
+/// Whether a file is one that [`load`] reads, by its ending.
+#[must_use]
+pub fn is_known(file: &Path) -> bool {
+    matches!(ending(file).as_str(), "npz" | "pkl" | "pickle" | "parquet")
+}
+
+fn ending(file: &Path) -> String {
+    let ending = file.extension().unwrap_or_default();
+    ending.to_string_lossy().to_lowercase()
+}
+
+fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let metadata = fs::metadata(path).map_err(DataError::io("open", path, NEXT_STEP))?;
+    if !metadata.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = fs::read_dir(path).map_err(DataError::io("list", path, NEXT_STEP))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let file = entry
+            .map_err(DataError::io("list", path, NEXT_STEP))?
+            .path();
+        if is_known(&file) && file.is_file() {
+            files.push(file);
+        }
+    }
+    if files.is_empty() {
+        return Err(DataError::malformed(
+            path,
+            "no .npz, .pkl or .parquet file in this folder",
+            NEXT_STEP,
+        ));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read(file: &Path, bytes: Vec<u8>) -> Result<Vec<Labelled>, DataError> {
+    let tables = match ending(file).as_str() {
+        "npz" => npz::read(bytes),
+        "pkl" | "pickle" => meaning::of_pickle(bytes),
+        "parquet" => parquet(file),
+        other => Err(format!(
+            "files of type `{other}` hold no arrays that are known"
+        )),
+    };
+    let tables = tables.map_err(|problem| DataError::malformed(file, problem, NEXT_STEP))?;
+    for table in &tables {
+        let (n_images, n_labels) = (table.images.len(), table.labels.len());
+        if n_images != n_labels || n_images == 0 {
+            let problem = format!("{n_images} images with {n_labels} labels");
+            return Err(DataError::malformed(file, problem, NEXT_STEP));
+        }
+    }
+    Ok(tables)
+}
+
+#[cfg(feature = "fetch")]
+fn parquet(file: &Path) -> Result<Vec<Labelled>, String> {
+    let (mut images, mut labels) = (Vec::new(), Vec::new());
+    crate::fetch::images_of_parquet(file, |image, label| {
+        images.push(Stored::Encoded(Piece::whole(image.to_vec())));
+        labels.extend(label.map(|label| label.to_string()));
+    })
+    .map_err(|error| error.to_string())?;
+    Ok(vec![Labelled {
+        part: None,
+        images,
+        labels,
+    }])
+}
+
+#[cfg(not(feature = "fetch"))]
+fn parquet(_: &Path) -> Result<Vec<Labelled>, String> {
+    Err("parquet is read by the crate's feature `fetch`, which this build lacks".into())
+}
+
+/// The part that a word of a file's name tells: `mini-imagenet-cache-train` is `train`.
+fn part_of_name(file: &Path) -> Option<String> {
+    let stem = file.file_stem()?.to_string_lossy().into_owned();
+    let words = stem.split(|c: char| !c.is_alphanumeric());
+    words
+        .rev()
+        .find(|word| split::part_of_folder(&format!("{word}/")).is_some())
+        .map(str::to_lowercase)
+}
+
+/// The images of a file under the names of their classes.
+fn named(file: &Path, part: Option<&str>, tables: Vec<Labelled>) -> Vec<Image> {
+    let mut parts_of: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
+    for table in &tables {
+        for label in &table.labels {
+            let parts = parts_of.entry(label.clone()).or_default();
+            parts.insert(table.part.clone());
+        }
+    }
+    let is_disjoint = tables.len() > 1 && parts_of.values().all(|parts| parts.len() == 1);
+    let file = file.file_name().unwrap_or_default().to_string_lossy();
+    let mut images = Vec::new();
+    for table in tables {
+        let own = table.part.as_deref().filter(|_| is_disjoint);
+        let part = part.or(own);
+        let name = table.part.as_deref().unwrap_or_default();
+        let rows = table.images.into_iter().zip(table.labels).enumerate();
+        images.extend(rows.map(|(row, (stored, label))| Image {
+            class: match part {
+                Some(part) => format!("{part}/{label}"),
+                None => label,
+            },
+            place: format!("{file}:{name}[{row}]").into(),
+            stored,
+        }));
+    }
+    images
+}
+
+impl Stored {
+    fn n_bytes(&self) -> u64 {
+        let (Self::Raw(piece, _) | Self::Encoded(piece)) = self;
+        piece.bytes().len() as u64
+    }
+}
+
+fn receipt(path: &Path, images: &[Image], dataset: &Dataset) -> Result<Receipt, DataError> {
+    let mut headers: BTreeMap<Header, usize> = BTreeMap::new();
+    for image in images {
+        *headers.entry(image.header()?).or_default() += 1;
+    }
+    let classes = dataset.classes.iter();
+    let mut receipt = Receipt {
+        root: path.to_owned(),
+        classes: classes.map(|it| (it.name.clone(), it.n_images)).collect(),
+        headers: headers.into_iter().collect(),
+        decoding: dataset.decoding.unwrap_or_default(),
+        ..Receipt::default()
+    };
+    let places: Vec<Place> = images
+        .iter()
+        .map(|image| Place {
+            class: image.class.clone(),
+            file: image.place.clone(),
+        })
+        .collect();
+    let digests: Vec<_> = images
+        .iter()
+        .map(|image| {
+            let (Stored::Raw(piece, _) | Stored::Encoded(piece)) = &image.stored;
+            Sha256::digest(piece.bytes()).into()
+        })
+        .collect();
+    receipt.look_at(dataset, &places, &digests);
+    Ok(receipt)
+}
+
+#[cfg(test)]
+mod tests;

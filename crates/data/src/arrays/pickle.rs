@@ -1,0 +1,640 @@
+//! A restricted reader of Python pickles: numbers, text, bytes, lists, tuples, dicts and numpy arrays of bytes and whole numbers.
+//!
+//! A pickle is a program that may call anything. This reader knows the handful of names that numpy's arrays need and refuses every
+//! other by name, so nothing of the file ever runs. Arrays and byte strings are ranges of the file: nothing is copied but what was
+//! stored as text. Protocols 0 to 5; of a pickle of Python 2, strings are bytes.
+//! Source of the format: Python's `pickletools.py`, and numpy's `ndarray.__reduce__`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Most values of a pickle: a list of every image of a large set is far below.
+const MOST_VALUES: usize = 1 << 26;
+
+/// A place in the list of values: lists and dicts are filled after they were noted, so values refer to each other by place.
+pub(super) type Id = usize;
+
+/// A value of a pickle.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    None,
+    /// Also `True` and `False`.
+    Int(i64),
+    /// A number with a point, which no image and no label is.
+    Float,
+    Bytes(Bytes),
+    Text(String),
+    /// Lists and tuples.
+    List(Vec<Id>),
+    /// Keys and values.
+    Dict(Vec<(Id, Id)>),
+    /// A numpy array, once its state was read.
+    Array(Array),
+    /// A type of numpy's, e.g. `u1`.
+    Dtype(String),
+    /// One of the names that are known.
+    Global(Global),
+    /// Where a list, tuple or dict begins on the stack.
+    Mark,
+}
+
+/// Bytes of the file, or those that were stored as text.
+#[derive(Clone, Debug)]
+pub(super) enum Bytes {
+    InFile(usize, usize),
+    Owned(Arc<Vec<u8>>),
+}
+
+/// A numpy array.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Array {
+    /// Type without byte order, e.g. `u1`; empty until its state was read.
+    pub(super) dtype: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) data: Option<Bytes>,
+    /// The values of an array of objects.
+    pub(super) objects: Option<Vec<Id>>,
+}
+
+/// What a pickle may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Global {
+    Reconstruct,
+    FromBuffer,
+    Ndarray,
+    Dtype,
+    Scalar,
+    Encode,
+    OrderedDict,
+}
+
+impl Global {
+    fn of(module: &str, name: &str) -> Option<Self> {
+        let module = module.replace("numpy._core", "numpy.core");
+        Some(match (module.as_str(), name) {
+            ("numpy.core.multiarray", "_reconstruct") => Self::Reconstruct,
+            ("numpy.core.numeric", "_frombuffer") => Self::FromBuffer,
+            ("numpy", "ndarray") => Self::Ndarray,
+            ("numpy", "dtype") => Self::Dtype,
+            ("numpy.core.multiarray", "scalar") => Self::Scalar,
+            ("_codecs", "encode") => Self::Encode,
+            ("collections", "OrderedDict") => Self::OrderedDict,
+            _ => return None,
+        })
+    }
+}
+
+/// A pickle that was read.
+pub(super) struct Pickle<'f> {
+    file: &'f [u8],
+    values: Vec<Value>,
+    /// The value itself.
+    pub(super) root: Id,
+}
+
+impl<'f> Pickle<'f> {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// A sentence with the place of what is not known or not whole.
+    pub(super) fn read(file: &'f [u8]) -> Result<Self, String> {
+        let mut machine = Machine {
+            file,
+            at: 0,
+            values: Vec::new(),
+            stack: Vec::new(),
+            memo: BTreeMap::new(),
+        };
+        let root = machine.run()?;
+        Ok(Self {
+            file,
+            values: machine.values,
+            root,
+        })
+    }
+
+    pub(super) fn get(&self, id: Id) -> &Value {
+        &self.values[id]
+    }
+
+    /// The bytes themselves.
+    pub(super) fn bytes<'s>(&'s self, bytes: &'s Bytes) -> &'s [u8] {
+        slice(self.file, bytes)
+    }
+
+    /// A value as text: text, or bytes that are text.
+    pub(super) fn text(&self, id: Id) -> Option<String> {
+        match self.get(id) {
+            Value::Text(text) => Some(text.clone()),
+            Value::Bytes(bytes) => String::from_utf8(self.bytes(bytes).to_vec()).ok(),
+            _ => None,
+        }
+    }
+}
+
+fn slice<'s>(file: &'s [u8], bytes: &'s Bytes) -> &'s [u8] {
+    match bytes {
+        Bytes::InFile(start, end) => &file[*start..*end],
+        Bytes::Owned(owned) => owned,
+    }
+}
+
+/// The stack machine that a pickle is a program of.
+struct Machine<'f> {
+    file: &'f [u8],
+    at: usize,
+    values: Vec<Value>,
+    stack: Vec<Id>,
+    memo: BTreeMap<usize, Id>,
+}
+
+impl Machine<'_> {
+    fn run(&mut self) -> Result<Id, String> {
+        loop {
+            let start = self.at;
+            let code = self.take(1)?[0];
+            if code == b'.' {
+                return self.pop();
+            }
+            self.step(code)
+                .map_err(|problem| format!("at byte {start}: {problem}"))?;
+        }
+    }
+
+    #[allow(clippy::too_many_lines, reason = "one line an instruction")]
+    fn step(&mut self, code: u8) -> Result<(), String> {
+        match code {
+            // Protocol and frame: nothing that matters here.
+            0x80 => drop(self.take(1)?),
+            0x95 => drop(self.take(8)?),
+            b'N' => self.push(Value::None)?,
+            0x88 => self.push(Value::Int(1))?,
+            0x89 => self.push(Value::Int(0))?,
+            b'I' | b'L' => {
+                let line = self.line()?;
+                let number = line.trim_end_matches('L').parse();
+                self.push(Value::Int(
+                    number.map_err(|_| not_a(&line, "whole number"))?,
+                ))?;
+            }
+            b'J' => {
+                let number = i32::from_le_bytes(self.array()?);
+                self.push(Value::Int(number.into()))?;
+            }
+            b'K' => {
+                let number = self.take(1)?[0];
+                self.push(Value::Int(number.into()))?;
+            }
+            b'M' => {
+                let number = u16::from_le_bytes(self.array()?);
+                self.push(Value::Int(number.into()))?;
+            }
+            0x8a => {
+                let n_bytes = self.take(1)?[0].into();
+                let bytes = self.take(n_bytes)?;
+                let number = whole_number(bytes)?;
+                self.push(Value::Int(number))?;
+            }
+            b'F' => {
+                let line = self.line()?;
+                let _: f64 = line.parse().map_err(|_| not_a(&line, "number"))?;
+                self.push(Value::Float)?;
+            }
+            b'G' => {
+                self.take(8)?;
+                self.push(Value::Float)?;
+            }
+            b'U' | b'C' => {
+                let n_bytes = self.take(1)?[0].into();
+                self.push_bytes(n_bytes)?;
+            }
+            b'T' | b'B' => {
+                let n_bytes = u32::from_le_bytes(self.array()?);
+                self.push_bytes(n_bytes as usize)?;
+            }
+            0x8e | 0x96 => {
+                let n_bytes = self.long_length()?;
+                self.push_bytes(n_bytes)?;
+            }
+            b'S' => {
+                let line = self.line()?;
+                let quoted = line
+                    .strip_prefix(['\'', '"'])
+                    .and_then(|rest| rest.strip_suffix(['\'', '"']));
+                let text = quoted.filter(|text| !text.contains('\\'));
+                let text = text.ok_or_else(|| not_a(&line, "plain string"))?;
+                self.push(Value::Text(text.to_owned()))?;
+            }
+            0x8c => {
+                let n_bytes = self.take(1)?[0].into();
+                self.push_text(n_bytes)?;
+            }
+            b'X' => {
+                let n_bytes = u32::from_le_bytes(self.array()?);
+                self.push_text(n_bytes as usize)?;
+            }
+            0x8d => {
+                let n_bytes = self.long_length()?;
+                self.push_text(n_bytes)?;
+            }
+            b'V' => {
+                let text = unescaped(self.line_of_bytes()?)?;
+                self.push(Value::Text(text))?;
+            }
+            b']' | b')' => self.push(Value::List(Vec::new()))?,
+            b'}' => self.push(Value::Dict(Vec::new()))?,
+            b'(' => self.push(Value::Mark)?,
+            b'l' | b't' => {
+                let items = self.since_mark()?;
+                self.push(Value::List(items))?;
+            }
+            0x85..=0x87 => {
+                let n_items = usize::from(code - 0x84);
+                let items = self.top(n_items)?;
+                self.push(Value::List(items))?;
+            }
+            b'd' => {
+                let items = self.since_mark()?;
+                let pairs = pairs(&items)?;
+                self.push(Value::Dict(pairs))?;
+            }
+            b'a' => {
+                let item = self.pop()?;
+                self.append(vec![item])?;
+            }
+            b'e' => {
+                let items = self.since_mark()?;
+                self.append(items)?;
+            }
+            b's' => {
+                let items = self.top(2)?;
+                self.insert(&items)?;
+            }
+            b'u' => {
+                let items = self.since_mark()?;
+                self.insert(&items)?;
+            }
+            b'0' => drop(self.pop()?),
+            b'1' => drop(self.since_mark()?),
+            b'2' => {
+                let top = self.peek()?;
+                self.stack.push(top);
+            }
+            b'p' | b'g' => {
+                let line = self.line()?;
+                let key = line.parse().map_err(|_| not_a(&line, "key of the memo"))?;
+                self.note_or_get(key, code == b'p')?;
+            }
+            b'q' | b'h' => {
+                let key = self.take(1)?[0].into();
+                self.note_or_get(key, code == b'q')?;
+            }
+            b'r' | b'j' => {
+                let key = u32::from_le_bytes(self.array()?);
+                self.note_or_get(key as usize, code == b'r')?;
+            }
+            0x94 => self.note_or_get(self.memo.len(), true)?,
+            b'c' => {
+                let (module, name) = (self.line()?, self.line()?);
+                self.push_global(&module, &name)?;
+            }
+            0x93 => {
+                let names = self.top(2)?;
+                let [module, name] = [names[0], names[1]].map(|id| match &self.values[id] {
+                    Value::Text(text) => text.clone(),
+                    _ => String::new(),
+                });
+                self.push_global(&module, &name)?;
+            }
+            b'R' | 0x81 => {
+                let called = self.top(2)?;
+                let value = self.call(called[0], called[1])?;
+                self.push(value)?;
+            }
+            b'b' => {
+                let state = self.pop()?;
+                let object = self.peek()?;
+                self.build(object, state)?;
+            }
+            other => {
+                return Err(format!(
+                    "instruction {other:#04x} is not among those of arrays, lists and dicts"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, n_bytes: usize) -> Result<&[u8], String> {
+        let end = self
+            .at
+            .checked_add(n_bytes)
+            .filter(|end| *end <= self.file.len());
+        let end = end.ok_or("the file ends too early")?;
+        let bytes = &self.file[self.at..end];
+        self.at = end;
+        Ok(bytes)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let bytes = self.take(N)?;
+        bytes
+            .try_into()
+            .map_err(|_| "the file ends too early".into())
+    }
+
+    fn long_length(&mut self) -> Result<usize, String> {
+        let length = u64::from_le_bytes(self.array()?);
+        usize::try_from(length).map_err(|error| error.to_string())
+    }
+
+    fn line_of_bytes(&mut self) -> Result<&[u8], String> {
+        let rest = &self.file[self.at..];
+        let length = rest.iter().position(|byte| *byte == b'\n');
+        let length = length.ok_or("a line without an end")?;
+        Ok(&self.take(length + 1)?[..length])
+    }
+
+    fn line(&mut self) -> Result<String, String> {
+        let line = std::str::from_utf8(self.line_of_bytes()?).map_err(|error| error.to_string())?;
+        Ok(line.trim_end_matches('\r').to_owned())
+    }
+
+    fn push(&mut self, value: Value) -> Result<(), String> {
+        if self.values.len() >= MOST_VALUES {
+            return Err(format!("more than {MOST_VALUES} values"));
+        }
+        self.stack.push(self.values.len());
+        self.values.push(value);
+        Ok(())
+    }
+
+    fn push_bytes(&mut self, n_bytes: usize) -> Result<(), String> {
+        self.take(n_bytes)?;
+        self.push(Value::Bytes(Bytes::InFile(self.at - n_bytes, self.at)))
+    }
+
+    fn push_text(&mut self, n_bytes: usize) -> Result<(), String> {
+        let bytes = self.take(n_bytes)?;
+        let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+        let text = text.to_owned();
+        self.push(Value::Text(text))
+    }
+
+    fn push_global(&mut self, module: &str, name: &str) -> Result<(), String> {
+        let global = Global::of(module, name).ok_or_else(|| {
+            format!("it names {module}.{name}, which is no part of arrays, lists and dicts; nothing of it was run")
+        })?;
+        self.push(Value::Global(global))
+    }
+
+    fn pop(&mut self) -> Result<Id, String> {
+        self.stack.pop().ok_or_else(|| "its stack is empty".into())
+    }
+
+    fn peek(&self) -> Result<Id, String> {
+        self.stack
+            .last()
+            .copied()
+            .ok_or_else(|| "its stack is empty".into())
+    }
+
+    fn top(&mut self, n_items: usize) -> Result<Vec<Id>, String> {
+        let start = self.stack.len().checked_sub(n_items);
+        Ok(self.stack.split_off(start.ok_or("its stack is empty")?))
+    }
+
+    fn since_mark(&mut self) -> Result<Vec<Id>, String> {
+        let is_mark = |id: &Id| matches!(self.values[*id], Value::Mark);
+        let mark = self.stack.iter().rposition(is_mark).ok_or("no mark")?;
+        let items = self.stack.split_off(mark + 1);
+        self.stack.pop();
+        Ok(items)
+    }
+
+    fn note_or_get(&mut self, key: usize, notes: bool) -> Result<(), String> {
+        if notes {
+            let top = self.peek()?;
+            self.memo.insert(key, top);
+        } else {
+            let id = self.memo.get(&key).ok_or("a value that was never noted")?;
+            self.stack.push(*id);
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, items: Vec<Id>) -> Result<(), String> {
+        let list = self.peek()?;
+        match &mut self.values[list] {
+            Value::List(known) => known.extend(items),
+            other => return Err(format!("{} is no list", kind(other))),
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, items: &[Id]) -> Result<(), String> {
+        let new = pairs(items)?;
+        let dict = self.peek()?;
+        match &mut self.values[dict] {
+            Value::Dict(known) => known.extend(new),
+            other => return Err(format!("{} is no dict", kind(other))),
+        }
+        Ok(())
+    }
+
+    fn items(&self, id: Id) -> Result<Vec<Id>, String> {
+        match &self.values[id] {
+            Value::List(items) => Ok(items.clone()),
+            other => Err(format!("{} where a tuple belongs", kind(other))),
+        }
+    }
+
+    fn shape(&self, id: Id) -> Result<Vec<usize>, String> {
+        let length = |id: &Id| match &self.values[*id] {
+            Value::Int(length) => usize::try_from(*length).map_err(|error| error.to_string()),
+            other => Err(format!("{} where a length belongs", kind(other))),
+        };
+        self.items(id)?.iter().map(length).collect()
+    }
+
+    fn call(&self, function: Id, arguments: Id) -> Result<Value, String> {
+        let arguments = self.items(arguments)?;
+        let Value::Global(global) = &self.values[function] else {
+            return Err(format!("{} is called", kind(&self.values[function])));
+        };
+        let argument = |at: usize| {
+            let id = arguments.get(at).copied();
+            id.ok_or_else(|| format!("{global:?} lacks an argument"))
+        };
+        match global {
+            // The state comes with the next instruction.
+            Global::Reconstruct | Global::Ndarray => Ok(Value::Array(Array::default())),
+            Global::OrderedDict => Ok(Value::Dict(Vec::new())),
+            Global::Dtype => match &self.values[argument(0)?] {
+                Value::Text(text) => Ok(Value::Dtype(text.clone())),
+                Value::Bytes(bytes) => Ok(Value::Dtype(
+                    String::from_utf8_lossy(slice(self.file, bytes)).into_owned(),
+                )),
+                other => Err(format!("{} where the name of a type belongs", kind(other))),
+            },
+            Global::FromBuffer => Ok(Value::Array(Array {
+                dtype: self.dtype(argument(1)?)?,
+                shape: self.shape(argument(2)?)?,
+                data: Some(self.bytes(argument(0)?)?),
+                objects: None,
+            })),
+            Global::Scalar => {
+                let dtype = self.dtype(argument(0)?)?;
+                let bytes = self.bytes(argument(1)?)?;
+                whole(&dtype, slice(self.file, &bytes))
+                    .map(Value::Int)
+                    .ok_or_else(|| format!("a number of type {dtype}"))
+            }
+            // What Python 3 makes of bytes under protocols of Python 2.
+            Global::Encode => match &self.values[argument(0)?] {
+                Value::Text(text) => {
+                    let latin1 = |c: char| u8::try_from(u32::from(c));
+                    let bytes = text.chars().map(latin1).collect::<Result<Vec<u8>, _>>();
+                    let bytes = bytes.map_err(|_| "text that is not Latin-1")?;
+                    Ok(Value::Bytes(Bytes::Owned(Arc::new(bytes))))
+                }
+                other => Err(format!("{} where text belongs", kind(other))),
+            },
+        }
+    }
+
+    fn dtype(&self, id: Id) -> Result<String, String> {
+        match &self.values[id] {
+            Value::Dtype(name) => Ok(name.clone()),
+            other => Err(format!("{} where a type belongs", kind(other))),
+        }
+    }
+
+    fn bytes(&self, id: Id) -> Result<Bytes, String> {
+        match &self.values[id] {
+            Value::Bytes(bytes) => Ok(bytes.clone()),
+            other => Err(format!("{} where bytes belong", kind(other))),
+        }
+    }
+
+    fn build(&mut self, object: Id, state: Id) -> Result<(), String> {
+        match &self.values[object] {
+            Value::Dtype(name) => {
+                // (version, byte order, ...): whole numbers of more than a byte have to be little-endian.
+                let order = self.items(state)?.get(1).map(|id| self.values[*id].clone());
+                let is_big = match order {
+                    Some(Value::Text(order)) => order == ">",
+                    Some(Value::Bytes(bytes)) => slice(self.file, &bytes) == b">",
+                    _ => false,
+                };
+                if is_big && !name.ends_with('1') {
+                    return Err(format!("numbers of type {name} with the high byte first"));
+                }
+                Ok(())
+            }
+            Value::Array(_) => {
+                let state = self.items(state)?;
+                let [_, shape, dtype, is_fortran, data] = state[..] else {
+                    return Err(format!("an array with a state of {} parts", state.len()));
+                };
+                if matches!(self.values[is_fortran], Value::Int(1)) {
+                    return Err("an array in the order of Fortran".into());
+                }
+                let mut array = Array {
+                    dtype: self.dtype(dtype)?,
+                    shape: self.shape(shape)?,
+                    ..Array::default()
+                };
+                match &self.values[data] {
+                    Value::List(objects) => array.objects = Some(objects.clone()),
+                    _ => array.data = Some(self.bytes(data)?),
+                }
+                self.values[object] = Value::Array(array);
+                Ok(())
+            }
+            other => Err(format!("{} is given a state", kind(other))),
+        }
+    }
+}
+
+/// Python's `raw-unicode-escape`: Latin-1, and other letters as `\u` with four digits or `\U` with eight.
+fn unescaped(line: &[u8]) -> Result<String, String> {
+    let mut text = String::new();
+    let mut rest = line;
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        let n_digits = match (first, after.first()) {
+            (b'\\', Some(b'u')) => 4,
+            (b'\\', Some(b'U')) => 8,
+            (latin1, _) => {
+                text.push(char::from(*latin1));
+                continue;
+            }
+        };
+        let digits = after
+            .get(1..=n_digits)
+            .and_then(|it| std::str::from_utf8(it).ok());
+        let letter = digits
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .and_then(char::from_u32);
+        text.push(letter.ok_or("a letter that is none")?);
+        rest = &after[1 + n_digits..];
+    }
+    Ok(text)
+}
+
+/// A whole number of a numpy type without its byte order, low byte first; none of another type or length.
+pub(super) fn whole(dtype: &str, bytes: &[u8]) -> Option<i64> {
+    let dtype = dtype.trim_start_matches(['<', '|', '=']);
+    let is_whole = matches!(
+        dtype,
+        "u1" | "u2" | "u4" | "u8" | "i1" | "i2" | "i4" | "i8" | "b1"
+    );
+    let width: usize = dtype.get(1..)?.parse().ok()?;
+    if !is_whole || bytes.len() != width {
+        return None;
+    }
+    let is_negative = dtype.starts_with('i') && bytes[width - 1] >= 0x80;
+    let mut wide = if is_negative { [0xff; 8] } else { [0; 8] };
+    wide[..width].copy_from_slice(bytes);
+    Some(i64::from_le_bytes(wide))
+}
+
+/// A number of Python's: two's complement, low byte first.
+fn whole_number(bytes: &[u8]) -> Result<i64, String> {
+    if bytes.len() > 8 {
+        return Err("a whole number of more than 64 bits".into());
+    }
+    let is_negative = bytes.last().is_some_and(|high| *high >= 0x80);
+    let mut wide = if is_negative { [0xff; 8] } else { [0; 8] };
+    wide[..bytes.len()].copy_from_slice(bytes);
+    Ok(i64::from_le_bytes(wide))
+}
+
+fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, String> {
+    let (pairs, rest) = items.as_chunks();
+    if !rest.is_empty() {
+        return Err("a key without a value".into());
+    }
+    Ok(pairs.iter().map(|[key, value]| (*key, *value)).collect())
+}
+
+fn not_a(line: &str, what: &str) -> String {
+    format!("{line:?} is no {what}")
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::None => "None",
+        Value::Int(_) => "a whole number",
+        Value::Float => "a number",
+        Value::Bytes(_) => "a string of bytes",
+        Value::Text(_) => "text",
+        Value::List(_) => "a list",
+        Value::Dict(_) => "a dict",
+        Value::Array(_) => "an array",
+        Value::Dtype(_) => "a type",
+        Value::Global(_) => "a name",
+        Value::Mark => "a mark",
+    }
+}

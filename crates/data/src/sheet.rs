@@ -1,0 +1,103 @@
+//! A contact sheet: some classes of a data set, some images of each, as the learners get them.
+
+use std::io::Cursor;
+
+use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+
+use crate::{Dataset, resize};
+
+/// Most classes on a sheet, spread evenly over all.
+const MOST_CLASSES: usize = 12;
+/// Most images of a class, the first ones.
+const MOST_IMAGES: usize = 8;
+/// Largest height and width of an image on the sheet, in pixels.
+const MOST_SIDE: usize = 42;
+/// Between images, and at the border.
+const GAP: usize = 2;
+/// Grey of what lies between.
+const BETWEEN: u8 = 160;
+
+/// A sheet with the names of its rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sheet {
+    /// The classes, from top to bottom.
+    pub classes: Vec<String>,
+    /// A PNG, grey or in colour.
+    pub png: Vec<u8>,
+}
+
+impl Sheet {
+    /// The sheet of a data set.
+    ///
+    /// A row a class, [`MOST_CLASSES`] at the most, evenly over all; its first images from left to right. Images larger than
+    /// 42 pixels are made smaller by [`resize::area`].
+    ///
+    /// # Errors
+    /// The encoder's message.
+    pub fn of(dataset: &Dataset) -> Result<Self, String> {
+        let n_classes = dataset.classes.len();
+        let n_rows = n_classes.min(MOST_CLASSES);
+        let chosen: Vec<_> = (0..n_rows)
+            .map(|row| &dataset.classes[row * n_classes / n_rows])
+            .collect();
+        let n_columns = chosen.iter().map(|class| class.n_images.min(MOST_IMAGES));
+        let n_columns = n_columns.max().unwrap_or(0);
+        let (side, channels) = (dataset.side.min(MOST_SIDE), dataset.channels);
+        let cell = side + GAP;
+        let (width, height) = (GAP + n_columns * cell, GAP + n_rows * cell);
+        let mut pixels = vec![BETWEEN; width * height * channels];
+        for (row, class) in chosen.iter().enumerate() {
+            for column in 0..class.n_images.min(n_columns) {
+                let image = dataset.image(class.first_image + column);
+                for channel in 0..channels {
+                    let values = image.iter().skip(channel).step_by(channels);
+                    let plane: Vec<u8> = values.copied().collect();
+                    let mut small = vec![0; side * side];
+                    resize::area(&plane, dataset.side, dataset.side, side, &mut small);
+                    for (at, value) in small.into_iter().enumerate() {
+                        let y = GAP + row * cell + at / side;
+                        let x = GAP + column * cell + at % side;
+                        pixels[(y * width + x) * channels + channel] = value;
+                    }
+                }
+            }
+        }
+        let colour = match channels {
+            1 => ExtendedColorType::L8,
+            _ => ExtendedColorType::Rgb8,
+        };
+        let size = |n: usize| u32::try_from(n).map_err(|error| error.to_string());
+        let mut png = Cursor::new(Vec::new());
+        PngEncoder::new(&mut png)
+            .write_image(&pixels, size(width)?, size(height)?, colour)
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            classes: chosen.iter().map(|class| class.name.clone()).collect(),
+            png: png.into_inner(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ClassImages;
+
+    #[test]
+    fn every_image_stands_in_its_row_and_column() {
+        let classes = (0..30_u8).map(|class| ClassImages {
+            name: class.to_string(),
+            alphabet: ".".into(),
+            // Two images of 2x2 in three channels, the second one unit brighter.
+            pixels: [[class, 100, 200].repeat(4), [class + 1, 101, 201].repeat(4)].concat(),
+        });
+        let dataset = Dataset::from_colour_classes("made", 2, 3, classes).unwrap();
+        let sheet = Sheet::of(&dataset).unwrap();
+        assert_eq!(sheet.classes[..3], ["0", "2", "5"]);
+        let read = image::load_from_memory(&sheet.png).unwrap().into_rgb8();
+        assert_eq!(read.dimensions(), (2 + 2 * 4, 2 + 12 * 4));
+        assert_eq!(read.get_pixel(2, 2).0, [0, 100, 200]);
+        assert_eq!(read.get_pixel(6, 2 + 4 * 2).0, [6, 101, 201]);
+        assert_eq!(read.get_pixel(0, 0).0, [BETWEEN; 3]);
+    }
+}

@@ -1,0 +1,62 @@
+//! `--episodes-from`: the test episodes of a finished run, image by image, out of its `test.safetensors`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use metastable_data::{Dataset, Episode};
+
+use crate::run::results;
+use crate::study::TestSettings;
+
+/// Reads the list; the settings of the test become those of the list, with no more episodes than were asked for.
+///
+/// # Errors
+/// For a file without a list, and for one over other images.
+pub(super) fn read(
+    path: &Path,
+    dataset: &Dataset,
+    test: &mut TestSettings,
+) -> Result<Vec<Episode>> {
+    let list = results::episodes(path)?;
+    if list.data_digest != dataset.digest {
+        bail!(
+            "{} lists images of other data (digest {} there, {} here); name them with --dataset",
+            path.display(),
+            list.data_digest,
+            dataset.digest
+        );
+    }
+    let Some(first) = list.episodes.first() else {
+        bail!("{} lists no episode", path.display());
+    };
+    let shape = first.shape;
+    for episode in &list.episodes {
+        check(episode, dataset).with_context(|| format!("{} is damaged", path.display()))?;
+    }
+    (test.way, test.shot, test.query) = (shape.n_way, shape.k_shot, shape.n_query);
+    test.episodes = test.episodes.min(list.episodes.len());
+    Ok(list.episodes)
+}
+
+/// Whether every image is one of the class that it stands for.
+fn check(episode: &Episode, dataset: &Dataset) -> Result<()> {
+    let shape = episode.shape;
+    for (images, n_each) in [
+        (&episode.support, shape.k_shot),
+        (&episode.query, shape.n_query),
+    ] {
+        for (images, class) in images.chunks_exact(n_each).zip(&episode.classes) {
+            let known = dataset.classes.get(class.class_idx as usize);
+            let known = known.with_context(|| format!("there is no class {}", class.class_idx))?;
+            let of_class = known.first_image..known.first_image + known.n_images;
+            for image in images {
+                ensure!(
+                    of_class.contains(&(*image as usize)),
+                    "image {image} is not of class {}",
+                    known.name
+                );
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! What was understood of the images that a study learns from: said before the training, kept in the study's folder (`data.txt` for
+//! people, `data.json` with its checksum for the report), shown in the report with a sheet of examples.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use metastable_analysis::report::{Input, Picture};
+use metastable_data::{MetaSplit, Sheet};
+use serde::{Deserialize, Serialize};
+
+use crate::Ending;
+use crate::files::write_whole;
+use crate::plan::Planned;
+use crate::run::{Material, RunConfig};
+use crate::sealed::Sealed;
+
+/// The file for people.
+pub(crate) const TEXT: &str = "data.txt";
+/// The file for the report.
+pub(crate) const SEALED: &str = "data.json";
+/// The list of all images, for who wants to know which files an episode held.
+pub(crate) const IMAGES: &str = "images.csv";
+
+/// Every data set of a study that was read from a stranger's files.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Receipts {
+    inputs: Vec<About>,
+}
+
+/// One data set with one split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct About {
+    set: String,
+    text: String,
+    /// Names of the rows of the sheet.
+    classes: Vec<String>,
+    /// The sheet: a PNG in base64.
+    sheet: String,
+}
+
+/// How the classes are split, and what test episodes ask of them; absent where the data set has no receipt.
+fn protocol(config: &RunConfig, material: &Material) -> Option<String> {
+    material.dataset.receipt.as_ref()?;
+    let mut text = String::new();
+    let count = |part| material.split.classes(part).len();
+    let _ = writeln!(
+        text,
+        "  split `{}`: {} classes for training, {} for validation, {} for test",
+        config.data.split,
+        count(MetaSplit::Train),
+        count(MetaSplit::Validation),
+        count(MetaSplit::Test)
+    );
+    let fewest = material
+        .split
+        .fewest_images(&material.dataset, MetaSplit::Test);
+    let test = &config.test;
+    let _ = writeln!(
+        text,
+        "  test: {} classes with {} + {} images each (the smallest test class has {fewest}); chance is {:.2} %",
+        test.way,
+        test.shot,
+        test.query,
+        100.0 / test.way as f64
+    );
+    Some(text)
+}
+
+/// Says on stderr what is asked of the data, once for each split and shape of test episodes. What was read has been said on loading.
+pub(crate) fn say(runs: &[Planned]) {
+    for (_, protocol) in protocols(runs) {
+        eprint!("{protocol}");
+    }
+}
+
+/// Each receipt with its protocol once, with the first run that it holds for.
+fn protocols(runs: &[Planned]) -> Vec<(&Planned, String)> {
+    let mut protocols: Vec<(&Planned, String)> = Vec::new();
+    for run in runs {
+        let set = |run: &Planned| run.material.dataset.receipt.clone();
+        if let Some(text) = protocol(&run.config, &run.material)
+            && !protocols
+                .iter()
+                .any(|(other, known)| *known == text && set(other) == set(run))
+        {
+            protocols.push((run, text));
+        }
+    }
+    protocols
+}
+
+/// The receipts with their protocols, each once.
+fn texts(runs: &[Planned]) -> Vec<(&Planned, String)> {
+    let mut texts = protocols(runs);
+    for (run, text) in &mut texts {
+        if let Some(receipt) = &run.material.dataset.receipt {
+            text.insert_str(0, &receipt.to_string());
+        }
+    }
+    texts
+}
+
+/// Writes both files into the folder of a study; nothing if no data set has a receipt.
+pub(crate) fn write(out: &Path, runs: &[Planned]) -> Result<()> {
+    let texts = texts(runs);
+    if texts.is_empty() {
+        return Ok(());
+    }
+    let about = |(run, text): &(&Planned, String)| -> Result<About> {
+        let sheet = Sheet::of(&run.material.dataset)
+            .map_err(|problem| anyhow!("while drawing examples: {problem}"))?;
+        Ok(About {
+            set: run.config.data.set.clone(),
+            text: text.clone(),
+            classes: sheet.classes,
+            sheet: STANDARD.encode(&sheet.png),
+        })
+    };
+    let inputs = texts.iter().map(about).collect::<Result<_>>()?;
+    let all: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
+    write_whole(&out.join(TEXT), all.join("\n").as_bytes())?;
+    write_images(&out.join(IMAGES), &texts)?;
+    let sealed = Sealed::new(Receipts { inputs })?;
+    write_whole(&out.join(SEALED), &sealed.to_bytes()?)
+}
+
+/// Every image of every data set: its number, which the episodes of `test.safetensors` count by, its class and its file.
+fn write_images(path: &Path, texts: &[(&Planned, String)]) -> Result<()> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["data_digest", "image", "class", "file"])?;
+    let mut digests: Vec<&str> = Vec::new();
+    for (run, _) in texts {
+        let dataset = &run.material.dataset;
+        let Some(receipt) = &dataset.receipt else {
+            continue;
+        };
+        if digests.contains(&dataset.digest.as_str()) {
+            continue;
+        }
+        digests.push(&dataset.digest);
+        for class in &dataset.classes {
+            for image in class.first_image..class.first_image + class.n_images {
+                let file = receipt.files.get(image).map(|it| it.to_string_lossy());
+                writer.write_record([
+                    dataset.digest.as_str(),
+                    &image.to_string(),
+                    &class.name,
+                    &file.unwrap_or_default(),
+                ])?;
+            }
+        }
+    }
+    write_whole(path, &writer.into_inner()?)
+}
+
+/// What the report of a study says of its data; nothing where the study has no such file. A damaged one is named on stderr and left
+/// out, and the ending is a failure.
+pub(crate) fn read(out: &Path) -> Result<(Vec<Input>, Ending)> {
+    let path = out.join(SEALED);
+    if !path.exists() {
+        return Ok((Vec::new(), Ending::Done));
+    }
+    let bytes = fs::read(&path).with_context(|| format!("while reading {}", path.display()))?;
+    let Ok(receipts) = Sealed::<Receipts>::open(&bytes) else {
+        eprintln!(
+            "{} is damaged, and the report says nothing of the data; the command that runs the study writes it again",
+            path.display()
+        );
+        return Ok((Vec::new(), Ending::Failed));
+    };
+    let input = |about: About| Input {
+        title: about.set,
+        text: about.text,
+        picture: Some(Picture {
+            address: format!("data:image/png;base64,{}", about.sheet),
+            description: format!(
+                "Examples as the learners get them, a class a row: {}.",
+                about.classes.join(", ")
+            ),
+        }),
+    };
+    Ok((
+        receipts.inputs.into_iter().map(input).collect(),
+        Ending::Done,
+    ))
+}
