@@ -15,7 +15,7 @@ use crate::registry::registry;
 use crate::run::config::Compute;
 use crate::run::log::MOST_LINES;
 use crate::run::numerics::Numerics;
-use crate::run::{Material, Run, RunConfig};
+use crate::run::{Material, Run, RunConfig, guest};
 use crate::study::{Exchange, Study, StudyLearner};
 use crate::words::told;
 
@@ -96,6 +96,20 @@ pub(crate) fn plan(
         {
             let has_head = registry().checked(learner)?.entry().head == Head::Linear;
             let episode = study.train_shape(training);
+            let (learner, network) =
+                guest::planned(learner, study.network(has_head.then_some(episode.n_way))).map_err(
+                    |error| {
+                        place(
+                            study,
+                            &[
+                                &format!("learners.{name}.files"),
+                                &format!("learners.{name}.command"),
+                                &format!("learners.{name}"),
+                            ],
+                            &error,
+                        )
+                    },
+                )?;
             let offset = study.seed_offset(variant, name);
             for (bundle, shared) in study.bundles(offset).into_iter().zip(study.bundles(0)) {
                 let (material, split_digest) = shelf.material(study, &bundle.seeds)?;
@@ -107,7 +121,7 @@ pub(crate) fn plan(
                     episode,
                     pool,
                     test: study.test.clone(),
-                    network: study.network(has_head.then_some(episode.n_way)),
+                    network: network.clone(),
                     learner: learner.clone(),
                     training: training.train(&study.validation),
                     seeds: bundle.seeds,

@@ -4,7 +4,7 @@ mod lake_runs;
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use metastable_algorithms::Evaluation;
 use metastable_analysis::{Interval, ScoreMatrix, spread::spread};
 use metastable_data::{GlyphsConfig, Ink, MetaSplit};
@@ -16,12 +16,18 @@ use crate::files::sha256;
 use crate::flags;
 use crate::run::checkpoint::Stored;
 use crate::run::config::Compute;
-use crate::run::{Material, Run, RunConfig};
+use crate::run::{Material, Run, RunConfig, guest};
 use crate::schedule::Shares;
 
 /// Runs the command.
 pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     let stored = Stored::read(&flags.checkpoint)?;
+    if guest::is_of(&stored.config) {
+        bail!(
+            "{} is the saved state of a guest; its study tests it (experiment), and `probe` asks it",
+            flags.checkpoint.display()
+        );
+    }
     stored.say_doubts();
     let mut config = stored.config.clone();
     change(&mut config, flags)?;
