@@ -12,6 +12,7 @@ mod designs;
 mod endings;
 mod errors;
 mod export;
+mod guests;
 mod lake_runs;
 mod listing;
 mod probe;
