@@ -86,6 +86,9 @@ impl Guest {
                     eprintln!("the third step is too much for me");
                     std::process::exit(7);
                 }
+                if self.has("slow") {
+                    std::thread::sleep(Duration::from_millis(300));
+                }
                 let loss = if self.has("nan-at-train") && self.trained == 3 {
                     Value::Null
                 } else {

@@ -1,6 +1,6 @@
 """A ProtoNet of metastable's, evaluated by numpy from its checkpoint: the other half of a test (crates/metastable/tests/it/guests.rs).
 
-``settings = { weights = "best.safetensors" }``. Everything is computed in double precision, so that what differs is the rounding
+``settings = { weights = "best.safetensors", temperature = 64.0 }``. Everything is computed in double precision, so that what differs is the rounding
 of the program that is tested.
 """
 
@@ -46,6 +46,7 @@ class Exported(Learner):
             header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
         config = json.loads(header["__metadata__"]["metastable.network"])
         tensors = {name: values.astype(np.float64) for name, values in load_file(path).items()}
+        self.temperature = float(run.settings["temperature"])
         names = ("conv.weight", "norm.weight", "norm.bias")
         self.blocks = [[tensors[f"blocks.{i}.{name}"] for name in names] for i in range(config["n_blocks"])]
 
@@ -56,7 +57,7 @@ class Exported(Learner):
         rows = x.reshape(len(x), -1)
         supports, queries = rows[: len(support)], rows[len(support) :]
         means = np.stack([supports[labels == k].mean(axis=0) for k in range(way)])
-        return -((queries[:, None] - means[None]) ** 2).sum(axis=2)
+        return -((queries[:, None] - means[None]) ** 2).sum(axis=2) / self.temperature
 
 
 if __name__ == "__main__":

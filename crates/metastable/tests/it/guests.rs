@@ -12,7 +12,7 @@ use crate::support::{Bench, TINY, stderr};
 /// The guest of `crates/guests/examples`, compiled as an example of this crate.
 fn guest() -> PathBuf {
     let own = Path::new(env!("CARGO_BIN_EXE_metastable"));
-    let found = own.with_file_name("examples").join("guest");
+    let found = own.with_file_name("examples").join("visitor");
     found.with_extension(std::env::consts::EXE_EXTENSION)
 }
 
@@ -157,7 +157,7 @@ fn a_command_of_a_study_from_elsewhere_needs_consent() {
         &arguments,
         &[
             "this would run commands",
-            "guest nearest-mean",
+            "visitor nearest-mean",
             "--allow-commands",
         ],
     );
@@ -296,7 +296,13 @@ fn log_odds(path: &Path) -> Vec<f64> {
 fn our_protonet_evaluated_by_numpy_is_our_protonet() {
     let Some(python) = python() else { return };
     let bench = Bench::new(&[]);
-    study(&bench, "ours.toml", "[learners.protonet]\n");
+    // Squared distances of these features are hundreds, of which single precision rounds the fifth decimal; divided by the
+    // temperature they are of the size that log-probabilities have.
+    study(
+        &bench,
+        "ours.toml",
+        "[learners.protonet]\ntemperature = 64.0\n",
+    );
     let output = bench.run(&["experiment", "ours.toml", "--seeds", "1", "--out", "ours"]);
     assert!(output.status.success(), "{}", stderr(&output));
     let script = concat!(
@@ -305,7 +311,7 @@ fn our_protonet_evaluated_by_numpy_is_our_protonet() {
     );
     let learner = format!(
         "[learners.numpy]\nalgorithm = \"process\"\ncommand = [{python:?}, {script:?}]\ntraining = \"none\"\n\
-         settings = {{ weights = \"ours/runs/protonet-glyphs-3w1s-s0/best.safetensors\" }}\n"
+         settings = {{ weights = \"ours/runs/protonet-glyphs-3w1s-s0/best.safetensors\", temperature = 64.0 }}\n"
     );
     study(&bench, "theirs.toml", &learner);
     let output = bench.run(&[
