@@ -43,8 +43,6 @@ PROTOCOL = 1
 MOST_HEADER = 1 << 20
 """Most bytes of a header."""
 
-_PIXELS = np.arange(256, dtype=np.float32) / np.float32(255)
-
 Array = np.ndarray
 
 
@@ -281,7 +279,7 @@ def _modules() -> dict[str, str]:
 
 def _pixels(images: Array) -> Array:
     """Bytes over 255, or floats as they are."""
-    return _PIXELS[images] if images.dtype == np.uint8 else images
+    return np.divide(images, np.float32(255), dtype=np.float32) if images.dtype == np.uint8 else images
 
 
 def _floats(values: Any) -> Array:
@@ -306,12 +304,24 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _widen(descriptor: int) -> None:
+    """A pipe that holds a whole message spares the two sides from waking each other for its parts; Linux alone can do it."""
+    try:
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, 1 << 20)
+    except (ImportError, AttributeError, OSError):
+        pass
+
+
 def _take_streams() -> _Stream:
     """The two streams of the protocol under descriptors of their own; descriptor 1 becomes stderr, so that nothing that is printed,
     by whatever library, can get into a frame."""
     write = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     read = os.fdopen(os.dup(0), "rb")
+    for stream in (read, write):
+        _widen(stream.fileno())
     # What reads stdin in the learner's code finds nothing, instead of the protocol.
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

@@ -28,6 +28,9 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Where numpy, torch and their relatives read how many threads to use.
+const THREADS: [&str; 3] = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
+
 /// What the reader found.
 type Found = std::result::Result<Frame, Option<FrameError>>;
 
@@ -67,11 +70,12 @@ pub enum NoFrame {
 }
 
 impl Child {
-    /// Starts a command, without a shell.
+    /// Starts a command, without a shell. Libraries that ask the environment for a number of threads are told `threads`, unless the
+    /// user says something else there: sums over another number of threads are other sums.
     ///
     /// # Errors
     /// [`GuestError::Start`].
-    pub fn start(command: &[String]) -> Result<Self> {
+    pub fn start(command: &[String], threads: usize) -> Result<Self> {
         let refuse = |problem: String| GuestError::Start {
             command: command.join(" "),
             problem,
@@ -88,6 +92,11 @@ impl Child {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        for name in THREADS {
+            if std::env::var_os(name).is_none() {
+                builder.env(name, threads.to_string());
+            }
+        }
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut builder, 0);
         let mut process = builder.spawn().map_err(|error| refuse(error.to_string()))?;

@@ -84,7 +84,7 @@ impl Session {
                 problem: format!("no scratch folder can be made: {error}"),
             })?;
         let mut session = Self {
-            child: Child::start(&config.command)?,
+            child: Child::start(&config.command, hello.threads)?,
             scratch,
             ready: Ready {
                 protocol: 0,

@@ -66,30 +66,13 @@ pub(crate) struct Images {
 impl Images {
     /// Of rows `(height, width, channels)`.
     pub(crate) fn new<T: Real>(images: &[T], shape: ImageShape) -> Self {
-        let values = || images.iter().map(|value| value.wide() as f32);
-        let byte = |value: f32| {
-            #[allow(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a value outside of 0 to 255 saturates, and is then not what it came from"
-            )]
-            let byte = (value * 255.0).round() as u8;
-            (f32::from(byte) / 255.0).to_bits() == value.to_bits()
-        };
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "checked to be bytes over 255"
-        )]
-        let (dtype, bytes): (Dtype, Vec<u8>) = if values().all(byte) {
-            (
-                Dtype::U8,
-                values()
-                    .map(|value| (value * 255.0).round() as u8)
-                    .collect(),
-            )
-        } else {
-            (Dtype::F32, values().flat_map(f32::to_le_bytes).collect())
+        let single = |value: &T| value.wide() as f32;
+        let (dtype, bytes) = match as_bytes(images.iter().map(single), images.len()) {
+            Some(bytes) => (Dtype::U8, bytes),
+            None => {
+                let bytes = images.iter().flat_map(|value| single(value).to_le_bytes());
+                (Dtype::F32, bytes.collect())
+            }
         };
         let mut images = Self {
             dtype,
@@ -142,6 +125,28 @@ impl Images {
         }
         self.bytes = turned;
     }
+}
+
+/// Each value as the byte that it is a 255th of; none if one of them is no such thing.
+fn as_bytes(values: impl Iterator<Item = f32>, n_values: usize) -> Option<Vec<u8>> {
+    let mut of_byte = [0.0_f32; 256];
+    for (byte, value) in (0..=u8::MAX).zip(&mut of_byte) {
+        *value = f32::from(byte) / 255.0;
+    }
+    let mut bytes = Vec::with_capacity(n_values);
+    for value in values {
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a value outside of 0 to 255 saturates, and is then not what it came from"
+        )]
+        let byte = (value * 255.0 + 0.5) as u8;
+        if of_byte[usize::from(byte)].to_bits() != value.to_bits() {
+            return None;
+        }
+        bytes.push(byte);
+    }
+    Some(bytes)
 }
 
 /// A task as it is sent, and how its queries are put back.

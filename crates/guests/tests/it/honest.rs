@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use metastable_algorithms::{Context, Predict, Task};
+use metastable_data::EpisodeShape;
 use metastable_guests::{Guest, Outside, state};
 use metastable_models::ImageShape;
 
@@ -87,6 +88,27 @@ fn equal_questions_have_equal_answers_whatever_their_order_and_threads() {
     assert_eq!(guest.predict(&context, &weights.theta).unwrap(), first);
     let other = state(&network, 1);
     assert!(guest.predict(&context, &other.theta).is_err());
+}
+
+#[test]
+fn another_arrangement_moves_images_within_their_class_alone() {
+    let shape = EpisodeShape {
+        n_way: 2,
+        k_shot: 4,
+        n_query: 2,
+    };
+    let task = Task::new(shape, (0..12).map(f64::from).collect()).unwrap();
+    assert_eq!(task.arranged(0), task);
+    let other = task.arranged(3);
+    assert_eq!((&other, other.arrangement()), (&task.arranged(3), 3));
+    assert_ne!(other.support_images(), task.support_images());
+    assert_eq!(other.support_labels(), task.support_labels());
+    assert_eq!(other.query_images(), task.query_images());
+    let mut sorted = other.support_images().to_vec();
+    sorted
+        .chunks_exact_mut(4)
+        .for_each(|class| class.sort_by(f64::total_cmp));
+    assert_eq!(sorted, task.support_images());
 }
 
 #[cfg(target_os = "linux")]

@@ -133,7 +133,27 @@ impl Round<'_> {
                 stored,
             });
         }
+        self.say_what_is_left_out(&runs);
         then(&runs, &materials)
+    }
+
+    /// Names the questions that guests are not asked.
+    fn say_what_is_left_out(&self, runs: &[Asked<'_>]) {
+        for family in &self.settings.families {
+            let left_out = runs
+                .iter()
+                .filter(|asked| !family.is_for(&asked.stored.config));
+            let labels: Vec<&str> = left_out
+                .map(|asked| asked.run.entry.label.as_str())
+                .collect();
+            if !labels.is_empty() {
+                eprintln!(
+                    "not asked about {}, since a guest shows neither gradients nor parameters, and one that samples its own training has seen no episodes of ours: {}",
+                    family.name(),
+                    labels.join(", ")
+                );
+            }
+        }
     }
 
     /// Every question of the round.

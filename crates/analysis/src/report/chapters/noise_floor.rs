@@ -55,7 +55,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         number: Some((range(*lo, *hi, "%"), "of the answers change when nothing but the time of the question does".to_owned())),
         finding: (none + &some).trim_end().to_owned(),
         caveat: "The learners of this laboratory give the same bits to the same question and are not listed. A spread of a listed \
-                 learner that is not above its noise floor has no cause but its own arithmetic."
+                 learner that is not above its noise floor has no cause but its own arithmetic. It shows neither gradients nor parameters: chapters on curvature, loss surfaces, \
+                 features and meta-gradients do without it."
             .to_owned(),
         tables: vec![Table {
             caption: "Largest difference over the runs. Again: the same process; new: a new process that loads what was saved.".to_owned(),
