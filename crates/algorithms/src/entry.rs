@@ -177,6 +177,12 @@ impl CheckedLearner {
         &self.config
     }
 
+    /// The same settings with another learner behind them: one whose answers come from elsewhere, once that is there.
+    #[must_use]
+    pub fn answered_by(self, learner: Arc<dyn AnyLearner>) -> Self {
+        Self { learner, ..self }
+    }
+
     /// The same learner with one setting changed.
     ///
     /// # Errors

@@ -100,6 +100,9 @@ pub enum AlgorithmError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A learner whose answers come from outside of this program failed.
+    #[error(transparent)]
+    Outside(Box<dyn std::error::Error + Send + Sync>),
     /// The network refused.
     #[error(transparent)]
     Model(#[from] ModelError),

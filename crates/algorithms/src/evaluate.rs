@@ -9,7 +9,9 @@ use metastable_models::{Network, Real};
 use rayon::prelude::*;
 
 use crate::outer::Weights;
-use crate::{AlgorithmError, Context, Curve, Learner, Predict, Result, Task, TaskSource};
+use crate::{
+    AlgorithmError, Context, Curve, Learner, Predict, Prediction, Result, Task, TaskSource,
+};
 
 /// Predictions on a list of episodes of one shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,33 +99,62 @@ pub fn evaluate<T: Real>(
                 statistics: weights.statistics(),
                 task: &task,
             };
-            let prediction = learner.predict(&context, &weights.theta)?;
-            let labels = prediction
-                .labels()
-                .map(|label| {
-                    u8::try_from(label)
-                        .map_err(|_| AlgorithmError::TooManyWays { n_way: shape.n_way })
-                })
-                .collect::<Result<Vec<_>, _>>()?;
-            let log_odds: Vec<f64> = prediction.log_odds(task.query_labels()).collect();
-            Ok((labels, prediction.query_loss.wide(), log_odds))
+            Judged::of(&learner.predict(&context, &weights.theta)?, &task)
         })
         .collect::<Result<Vec<_>>>()?;
-    let mut predictions = Vec::with_capacity(n_tasks * shape.n_queries());
-    let mut task_nll = Vec::with_capacity(n_tasks);
-    let mut query_log_odds = Vec::with_capacity(n_tasks * shape.n_queries());
-    for (labels, nll, log_odds) in judged {
-        predictions.extend(labels);
-        task_nll.push(nll);
-        query_log_odds.extend(log_odds);
+    Ok(Evaluation::assembled(shape, judged))
+}
+
+/// What one task adds to an evaluation.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    labels: Vec<u8>,
+    nll: f64,
+    log_odds: Vec<f64>,
+}
+
+impl Judged {
+    /// Of the prediction of a task.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::TooManyWays`].
+    pub fn of<T: Real>(prediction: &Prediction<T>, task: &Task<T>) -> Result<Self> {
+        let n_way = task.shape().n_way;
+        let byte = |label| u8::try_from(label).map_err(|_| AlgorithmError::TooManyWays { n_way });
+        Ok(Self {
+            labels: prediction.labels().map(byte).collect::<Result<_>>()?,
+            nll: prediction.query_loss.wide(),
+            log_odds: prediction.log_odds(task.query_labels()).collect(),
+        })
     }
-    Ok(Evaluation {
-        n_tasks,
-        shape,
-        predictions,
-        task_nll,
-        query_log_odds,
-    })
+}
+
+impl Evaluation {
+    /// Of tasks of one shape that were judged one by one, in the order of their list.
+    #[must_use]
+    pub fn assembled(shape: EpisodeShape, judged: Vec<Judged>) -> Self {
+        let n_tasks = judged.len();
+        let mut predictions = Vec::with_capacity(n_tasks * shape.n_queries());
+        let mut task_nll = Vec::with_capacity(n_tasks);
+        let mut query_log_odds = Vec::with_capacity(n_tasks * shape.n_queries());
+        for Judged {
+            labels,
+            nll,
+            log_odds,
+        } in judged
+        {
+            predictions.extend(labels);
+            task_nll.push(nll);
+            query_log_odds.extend(log_odds);
+        }
+        Self {
+            n_tasks,
+            shape,
+            predictions,
+            task_nll,
+            query_log_odds,
+        }
+    }
 }
 
 /// Inner-loop curves of the tasks `0 .. n_tasks`; none for a learner without an inner loop.

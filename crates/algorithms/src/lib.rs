@@ -86,7 +86,7 @@ pub use context::{Batch, Context};
 pub use entry::{AnyLearner, CheckedLearner, Head, LearnerConfig, LearnerEntry};
 pub use episodes::Episodes;
 pub use error::{AlgorithmError, Result};
-pub use evaluate::{Curves, Evaluation, curves, evaluate};
+pub use evaluate::{Curves, Evaluation, Judged, curves, evaluate};
 pub use inner::{Moves, Trajectory};
 pub use learner::{
     Anatomy, Differentiable, InnerLoop, Learner, MetaGradient, NonFinite, Predict, Train,

@@ -1,7 +1,8 @@
 //! A task as a learner sees it: images and labels of one episode, gathered into plain vectors.
 
-use metastable_data::{Dataset, Episode, EpisodeShape, Intensity};
+use metastable_data::{Dataset, Episode, EpisodeShape, Intensity, Seeds, Stream};
 use metastable_models::Real;
+use rand::Rng;
 
 use crate::{AlgorithmError, Batch};
 
@@ -17,6 +18,8 @@ pub struct Task<T> {
     images: Vec<T>,
     support_labels: Vec<usize>,
     query_labels: Vec<usize>,
+    /// Which order of the supports; see [`Self::arranged`].
+    arrangement: u64,
 }
 
 impl<T: Real> Task<T> {
@@ -40,6 +43,7 @@ impl<T: Real> Task<T> {
             images,
             support_labels: labels(shape.k_shot),
             query_labels: labels(shape.n_query),
+            arrangement: 0,
         })
     }
 
@@ -77,6 +81,7 @@ impl<T: Real> Task<T> {
             images,
             support_labels,
             query_labels,
+            arrangement: 0,
         })
     }
 
@@ -146,6 +151,34 @@ impl<T: Real> Task<T> {
         Ok(task)
     }
 
+    /// The same task with its supports in another order: each class keeps its place, since learners here read supports class by
+    /// class, and its images change theirs. A learner that is sent the supports as one sequence takes `arrangement` as the key of
+    /// the order of all of them. 0 is the order of the episode.
+    #[must_use]
+    pub fn arranged(&self, arrangement: u64) -> Self {
+        let n_pixels = self.n_pixels();
+        let mut order: Vec<usize> = (0..self.support_labels.len()).collect();
+        if arrangement != 0 {
+            // One draw a support: a sort by it, within the class, is a shuffle of the class.
+            let mut rng = Seeds::all(arrangement).rng(Stream::Support, 0);
+            let drawn: Vec<u64> = order.iter().map(|_| rng.next_u64()).collect();
+            order.sort_by_key(|row| (self.support_labels[*row], drawn[*row]));
+        }
+        let rows = order.iter();
+        let supports = rows.flat_map(|row| &self.images[row * n_pixels..(row + 1) * n_pixels]);
+        Self {
+            images: supports.chain(self.query_images()).copied().collect(),
+            arrangement,
+            ..self.clone()
+        }
+    }
+
+    /// Key of the order of the supports.
+    #[must_use]
+    pub fn arrangement(&self) -> u64 {
+        self.arrangement
+    }
+
     /// The same task without one of its supports; its shape stays that of the episode it came from.
     ///
     /// # Errors
@@ -213,6 +246,7 @@ impl<T: Real> Task<T> {
             images: [self.support_images(), query_image].concat(),
             support_labels: self.support_labels.clone(),
             query_labels: vec![self.query_labels[query]],
+            arrangement: self.arrangement,
         }
     }
 
@@ -224,6 +258,7 @@ impl<T: Real> Task<T> {
             images: self.images.iter().map(|x| U::of(x.wide())).collect(),
             support_labels: self.support_labels.clone(),
             query_labels: self.query_labels.clone(),
+            arrangement: self.arrangement,
         }
     }
 

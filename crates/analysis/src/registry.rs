@@ -27,6 +27,7 @@ pub const LEARNER_METRICS: &[&LearnerMetric] = &[
     &replacement::coefficient::METRIC,
     &probe::support_sets::METRIC,
     &probe::label_order::METRIC,
+    &probe::support_order::METRIC,
     &probe::step_sizes::METRIC,
     &probe::coupling::METRIC,
     &probe::shots::METRIC,
@@ -42,6 +43,7 @@ pub const LEARNER_METRICS: &[&LearnerMetric] = &[
     &probe::corruption::METRIC,
     &probe::label_noise::METRIC,
     &probe::confidence::METRIC,
+    &probe::noise_floor::METRIC,
 ];
 
 /// Metrics across the learners of one setting.

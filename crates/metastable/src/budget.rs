@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use metastable_models::NetworkConfig;
 use serde_json::Value;
 
-use crate::run::RunConfig;
+use crate::run::{RunConfig, guest};
 
 /// Most images that all runs of a study pass through their networks: years of a large machine.
 const MOST_IMAGES: u128 = 1_000_000_000_000;
@@ -93,7 +93,12 @@ impl Need {
         let images = steps
             * (wide(training.outer_steps) * wide(training.meta_batch) * of_training
                 + n_tests * of_test);
-        let stored = wide(config.network.n_stored()?);
+        // The weights of a guest are in its own memory.
+        let stored = if guest::is_of(config) {
+            0
+        } else {
+            wide(config.network.n_stored()?)
+        };
         let of_image = image_bytes(&config.network);
         let bytes = 4 * COPIES * stored
             + of_training.max(of_test) * of_image

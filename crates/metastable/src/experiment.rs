@@ -112,6 +112,10 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
 
     let folder = StudyFolder::new(out);
     let place = store.map_or_else(|| folder.store_beside(), Path::to_path_buf);
+    if !is_preview {
+        let configs = runs.iter().map(|run| &run.config);
+        crate::consent::check(configs, input, machine.allow_commands)?;
+    }
     if is_preview {
         preview(&runs, study.probe.as_ref(), &place, shares)?;
         return Ok(Ending::Done);

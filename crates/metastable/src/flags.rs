@@ -57,6 +57,9 @@ pub(crate) enum Command {
     /// List unused results; `--remove` deletes them
     #[command(after_help = "Example: metastable clean runs")]
     Clean(Clean),
+    /// Print what a learner in another language starts from
+    #[command(after_help = "Example: metastable guest --python > metastable_guest.py")]
+    Guest(Guest),
     /// List data sets, networks, learners, metrics and studies
     #[command(after_help = "Example: metastable list --json")]
     List(List),
@@ -108,6 +111,9 @@ pub(crate) struct Machine {
     /// Which implementation computes [default: fused on the CPU, graph elsewhere]
     #[arg(long)]
     pub(crate) backend: Option<Backend>,
+    /// Run the commands of guests that a study names, wherever the study comes from
+    #[arg(long)]
+    pub(crate) allow_commands: bool,
 }
 
 /// Which data, in short.
@@ -256,6 +262,17 @@ impl Experiment {
         });
         seeds.into_iter().chain(self.data.shorthands()).collect()
     }
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Guest {
+    /// Print metastable_guest.py, the other side of the protocol in one file
+    #[arg(long)]
+    pub(crate) python: bool,
+    /// Print a template: nearest_mean, torch_protonet, torch_maml, torch_encoder, jax_protonet or attention
+    #[arg(long, value_name = "NAME")]
+    pub(crate) template: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -21,6 +21,7 @@ mod campaign;
 mod clean;
 mod command;
 mod completions;
+mod consent;
 mod dataset;
 mod emoji;
 mod ending;
@@ -31,6 +32,7 @@ mod fetch;
 mod figures;
 mod files;
 mod flags;
+mod guest;
 #[doc(hidden)]
 pub mod inputs;
 mod launcher;
@@ -101,6 +103,7 @@ pub fn run(command: &Command) -> Result<Ending> {
         flags::Command::Export(flags) => export::command(flags),
         flags::Command::Analyze(flags) => analyze::command(flags),
         flags::Command::Clean(flags) => clean::command(flags),
+        flags::Command::Guest(flags) => guest::guest(flags),
         flags::Command::List(flags) => list::list(flags),
         flags::Command::Fetch(flags) => fetch::fetch(flags),
         flags::Command::Completions(flags) => completions::completions(flags),

@@ -16,7 +16,7 @@ use crate::registry::registry;
 use crate::run::config::Compute;
 use crate::run::log::MOST_LINES;
 use crate::run::numerics::Numerics;
-use crate::run::{Material, Run, RunConfig};
+use crate::run::{Material, Run, RunConfig, guest};
 use crate::study::{DataSettings, Exchange, Study, StudyLearner};
 use crate::words::told;
 
@@ -101,6 +101,13 @@ pub(crate) fn plan(
             let offset = study.seed_offset(variant, name);
             for (bundle, shared) in study.bundles(offset).into_iter().zip(study.bundles(0)) {
                 let (material, split_digest) = shelf.material(study, &bundle.seeds)?;
+                let network =
+                    study.network(has_head.then_some(episode.n_way), material.dataset.channels);
+                let (learner, network) = guest::planned(learner, network).map_err(|error| {
+                    let keys = [".files", ".command", ""];
+                    let paths = keys.map(|key| format!("learners.{name}{key}"));
+                    place(study, &paths.each_ref().map(String::as_str), &error)
+                })?;
                 let config = RunConfig {
                     data: settled(&study.data, &material),
                     glyphs: (study.data.set == "glyphs").then(|| study.glyphs.clone()),
@@ -109,9 +116,8 @@ pub(crate) fn plan(
                     episode,
                     pool,
                     test: study.test.clone(),
-                    network: study
-                        .network(has_head.then_some(episode.n_way), material.dataset.channels),
-                    learner: learner.clone(),
+                    network,
+                    learner,
                     training: training.train(&study.validation),
                     seeds: bundle.seeds,
                     repetition: variant.exchange.map_or(0, Exchange::repetition),

@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow};
 use crate::plan::Planned;
 use crate::progress::clock;
 use crate::run::cost::{Cost, disk_bytes, kind};
-use crate::run::{Run, RunConfig};
+use crate::run::{Run, RunConfig, guest};
 use crate::schedule::Shares;
 use crate::store::{self, Stored};
 use crate::study::ProbeSettings;
@@ -52,6 +52,19 @@ pub(crate) fn preview(
     let mut seconds: BTreeMap<&str, f64> = BTreeMap::new();
     let mut bytes = 0;
     for kind in ordered {
+        if guest::is_of(&kind.first.config) {
+            for run in &kind.runs {
+                seconds.insert(&run.label, 0.0);
+            }
+            println!(
+                "{:>6} {:>10} {:>10}  {} (a guest: --plan starts none, and its time and disk are not in the sums)",
+                kind.runs.len(),
+                "?",
+                "?",
+                kind.first.label
+            );
+            continue;
+        }
         let (cost, n_parameters) = measure(kind.first, shares)?;
         let of = |config: &RunConfig| cost.of_run(config);
         for run in &kind.runs {
@@ -80,7 +93,7 @@ pub(crate) fn preview(
         crate::progress::threads(shares.threads),
         clock(inorder.iter().sum())
     );
-    if let Some(run) = left.first() {
+    if let Some(run) = left.iter().find(|run| !guest::is_of(&run.config)) {
         compare_shares(run)?;
     }
     println!("disk: about {} in {}", size(bytes), store.display());

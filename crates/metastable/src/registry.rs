@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, bail};
 use metastable_algorithms::{CheckedLearner, LEARNERS, LearnerConfig, LearnerEntry};
 use metastable_data::{SOURCES, Source};
+use metastable_guests as guests;
 use metastable_models::{Form, NETWORKS, NetworkEntry};
 
 use crate::files::sha256;
@@ -38,7 +39,7 @@ impl Registry {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            learners: LEARNERS.to_vec(),
+            learners: built_in().collect(),
             networks: NETWORKS.to_vec(),
             sources: SOURCES.to_vec(),
             program: None,
@@ -103,7 +104,7 @@ impl Registry {
 
     /// Whether something is in it that is not built in.
     fn has_guests(&self) -> bool {
-        self.learners.len() > LEARNERS.len()
+        self.learners.len() > built_in().count()
             || self.networks.len() > NETWORKS.len()
             || self.sources.len() > SOURCES.len()
     }
@@ -122,6 +123,11 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+/// The learners of this program, and the one whose answers come from a process of the user's.
+fn built_in() -> impl Iterator<Item = &'static LearnerEntry> {
+    LEARNERS.iter().copied().chain([&guests::ENTRY])
 }
 
 /// Set once, before the command line is read, and never changed. Runs are built by name out of files in many places

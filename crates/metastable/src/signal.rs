@@ -62,7 +62,8 @@ impl Stop {
     pub(crate) fn listen() -> Result<Self> {
         Self::handle(|is_first| {
             if !is_first {
-                // The state on disk is whole at any time, so nothing has to be waited for.
+                // The state on disk is whole at any time, so nothing has to be waited for; guests are processes of their own.
+                metastable_guests::kill_all();
                 std::process::exit(130);
             }
             eprintln!("stopping after the present step; Ctrl-C again ends at once");
@@ -108,5 +109,6 @@ fn end_between_steps(state: &State) {
         "stopped; the same command goes on where it stopped:\n  {}",
         command_line()
     );
+    metastable_guests::kill_all();
     std::process::exit(130);
 }

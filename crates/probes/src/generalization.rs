@@ -20,15 +20,21 @@ const FOLLOWED: usize = 200;
 /// Tasks of that step that are exchanged, one at a time.
 const EXCHANGES: usize = 2;
 
-/// Every question of the family, on `n_tasks` tasks; `initial` is the state before the first step of the subject's training.
+/// Every question of the family, on `n_tasks` tasks; `initial` is the state before the first step of the subject's training, of
+/// which the question about single steps makes some again. It is left out for a learner whose steps are made elsewhere.
 ///
 /// # Errors
 ///
 /// If classes cannot give the episodes, or a step fails.
-pub fn ask(subject: &Subject<'_>, initial: TrainState<f32>, n_tasks: usize) -> Result<Probe> {
+pub fn ask(
+    subject: &Subject<'_>,
+    initial: Option<TrainState<f32>>,
+    n_tasks: usize,
+) -> Result<Probe> {
+    let trajectory = initial.map(|initial| trajectory(subject, initial));
     Ok(Probe {
         gaps: gaps(subject, n_tasks)?,
-        trajectory: Some(trajectory(subject, initial)?),
+        trajectory: trajectory.transpose()?,
         ..Probe::default()
     })
 }

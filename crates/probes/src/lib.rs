@@ -10,10 +10,12 @@
 //! - [`geometry`]: curvature, loss surfaces, features, task embeddings;
 //! - [`shift`]: other shapes, other data, damaged images, wrong labels, calibration;
 //! - [`kinship`]: features and paths between two trainings;
-//! - [`derivatives`]: the certificate of the meta-gradient.
+//! - [`derivatives`]: the certificate of the meta-gradient;
+//! - [`conformance`]: the certificate of a learner that shows no gradients, by asking alone.
 //!
 //! The crate reads no files and prints nothing. `examples/own_network.rs` asks a network of the reader's own.
 
+pub mod conformance;
 pub mod derivatives;
 mod error;
 mod examples;
@@ -24,6 +26,7 @@ pub mod kinship;
 pub mod sensitivity;
 pub mod shift;
 mod subject;
+mod support_order;
 mod task_map;
 
 pub use error::{ProbeError, Result};

@@ -25,11 +25,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "metastable-guests",
+        &[
+            "metastable-algorithms",
+            "metastable-data",
+            "metastable-models",
+        ],
+    ),
+    (
         "metastable",
         &[
             "metastable-algorithms",
             "metastable-analysis",
             "metastable-data",
+            "metastable-guests",
             "metastable-models",
             "metastable-probes",
         ],

@@ -17,10 +17,12 @@ pub mod label_noise;
 pub mod label_order;
 pub mod left_out;
 pub mod mismatch;
+pub mod noise_floor;
 pub(crate) mod pool;
 pub mod representation;
 pub mod shots;
 pub mod step_sizes;
+pub mod support_order;
 pub mod support_sets;
 pub mod surface;
 pub mod task_map;
@@ -42,6 +44,9 @@ pub struct Probe {
     /// C3: other orders of the classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label_order: Option<label_order::Answers>,
+    /// C8: other orders of the supports.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub support_order: Option<support_order::Answers>,
     /// C5: other inner step sizes, and the curvature that bounds them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step_sizes: Option<step_sizes::Answers>,
@@ -90,6 +95,9 @@ pub struct Probe {
     /// G5: calibration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<confidence::Answers>,
+    /// Differences between answers to equal questions; absent for a learner that gives the same bits by construction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub noise_floor: Option<noise_floor::NoiseFloor>,
     /// What was checked of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<certificate::Answers>,
@@ -102,6 +110,7 @@ impl Probe {
             run: _,
             support_sets,
             label_order,
+            support_order,
             step_sizes,
             coupling,
             example_influence,
@@ -118,10 +127,12 @@ impl Probe {
             label_noise,
             mismatch,
             confidence,
+            noise_floor,
             certificate,
         } = other;
         take(&mut self.support_sets, support_sets);
         take(&mut self.label_order, label_order);
+        take(&mut self.support_order, support_order);
         take(&mut self.step_sizes, step_sizes);
         take(&mut self.coupling, coupling);
         take(&mut self.example_influence, example_influence);
@@ -138,6 +149,7 @@ impl Probe {
         take(&mut self.label_noise, label_noise);
         take(&mut self.mismatch, mismatch);
         take(&mut self.confidence, confidence);
+        take(&mut self.noise_floor, noise_floor);
         take(&mut self.certificate, certificate);
     }
 
@@ -152,6 +164,9 @@ impl Probe {
         }
         if let Some(answers) = &self.label_order {
             answers.check(&of("label orders"))?;
+        }
+        if let Some(answers) = &self.support_order {
+            answers.check(&of("orders of the supports"))?;
         }
         if let Some(answers) = &self.step_sizes {
             answers.check(&of("step sizes"))?;

@@ -188,6 +188,7 @@ fn of(text: &str, name: &str, bytes: &[u8]) -> Result<(Stored, Input)> {
         step: study.learners[0].training.outer_steps,
         weights,
         is_sealed: true,
+        guest: None,
     };
     Ok((stored, input))
 }

@@ -7,7 +7,7 @@ mod protocol;
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use metastable_algorithms::{Evaluation, Task};
 use metastable_analysis::{Interval, ScoreMatrix, spread::spread};
 use metastable_data::{GlyphsConfig, MetaSplit};
@@ -18,7 +18,7 @@ use crate::dataset::data_dir;
 use crate::files::sha256;
 use crate::flags;
 use crate::run::checkpoint::Stored;
-use crate::run::{Material, Run, RunConfig};
+use crate::run::{Material, Run, RunConfig, guest};
 use crate::schedule::Shares;
 use import::Input;
 
@@ -29,6 +29,12 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
         None => (Stored::read(&flags.checkpoint)?, Input::default()),
         Some(map) => import::read(map, &flags.checkpoint)?,
     };
+    if guest::is_of(&stored.config) {
+        bail!(
+            "{} is the saved state of a guest; its study tests it (experiment), and `probe` asks it",
+            flags.checkpoint.display()
+        );
+    }
     stored.say_doubts();
     let mut config = stored.config.clone();
     protocol::change(&mut config, flags)?;

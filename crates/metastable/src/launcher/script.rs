@@ -27,6 +27,8 @@ pub(super) struct Script<'a> {
     pub(super) program: &'a Path,
     pub(super) data_dir: &'a Path,
     pub(super) compute: &'a Compute,
+    /// Whether the study has guests, whose commands were allowed when it was launched.
+    pub(super) has_guests: bool,
     /// Runs side by side in a task, and threads of each.
     pub(super) shares: Shares,
 }
@@ -85,6 +87,9 @@ impl Script<'_> {
             Backend::Fused => " --backend fused",
             Backend::Graph => " --backend graph",
         };
+        if self.has_guests {
+            command += " --allow-commands";
+        }
         command
     }
 }
@@ -118,6 +123,7 @@ mod tests {
             cwd: Path::new("/home/me/metastable"),
             logs: &out.join("slurm"),
             program: &out.join("slurm/metastable"),
+            has_guests: false,
             data_dir: Path::new("/data"),
             compute: &compute,
             shares: Shares {

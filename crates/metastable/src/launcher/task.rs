@@ -38,6 +38,8 @@ pub(crate) fn work(flags: &flags::Work) -> Result<Ending> {
     };
     let runs = plan(&study, &data_dir, &compute, limits)?;
     check_same(&folder, &index, &runs)?;
+    let configs = runs.iter().map(|run| &run.config);
+    crate::consent::check(configs, None, machine.allow_commands)?;
     let shares = Shares::new(machine.jobs, machine.threads, runs.len())?;
     let lease = Duration::from_secs(study.run.lease_seconds.into());
     let store = Store::open(&folder.store_of(&index), lease)?;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail};
 use clap::ValueEnum;
 use metastable_analysis::{Options, Outcome, Probe, Run, Study as Tables, analyze};
+use metastable_guests as guests;
 use metastable_probes::{generalization, geometry, sensitivity, shift};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,7 @@ use crate::dataset::{data_dir, has_omniglot};
 use crate::flags;
 use crate::plan::Planned;
 use crate::run::checkpoint::Stored;
+use crate::run::{RunConfig, guest};
 use crate::schedule::Shares;
 use crate::signal::Stop;
 use crate::study::{Chosen, ProbeSettings, RunSettings, Study, suggestion};
@@ -88,11 +90,28 @@ impl Family {
         }
     }
 
+    /// Whether a run can answer: a guest shows neither gradients nor parameters, and one that was not trained here has seen no
+    /// episodes of ours.
+    pub(crate) fn is_for(self, config: &RunConfig) -> bool {
+        let training = guest::training(config);
+        match self {
+            Self::Sensitivity | Self::Shift | Self::Certificate => true,
+            Self::Generalization => training.is_none_or(|it| it == guests::Training::Given),
+            Self::Geometry | Self::Kinship => training.is_none(),
+        }
+    }
+
     fn ask(self, subject: &Subject<'_>, others: &[shift::Other], n_tasks: usize) -> Result<Probe> {
         let learnt = &subject.learnt;
         Ok(match self {
             Self::Sensitivity => sensitivity::ask(learnt, n_tasks)?,
-            Self::Generalization => generalization::ask(learnt, subject.initial()?, n_tasks)?,
+            Self::Generalization => {
+                let initial = match subject.visit {
+                    Some(_) => None,
+                    None => Some(subject.initial()?),
+                };
+                generalization::ask(learnt, initial, n_tasks)?
+            }
             Self::Geometry => geometry::ask(learnt, n_tasks)?,
             // A checkpoint by itself has neither kin nor records; see `round`.
             Self::Kinship | Self::Certificate => Probe::default(),
@@ -122,15 +141,15 @@ impl From<Family> for String {
 /// Runs the command `probe`.
 pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
     let data_dir = data_dir(flags.machine.data_dir.as_deref());
-    // One question at a time, on all threads.
-    let threads = Shares::new(Some(1), flags.machine.threads, 1)?.threads;
     if flags.target.is_file() {
+        // One question at a time, on all threads.
+        let threads = Shares::new(Some(1), flags.machine.threads, 1)?.threads;
         return of_checkpoint(flags, &data_dir, threads);
     }
     let folder = StudyFolder::new(&flags.target);
     let index = folder.read()?;
     let settings = settings(flags, index.probe.as_ref(), &data_dir)?;
-    let (_, ending) = ask_finished(&folder, &index, &settings, &data_dir, threads)?;
+    let (_, ending) = ask_finished(&folder, &index, &settings, &data_dir, &flags.machine)?;
     eprintln!(
         "`{} report {}` shows the answers",
         crate::shell::program(),
@@ -142,14 +161,14 @@ pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
 /// Runs the command `certify`.
 pub(crate) fn certify(flags: &flags::Certify) -> Result<Ending> {
     let data_dir = data_dir(flags.machine.data_dir.as_deref());
-    let threads = Shares::new(Some(1), flags.machine.threads, 1)?.threads;
     let folder = StudyFolder::new(&flags.dir);
     let index = folder.read()?;
     let settings = ProbeSettings {
         families: vec![Family::Certificate],
         ..ProbeSettings::default()
     };
-    let (finished, mut ending) = ask_finished(&folder, &index, &settings, &data_dir, threads)?;
+    let (finished, mut ending) =
+        ask_finished(&folder, &index, &settings, &data_dir, &flags.machine)?;
     let runs: Vec<&Finished> = finished.iter().collect();
     let (answers, read) = answers(folder.path(), None, &runs)?;
     ending = ending.or(read);
@@ -186,10 +205,15 @@ fn ask_finished(
     index: &Index,
     settings: &ProbeSettings,
     data_dir: &Path,
-    threads: usize,
+    machine: &flags::Machine,
 ) -> Result<(Vec<Finished>, Ending)> {
+    // One question at a time, on all threads.
+    let threads = Shares::new(Some(1), machine.threads, 1)?.threads;
+    let is_allowed = machine.allow_commands;
     let mut left_out = LeftOut::default();
     let finished = folder.finished(index, |entry, stored| left_out.note(&entry.label, stored))?;
+    let configs = finished.iter().map(|run| &run.record.config);
+    crate::consent::check(configs, None, is_allowed)?;
     let Some(first) = finished.first() else {
         bail!(
             "no run of {} has ended; run its study first",
@@ -273,6 +297,8 @@ pub(crate) fn checkpoint(run: &Finished) -> PathBuf {
 /// Asks one checkpoint, and says on stdout what it answered; nothing is written.
 fn of_checkpoint(flags: &flags::Probe, data_dir: &Path, threads: usize) -> Result<Ending> {
     let stored = Stored::read(&flags.target)?;
+    let config = std::iter::once(&stored.config);
+    crate::consent::check(config, None, flags.machine.allow_commands)?;
     crate::reexec_for(stored.config.compute.backend)?;
     let settings = settings(flags, None, data_dir)?;
     // Kinship is between runs, and a certificate is about a run's files.
@@ -300,6 +326,13 @@ fn of_checkpoint(flags: &flags::Probe, data_dir: &Path, threads: usize) -> Resul
         ..Probe::default()
     };
     for family in settings.families {
+        if !family.is_for(&subject.config) {
+            eprintln!(
+                "a guest cannot be asked about {}: it shows neither gradients nor parameters",
+                family.name()
+            );
+            continue;
+        }
         let question = || family.ask(&subject, others, settings.tasks);
         probe.absorb(timed(&learner, family, threads, question)?);
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use metastable_analysis::Probe;
 use metastable_probes::kinship::{self, Member};
 
@@ -17,6 +17,7 @@ use super::subject::Subject;
 use super::told::is_certified;
 use super::{Family, checkpoint};
 use crate::Ending;
+use crate::campaign::folder::Entry;
 use crate::campaign::work::is_of_the_system;
 use crate::campaign::{Finished, StudyFolder};
 use crate::files::remove_folder;
@@ -66,11 +67,7 @@ impl<'m> Asked<'m> {
     /// With a network of its own for each question: a network keeps the memory of its passes for the next ones, and that of hundreds
     /// of runs would be the machine's.
     fn subject(&self) -> Result<Subject<'m>> {
-        let subject = Subject::new(self.stored.clone(), self.material)?;
-        Ok(match &self.last {
-            Some(last) => subject.with_last(last.clone()),
-            None => subject,
-        })
+        Subject::with(self.stored.clone(), self.last.clone(), self.material)
     }
 }
 
@@ -136,14 +133,38 @@ impl Round<'_> {
                 stored,
             });
         }
+        self.say_what_is_left_out(&runs);
         then(&runs, &materials)
+    }
+
+    /// Names the questions that guests are not asked.
+    fn say_what_is_left_out(&self, runs: &[Asked<'_>]) {
+        for family in &self.settings.families {
+            let left_out = runs
+                .iter()
+                .filter(|asked| !family.is_for(&asked.stored.config));
+            let labels: Vec<&str> = left_out
+                .map(|asked| asked.run.entry.label.as_str())
+                .collect();
+            if !labels.is_empty() {
+                eprintln!(
+                    "not asked about {}, since a guest shows neither gradients nor parameters, and one that samples its own training has seen no episodes of ours: {}",
+                    family.name(),
+                    labels.join(", ")
+                );
+            }
+        }
     }
 
     /// Every question of the round.
     fn questions(&self, runs: &[Asked<'_>]) -> Vec<Question> {
-        let of_run = |run| {
+        let of_run = |run: usize| {
             let families = self.settings.families.iter().copied();
+            let config = &runs[run].stored.config;
             let is_asked = move |family: &Family| {
+                if !family.is_for(config) {
+                    return false;
+                }
                 let earlier = runs[..run].iter().map(|asked| asked.run);
                 *family != Family::Certificate || is_certified(earlier, runs[run].run)
             };
@@ -273,19 +294,21 @@ impl Round<'_> {
     }
 
     fn kinship(&self, runs: &[Asked<'_>], run: usize) -> Result<Probe> {
-        let subjects = runs.iter().map(Asked::subject);
-        let subjects = subjects.collect::<Result<Vec<_>>>()?;
-        let member = |at: usize| Member {
-            label: &runs[at].run.entry.label,
-            learner: &runs[at].run.entry.learner,
-            subject: &subjects[at].learnt,
-        };
-        let others: Vec<Member<'_, '_>> = (run + 1..runs.len())
-            .filter(|at| subjects[run].is_comparable(&subjects[*at]))
+        // The features of a guest are not here to be compared.
+        let kin = (run..runs.len()).filter(|at| Family::Kinship.is_for(&runs[*at].stored.config));
+        let subjects = kin
+            .map(|at| Ok((&runs[at].run.entry, runs[at].subject()?)))
+            .collect::<Result<Vec<_>>>()?;
+        let (one, others) = subjects
+            .split_first()
+            .ok_or_else(|| anyhow!("a run is not among its kin, which is a bug"))?;
+        let others: Vec<Member<'_, '_>> = others
+            .iter()
+            .filter(|(_, other)| one.1.is_comparable(other))
             .map(member)
             .collect();
         let n_tasks = self.settings.tasks.min(KINSHIP_TASKS);
-        let answers = kinship::ask(member(run), &others, n_tasks)?;
+        let answers = kinship::ask(member(one), &others, n_tasks)?;
         Ok(Probe {
             kinship: Some(answers),
             ..Probe::default()
@@ -344,6 +367,15 @@ fn certificate(asked: &Asked<'_>) -> Result<Probe> {
         certificate: Some(answers),
         ..Probe::default()
     })
+}
+
+/// A run with its subject, as kin of others.
+fn member<'a, 'm>((entry, subject): &'a (&'a Entry, Subject<'m>)) -> Member<'a, 'm> {
+    Member {
+        label: &entry.label,
+        learner: &entry.learner,
+        subject: &subject.learnt,
+    }
 }
 
 /// Asks on so many threads, and says how long it took.

@@ -2,12 +2,14 @@
 
 use anyhow::Result;
 use metastable_algorithms::TrainState;
-use metastable_data::EpisodeShape;
+use metastable_data::{EpisodeShape, MetaSplit};
+use metastable_guests::{self as guests, Guest, Outside, Ready, Session};
 use metastable_models::{DeviceSpec, Network, NetworkConfig};
 use metastable_probes::{Protocol, Subject as Learnt};
 
 use crate::registry::registry;
 use crate::run::checkpoint::Stored;
+use crate::run::guest::{self, Host};
 use crate::run::{Material, Run, RunConfig};
 
 /// A checkpoint with the configuration and the data of its run.
@@ -15,10 +17,24 @@ pub(super) struct Subject<'m> {
     pub(super) config: RunConfig,
     pub(super) material: &'m Material,
     pub(super) learnt: Learnt<'m>,
+    /// What a guest says of itself; absent for the learners of this program.
+    pub(super) visit: Option<Ready>,
 }
 
 impl<'m> Subject<'m> {
     pub(super) fn new(stored: Stored, material: &'m Material) -> Result<Self> {
+        Self::with(stored, None, material)
+    }
+
+    /// The same with the weights after the last step of its training.
+    pub(super) fn with(
+        stored: Stored,
+        last: Option<Stored>,
+        material: &'m Material,
+    ) -> Result<Self> {
+        if guest::is_of(&stored.config) {
+            return Self::of_guest(stored, last, material);
+        }
         let config = stored.config;
         let compute = &config.compute;
         let device = compute.device.parse()?;
@@ -41,17 +57,49 @@ impl<'m> Subject<'m> {
             from,
         );
         learnt.blocks = blocks;
+        learnt.last = last.map(|last| (last.step, last.weights));
         Ok(Self {
             config,
             material,
             learnt,
+            visit: None,
         })
     }
 
-    /// The same with the weights after the last step of its training.
-    pub(super) fn with_last(mut self, last: Stored) -> Self {
-        self.learnt.last = Some((last.step, last.weights));
-        self
+    /// A guest: a process for each saved state, as long as the subject lives.
+    fn of_guest(stored: Stored, last: Option<Stored>, material: &'m Material) -> Result<Self> {
+        let config = stored.config;
+        let train_classes = material.split.classes(MetaSplit::Train).len();
+        let host = Host::new(&config, "questions", train_classes)?.for_questions();
+        let start = |state: &Option<Vec<u8>>| -> Result<Session> {
+            let mut session = host.start()?;
+            if let Some(state) = state.as_ref().filter(|state| !state.is_empty()) {
+                session.load(state)?;
+            }
+            Ok(session)
+        };
+        let mut sessions = vec![start(&stored.guest)?];
+        let ready = sessions[0].ready().clone();
+        let network = Outside::new(config.network.image, ready.fixed_way);
+        let weights = guests::state(&network, 0);
+        let last = match last.filter(|last| last.step > stored.step) {
+            None => None,
+            Some(last) => {
+                sessions.push(start(&last.guest)?);
+                Some((last.step, guests::state(&network, 1)))
+            }
+        };
+        let mut protocol = protocol(&config)?;
+        protocol.learner = protocol.learner.answered_by(Guest::with(sessions));
+        let from = (&*material.dataset, &material.split);
+        let mut learnt = Learnt::new(protocol, Box::new(network), weights, stored.step, from);
+        learnt.last = last;
+        Ok(Self {
+            config,
+            material,
+            learnt,
+            visit: Some(ready),
+        })
     }
 
     /// The state before the first step of its training.

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use metastable_algorithms::Weights;
+use metastable_guests as guests;
 use metastable_models::{Architecture, Checkpoint};
 
-use super::{Record, RunConfig};
+use super::tensors::TensorFile;
+use super::{Record, RunConfig, guest};
 use crate::store::manifest::Manifest;
 use crate::study::bounds;
 
@@ -53,6 +55,8 @@ pub(crate) struct Stored {
     /// Outer steps made.
     pub(crate) step: usize,
     pub(crate) weights: Weights<f32>,
+    /// What a guest saved; absent for the learners of this program.
+    pub(crate) guest: Option<Vec<u8>>,
     /// Whether the file has its digest.
     pub(crate) is_sealed: bool,
 }
@@ -64,6 +68,9 @@ impl Stored {
             && let Some(manifest) = Manifest::read(folder)?
         {
             manifest.verify_file(folder, &name.to_string_lossy())?;
+        }
+        if let Some(stored) = Self::of_guest(path)? {
+            return Ok(stored);
         }
         let checkpoint = Checkpoint::open(path)?;
         let text = |key: &str| {
@@ -87,8 +94,34 @@ impl Stored {
             config,
             step,
             weights: Weights { theta, buffers },
+            guest: None,
             is_sealed: checkpoint.is_sealed(),
         })
+    }
+
+    /// A saved state of a guest; none if the file is no such thing.
+    fn of_guest(path: &Path) -> Result<Option<Self>> {
+        // What is damaged or not there is told by the reader of all other checkpoints.
+        let Ok(file) = TensorFile::read(path) else {
+            return Ok(None);
+        };
+        let Ok(config) = file.text("config") else {
+            return Ok(None);
+        };
+        let Ok(config) = serde_json::from_str::<RunConfig>(config) else {
+            return Ok(None);
+        };
+        if !guest::is_of(&config) {
+            return Ok(None);
+        }
+        let network = guests::Outside::new(config.network.image, None);
+        Ok(Some(Self {
+            step: file.text("step")?.parse()?,
+            weights: guests::state(&network, 0),
+            guest: Some(guest::saved::read(&file)?),
+            config,
+            is_sealed: true,
+        }))
     }
 
     /// Number of weights and running statistics that are no finite numbers.

@@ -53,7 +53,8 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
         test,
         scores: None,
         adaptation,
-        training: Some(TrainingLog {
+        // A guest tells its losses, and no gradients.
+        training: result.guest.is_none().then(|| TrainingLog {
             n_tasks: record.config.training.meta_batch,
             layers: record.layers.clone(),
             lines: lines.into_iter().map(line).collect(),

@@ -8,9 +8,11 @@ use metastable_algorithms::{
     CheckedLearner, Learner, Outcome, StepReport, TrainState, Trainer, Weights,
 };
 use metastable_data::{MetaSplit, Stream};
+use metastable_guests as guests;
 use metastable_models::{Architecture, Network};
 
 use super::growing::{Growing, Mark};
+use super::guest;
 use super::log::{LogLine, Pending};
 use super::record::{Record, RecordParts, RunResult};
 use super::state::State;
@@ -91,8 +93,8 @@ impl RunFolder {
     }
 }
 
-const LOG: &str = "log.jsonl";
-const STATE: &str = "state.safetensors";
+pub(super) const LOG: &str = "log.jsonl";
+pub(super) const STATE: &str = "state.safetensors";
 
 /// A run whose configuration is checked and whose network is built.
 pub(crate) struct Run<'a> {
@@ -113,11 +115,11 @@ impl<'a> Run<'a> {
             label,
             identity: config.identity()?,
             learner: registry().checked(&config.learner)?,
-            network: metastable_models::build(
-                &config.network,
-                compute.backend,
-                compute.device.parse()?,
-            )?,
+            network: if guest::is_of(config) {
+                Box::new(guests::Outside::new(config.network.image, None))
+            } else {
+                metastable_models::build(&config.network, compute.backend, compute.device.parse()?)?
+            },
         })
     }
 
@@ -131,6 +133,10 @@ impl<'a> Run<'a> {
 
     pub(crate) fn network(&self) -> &dyn Network<f32> {
         &*self.network
+    }
+
+    pub(super) fn identity(&self) -> &str {
+        &self.identity
     }
 
     pub(crate) fn learner(&self) -> &dyn Learner<f32> {
@@ -158,22 +164,11 @@ impl<'a> Run<'a> {
         folder: &RunFolder,
         attempt: &Attempt<'_>,
     ) -> Result<Ended> {
+        if guest::is_of(self.config) {
+            return guest::execute(self, shop, folder, attempt);
+        }
         let start = self.earlier(shop, attempt)?;
-        let test = shop.material.list(self.config, MetaSplit::Test)?;
-        let parts = RecordParts {
-            classes: shop.material.class_lists(),
-            receipt: shop.material.dataset.receipt.as_deref().cloned(),
-            test_list_digest: test.digest(self.config.test.episodes),
-            n_parameters: self.network.layout().n_values(),
-            layers: self
-                .network
-                .layout()
-                .layers()
-                .into_iter()
-                .map(|(name, _)| name.to_owned())
-                .collect(),
-        };
-        let mut record = Record::new(self.config, parts)?;
+        let mut record = self.blank_record(shop)?;
         let (state, outcome) = match self.train(shop, folder, attempt, start)? {
             Trained::Ended(state, outcome) => (state, outcome),
             Trained::Cut(ended) => return Ok(ended),
@@ -192,6 +187,7 @@ impl<'a> Run<'a> {
             best_validation: train.best.as_ref().map(|best| (best.step, best.accuracy)),
             test: None,
             other_test: None,
+            guest: None,
         };
         if outcome == Outcome::Completed {
             if shop.stop.asked() {
@@ -202,6 +198,25 @@ impl<'a> Run<'a> {
         record.result = Some(result);
         record.write(&folder.record())?;
         Ok(Ended::Finished(Box::new(record)))
+    }
+
+    /// The record of the run before its end.
+    pub(super) fn blank_record(&self, shop: &Workshop<'_>) -> Result<Record> {
+        let test = shop.material.list(self.config, MetaSplit::Test)?;
+        let parts = RecordParts {
+            classes: shop.material.class_lists(),
+            receipt: shop.material.dataset.receipt.as_deref().cloned(),
+            test_list_digest: test.digest(self.config.test.episodes),
+            n_parameters: self.network.layout().n_values(),
+            layers: self
+                .network
+                .layout()
+                .layers()
+                .into_iter()
+                .map(|(name, _)| name.to_owned())
+                .collect(),
+        };
+        Record::new(self.config, parts)
     }
 
     /// Where an earlier attempt got to: the state of the one that got furthest, of those whose files are whole. Its files
@@ -348,7 +363,7 @@ impl<'a> Run<'a> {
 }
 
 /// Appends a line, if there is one.
-fn note(log: &mut Growing, line: Option<LogLine>) -> Result<()> {
+pub(super) fn note(log: &mut Growing, line: Option<LogLine>) -> Result<()> {
     match line {
         Some(line) => log.append(line.text()?.as_bytes()),
         None => Ok(()),

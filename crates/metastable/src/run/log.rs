@@ -22,11 +22,13 @@ pub(crate) struct LogLine {
     pub(crate) train_loss: f64,
     /// Their mean query accuracy, 0 to 1.
     pub(crate) train_accuracy: f64,
-    /// Mean Euclidean norm of the meta-gradient, before clipping.
+    /// Mean Euclidean norm of the meta-gradient, before clipping. It is NaN, and not in the file, where a guest does not say.
+    #[serde(default = "unknown", skip_serializing_if = "is_unknown")]
     pub(crate) gradient_norm: f64,
     /// Updates that clipping shortened.
     pub(crate) n_clipped: usize,
-    /// Step size of the last update.
+    /// Step size of the last update; as for the norm.
+    #[serde(default = "unknown", skip_serializing_if = "is_unknown")]
     pub(crate) outer_lr: f64,
     /// On the fixed validation episodes, at the lines that validate.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -35,10 +37,10 @@ pub(crate) struct LogLine {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) validation_loss: Option<f64>,
     /// Mean of `|theta' - theta| / |theta|`.
-    #[serde(default, serialize_with = "short")]
+    #[serde(default, skip_serializing_if = "is_unknown", serialize_with = "short")]
     pub(crate) update_ratio: f64,
     /// Mean of `|gbar|^2`, and of `sum_t |g_t|^2` over the tasks of a meta-batch.
-    #[serde(default, serialize_with = "short")]
+    #[serde(default, skip_serializing_if = "are_unknown", serialize_with = "short")]
     pub(crate) gradient_squares: [f64; 2],
     /// Mean query loss of each outer step, in order.
     #[serde(default, serialize_with = "short")]
@@ -66,11 +68,15 @@ pub(crate) struct LogLine {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Pending {
     step: usize,
+    #[serde(default = "unknown", skip_serializing_if = "is_unknown")]
     outer_lr: f64,
     accuracy: f64,
+    #[serde(default = "unknown", skip_serializing_if = "is_unknown")]
     gradient_norm: f64,
     n_clipped: usize,
+    #[serde(default = "unknown", skip_serializing_if = "is_unknown")]
     update_ratio: f64,
+    #[serde(default = "both_unknown", skip_serializing_if = "are_unknown")]
     gradient_squares: [f64; 2],
     losses: Vec<f64>,
     layer_norms: Vec<Vec<f64>>,
@@ -89,7 +95,8 @@ impl Pending {
         self.gradient_squares[0] += signal.mean_square;
         self.gradient_squares[1] += signal.sum_of_squares;
         self.losses.push(report.loss);
-        if report.step.is_multiple_of(outer_steps.div_ceil(MOST_NORMS)) {
+        let has_layers = !signal.layer_norms.is_empty();
+        if has_layers && report.step.is_multiple_of(outer_steps.div_ceil(MOST_NORMS)) {
             self.layer_norms.push(signal.layer_norms.clone());
         }
     }
@@ -143,6 +150,27 @@ pub(crate) fn read(path: &Path) -> Result<Vec<LogLine>> {
                 .with_context(|| format!("while reading line {} of {}", index + 1, path.display()))
         })
         .collect()
+}
+
+/// What a guest does not say; JSON has no number for it.
+fn unknown() -> f64 {
+    f64::NAN
+}
+
+fn both_unknown() -> [f64; 2] {
+    [f64::NAN; 2]
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+fn is_unknown(number: &f64) -> bool {
+    number.is_nan()
+}
+
+fn are_unknown(numbers: &[f64; 2]) -> bool {
+    numbers.iter().all(|number| number.is_nan())
 }
 
 /// Writes every number with a point in five digits: there is one for each step and layer.

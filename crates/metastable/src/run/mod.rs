@@ -6,6 +6,7 @@ pub(crate) mod convert;
 pub(crate) mod cost;
 pub(crate) mod execute;
 pub(crate) mod growing;
+pub(crate) mod guest;
 pub(crate) mod log;
 pub(crate) mod material;
 pub(crate) mod numerics;

@@ -14,6 +14,7 @@ use metastable_data::Receipt;
 use serde::{Deserialize, Serialize};
 
 use super::RunConfig;
+use super::guest::Visit;
 use crate::files::{read_text, write_whole};
 
 /// Raised when the meaning of the file changes.
@@ -71,6 +72,9 @@ pub(crate) struct RunResult {
     /// The same test of the weights that `test.weights` did not choose, `last` or `best`; absent if they are the same.
     #[serde(default)]
     pub(crate) other_test: Option<TestResult>,
+    /// What was seen of a guest; absent for the learners of this program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) guest: Option<Visit>,
 }
 
 /// The meta-test in short; all predictions are in `test.safetensors`.

@@ -288,7 +288,15 @@ impl Study {
         section("network", &self.network)?;
         section("run", &self.run)?;
         for learner in &self.learners {
-            section(&format!("learners.{}", learner.name), &learner.table()?)?;
+            let path = format!("learners.{}", learner.name);
+            let (tables, values): (BTreeMap<_, _>, BTreeMap<_, _>) = learner
+                .table()?
+                .into_iter()
+                .partition(|(_, value)| value.is_object());
+            section(&path, &values)?;
+            for (key, table) in &tables {
+                section(&format!("{path}.{key}"), table)?;
+            }
         }
         if let Some(probe) = &self.probe {
             section("probe", probe)?;
@@ -465,7 +473,12 @@ fn read_learner(
         })
     };
     // Only what was written is handed on: a default of one setting may depend on another.
-    let filled = fill(&entries, path, &known, &Map::new(), |filled| {
+    let tables: Vec<&str> = settings
+        .iter()
+        .filter(|(_, default)| default.is_object())
+        .map(|(key, _)| key.as_str())
+        .collect();
+    let filled = fill(&entries, path, (&known, &tables), &Map::new(), |filled| {
         build(filled).map(|_| ())
     })?;
     let learner =

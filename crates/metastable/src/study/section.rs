@@ -26,7 +26,7 @@ pub(crate) fn read<S: Serialize + DeserializeOwned>(
         Ok(section)
     };
     let known: Vec<&str> = defaults.keys().map(String::as_str).collect();
-    let filled = fill(entries, path, &known, &defaults, |settings| {
+    let filled = fill(entries, path, (&known, &[]), &defaults, |settings| {
         build(settings).map(|_| ())
     })?;
     // Each value is good by itself; what is left are two that do not go together.
@@ -38,11 +38,11 @@ pub(crate) fn read<S: Serialize + DeserializeOwned>(
     })
 }
 
-/// `base` with the entries put in; `accepts` judges `base` with one of them.
+/// `base` with the entries put in, of which those among `tables` may be tables; `accepts` judges `base` with one of them.
 pub(crate) fn fill(
     entries: &[Entry],
     path: &str,
-    known: &[&str],
+    (known, tables): (&[&str], &[&str]),
     base: &Map<String, Value>,
     accepts: impl Fn(&Map<String, Value>) -> Result<()>,
 ) -> Result<Map<String, Value>> {
@@ -53,8 +53,12 @@ pub(crate) fn fill(
             return Err(unknown(entry, path, known));
         }
         let full = join(path, key);
-        let value =
-            json(item).map_err(|complaint| anyhow!("{origin}: {full} = {item}: {complaint}"))?;
+        let value = match item {
+            Item::Table(inner) if tables.contains(&key.as_str()) => object(inner, &full)?,
+            item => {
+                json(item).map_err(|complaint| anyhow!("{origin}: {full} = {item}: {complaint}"))?
+            }
+        };
         let mut alone = base.clone();
         alone.insert(key.clone(), value.clone());
         accepts(&alone).map_err(|complaint| {
@@ -105,6 +109,17 @@ pub(crate) fn table<'t>(entry: &'t Entry, path: &str) -> Result<&'t [Entry]> {
             entry.origin
         ),
     }
+}
+
+/// A table of values as one value.
+fn object(entries: &[Entry], path: &str) -> Result<Value> {
+    let fields = entries.iter().map(|Entry { key, origin, item }| {
+        let value = json(item);
+        let value = value
+            .map_err(|complaint| anyhow!("{origin}: {} = {item}: {complaint}", join(path, key)));
+        Ok((key.clone(), value?))
+    });
+    Ok(Value::Object(fields.collect::<Result<_>>()?))
 }
 
 /// The value as settings take it.

@@ -31,6 +31,7 @@ mod label_noise;
 mod label_order;
 mod marginals;
 mod mismatch;
+mod noise_floor;
 mod outcome;
 mod replacement;
 mod representation;
@@ -40,6 +41,7 @@ mod shots;
 mod sources;
 mod step_sizes;
 mod strip;
+mod support_order;
 mod support_sets;
 mod surface;
 pub(crate) mod tail;
@@ -52,6 +54,7 @@ mod waterfall;
 pub(crate) const SUBJECTS: &[&Subject] = &[
     &factors::SUBJECT,
     &outcome::SUBJECT,
+    &noise_floor::SUBJECT,
     &tail::SUBJECT,
     &difficulty::SUBJECT,
     &churn::SUBJECT,
@@ -59,6 +62,7 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &adaptation::SUBJECT,
     &support_sets::SUBJECT,
     &label_order::SUBJECT,
+    &support_order::SUBJECT,
     &step_sizes::SUBJECT,
     &coupling::SUBJECT,
     &shots::SUBJECT,

@@ -8,6 +8,8 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use metastable_analysis::probe::certificate::{Answers, Check, Verdict};
+use metastable_guests::Ready;
+use metastable_probes::conformance::{self, Claims};
 use metastable_probes::derivatives;
 
 use super::subject::Subject;
@@ -22,6 +24,9 @@ const ELSEWHERE: &str = "made by another build or machine, whose bits may differ
 
 /// Every check of a run.
 pub(super) fn ask(run: &Finished, subject: &Subject<'_>) -> Result<Answers> {
+    if let Some(ready) = &subject.visit {
+        return conform(run, subject, ready);
+    }
     let derivatives = || -> Result<Answers> {
         let double = subject.double()?;
         Ok(derivatives::check(&subject.learnt, double.as_deref())?)
@@ -30,7 +35,8 @@ pub(super) fn ask(run: &Finished, subject: &Subject<'_>) -> Result<Answers> {
         let again = Run::new(&run.entry.label, &subject.config)?;
         let mut answers = Answers::default();
         replay::check(run, subject, &again, &mut answers)?;
-        record::check(run, subject, &again, &mut answers)?;
+        record::check(run, subject, &mut answers)?;
+        record::predictions(run, subject, &again, &mut answers)?;
         anyhow::Ok(answers)
     };
     // Side by side: tasks of a certificate are too few and too small to keep the cores at work.
@@ -43,6 +49,30 @@ pub(super) fn ask(run: &Finished, subject: &Subject<'_>) -> Result<Answers> {
     } = repetitions;
     answers.checks.extend(checks);
     answers.identities.extend(identities);
+    Ok(answers)
+}
+
+/// What can be checked of a guest: what any few-shot learner has to do, and what the record says of its run.
+fn conform(run: &Finished, subject: &Subject<'_>, ready: &Ready) -> Result<Answers> {
+    let visit = run.record.result.as_ref();
+    let floor = visit.and_then(|result| result.guest.as_ref()?.noise_floor);
+    let noise = floor.map_or(0.0, |floor| {
+        let [same, new] = [floor.same_process, floor.new_process].map(|it| it.log_probability);
+        same.max(new)
+    });
+    let claims = Claims {
+        label_bound: ready.label_bound,
+        order_bound: ready.order_bound,
+        noise,
+    };
+    let mut answers = conformance::check(&subject.learnt, claims)?;
+    record::check(run, subject, &mut answers)?;
+    answers.identities.push((
+        String::from("guest"),
+        format!("{} {}", ready.name, ready.version)
+            .trim_end()
+            .to_owned(),
+    ));
     Ok(answers)
 }
 

@@ -15,12 +15,7 @@ use crate::run::{Record, Run, results};
 /// Test tasks that are predicted again.
 const MOST_TASKS: usize = 10;
 
-pub(super) fn check(
-    run: &Finished,
-    subject: &Subject<'_>,
-    again: &Run<'_>,
-    answers: &mut Answers,
-) -> Result<()> {
+pub(super) fn check(run: &Finished, subject: &Subject<'_>, answers: &mut Answers) -> Result<()> {
     let (config, record) = (&subject.config, &run.record);
     let test = subject.material.list(config, MetaSplit::Test)?;
     let data = &subject.material.dataset.digest;
@@ -53,6 +48,29 @@ pub(super) fn check(
     } else {
         skip(answers, name, ELSEWHERE);
     }
+    answers.identities = vec![
+        (String::from("data"), data.clone()),
+        (String::from("split"), split),
+        (String::from("test list"), list),
+        (String::from("protocol"), protocol(record)?),
+        (String::from("code"), config.numerics.code.clone()),
+        (
+            String::from("instruction set"),
+            config.numerics.instruction_set.clone(),
+        ),
+    ];
+    Ok(())
+}
+
+/// The first predictions of the test, made again.
+pub(super) fn predictions(
+    run: &Finished,
+    subject: &Subject<'_>,
+    again: &Run<'_>,
+    answers: &mut Answers,
+) -> Result<()> {
+    let (config, record) = (&subject.config, &run.record);
+    let test = subject.material.list(config, MetaSplit::Test)?;
     let name = "first test predictions, made again";
     if !is_here(subject) {
         skip(answers, name, ELSEWHERE);
@@ -68,17 +86,6 @@ pub(super) fn check(
         let (expected, found) = (sha256(begins), sha256(&evaluation.predictions));
         same(answers, name, &expected, &found);
     }
-    answers.identities = vec![
-        (String::from("data"), data.clone()),
-        (String::from("split"), split),
-        (String::from("test list"), list),
-        (String::from("protocol"), protocol(record)?),
-        (String::from("code"), config.numerics.code.clone()),
-        (
-            String::from("instruction set"),
-            config.numerics.instruction_set.clone(),
-        ),
-    ];
     Ok(())
 }
 

@@ -1,0 +1,148 @@
+//! The noise floor of a learner from elsewhere: how much its answers to equal questions differ.
+//!
+//! The learners of this laboratory give the same bits to the same question, so that every spread in a report has a cause outside of
+//! the arithmetic. A learner in another process (other threads, a GPU, a dropout left on) need not: what its answers scatter by
+//! themselves is the least that a spread of it can mean.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::AnalysisError;
+use crate::findings::{Certainty, Finding, percent, points};
+use crate::group::LearnerRuns;
+use crate::metric::{LearnerMetric, Measure, Measured};
+use crate::options::Options;
+
+/// Two lists of answers to the same questions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Largest difference of any log-probability, in nats.
+    pub log_probability: f64,
+    /// Share of the queries whose label changed, 0 to 1.
+    pub churn: f64,
+    /// Difference of the mean accuracies, 0 to 1.
+    pub accuracy: f64,
+}
+
+impl Difference {
+    /// Whether there is none, to the bit.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.log_probability <= 0.0 && self.churn <= 0.0
+    }
+
+    fn or_larger(self, other: Self) -> Self {
+        Self {
+            log_probability: self.log_probability.max(other.log_probability),
+            churn: self.churn.max(other.churn),
+            accuracy: self.accuracy.max(other.accuracy),
+        }
+    }
+}
+
+/// Equal questions to one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NoiseFloor {
+    /// Test tasks that were asked twice.
+    pub n_tasks: usize,
+    /// Asked again of the same process.
+    pub same_process: Difference,
+    /// Asked of a new process that has loaded what was saved, one task at a time.
+    pub new_process: Difference,
+}
+
+/// Equal questions to the runs of one learner: the largest difference of any run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Floor {
+    /// Runs.
+    pub n_runs: usize,
+    /// Tasks of each.
+    pub n_tasks: usize,
+    /// Asked again of the same process.
+    pub same_process: Difference,
+    /// Asked of a new one.
+    pub new_process: Difference,
+}
+
+impl Measure for Floor {
+    const ID: &'static str = "noise_floor";
+}
+
+pub(crate) const METRIC: LearnerMetric = LearnerMetric {
+    id: Floor::ID,
+    title: "Noise floor: equal questions, other answers",
+    measure,
+};
+
+fn measure(group: &LearnerRuns<'_>, _options: &Options) -> Result<Measured, AnalysisError> {
+    let floors: Vec<&NoiseFloor> = group.answers(|probe| probe.noise_floor.as_ref());
+    let Some(first) = floors.first() else {
+        return Ok(Measured::absent());
+    };
+    let largest = |of: fn(&NoiseFloor) -> Difference| {
+        let all = floors.iter().map(|floor| of(floor));
+        all.fold(Difference::default(), Difference::or_larger)
+    };
+    let floor = Floor {
+        n_runs: floors.len(),
+        n_tasks: first.n_tasks,
+        same_process: largest(|floor| floor.same_process),
+        new_process: largest(|floor| floor.new_process),
+    };
+    let finding = Finding::of_learner(
+        group,
+        Floor::ID,
+        Certainty::Estimated,
+        sentence(group.learner, &floor),
+    );
+    Measured::new(&floor, vec![finding])
+}
+
+fn sentence(learner: &str, floor: &Floor) -> String {
+    let n_tasks = floor.n_tasks;
+    if floor.same_process.is_none() && floor.new_process.is_none() {
+        return format!(
+            "Noise floor of {learner}: 0. It gives equal questions equal answers to the bit, asked again and asked in a new process ({n_tasks} tasks a run)."
+        );
+    }
+    let worse = floor.same_process.or_larger(floor.new_process);
+    format!(
+        "Noise floor of {learner}: {} of its answers change when {n_tasks} tasks are asked again ({} of the same process, {} of a new one that loads what was saved), and accuracy by up to {}. \
+         No spread or churn below that says anything about it.",
+        percent(worse.churn),
+        percent(floor.same_process.churn),
+        percent(floor.new_process.churn),
+        points(worse.accuracy)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_floor_is_that_of_the_worst_run() {
+        let floor = Floor {
+            n_runs: 1,
+            n_tasks: 20,
+            same_process: Difference::default(),
+            new_process: Difference::default(),
+        };
+        assert!(sentence("mine", &floor).contains("Noise floor of mine: 0."));
+        let noisy = Difference {
+            log_probability: 0.5,
+            churn: 0.02,
+            accuracy: 0.004,
+        };
+        let text = sentence(
+            "mine",
+            &Floor {
+                new_process: noisy,
+                ..floor
+            },
+        );
+        assert!(
+            text.contains("2.00 % of its answers") && text.contains("up to 0.40 pp"),
+            "{text}"
+        );
+    }
+}

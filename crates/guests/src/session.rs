@@ -1,0 +1,603 @@
+//! The conversation with one guest, from the greeting to the goodbye. It has a scratch folder of its own, through which saved
+//! states go; both end with it.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metastable_algorithms::{Prediction, Task};
+use metastable_models::{ImageShape, Real};
+use safetensors::SafeTensors;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use crate::child::{Child, NoFrame};
+use crate::config::{ProcessConfig, Training};
+use crate::error::{GuestError, LastWords, Result};
+use crate::frame::Frame;
+use crate::message::{Hello, PROTOCOL, Progressed, Ready, Trained};
+use crate::tensors::{Images, Out, QueryLabels, numbers, payload, task};
+
+/// Most bytes of the header and the names of an answer's tensors.
+const TENSOR_HEADER: u64 = 1 << 20;
+/// Most bytes of a saved state.
+const MOST_SAVED: u64 = 4 << 30;
+/// Most values of an embedding.
+const MOST_FEATURES: u64 = 1 << 16;
+/// How far the probabilities of a query may be from adding up to 1.
+const NORMALISED: f64 = 1e-3;
+
+/// Says whether the user asked to stop.
+#[derive(Clone)]
+pub struct Cancel(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Cancel {
+    /// By a function that is asked while an answer is waited for.
+    pub fn when(asked: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(asked))
+    }
+
+    /// Nobody asks.
+    #[must_use]
+    pub fn never() -> Self {
+        Self::when(|| false)
+    }
+}
+
+impl std::fmt::Debug for Cancel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cancel")
+    }
+}
+
+/// A guest that was greeted.
+#[derive(Debug)]
+pub struct Session {
+    child: Child,
+    scratch: TempDir,
+    ready: Ready,
+    image: ImageShape,
+    patience: Duration,
+    cancel: Cancel,
+    /// Number of the last request.
+    id: u64,
+}
+
+impl Session {
+    /// Starts and greets a guest.
+    ///
+    /// # Errors
+    /// [`GuestError::Start`]; [`GuestError::Version`]; [`GuestError::Protocol`] for one that does not offer what the
+    /// training needs; those of any request.
+    pub fn start(config: &ProcessConfig, hello: &Hello, cancel: Cancel) -> Result<Self> {
+        config.check()?;
+        if config.command.is_empty() {
+            return Err(GuestError::Setting {
+                setting: "command",
+                problem: "is missing; say how the guest is started, e.g. command = [\"python3\", \"my_learner.py\"]".to_owned(),
+            });
+        }
+        let scratch =
+            TempDir::with_prefix("metastable-guest-").map_err(|error| GuestError::Start {
+                command: config.line(),
+                problem: format!("no scratch folder can be made: {error}"),
+            })?;
+        let mut session = Self {
+            child: Child::start(&config.command, hello.threads)?,
+            scratch,
+            ready: Ready {
+                protocol: 0,
+                name: config.line(),
+                version: String::new(),
+                offers: Vec::new(),
+                fixed_way: None,
+                max_batch: 1,
+                label_bound: false,
+                order_bound: false,
+                modules: std::collections::BTreeMap::new(),
+            },
+            image: ImageShape {
+                height: hello.data.height,
+                width: hello.data.width,
+                channels: hello.data.channels,
+            },
+            patience: Duration::from_secs(config.timeout_seconds),
+            cancel,
+            id: 0,
+        };
+        session.ready = session.greet(hello)?;
+        session.check_offers(hello)?;
+        Ok(session)
+    }
+
+    fn greet(&mut self, hello: &Hello) -> Result<Ready> {
+        let request = "hello";
+        let mut header = object(hello);
+        header.insert("scratch".to_owned(), json!(self.scratch.path()));
+        let frame = self.ask(request, header, &[], 0)?;
+        let theirs = frame.header.get("protocol").and_then(Value::as_u64);
+        match theirs {
+            Some(PROTOCOL) => self.parse(request, "ready", frame),
+            _ => Err(GuestError::Version {
+                name: frame
+                    .header
+                    .get("name")
+                    .and_then(Value::as_str)
+                    .map_or_else(|| self.ready.name.clone(), str::to_owned),
+                ours: PROTOCOL,
+                theirs: theirs.unwrap_or(0),
+            }),
+        }
+    }
+
+    fn check_offers(&self, hello: &Hello) -> Result<()> {
+        let needed: &[&str] = match hello.training {
+            Training::Given => &["predict", "train", "save"],
+            Training::Own => &["predict", "fit", "save"],
+            Training::None => &["predict"],
+        };
+        if let Some(missing) = needed.iter().find(|request| !self.ready.offers(request)) {
+            return Err(self.protocol(
+                "hello",
+                format!(
+                    "it offers {:?} and not {missing}, and training = {} needs {needed:?} (what is saved is what the questions after the training are put to)",
+                    self.ready.offers,
+                    json!(hello.training),
+                ),
+            ));
+        }
+        if self.ready.max_batch == 0 {
+            return Err(self.protocol(
+                "hello",
+                "max_batch is 0, and has to be 1 or more".to_owned(),
+            ));
+        }
+        match self.ready.fixed_way {
+            Some(way) if way != hello.test.way => Err(self.protocol(
+                "hello",
+                format!(
+                    "it is bound to {way} classes, and the test has {}; make test.way and episode.way {way}",
+                    hello.test.way
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What it said of itself.
+    #[must_use]
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// The last lines of its stderr so far.
+    #[must_use]
+    pub fn last_words(&self) -> LastWords {
+        self.child.last_words()
+    }
+
+    /// One outer step on the tasks of a meta-batch, labels of queries included.
+    ///
+    /// # Errors
+    /// [`GuestError`].
+    pub fn train<T: Real>(&mut self, step: usize, tasks: &[Task<T>]) -> Result<Trained> {
+        let request = format!("train (step {step}, {} tasks)", tasks.len());
+        let tensors = tasks.iter().enumerate();
+        let tensors = tensors
+            .flat_map(|(number, one)| task(number, one, self.image, QueryLabels::Sent).tensors);
+        let tensors: Vec<Out> = tensors.collect();
+        let header = header(
+            "train",
+            &[("step", json!(step)), ("tasks", json!(tasks.len()))],
+        );
+        let frame = self.ask(&request, header, &tensors, 0)?;
+        self.parse(&request, "trained", frame)
+    }
+
+    /// A training on the images of the training classes `(n, pixels)` with their labels, and on those for validation.
+    /// `progressed` hears of its progress; the last report is returned.
+    ///
+    /// # Errors
+    /// [`GuestError`]; a file of the images that cannot be written.
+    pub fn fit(
+        &mut self,
+        train: (&[f32], &[usize]),
+        validation: (&[f32], &[usize]),
+        mut progressed: impl FnMut(&Progressed),
+    ) -> Result<Progressed> {
+        let request = "fit";
+        let parts = [("train", train), ("validation", validation)];
+        let tensors: Vec<Out> = parts
+            .into_iter()
+            .flat_map(|(part, (images, labels))| {
+                let images = Images::new(images, self.image);
+                [
+                    Out::labels(format!("{part}.labels"), labels.iter().copied()),
+                    Out::images(format!("{part}.images"), images),
+                ]
+            })
+            .collect();
+        // A file that both map beats a message of all images.
+        let path = self.scratch.path().join("data.safetensors");
+        let bytes = payload(&tensors).map_err(|problem| self.protocol(request, problem))?;
+        fs::write(&path, bytes).map_err(|error| self.scratch_failed(request, &error))?;
+        self.send(request, header("fit", &[("path", json!(path))]), &[], 0)?;
+        loop {
+            let frame = self.receive(request)?;
+            match kind(&frame) {
+                "progress" => progressed(&self.parse(request, "progress", frame)?),
+                _ => return self.parse(request, "fitted", frame),
+            }
+        }
+    }
+
+    /// Class probabilities of the queries of some tasks, at most [`Ready::max_batch`] of them; numbers that are not finite are
+    /// no error.
+    ///
+    /// # Errors
+    /// [`GuestError`]: an answer of another shape, or of log-probabilities that are none.
+    pub fn predict<T: Real>(&mut self, tasks: &[&Task<T>]) -> Result<Vec<Prediction<T>>> {
+        let request = format!("predict ({} tasks)", tasks.len());
+        let (mut tensors, mut orders, mut n_scores) = (Vec::new(), Vec::new(), 0);
+        for (number, one) in tasks.iter().enumerate() {
+            let sent = task(number, one, self.image, QueryLabels::Kept);
+            n_scores += sent.queries.len() * one.shape().n_way;
+            tensors.extend(sent.tensors);
+            orders.push(sent.queries);
+        }
+        let ways: Vec<usize> = tasks.iter().map(|one| one.shape().n_way).collect();
+        let header = header(
+            "predict",
+            &[("tasks", json!(tasks.len())), ("ways", json!(ways))],
+        );
+        let frame = self.ask(&request, header, &tensors, n_scores as u64 * 8)?;
+        let request = format!("{request}, id {}", self.id);
+        self.expect(&request, "prediction", &frame)?;
+        let read = || -> Result<Vec<Prediction<T>>, String> {
+            let scores = SafeTensors::deserialize(&frame.payload)
+                .map_err(|error| format!("its payload is no safetensors: {error}"))?;
+            let each = tasks.iter().zip(&orders).enumerate();
+            each.map(|(number, (one, order))| prediction(&scores, number, one, order))
+                .collect()
+        };
+        read().map_err(|problem| self.protocol(&request, problem))
+    }
+
+    /// Embeddings `(n, width)` of images `(n, pixels)`, and their width.
+    ///
+    /// # Errors
+    /// [`GuestError`].
+    pub fn features(&mut self, images: &[f32]) -> Result<(usize, Vec<f64>)> {
+        let request = "features";
+        let images = Images::new(images, self.image);
+        let n_images = images.rows().count();
+        let tensors = [Out::images("images".to_owned(), images)];
+        let most = n_images as u64 * MOST_FEATURES * 8;
+        let frame = self.ask(request, header("features", &[]), &tensors, most)?;
+        self.expect(request, "features", &frame)?;
+        let read = || -> Result<(usize, Vec<f64>), String> {
+            let found = SafeTensors::deserialize(&frame.payload)
+                .map_err(|error| format!("its payload is no safetensors: {error}"))?;
+            match numbers(&found, "embeddings")? {
+                (shape, values) if shape.len() == 2 && shape[0] == n_images && shape[1] > 0 => {
+                    Ok((shape[1], values))
+                }
+                (shape, _) => Err(format!(
+                    "embeddings have shape {shape:?}, and ({n_images}, width) is expected"
+                )),
+            }
+        };
+        read().map_err(|problem| self.protocol(request, problem))
+    }
+
+    /// All that the guest has learnt, as it writes it to a file.
+    ///
+    /// # Errors
+    /// [`GuestError`]; no file, or one beyond 4 GB.
+    pub fn save(&mut self) -> Result<Vec<u8>> {
+        let request = "save";
+        let path = self.scratch.path().join("state");
+        let _ = fs::remove_file(&path);
+        let frame = self.ask(request, header("save", &[("path", json!(path))]), &[], 0)?;
+        self.expect(request, "saved", &frame)?;
+        let size = fs::metadata(&path).map(|metadata| metadata.len());
+        match size {
+            Ok(size) if size <= MOST_SAVED => {
+                fs::read(&path).map_err(|error| self.scratch_failed(request, &error))
+            }
+            Ok(size) => Err(self.protocol(
+                request,
+                format!("the state has {size} bytes, and at most {MOST_SAVED} are kept"),
+            )),
+            Err(_) => Err(self.protocol(
+                request,
+                format!("it says that it saved, and {} is not there", path.display()),
+            )),
+        }
+    }
+
+    /// Puts back what [`Self::save`] gave, of this process or of another.
+    ///
+    /// # Errors
+    /// [`GuestError`].
+    pub fn load(&mut self, state: &[u8]) -> Result<()> {
+        let request = "load";
+        let path = self.scratch.path().join("state");
+        fs::write(&path, state).map_err(|error| self.scratch_failed(request, &error))?;
+        let frame = self.ask(request, header("load", &[("path", json!(path))]), &[], 0)?;
+        self.expect(request, "loaded", &frame)
+    }
+
+    /// Tells it goodbye; one that does not go is killed.
+    pub fn bye(mut self) {
+        let _ = self.send("bye", header("bye", &[]), &[], 0);
+        self.child.farewell();
+    }
+
+    fn ask(
+        &mut self,
+        request: &str,
+        header: Map<String, Value>,
+        tensors: &[Out],
+        most_scores: u64,
+    ) -> Result<Frame> {
+        self.send(request, header, tensors, most_scores)?;
+        self.receive(request)
+    }
+
+    fn send(
+        &mut self,
+        request: &str,
+        mut header: Map<String, Value>,
+        tensors: &[Out],
+        most_scores: u64,
+    ) -> Result<()> {
+        self.id += 1;
+        header.insert("id".to_owned(), json!(self.id));
+        let payload = if tensors.is_empty() {
+            Vec::new()
+        } else {
+            payload(tensors).map_err(|problem| self.protocol(request, problem))?
+        };
+        let most = if most_scores == 0 {
+            0
+        } else {
+            most_scores + TENSOR_HEADER
+        };
+        let sent = self.child.send(&Frame { header, payload }, most);
+        sent.map_err(|error| self.protocol(request, error.to_string()))
+    }
+
+    /// The next message, which has to be about the last request.
+    fn receive(&mut self, request: &str) -> Result<Frame> {
+        let cancel = Arc::clone(&self.cancel.0);
+        let request = format!("{request}, id {}", self.id);
+        let frame = match self.child.receive(self.patience, &*cancel) {
+            Ok(frame) => frame,
+            Err(NoFrame::Ended) => {
+                let status = self.child.status();
+                let last_words = self.child.last_words();
+                return Err(GuestError::Ended {
+                    status,
+                    request,
+                    last_words,
+                });
+            }
+            Err(NoFrame::Bad(error)) => {
+                let problem = format!("{error}; stdout belongs to the protocol: print to stderr");
+                self.child.end();
+                return Err(self.protocol(&request, problem));
+            }
+            Err(NoFrame::Late) => {
+                self.child.end();
+                return Err(GuestError::Silent {
+                    request,
+                    seconds: self.patience.as_secs(),
+                    last_words: self.child.last_words(),
+                });
+            }
+            Err(NoFrame::Cancelled) => {
+                self.child.end();
+                return Err(GuestError::Cancelled { request });
+            }
+        };
+        if kind(&frame) == "error" {
+            let message = frame.header.get("message").and_then(Value::as_str);
+            let message = message.unwrap_or("it does not say why").to_owned();
+            self.child.status();
+            return Err(GuestError::Failed {
+                request,
+                message,
+                last_words: self.child.last_words(),
+            });
+        }
+        match frame.header.get("id").and_then(Value::as_u64) {
+            Some(id) if id == self.id => Ok(frame),
+            other => {
+                let problem = format!("its id is {}, and {} was asked", json!(other), self.id);
+                Err(self.protocol(&request, problem))
+            }
+        }
+    }
+
+    fn expect(&self, request: &str, expected: &str, frame: &Frame) -> Result<()> {
+        match kind(frame) {
+            found if found == expected => Ok(()),
+            found => Err(self.protocol(
+                request,
+                format!("its type is {found:?}, and {expected:?} is expected"),
+            )),
+        }
+    }
+
+    fn parse<A: DeserializeOwned>(&self, request: &str, expected: &str, frame: Frame) -> Result<A> {
+        self.expect(request, expected, &frame)?;
+        serde_json::from_value(Value::Object(frame.header))
+            .map_err(|error| self.protocol(request, error.to_string()))
+    }
+
+    fn protocol(&self, request: &str, problem: String) -> GuestError {
+        GuestError::Protocol {
+            request: request.to_owned(),
+            problem,
+            last_words: self.child.last_words(),
+        }
+    }
+
+    fn scratch_failed(&self, request: &str, error: &std::io::Error) -> GuestError {
+        let path = self.scratch.path().display();
+        self.protocol(
+            request,
+            format!("the scratch folder {path} cannot be used: {error}"),
+        )
+    }
+}
+
+/// Log-probabilities of the queries of task `number` in the order of the task.
+fn prediction<T: Real>(
+    scores: &SafeTensors<'_>,
+    number: usize,
+    task: &Task<T>,
+    order: &[usize],
+) -> Result<Prediction<T>, String> {
+    let n_way = task.shape().n_way;
+    let (logits, probabilities) = (
+        format!("{number}.logits"),
+        format!("{number}.log_probabilities"),
+    );
+    let is_logits = scores.names().contains(&logits.as_str());
+    let name = if is_logits { logits } else { probabilities };
+    let (shape, mut values) = numbers(scores, &name)?;
+    if shape != [order.len(), n_way] {
+        return Err(format!(
+            "{name} has shape {shape:?}, and [{}, {n_way}] (queries, classes) is expected",
+            order.len()
+        ));
+    }
+    for (query, row) in values.chunks_exact_mut(n_way).enumerate() {
+        let norm = log_sum_exp(row);
+        if is_logits {
+            row.iter_mut().for_each(|value| *value -= norm);
+        } else if (norm.exp() - 1.0).abs() > NORMALISED {
+            // What is not finite is not larger, and passes.
+            return Err(format!(
+                "the probabilities of query {query} of task {number} add up to {}: send {number}.logits, which are normalised here",
+                norm.exp()
+            ));
+        }
+    }
+    let mut put_back = vec![T::ZERO; values.len()];
+    let mut loss = 0.0;
+    for (row, at) in values.chunks_exact(n_way).zip(order) {
+        loss -= row[task.query_labels()[*at]] / order.len() as f64;
+        for (to, value) in put_back[at * n_way..(at + 1) * n_way].iter_mut().zip(row) {
+            *to = T::of(*value);
+        }
+    }
+    Ok(Prediction {
+        log_probabilities: put_back,
+        n_way,
+        query_loss: T::of(loss),
+    })
+}
+
+/// `ln sum exp`, exact where terms differ much; NaN where one is.
+fn log_sum_exp(row: &[f64]) -> f64 {
+    let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if row.iter().any(|value| value.is_nan()) || most == f64::INFINITY {
+        return f64::NAN;
+    }
+    most + row
+        .iter()
+        .map(|value| (value - most).exp())
+        .sum::<f64>()
+        .ln()
+}
+
+fn kind(frame: &Frame) -> &str {
+    frame
+        .header
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+fn header(kind: &str, fields: &[(&str, Value)]) -> Map<String, Value> {
+    let fields = fields
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.clone()));
+    std::iter::once(("type".to_owned(), json!(kind)))
+        .chain(fields)
+        .collect()
+}
+
+/// The greeting as a header.
+fn object(hello: &Hello) -> Map<String, Value> {
+    let mut map = match serde_json::to_value(hello) {
+        Ok(Value::Object(map)) => map,
+        // A structure of numbers and strings is an object.
+        Ok(_) | Err(_) => Map::new(),
+    };
+    map.insert("type".to_owned(), json!("hello"));
+    map
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metastable_data::EpisodeShape;
+
+    fn example() -> (Task<f32>, Vec<usize>) {
+        let shape = EpisodeShape {
+            n_way: 2,
+            k_shot: 1,
+            n_query: 1,
+        };
+        (
+            Task::new(shape, vec![0.0, 1.0, 0.0, 1.0]).unwrap(),
+            vec![1, 0],
+        )
+    }
+
+    fn read(name: &str, values: &[f64]) -> Result<Prediction<f32>, String> {
+        let bytes: Vec<u8> = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        let view =
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F64, vec![2, 2], &bytes);
+        let payload = safetensors::serialize([(name, view.unwrap())], None).unwrap();
+        let (task, order) = example();
+        prediction(
+            &SafeTensors::deserialize(&payload).unwrap(),
+            0,
+            &task,
+            &order,
+        )
+    }
+
+    #[test]
+    fn queries_are_put_back_and_logits_normalised() {
+        // Row 0 is query 1, row 1 is query 0.
+        let found = read("0.logits", &[3.0, 3.0, 5.0 + 3.0_f64.ln(), 5.0]).unwrap();
+        let expected = [0.75_f32.ln(), 0.25_f32.ln(), 0.5_f32.ln(), 0.5_f32.ln()];
+        for (found, expected) in found.log_probabilities.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6);
+        }
+        let loss = -(0.75_f32.ln() + 0.5_f32.ln()) / 2.0;
+        assert!((found.query_loss - loss).abs() < 1e-6);
+    }
+
+    #[test]
+    fn probabilities_have_to_add_up_and_nan_passes() {
+        let half = 0.5_f64.ln();
+        assert!(read("0.log_probabilities", &[half; 4]).is_ok());
+        let error = read("0.log_probabilities", &[0.0; 4]).unwrap_err();
+        assert!(error.contains("query 0 of task 0 add up to 2"), "{error}");
+        let nan = read("0.log_probabilities", &[half, half, f64::NAN, half]).unwrap();
+        assert!(nan.query_loss.is_nan());
+        let error = read("0.scores", &[half; 4]).unwrap_err();
+        assert!(error.contains("0.log_probabilities is missing"), "{error}");
+    }
+}

@@ -1,0 +1,266 @@
+//! Payloads: images and labels out, scores in.
+
+use metastable_algorithms::Task;
+use metastable_models::{ImageShape, Real};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use crate::order::order;
+
+/// A tensor on its way out.
+pub(crate) struct Out {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Out {
+    pub(crate) fn labels(name: String, labels: impl Iterator<Item = usize>) -> Self {
+        let bytes: Vec<u8> = labels
+            .flat_map(|label| (label as i64).to_le_bytes())
+            .collect();
+        Self {
+            name,
+            dtype: Dtype::I64,
+            shape: vec![bytes.len() / 8],
+            bytes,
+        }
+    }
+
+    pub(crate) fn images(name: String, images: Images) -> Self {
+        let ImageShape {
+            height,
+            width,
+            channels,
+        } = images.shape;
+        Self {
+            name,
+            dtype: images.dtype,
+            shape: vec![images.len(), channels, height, width],
+            bytes: images.bytes,
+        }
+    }
+}
+
+/// The payload of some tensors.
+pub(crate) fn payload(tensors: &[Out]) -> Result<Vec<u8>, String> {
+    let views = tensors
+        .iter()
+        .map(|out| {
+            let view = TensorView::new(out.dtype, out.shape.clone(), &out.bytes);
+            Ok((out.name.as_str(), view.map_err(|error| error.to_string())?))
+        })
+        .collect::<Result<Vec<_>, String>>()?;
+    safetensors::serialize(views, None).map_err(|error| error.to_string())
+}
+
+/// Images as bytes, `(n, channels, height, width)`: `u8` where every pixel is a byte over 255, which is what images come from;
+/// `f32` otherwise.
+pub(crate) struct Images {
+    dtype: Dtype,
+    shape: ImageShape,
+    bytes: Vec<u8>,
+}
+
+impl Images {
+    /// Of rows `(height, width, channels)`.
+    pub(crate) fn new<T: Real>(images: &[T], shape: ImageShape) -> Self {
+        let single = |value: &T| value.wide() as f32;
+        let (dtype, bytes) = match as_bytes(images.iter().map(single), images.len()) {
+            Some(bytes) => (Dtype::U8, bytes),
+            None => {
+                let bytes = images.iter().flat_map(|value| single(value).to_le_bytes());
+                (Dtype::F32, bytes.collect())
+            }
+        };
+        let mut images = Self {
+            dtype,
+            shape,
+            bytes,
+        };
+        images.put_channels_first();
+        images
+    }
+
+    fn width(&self) -> usize {
+        let of_value = if self.dtype == Dtype::U8 { 1 } else { 4 };
+        of_value * self.shape.height * self.shape.width * self.shape.channels
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.len() / self.width().max(1)
+    }
+
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.chunks_exact(self.width().max(1))
+    }
+
+    /// The same rows in another order.
+    fn ordered(self, order: &[usize]) -> Self {
+        let width = self.width();
+        let rows = order
+            .iter()
+            .map(|at| &self.bytes[at * width..(at + 1) * width]);
+        Self {
+            bytes: rows.flatten().copied().collect(),
+            ..self
+        }
+    }
+
+    fn put_channels_first(&mut self) {
+        let (n_pixels, n_channels) = (self.shape.height * self.shape.width, self.shape.channels);
+        if n_channels <= 1 {
+            return;
+        }
+        let of_value = if self.dtype == Dtype::U8 { 1 } else { 4 };
+        let mut turned = Vec::with_capacity(self.bytes.len());
+        for row in self.bytes.chunks_exact(n_pixels * n_channels * of_value) {
+            for channel in 0..n_channels {
+                for pixel in 0..n_pixels {
+                    let at = (pixel * n_channels + channel) * of_value;
+                    turned.extend_from_slice(&row[at..at + of_value]);
+                }
+            }
+        }
+        self.bytes = turned;
+    }
+}
+
+/// Each value as the byte that it is a 255th of; none if one of them is no such thing.
+fn as_bytes(values: impl Iterator<Item = f32>, n_values: usize) -> Option<Vec<u8>> {
+    let mut of_byte = [0.0_f32; 256];
+    for (byte, value) in (0..=u8::MAX).zip(&mut of_byte) {
+        *value = f32::from(byte) / 255.0;
+    }
+    let mut bytes = Vec::with_capacity(n_values);
+    for value in values {
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a value outside of 0 to 255 saturates, and is then not what it came from"
+        )]
+        let byte = (value * 255.0 + 0.5) as u8;
+        if of_byte[usize::from(byte)].to_bits() != value.to_bits() {
+            return None;
+        }
+        bytes.push(byte);
+    }
+    Some(bytes)
+}
+
+/// A task as it is sent, and how its queries are put back.
+pub(crate) struct Sent {
+    pub(crate) tensors: Vec<Out>,
+    /// Row of the task of each query sent.
+    pub(crate) queries: Vec<usize>,
+}
+
+/// Which labels of the queries go along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QueryLabels {
+    /// For training.
+    Sent,
+    /// For everything else.
+    Kept,
+}
+
+/// The tensors of task `number` of a message.
+pub(crate) fn task<T: Real>(
+    number: usize,
+    task: &Task<T>,
+    shape: ImageShape,
+    labels: QueryLabels,
+) -> Sent {
+    let key = task.arrangement();
+    let name = |what: &str| format!("{number}.{what}");
+    let supports = Images::new(task.support_images(), shape);
+    let order_of_supports = order(supports.rows(), key);
+    let queries = Images::new(task.query_images(), shape);
+    let order_of_queries = order(queries.rows(), 0);
+    let support_labels = order_of_supports
+        .iter()
+        .map(|at| task.support_labels()[*at]);
+    let mut tensors = vec![
+        Out::labels(name("support.labels"), support_labels),
+        Out::images(name("support.images"), supports.ordered(&order_of_supports)),
+        Out::images(name("query.images"), queries.ordered(&order_of_queries)),
+    ];
+    if labels == QueryLabels::Sent {
+        let of_queries = order_of_queries.iter().map(|at| task.query_labels()[*at]);
+        tensors.push(Out::labels(name("query.labels"), of_queries));
+    }
+    Sent {
+        tensors,
+        queries: order_of_queries,
+    }
+}
+
+/// Numbers of a tensor that came, `f32` or `f64`, with its shape.
+pub(crate) fn numbers(
+    payload: &SafeTensors<'_>,
+    name: &str,
+) -> Result<(Vec<usize>, Vec<f64>), String> {
+    let view = payload
+        .tensor(name)
+        .map_err(|_| format!("tensor {name} is missing; there are {:?}", payload.names()))?;
+    let values = match view.dtype() {
+        Dtype::F32 => view
+            .data()
+            .chunks_exact(4)
+            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]).into())
+            .collect(),
+        Dtype::F64 => view
+            .data()
+            .chunks_exact(8)
+            .map(|bytes| {
+                let mut eight = [0; 8];
+                eight.copy_from_slice(bytes);
+                f64::from_le_bytes(eight)
+            })
+            .collect(),
+        other => {
+            return Err(format!(
+                "tensor {name} is {other:?}, and F32 or F64 is expected"
+            ));
+        }
+    };
+    Ok((view.shape().to_vec(), values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: ImageShape = ImageShape {
+        height: 1,
+        width: 2,
+        channels: 1,
+    };
+
+    #[test]
+    fn bytes_stay_bytes_and_other_values_are_not_rounded() {
+        let grey = Images::new(&[0.0_f32, 1.0, 37.0 / 255.0, 254.0 / 255.0], SHAPE);
+        assert_eq!(
+            (grey.dtype, grey.bytes.as_slice()),
+            (Dtype::U8, [0, 255, 37, 254].as_slice())
+        );
+        for value in [0.5_f32, -0.1, 1.1, f32::NAN] {
+            let other = Images::new(&[value, 0.0], SHAPE);
+            assert_eq!(other.dtype, Dtype::F32);
+            assert_eq!(other.bytes[..4], value.to_le_bytes());
+        }
+    }
+
+    #[test]
+    fn channels_come_first() {
+        let shape = ImageShape {
+            channels: 3,
+            ..SHAPE
+        };
+        let values: Vec<f32> = [1, 2, 3, 11, 12, 13]
+            .map(|byte: u8| f32::from(byte) / 255.0)
+            .to_vec();
+        assert_eq!(Images::new(&values, shape).bytes, [1, 11, 2, 12, 3, 13]);
+    }
+}

@@ -1,0 +1,225 @@
+//! The meta-test of a guest, and its noise floor: the first test episodes asked again, of the same process and of a new one that
+//! has loaded what was saved.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use metastable_algorithms::{Episodes, Evaluation, Judged, Prediction, Task};
+use metastable_analysis::probe::noise_floor::{Difference, NoiseFloor};
+use metastable_data::{Episode, MetaSplit};
+use metastable_guests::Session;
+
+use super::saved::Saved;
+use super::{Host, Product};
+use crate::run::execute::{RunFolder, Workshop};
+use crate::run::record::TestResult;
+use crate::run::{Run, results};
+use crate::study::Chosen;
+
+/// Test episodes that are asked again.
+const ASKED_AGAIN: usize = 20;
+
+/// What a test gives.
+pub(super) struct Tested {
+    pub(super) chosen: TestResult,
+    pub(super) other: Option<TestResult>,
+    pub(super) noise_floor: NoiseFloor,
+    /// The first answer that is no number.
+    pub(super) blown_up: Option<String>,
+}
+
+/// Predictions on the first `n_tasks` of a list, in messages of as many tasks as the guest takes.
+pub(super) fn ask(
+    session: &mut Session,
+    episodes: &Episodes<'_>,
+    n_tasks: usize,
+) -> Result<Evaluation> {
+    let mut judged = Vec::with_capacity(n_tasks);
+    each(session, episodes, n_tasks, |task, prediction| {
+        judged.push(Judged::of(prediction, task)?);
+        Ok(())
+    })?;
+    Ok(Evaluation::assembled(shape(episodes), judged))
+}
+
+fn shape(episodes: &Episodes<'_>) -> metastable_data::EpisodeShape {
+    episodes.episode(0).shape
+}
+
+fn each(
+    session: &mut Session,
+    episodes: &Episodes<'_>,
+    n_tasks: usize,
+    mut hear: impl FnMut(&Task<f32>, &Prediction<f32>) -> Result<()>,
+) -> Result<()> {
+    let indices: Vec<u64> = (0..n_tasks as u64).collect();
+    for some in indices.chunks(session.ready().max_batch) {
+        let tasks = some
+            .iter()
+            .map(|index| episodes.task::<f32>(*index))
+            .collect::<Result<Vec<_>, _>>()?;
+        let asked: Vec<&Task<f32>> = tasks.iter().collect();
+        let answers = session.predict(&asked)?;
+        for (task, prediction) in tasks.iter().zip(&answers) {
+            hear(task, prediction)?;
+        }
+    }
+    Ok(())
+}
+
+/// The predictions on the first tasks, one by one if `alone`.
+fn answers(
+    session: &mut Session,
+    episodes: &Episodes<'_>,
+    n_tasks: usize,
+    alone: bool,
+) -> Result<Vec<Prediction<f32>>> {
+    let mut found = Vec::with_capacity(n_tasks);
+    if alone {
+        for index in 0..n_tasks as u64 {
+            found.extend(session.predict(&[&episodes.task::<f32>(index)?])?);
+        }
+    } else {
+        each(session, episodes, n_tasks, |_, prediction| {
+            found.push(prediction.clone());
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}
+
+/// Tests what `test.weights` names, and then the other, in the process of the training; then asks again.
+pub(super) fn test(
+    run: &Run<'_>,
+    shop: &Workshop<'_>,
+    folder: &RunFolder,
+    host: &Host,
+    mut session: Session,
+    product: &Product,
+) -> Result<Tested> {
+    let settings = &run.config().test;
+    let last = &product.last;
+    let best = product.best.as_ref().unwrap_or(last);
+    let [chosen, other] = match settings.weights {
+        Chosen::Best => [best, last],
+        Chosen::Last => [last, best],
+    };
+    let episodes = shop.material.list(run.config(), MetaSplit::Test)?;
+    let n_tasks = settings.episodes;
+    let load = |session: &mut Session, saved: &Saved| -> Result<()> {
+        if !saved.bytes.is_empty() {
+            session.load(&saved.bytes)?;
+        }
+        Ok(())
+    };
+    let begun = Instant::now();
+    if chosen.step != last.step {
+        load(&mut session, chosen)?;
+    }
+    let n_again = n_tasks.min(ASKED_AGAIN);
+    let mut first = Vec::new();
+    let mut judged = Vec::with_capacity(n_tasks);
+    let mut blown_up = None;
+    each(&mut session, &episodes, n_tasks, |task, prediction| {
+        if first.len() < n_again {
+            first.push(prediction.clone());
+        }
+        let is_finite = prediction.query_loss.is_finite()
+            && prediction
+                .log_probabilities
+                .iter()
+                .all(|value| !value.is_nan());
+        if !is_finite && blown_up.is_none() {
+            blown_up = Some(format!(
+                "an answer of the guest to test task {}",
+                judged.len()
+            ));
+        }
+        judged.push(Judged::of(prediction, task)?);
+        Ok(())
+    })?;
+    let evaluation = Evaluation::assembled(shape(&episodes), judged);
+    let chosen_result = TestResult::new(chosen.step, &evaluation, begun);
+    let labels: Vec<Vec<usize>> = (0..n_again as u64)
+        .map(|index| Ok(episodes.task::<f32>(index)?.query_labels().to_vec()))
+        .collect::<Result<_>>()?;
+    let again = answers(&mut session, &episodes, n_again, false)?;
+    let mut fresh = host.start()?;
+    load(&mut fresh, chosen)?;
+    let elsewhere = answers(&mut fresh, &episodes, n_again, true)?;
+    fresh.bye();
+    let noise_floor = NoiseFloor {
+        n_tasks: n_again,
+        same_process: difference(&first, &again, &labels),
+        new_process: difference(&first, &elsewhere, &labels),
+    };
+    let begun = Instant::now();
+    let other = if other.step == chosen.step {
+        None
+    } else {
+        load(&mut session, other)?;
+        let evaluation = ask(&mut session, &episodes, n_tasks)?;
+        Some((TestResult::new(other.step, &evaluation, begun), evaluation))
+    };
+    session.bye();
+    let (other_result, other) = other.unzip();
+    if blown_up.is_none() {
+        let list: Vec<Episode> = (0..n_tasks as u64)
+            .map(|index| episodes.episode(index))
+            .collect();
+        let tested = results::Tested {
+            evaluation: &evaluation,
+            other: other.as_ref(),
+            episodes: &list,
+            data_digest: &run.config().data_digest,
+            curves: None,
+        };
+        results::write(&folder.test(), run.identity(), &tested)?;
+    }
+    Ok(Tested {
+        chosen: chosen_result,
+        other: other_result,
+        noise_floor,
+        blown_up,
+    })
+}
+
+/// What differs between two lists of answers to the same questions.
+fn difference(
+    first: &[Prediction<f32>],
+    second: &[Prediction<f32>],
+    labels: &[Vec<usize>],
+) -> Difference {
+    let pairs = || first.iter().zip(second);
+    let gap = |(a, b): (&f32, &f32)| {
+        if a.to_bits() == b.to_bits() {
+            0.0
+        } else {
+            (f64::from(*a) - f64::from(*b)).abs()
+        }
+    };
+    let log_probability = pairs()
+        .flat_map(|(a, b)| {
+            a.log_probabilities
+                .iter()
+                .zip(&b.log_probabilities)
+                .map(gap)
+        })
+        .fold(0.0, f64::max);
+    let changed = |(a, b): (&Prediction<f32>, &Prediction<f32>)| {
+        a.labels().zip(b.labels()).filter(|(a, b)| a != b).count()
+    };
+    let n_queries: usize = labels.iter().map(Vec::len).sum();
+    let n_changed: usize = pairs().map(changed).sum();
+    let accuracy = |answers: &[Prediction<f32>]| -> f64 {
+        let each = answers.iter().zip(labels);
+        each.map(|(answer, labels)| answer.accuracy(labels))
+            .sum::<f64>()
+            / labels.len().max(1) as f64
+    };
+    Difference {
+        log_probability,
+        churn: n_changed as f64 / n_queries.max(1) as f64,
+        accuracy: (accuracy(first) - accuracy(second)).abs(),
+    }
+}
