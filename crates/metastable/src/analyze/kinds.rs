@@ -367,7 +367,7 @@ fn the_receipt_names_copies_and_what_is_left_out() {
         receipt.contains("runs `p0` and `p1` have equal scores on every task"),
         "{receipt}"
     );
-    assert!(receipt.contains("needs the column `queries`"), "{receipt}");
+    assert!(receipt.contains("need the column `queries`"), "{receipt}");
     let full = text.replace("0.6", "1").replace("0.7", "1");
     let (_, receipt) = of(full.as_bytes(), &Columns::default()).unwrap();
     assert!(!receipt.contains("warning"), "{receipt}");
