@@ -1,33 +1,17 @@
 //! What a data set bears: the largest usual episodes, as flags that can be pasted, for who asked for more than there is.
 
-use metastable_data::MetaSplit;
-
-use crate::run::{Material, RunConfig};
-
 /// Usual sizes, which small sets fall short of.
 const WAY: usize = 5;
 const QUERY: usize = 15;
 
-/// `--set episode.way=3 ...`: settings under which every part of the split gives episodes of the shot that was asked for; none if no
-/// settings do.
-pub(crate) fn flags(config: &RunConfig, material: &Material) -> Option<String> {
-    let shot = config.episode.k_shot.max(config.test.shot);
+/// `--set episode.way=3 ...`: settings under which every part of the split gives episodes of `shot` supports; none if no settings do.
+/// `parts` has the number of images of each class of each part, and a class counts for `turns` classes.
+pub(crate) fn flags(shot: usize, turns: usize, parts: &[Vec<usize>]) -> Option<String> {
     // An episode needs a query of each class, too.
     let least = shot + 1;
-    let sizes = |part| {
-        let classes = material.split.classes(part).iter();
-        let sizes = classes.map(|at| material.dataset.classes[*at as usize].n_images);
-        sizes.collect::<Vec<usize>>()
-    };
-    let parts = MetaSplit::ALL.map(sizes);
     let has_small = parts.iter().flatten().any(|size| *size < least);
     let large = |part: &Vec<usize>| part.iter().filter(|size| **size >= least).count();
-    let turns = config
-        .data
-        .rotations
-        .n_variants()
-        .min(config.data.test_rotations.n_variants());
-    let way = parts.iter().map(large).min().unwrap_or(0) * turns as usize;
+    let way = parts.iter().map(large).min().unwrap_or(0) * turns;
     if way < 2 {
         return None;
     }
@@ -45,4 +29,22 @@ pub(crate) fn flags(config: &RunConfig, material: &Material) -> Option<String> {
         flags += &format!(" --set data.min_images={least}");
     }
     Some(flags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::flags;
+
+    #[test]
+    fn what_is_named_is_what_every_part_has() {
+        let parts = [vec![9, 9, 9], vec![6, 6], vec![9, 1, 8]];
+        let said = flags(1, 1, &parts).unwrap();
+        assert_eq!(
+            said,
+            "--set episode.way=2 --set episode.query=5 --set test.way=2 --set test.query=5 --set data.min_images=2"
+        );
+        let usual = flags(5, 4, &[vec![20; 3], vec![30; 2], vec![20; 9]]).unwrap();
+        assert!(usual.ends_with("test.way=5 --set test.query=15"), "{usual}");
+        assert!(flags(1, 1, &[vec![9, 9], vec![9], vec![9, 9]]).is_none());
+    }
 }

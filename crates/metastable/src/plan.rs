@@ -275,7 +275,15 @@ fn check(study: &Study, learner: &str, config: &RunConfig, material: &Material) 
         .chain(train)
         .collect();
     let too_large = |paths: &[&str], error: anyhow::Error| {
-        let advice = bearable::flags(config, material);
+        let parts = MetaSplit::ALL.map(|part| {
+            let classes = material.split.classes(part).iter();
+            let sizes = classes.map(|at| material.dataset.classes[*at as usize].n_images);
+            sizes.collect::<Vec<usize>>()
+        });
+        let data = &config.data;
+        let turns = [data.rotations, data.test_rotations].map(Rotations::n_variants);
+        let turns = turns[0].min(turns[1]) as usize;
+        let advice = bearable::flags(config.episode.k_shot.max(config.test.shot), turns, &parts);
         let advice = advice.map_or_else(String::new, |flags| format!("\nthese data bear {flags}"));
         anyhow!("{}{advice}", place(study, paths, &error))
     };

@@ -13,17 +13,11 @@ use metastable_data::{MetaSplit, Sheet};
 use serde::{Deserialize, Serialize};
 
 use crate::Ending;
+use crate::campaign::folder::{DATA_IMAGES, DATA_SEALED, DATA_TEXT};
 use crate::files::write_whole;
 use crate::plan::Planned;
 use crate::run::{Material, RunConfig};
 use crate::sealed::Sealed;
-
-/// The file for people.
-pub(crate) const TEXT: &str = "data.txt";
-/// The file for the report.
-pub(crate) const SEALED: &str = "data.json";
-/// The list of all images, for who wants to know which files an episode held.
-pub(crate) const IMAGES: &str = "images.csv";
 
 /// Every data set of a study that was read from a stranger's files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -122,10 +116,10 @@ pub(crate) fn write(out: &Path, runs: &[Planned]) -> Result<()> {
     };
     let inputs = texts.iter().map(about).collect::<Result<_>>()?;
     let all: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
-    write_whole(&out.join(TEXT), all.join("\n").as_bytes())?;
-    write_images(&out.join(IMAGES), &texts)?;
+    write_whole(&out.join(DATA_TEXT), all.join("\n").as_bytes())?;
+    write_images(&out.join(DATA_IMAGES), &texts)?;
     let sealed = Sealed::new(Receipts { inputs })?;
-    write_whole(&out.join(SEALED), &sealed.to_bytes()?)
+    write_whole(&out.join(DATA_SEALED), &sealed.to_bytes()?)
 }
 
 /// Every image of every data set: its number, which the episodes of `test.safetensors` count by, its class and its file.
@@ -160,7 +154,7 @@ fn write_images(path: &Path, texts: &[(&Planned, String)]) -> Result<()> {
 /// What the report of a study says of its data; nothing where the study has no such file. A damaged one is named on stderr and left
 /// out, and the ending is a failure.
 pub(crate) fn read(out: &Path) -> Result<(Vec<Input>, Ending)> {
-    let path = out.join(SEALED);
+    let path = out.join(DATA_SEALED);
     if !path.exists() {
         return Ok((Vec::new(), Ending::Done));
     }

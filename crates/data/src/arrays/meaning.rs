@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::pickle::{Array, Bytes, Id, Pickle, Value, whole};
-use super::{Labelled, Layout, Piece, Stored};
+use super::stored::{Labelled, Layout, Piece, Stored};
 
 /// An array of numbers as it is stored.
 pub(super) struct Numbers {

@@ -17,11 +17,11 @@
 mod meaning;
 mod npz;
 mod pickle;
+mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -30,66 +30,9 @@ use crate::gather::{self, Entry};
 use crate::picture::{self, Picture, Reading, Survey};
 use crate::receipt::{Header, Place, Receipt};
 use crate::{DataError, Dataset, digest, guard, split};
+use stored::{Labelled, Piece, Stored};
 
 const NEXT_STEP: &str = "give an .npz, .pkl or .parquet file with images and labels, or a folder of such files with train, val or test in their names";
-
-/// Some bytes of a file or of an entry of an archive.
-#[derive(Clone, Debug)]
-struct Piece {
-    owner: Arc<Vec<u8>>,
-    start: usize,
-    end: usize,
-}
-
-impl Piece {
-    fn whole(bytes: Vec<u8>) -> Self {
-        let end = bytes.len();
-        Self {
-            owner: Arc::new(bytes),
-            start: 0,
-            end,
-        }
-    }
-
-    fn part(&self, start: usize, length: usize) -> Self {
-        Self {
-            owner: Arc::clone(&self.owner),
-            start: self.start + start,
-            end: self.start + start + length,
-        }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.owner[self.start..self.end]
-    }
-}
-
-/// One stored image.
-#[derive(Clone, Debug)]
-enum Stored {
-    /// Bytes of pixels.
-    Raw(Piece, Layout),
-    /// A picture in a format of files.
-    Encoded(Piece),
-}
-
-/// How the pixels of a raw image lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Layout {
-    height: usize,
-    width: usize,
-    channels: usize,
-    /// Whether a channel lies after the other, not beside it.
-    is_planar: bool,
-}
-
-/// Images with their labels, as one pair of arrays has them.
-struct Labelled {
-    /// What the arrays or the file call the part.
-    part: Option<String>,
-    images: Vec<Stored>,
-    labels: Vec<String>,
-}
 
 /// One image on its way into a data set.
 struct Image {
@@ -150,39 +93,6 @@ impl Image {
             format!("not a readable image: {error}"),
             NEXT_STEP,
         )
-    }
-}
-
-impl Layout {
-    fn picture(self, bytes: &[u8], channels: usize) -> Picture {
-        let n_pixels = self.height * self.width;
-        let colour = |pixel: usize| -> [u8; 3] {
-            let value = |channel: usize| {
-                if self.is_planar {
-                    bytes[channel * n_pixels + pixel]
-                } else {
-                    bytes[pixel * self.channels + channel]
-                }
-            };
-            match self.channels {
-                1 => [value(0); 3],
-                _ => [value(0), value(1), value(2)],
-            }
-        };
-        let colours = (0..n_pixels).map(colour);
-        let has_colour = colours.clone().any(picture::is_coloured);
-        let pixels = match channels {
-            1 if self.channels == 1 => bytes.to_vec(),
-            1 => colours.map(crate::channels::luma).collect(),
-            _ => colours.flatten().collect(),
-        };
-        Picture {
-            height: self.height,
-            width: self.width,
-            channels,
-            pixels,
-            has_colour,
-        }
     }
 }
 
@@ -333,13 +243,6 @@ fn named(file: &Path, part: Option<&str>, tables: Vec<Labelled>) -> Vec<Image> {
         }));
     }
     images
-}
-
-impl Stored {
-    fn n_bytes(&self) -> u64 {
-        let (Self::Raw(piece, _) | Self::Encoded(piece)) = self;
-        piece.bytes().len() as u64
-    }
 }
 
 fn receipt(path: &Path, images: &[Image], dataset: &Dataset) -> Result<Receipt, DataError> {

@@ -6,7 +6,7 @@ use std::io::Cursor;
 use npyz::{DType, NpyHeader, Order};
 
 use super::meaning::{self, Numbers};
-use super::{Labelled, Piece};
+use super::stored::{Labelled, Piece};
 use crate::archive::{self, Limits};
 
 /// Arrays are one entry each, and as large as a data set.

@@ -14,13 +14,16 @@ use crate::{DataError, Dataset, digest};
 #[serde(try_from = "String", into = "String")]
 pub struct PartNames(Option<[String; 3]>);
 
+/// How it is written that the usual names are used.
+const USUAL_WORD: &str = "usual";
+
 /// What the parts are called from then on.
 const USUAL: [&str; 3] = ["train", "val", "test"];
 
 impl fmt::Display for PartNames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            None => Ok(()),
+            None => f.write_str(USUAL_WORD),
             Some(names) => f.write_str(&names.join(",")),
         }
     }
@@ -29,9 +32,9 @@ impl fmt::Display for PartNames {
 impl FromStr for PartNames {
     type Err = DataError;
 
-    /// Three names with commas between; nothing for the usual ones.
+    /// Three names with commas between, or `usual`.
     fn from_str(text: &str) -> Result<Self, DataError> {
-        if text.is_empty() {
+        if text == USUAL_WORD {
             return Ok(Self(None));
         }
         let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
@@ -43,7 +46,7 @@ impl FromStr for PartNames {
                 setting: "parts",
                 value: text.to_owned(),
                 problem: "not three different names".into(),
-                next_step: "write the folders of training, validation and test, e.g. \"seen,held-out,unseen\"".into(),
+                next_step: "write the folders of training, validation and test, e.g. \"seen,held-out,unseen\", or \"usual\"".into(),
             }),
         }
     }
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn names_that_are_not_there_are_answered_with_those_that_are() {
-        for wrong in ["seen,unseen", "a,b,a", "a,,b"] {
+        for wrong in ["", "seen,unseen", "a,b,a", "a,,b"] {
             let error = wrong.parse::<PartNames>().unwrap_err().to_string();
             assert!(error.contains("three different names"), "{error}");
         }

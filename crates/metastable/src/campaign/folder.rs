@@ -21,7 +21,6 @@ use serde_json::Value;
 use crate::files::{make_folder, read_text, remove_if_there, sha256, write_whole};
 use crate::mark;
 use crate::plan::Planned;
-use crate::receipts;
 use crate::run::{Record, RunConfig, RunFolder};
 use crate::sealed::Sealed;
 use crate::store::{self, Stored, studies};
@@ -31,15 +30,22 @@ use crate::study::{ProbeSettings, Study};
 /// The store beside a study's folder: the studies of one folder share it.
 const BESIDE: &str = "../.store";
 
+/// What was understood of a user's images, for people.
+pub(crate) const DATA_TEXT: &str = "data.txt";
+/// The same for the report.
+pub(crate) const DATA_SEALED: &str = "data.json";
+/// The list of all images, for who wants to know which files an episode held.
+pub(crate) const DATA_IMAGES: &str = "images.csv";
+
 /// What this program writes into the folder of a study.
 const OUTPUTS: [&str; 15] = [
     "study.toml",
     "runs.json",
     "runs",
     "probes",
-    receipts::TEXT,
-    receipts::SEALED,
-    receipts::IMAGES,
+    DATA_TEXT,
+    DATA_SEALED,
+    DATA_IMAGES,
     "tensorboard",
     "slurm",
     "figures",

@@ -67,8 +67,8 @@ pub(crate) struct DataSettings {
     pub(crate) split: String,
     /// Seed of the split where it is drawn; the same for all seeds of the study.
     pub(crate) split_seed: u64,
-    /// Folders of the classes for training, validation and test, with commas between, where they have names of their own; for the
-    /// split `folders`.
+    /// Folders of the classes for training, validation and test, with commas between, where they have names of their own, for the
+    /// split `folders`; else `usual`.
     pub(crate) parts: PartNames,
     /// Height and width of the images in pixels.
     pub(crate) size: usize,

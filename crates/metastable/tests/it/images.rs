@@ -19,7 +19,8 @@ fn coloured(bench: &Bench, name: &str) {
         let green = -(0.2126 * red + 0.0722 * blue) / 0.7152;
         for image in 0..6_u32 {
             let pixel = |x: u32, y: u32| {
-                let noise = (x * 7 + y * 13 + image * 29 + class * 17) * 2_654_435_761_u32 >> 28;
+                let place = x * 7 + y * 13 + image * 29 + class * 17;
+                let noise = place.wrapping_mul(2_654_435_761) >> 28;
                 let grey = 110.0 + f64::from(noise);
                 [red, green, blue].map(|colour| (grey + colour).round() as u8)
             };
