@@ -147,10 +147,20 @@ fn measure(study: &StudyRuns<'_>, options: &Options) -> Result<Measured, Analysi
                 .map(|(setting, _)| (*setting).to_owned())
                 .collect(),
             scores,
-            iqm: with_interval(&strata, iqm, "aggregate/iqm", how)?,
-            mean: with_interval(&strata, mean_of_settings, "aggregate/mean", how)?,
-            median: with_interval(&strata, median_of_settings, "aggregate/median", how)?,
-            optimality_gap: with_interval(&strata, gap, "aggregate/gap", how)?,
+            iqm: at_most_one(with_interval(&strata, iqm, "aggregate/iqm", how)?),
+            mean: at_most_one(with_interval(
+                &strata,
+                mean_of_settings,
+                "aggregate/mean",
+                how,
+            )?),
+            median: at_most_one(with_interval(
+                &strata,
+                median_of_settings,
+                "aggregate/median",
+                how,
+            )?),
+            optimality_gap: at_least_zero(with_interval(&strata, gap, "aggregate/gap", how)?),
             profile: profile_with_band(&strata, &taus, "aggregate/profile", profiles)?,
         };
         findings.extend(sentence(&aggregate));
@@ -168,6 +178,22 @@ fn measure(study: &StudyRuns<'_>, options: &Options) -> Result<Measured, Analysi
         improvements,
     };
     Measured::new(&result, findings)
+}
+
+/// No chance-normalized score is over 1.
+fn at_most_one(mut estimate: Estimate) -> Estimate {
+    if let Some(interval) = &mut estimate.interval {
+        interval.upper = interval.upper.min(1.0);
+    }
+    estimate
+}
+
+/// No gap is under 0.
+fn at_least_zero(mut estimate: Estimate) -> Estimate {
+    if let Some(interval) = &mut estimate.interval {
+        interval.lower = interval.lower.max(0.0);
+    }
+    estimate
 }
 
 fn improvement(

@@ -263,6 +263,17 @@ fn interval(center: f64, variance_of_mean: f64, df: f64, level: f64) -> Interval
     )
 }
 
+/// Fewest tasks from which what differs between runs and tasks together counts as the noise of a test.
+const TASKS_OF_A_TEST: usize = 20;
+
+/// The noise of the test of a learner's runs. Known where its tasks are a sample with a known number of queries each: of a few fixed benchmarks,
+/// or of tasks that have trainings of their own, the interaction of runs and tasks is no noise of a test.
+pub(crate) fn noise_of_test(runs: &LearnerRuns<'_>) -> Option<f64> {
+    let scores = runs.scores.as_ref()?;
+    let is_a_test = runs.queries_per_task.is_some() && scores.n_tasks() >= TASKS_OF_A_TEST;
+    if is_a_test { test_noise(scores) } else { None }
+}
+
 /// Variance that other tasks and queries alone give the mean of a run, `MS_res / T`; none with fewer than two runs or tasks.
 pub(crate) fn test_noise(scores: &ScoreMatrix) -> Option<f64> {
     let is_crossed = scores.n_runs() > 1 && scores.n_tasks() > 1;

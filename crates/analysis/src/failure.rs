@@ -85,7 +85,8 @@ pub enum FailureReason {
 /// `1/N + margin`, or if it lies outside: `failure_margin` (5 percentage points) under the median run, and by more robust standard
 /// deviations (1.4826 times the median absolute deviation) than the lowest of as many normal runs does with probability
 /// [`Options::outlier_level`]. That limit is simulated for the number of runs, so that the share of studies with a run that is called
-/// failed does not grow with it. The accuracy is that of the last validation, else of the test.
+/// failed does not grow with it. None of fewer than four runs lies outside. On another scale than accuracy
+/// ([`Options::scale`]) there is no margin, and none lies outside where more than half of the runs are equal. The accuracy is that of the last validation, else of the test.
 ///
 /// # Source
 /// Wilson 1927 for the interval.
@@ -100,7 +101,13 @@ pub fn failures(group: &LearnerRuns<'_>, options: &Options) -> Failures {
         .collect();
     let center = median(&finite);
     let robust_sd = robust_deviation(&finite);
-    let far = outlying(finite.len(), options) * robust_sd;
+    // Under four runs the deviation of the others is no scale; nor is one of zero, where no margin stands beside it.
+    let has_scale = robust_sd > 0.0 || options.scale.is_none();
+    let far = if finite.len() < FEWEST_FOR_OUTLIERS || !has_scale {
+        f64::INFINITY
+    } else {
+        outlying(finite.len(), options) * robust_sd
+    };
     // The margin is one of accuracies; on another scale the scatter alone says what lies outside.
     let margin = if options.scale.is_none() {
         options.failure_margin
@@ -146,12 +153,8 @@ pub fn failures(group: &LearnerRuns<'_>, options: &Options) -> Failures {
     }
 }
 
-/// Robust standard deviations under the median that the lowest of `n` normal runs exceeds with the probability of the options; infinite
-/// under four runs, where the deviation of the others is no scale.
+/// Robust standard deviations under the median that the lowest of `n` normal runs exceeds with the probability of the options.
 fn outlying(n: usize, options: &Options) -> f64 {
-    if n < FEWEST_FOR_OUTLIERS {
-        return f64::INFINITY;
-    }
     let lowest = |rng: &mut ChaCha8Rng| {
         let runs: Vec<f64> = (0..n).map(|_| StandardNormal.sample(rng)).collect();
         let least = runs.iter().copied().fold(f64::INFINITY, f64::min);
@@ -244,4 +247,74 @@ pub(crate) fn finding(group: &LearnerRuns<'_>, failures: &Failures) -> Finding {
         )
     };
     Finding::of_learner(group, "failures", Certainty::Estimated, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::Fingerprint;
+    use crate::group::StudyRuns;
+    use crate::record::{Study, TaskScores};
+    use crate::scale::ScoreScale;
+
+    fn run(seed: u64, score: f64) -> Run {
+        Run {
+            id: format!("r{seed}"),
+            learner: "a".to_owned(),
+            setting: "s".to_owned(),
+            seed,
+            outcome: Outcome::Completed,
+            history: Vec::new(),
+            train_seconds: 0.0,
+            test: None,
+            scores: Some(TaskScores {
+                accuracies: vec![score],
+                ..TaskScores::default()
+            }),
+            adaptation: None,
+            training: None,
+            selection: None,
+            fingerprint: Fingerprint::new(),
+        }
+    }
+
+    /// Seeds of the runs that lie outside.
+    fn outside(scores: &[f64], options: &Options) -> Vec<u64> {
+        let study = Study {
+            runs: (0..).zip(scores).map(|(at, it)| run(at, *it)).collect(),
+            ..Study::default()
+        };
+        let runs = StudyRuns::new(&study, options).unwrap();
+        let found = failures(&runs.settings[0].learners[0], options);
+        found.failed.iter().map(|run| run.seed).collect()
+    }
+
+    fn returns() -> Options {
+        Options {
+            scale: Some(ScoreScale {
+                name: "return".to_owned(),
+                lower_is_better: false,
+            }),
+            ..Options::default()
+        }
+    }
+
+    #[test]
+    fn none_of_fewer_than_four_runs_lies_outside() {
+        let shares = Options::default();
+        assert!(outside(&[0.9, 0.9, 0.8], &shares).is_empty());
+        assert!(outside(&[500.0, 500.0, 498.0], &returns()).is_empty());
+        // From four on, the margin of accuracies stands where the others are equal.
+        assert_eq!(outside(&[0.9, 0.9, 0.9, 0.8], &shares), [3]);
+    }
+
+    #[test]
+    fn equal_runs_of_another_scale_are_no_measure() {
+        let returns = returns();
+        assert!(outside(&[500.0, 500.0, 500.0, 498.0], &returns).is_empty());
+        assert!(outside(&[500.0; 5], &returns).is_empty());
+        // Where they differ, their scatter is one.
+        let scores = [500.0, 501.0, 499.0, 500.5, 499.5, 500.2, 9.0];
+        assert_eq!(outside(&scores, &returns), [6]);
+    }
 }

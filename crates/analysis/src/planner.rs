@@ -62,7 +62,8 @@ pub(crate) fn error_of_log_ratio(kurtosis: f64, n: usize) -> f64 {
 /// with `n` runs of each learner; 0 under five runs, with which nothing is claimed. `kurtosis` is 3 for normal seeds.
 ///
 /// # Example
-/// A ratio of 2 between normal seeds: 27 % at ten runs of each, 66 % at twenty; simulated 31 and 66 %.
+/// A ratio of 2 between normal seeds: 32 % at ten runs of each, 66 % at twenty. Simulated with a test noise of a tenth of the variance: 31 and
+/// 66 %, where this gives 29 and 61 %. Under ten runs it promises more than the test holds: 11 % at five runs, simulated 7 %.
 #[must_use]
 pub fn power_of_ratio(ratio: f64, n: usize, kurtosis: f64, level: f64) -> f64 {
     if n < FEWEST_RUNS {
@@ -115,15 +116,17 @@ mod tests {
     #[test]
     fn power_grows_with_runs_and_ratio() {
         let power = |ratio, n| power_of_ratio(ratio, n, 3.0, 0.95);
+        // The simulation gives each run a test noise of a tenth of the first learner's variance.
+        let noisy = |ratio: f64, n| power(((ratio * ratio + 0.1) / 1.1).sqrt(), n);
         assert!(power(2.0, 4).abs() < 1e-15);
         assert!(power(2.0, 10) < power(2.0, 20) && power(1.5, 20) < power(2.0, 20));
         assert!((power(0.5, 20) - power(2.0, 20)).abs() < 1e-12);
         assert!(
-            (power(2.0, 20) - 0.66).abs() < 0.05,
+            (noisy(2.0, 20) - 0.663).abs() < 0.06,
             "measured: 66.3 +- 1.1 %"
         );
         assert!(
-            (power(4.0, 10) - 0.85).abs() < 0.06,
+            (noisy(4.0, 10) - 0.845).abs() < 0.04,
             "measured: 84.5 +- 0.8 %"
         );
     }

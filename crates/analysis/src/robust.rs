@@ -411,6 +411,49 @@ mod tests {
         assert!((iqm_of(&[0.25]) - 0.25).abs() < 1e-15);
     }
 
+    const FEW: Resampling = Resampling {
+        seed: 1,
+        n_resamples: 100,
+        level: 0.95,
+        settings: false,
+        from_runs: ENOUGH_TO_RESAMPLE,
+    };
+
+    /// Of the mean over two settings the jackknife is Welch's: `V = (s_1^2/R_1 + s_2^2/R_2) / 4`, with his degrees of freedom.
+    #[test]
+    fn few_runs_have_the_interval_of_welch() {
+        let (a, b) = (vec![0.1, 0.2, 0.6], vec![0.5, 0.9, 0.7, 0.8, 0.4]);
+        let parts = [&a, &b].map(|runs| crate::summary::variance(runs) / runs.len() as f64 / 4.0);
+        let variance = parts[0] + parts[1];
+        let df = variance * variance / (parts[0].powi(2) / 2.0 + parts[1].powi(2) / 4.0);
+        let strata = Strata::new(vec![a, b]).unwrap();
+        let found = with_interval(&strata, mean_of_settings, "mean", FEW).unwrap();
+        let expected = crate::distribution::student_quantile(0.975, df) * variance.sqrt();
+        let interval = found.interval.unwrap();
+        assert!((interval.half_width() - expected).abs() < 1e-12);
+        assert!(interval.contains(found.value));
+        let one = Strata::new(vec![vec![0.5], vec![0.4, 0.6]]).unwrap();
+        assert!(
+            with_interval(&one, iqm, "iqm", FEW)
+                .unwrap()
+                .interval
+                .is_none()
+        );
+    }
+
+    /// Three runs that all win: the lower limit of Clopper and Pearson is `0.025^(1/3)`.
+    #[test]
+    fn few_runs_that_all_win_are_not_certain_to() {
+        let of = |runs: [f64; 3]| Strata::new(vec![runs.to_vec()]).unwrap();
+        let (x, y) = (of([0.9, 0.8, 0.85]), of([0.1, 0.2, 0.3]));
+        let found = improvement_with_interval(&x, &y, "p", FEW).unwrap();
+        let limits = found.interval.unwrap();
+        assert!((limits.lower - 0.025_f64.cbrt()).abs() < 1e-9 && limits.upper >= 1.0);
+        let band = profile_with_band(&x, &[0.0, 0.84], "profile", FEW).unwrap();
+        assert!((band[0].interval.as_ref().unwrap().lower - 0.025_f64.cbrt()).abs() < 1e-9);
+        assert!((band[1].value - 2.0 / 3.0).abs() < 1e-12);
+    }
+
     #[test]
     fn mann_whitney_by_hand() {
         // 3 > 1, 3 > 2, 3 = 3 (half); 2 > 1, 2 = 2 (half), 2 < 3.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::components::test_noise;
+use crate::components::{noise_of_test, test_noise};
 use crate::distribution::{
     chi_square_quantile, deviation_factors, normal_quantile, student_quantile,
 };
@@ -52,6 +52,9 @@ pub struct Spread {
     /// has `(R - 1)(T - 1)` degrees of freedom and counts as known); absent for one run or one task.
     #[serde(default)]
     pub seed_sd_beyond_test: Option<Estimate>,
+    /// `v = MS_res/T`, the variance that the test gives the mean of a run; absent where it is not known.
+    #[serde(default)]
+    pub test_noise: Option<f64>,
     /// The factors of that interval, e.g. 0.52 and 6.28 at three runs.
     pub seed_sd_factors: Option<(f64, f64)>,
     /// `s_task`, standard deviation of the task means.
@@ -157,6 +160,7 @@ fn spread_on(scores: &ScoreMatrix, level: f64, are_shares: bool) -> Result<Sprea
             interval
         })
     };
+    let noise = test_noise(scores);
     let count = n_runs as f64;
     let tolerance = (n_runs > 2 && seed_sd > NO_SCATTER).then(|| {
         let df = count - 1.0;
@@ -183,8 +187,9 @@ fn spread_on(scores: &ScoreMatrix, level: f64, are_shares: bool) -> Result<Sprea
         tolerance,
         runs,
         seed_sd_beyond_test: deviation(&run_means, level)
-            .zip(test_noise(scores))
+            .zip(noise)
             .map(|(sd, noise)| beyond(sd, noise)),
+        test_noise: noise,
         seed_sd: deviation(&run_means, level),
         seed_sd_factors,
         task_sd: standard_deviation(&task_means),
@@ -237,7 +242,10 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
         return Ok(Measured::absent());
     };
     let words = Words::of(options);
-    let result = spread_on(scores, options.level, words.are_shares())?;
+    let mut result = spread_on(scores, options.level, words.are_shares())?;
+    if noise_of_test(runs).is_none() {
+        (result.seed_sd_beyond_test, result.test_noise) = (None, None);
+    }
     let text = match (&result.seed_sd, &result.mean.interval, &result.prediction) {
         (Some(sd), Some(interval), Some(next)) => {
             let sd_interval = sd.interval.as_ref().map_or_else(String::new, |limits| {
@@ -329,13 +337,20 @@ mod tests {
         let alike = runs(&[0.5, 0.6, 0.75]);
         let (all, left) = (alike.seed_sd.unwrap(), alike.seed_sd_beyond_test.unwrap());
         assert!((all.value - left.value).abs() < 1e-12);
-        let crossed = ScoreMatrix::from_rows(&[
-            vec![0.4, 0.6, 0.5],
-            vec![0.6, 0.4, 0.5],
-            vec![0.5, 0.5, 0.5],
-        ])
-        .unwrap();
-        let none = spread(&crossed, 0.95).unwrap();
+        let of = |rows: [[f64; 2]; 2]| {
+            let table = ScoreMatrix::from_rows(&rows.map(Vec::from)).unwrap();
+            spread(&table, 0.95).unwrap()
+        };
+        // Means 0.51 and 0.70: s^2 = 0.01805; residuals +-0.01: MS_res = 4e-4, over two tasks 2e-4.
+        let some = of([[0.50, 0.52], [0.71, 0.69]]);
+        let left = some.between_seeds().unwrap();
+        assert!((left.value - 0.01785_f64.sqrt()).abs() < 1e-12);
+        let limits = left.interval.as_ref().unwrap();
+        let all = some.seed_sd.unwrap().interval.unwrap();
+        assert!((limits.lower - (all.lower.powi(2) - 2e-4).sqrt()).abs() < 1e-12);
+        // Means 0.5 and 0.6, s = 0.0707; residuals +-0.1: MS_res / T = 0.02, over s^2 = 0.005.
+        let none = of([[0.4, 0.6], [0.7, 0.5]]);
+        assert!(none.seed_sd.as_ref().unwrap().value > 0.07);
         assert!(none.between_seeds().unwrap().value.abs() < 1e-12);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::components::test_noise;
+use crate::components::noise_of_test;
 use crate::distribution::student_quantile;
 use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
@@ -332,7 +332,7 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
         .iter()
         .filter_map(|learner| {
             let scores = learner.scores.as_ref()?;
-            let (runs, noise) = (scores.run_means(), test_noise(scores).unwrap_or(0.0));
+            let (runs, noise) = (scores.run_means(), noise_of_test(learner).unwrap_or(0.0));
             let n_failed = failures(learner, options).failed.len();
             (runs.len() > 1).then_some((learner, runs, noise, n_failed))
         })

@@ -43,12 +43,13 @@ impl<'o> Words<'o> {
         }
     }
 
-    /// Between two learners whose difference follows: differences are positive where the first is better.
+    /// Between two learners whose difference follows, `a minus b is 1.07 pp`: differences are positive where the first is better. Where
+    /// less is better the difference of the scores as they were given has the other sign: `a's advantage over b is 0.031`.
     pub(crate) fn minus(self) -> &'static str {
         if self.sign() > 0.0 {
             " minus "
         } else {
-            " against (better is positive) "
+            "'s advantage over "
         }
     }
 
@@ -99,7 +100,7 @@ impl<'o> Words<'o> {
             .replace(", pp", "")
             .replace(", in %", "")
             .replace("accuracy", self.noun())
-            .replace("accuracies", &format!("{}s", self.noun()))
+            .replace("accuracies", &format!("{} values", self.noun()))
     }
 
     /// A score in a sentence: `97.85 %`.
@@ -229,5 +230,10 @@ mod tests {
         assert_eq!(words.bare_range(&interval), "[0.250, 0.750]");
         assert_eq!(words.points(0.25), "0.250");
         assert_eq!((words.higher(), words.highest()), ("lower", "lowest"));
+        assert_eq!(
+            format!("a{}b is 0.031", words.minus()),
+            "a's advantage over b is 0.031"
+        );
+        assert_eq!(words.text("accuracies of runs"), "loss values of runs");
     }
 }

@@ -17,21 +17,24 @@ pub struct Limits {
     pub max_entry_bytes: u64,
     /// Bytes of all unpacked entries together.
     pub max_total_bytes: u64,
-    /// Unpacked over packed bytes, of the whole archive and of each entry above 64 KiB.
+    /// Unpacked over packed bytes, of each entry above [`Self::free_bytes`], and of the whole archive if it is above that.
     ///
     /// Deflate reaches 1032; images that are compressed already stay near 1. Overlapping entries, which share
     /// packed bytes, show up in the ratio of the whole archive.
     pub max_ratio: u64,
+    /// Unpacked bytes up to which no ratio is looked at: blank images and sorted labels compress well.
+    pub free_bytes: u64,
 }
 
 impl Default for Limits {
-    /// Generous for a set of small images: 200,000 entries, 16 MiB each, 1 GiB in all, ratio 100.
+    /// Generous for a set of small images: 200,000 entries, 16 MiB each, 1 GiB in all, ratio 100 above 64 KiB.
     fn default() -> Self {
         Self {
             max_entries: 200_000,
             max_entry_bytes: 16 << 20,
             max_total_bytes: 1 << 30,
             max_ratio: 100,
+            free_bytes: 64 << 10,
         }
     }
 }
@@ -154,12 +157,12 @@ pub fn open<R: Read + Seek>(mut reader: R, limits: &Limits) -> Result<ZipArchive
             return Err(ArchiveError::TooLarge { name, got, limit });
         }
         let entry_is_bomb =
-            unpacked > SMALL_ENTRY && unpacked > packed.saturating_mul(limits.max_ratio);
+            unpacked > limits.free_bytes && unpacked > packed.saturating_mul(limits.max_ratio);
         let (packed, unpacked, is_bomb) = if entry_is_bomb {
             (packed, unpacked, true)
         } else {
             let above =
-                total > SMALL_ENTRY && total > archive_bytes.saturating_mul(limits.max_ratio);
+                total > limits.free_bytes && total > archive_bytes.saturating_mul(limits.max_ratio);
             (archive_bytes, total, above)
         };
         if is_bomb {
@@ -173,9 +176,6 @@ pub fn open<R: Read + Seek>(mut reader: R, limits: &Limits) -> Result<ZipArchive
     }
     Ok(archive)
 }
-
-/// Below this an entry's own ratio is not looked at: blank images compress well.
-const SMALL_ENTRY: u64 = 64 << 10;
 
 /// Reads one entry, never more than it declares plus one byte.
 ///
@@ -352,6 +352,18 @@ mod tests {
         let entries: Vec<(&str, &[u8])> = names.iter().map(|n| (n.as_str(), &small[..])).collect();
         assert!(matches!(
             error_of(zip_of(&entries), &Limits::default()),
+            ArchiveError::Bomb { .. }
+        ));
+
+        let limits = Limits {
+            free_bytes: 4 << 20,
+            ..Limits::default()
+        };
+        open(Cursor::new(zip_of(&entries)), &limits).unwrap();
+        open(Cursor::new(zip_of(&[("blank", &zeros)])), &limits).unwrap();
+        let larger = vec![0_u8; (4 << 20) + 1];
+        assert!(matches!(
+            error_of(zip_of(&[("bomb", &larger)]), &limits),
             ArchiveError::Bomb { .. }
         ));
 

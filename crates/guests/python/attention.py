@@ -6,7 +6,7 @@ by coming last. With 0 it is attention without positions, which cannot see the o
     [learners.in-context]
     algorithm = "process"
     command = ["python3", "attention.py"]
-    files = ["attention.py"]
+    files = ["attention.py", "metastable_guest.py"]
     training = "none"
     settings = { temperature = 5.0, recency = 0.2 }
 """

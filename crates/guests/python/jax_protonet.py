@@ -3,7 +3,7 @@
     [learners.jax-protonet]
     algorithm = "process"
     command = ["python3", "jax_protonet.py"]
-    files = ["jax_protonet.py"]
+    files = ["jax_protonet.py", "metastable_guest.py"]
     settings = { lr = 0.05, width = 32 }
 """
 

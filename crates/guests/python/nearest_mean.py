@@ -3,7 +3,7 @@
     [learners.pixels]
     algorithm = "process"
     command = ["python3", "nearest_mean.py"]
-    files = ["nearest_mean.py"]
+    files = ["nearest_mean.py", "metastable_guest.py"]
     training = "none"
 """
 

@@ -5,7 +5,7 @@ Put your own encoder in ``start``: any module of torch, timm or torchvision that
     [learners.encoder]
     algorithm = "process"
     command = ["python3", "torch_encoder.py"]
-    files = ["torch_encoder.py"]
+    files = ["torch_encoder.py", "metastable_guest.py"]
     training = "none"
     settings = { weights = "encoder.pt" }      # a TorchScript file; a random encoder without it
 """

@@ -3,7 +3,7 @@
     [learners.torch-maml]
     algorithm = "process"
     command = ["python3", "torch_maml.py"]
-    files = ["torch_maml.py"]
+    files = ["torch_maml.py", "metastable_guest.py"]
     settings = { lr = 1e-3, inner_lr = 0.4, inner_steps = 1, first_order = false }
 """
 

@@ -3,7 +3,7 @@
     [learners.torch-protonet]
     algorithm = "process"
     command = ["python3", "torch_protonet.py"]
-    files = ["torch_protonet.py"]
+    files = ["torch_protonet.py", "metastable_guest.py"]
     settings = { lr = 1e-3, width = 64 }
 """
 

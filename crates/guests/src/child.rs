@@ -25,6 +25,8 @@ const KEPT_BYTES: usize = 400;
 const GRACE: Duration = Duration::from_secs(10);
 /// How long a guest that was told goodbye may take.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long the frames of a guest that has ended may take to arrive.
+const LAST_FRAMES: Duration = Duration::from_secs(1);
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -168,12 +170,19 @@ impl Child {
     ) -> std::result::Result<Frame, NoFrame> {
         let begun = Instant::now();
         let mut asked_to_stop: Option<Instant> = None;
+        let mut gone: Option<Instant> = None;
         loop {
             match self.frames.recv_timeout(Duration::from_millis(100)) {
                 Ok(Ok(frame)) => return Ok(frame),
                 Ok(Err(Some(error))) => return Err(NoFrame::Bad(error)),
                 Ok(Err(None)) | Err(RecvTimeoutError::Disconnected) => return Err(NoFrame::Ended),
                 Err(RecvTimeoutError::Timeout) => {}
+            }
+            // What it started may hold its stdout open, and no end of the stream would tell. What it wrote is read before.
+            if matches!(self.process.try_wait(), Ok(Some(_)))
+                && gone.get_or_insert_with(Instant::now).elapsed() >= LAST_FRAMES
+            {
+                return Err(NoFrame::Ended);
             }
             if begun.elapsed() >= patience {
                 return Err(NoFrame::Late);

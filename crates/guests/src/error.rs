@@ -28,6 +28,18 @@ pub enum GuestError {
         /// What the system says.
         problem: String,
     },
+    /// The folder of this program through which files go to and from the guest.
+    #[error(
+        "at {request}: the scratch folder {folder} of this program failed: {problem}; make room there, or set TMPDIR to another folder"
+    )]
+    Scratch {
+        /// The folder, or the one that it was to be made in.
+        folder: String,
+        /// What it was needed for.
+        request: String,
+        /// What the system says.
+        problem: String,
+    },
     /// The process ended before it answered.
     #[error("the guest ended ({status}) before it answered {request}{last_words}")]
     Ended {

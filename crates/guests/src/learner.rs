@@ -107,7 +107,9 @@ impl<T: Real> Predict<T> for Guest {
         theta: &Params<T>,
     ) -> Result<Prediction<T>, AlgorithmError> {
         let mut found = self.ask(state_of(theta), |session| session.predict(&[context.task]))?;
-        found.pop().ok_or_else(no_gradients)
+        found.pop().ok_or_else(|| {
+            AlgorithmError::Outside("the guest's answer holds no prediction for the task".into())
+        })
     }
 }
 

@@ -89,7 +89,7 @@ pub struct Ready {
     /// The only number of classes that it can tell apart, if it has a head.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed_way: Option<usize>,
-    /// Most tasks of a message.
+    /// Most tasks of one request that it answers; this program sends at most 64.
     #[serde(default = "one")]
     pub max_batch: usize,
     /// Whether it says that the label of a class matters, as it does to a learner with a head.
@@ -115,14 +115,17 @@ impl Ready {
     }
 }
 
-/// What a guest says of one of its steps. A number that is absent (`null`) was not finite.
+/// What a guest reports of one of its steps. A number that is `null` was not finite; loss and accuracy cannot be left out, or a
+/// misspelt key would be a divergence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trained {
     /// Mean loss of the queries, in nats.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub loss: Option<f64>,
-    /// Mean accuracy on them, 0 to 1.
+    /// Mean accuracy on them, a fraction from 0 to 1.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub accuracy: Option<f64>,
-    /// Norm of the meta-gradient, if it says.
+    /// Norm of the meta-gradient, if the guest reports it.
     #[serde(default)]
     pub gradient_norm: Option<f64>,
 }
@@ -132,7 +135,38 @@ pub struct Trained {
 pub struct Progressed {
     /// Steps made.
     pub step: usize,
-    /// What it says of them.
+    /// Their loss, accuracy and norm.
     #[serde(flatten)]
     pub trained: Trained,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn null_is_a_number_that_was_not_finite_and_a_missing_one_is_refused() {
+        let said: Trained =
+            serde_json::from_value(json!({ "loss": null, "accuracy": 0.5 })).unwrap();
+        assert_eq!((said.loss, said.accuracy), (None, Some(0.5)));
+        let report: Progressed =
+            serde_json::from_value(json!({ "step": 3, "loss": 1.5, "accuracy": null })).unwrap();
+        assert_eq!(
+            (report.trained.loss, report.trained.accuracy),
+            (Some(1.5), None)
+        );
+        let error = |said: Value| {
+            serde_json::from_value::<Trained>(said)
+                .unwrap_err()
+                .to_string()
+        };
+        let found = error(json!({ "Loss": 1.5, "accuracy": 0.5 }));
+        assert!(found.contains("missing field `loss`"), "{found}");
+        let found = error(json!({ "loss": 1.5 }));
+        assert!(found.contains("missing field `accuracy`"), "{found}");
+        let report = serde_json::from_value::<Progressed>(json!({ "step": 3, "loss": 1.5 }));
+        let found = report.unwrap_err().to_string();
+        assert!(found.contains("missing field `accuracy`"), "{found}");
+    }
 }

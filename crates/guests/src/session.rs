@@ -10,12 +10,12 @@ use metastable_models::{ImageShape, Real};
 use safetensors::SafeTensors;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use tempfile::TempDir;
 
 use crate::child::{Child, NoFrame};
 use crate::config::{ProcessConfig, Training};
 use crate::error::{GuestError, LastWords, Result};
 use crate::frame::Frame;
+use crate::living::Scratch;
 use crate::message::{Hello, PROTOCOL, Progressed, Ready, Trained};
 use crate::tensors::{Images, Out, QueryLabels, numbers, payload, task};
 
@@ -55,7 +55,7 @@ impl std::fmt::Debug for Cancel {
 #[derive(Debug)]
 pub struct Session {
     child: Child,
-    scratch: TempDir,
+    scratch: Scratch,
     ready: Ready,
     image: ImageShape,
     patience: Duration,
@@ -78,11 +78,11 @@ impl Session {
                 problem: "is missing; say how the guest is started, e.g. command = [\"python3\", \"my_learner.py\"]".to_owned(),
             });
         }
-        let scratch =
-            TempDir::with_prefix("metastable-guest-").map_err(|error| GuestError::Start {
-                command: config.line(),
-                problem: format!("no scratch folder can be made: {error}"),
-            })?;
+        let scratch = Scratch::new().map_err(|error| GuestError::Scratch {
+            folder: std::env::temp_dir().display().to_string(),
+            request: "start".to_owned(),
+            problem: error.to_string(),
+        })?;
         let mut session = Self {
             child: Child::start(&config.command, hello.threads)?,
             scratch,
@@ -141,7 +141,7 @@ impl Session {
             return Err(self.protocol(
                 "hello",
                 format!(
-                    "it offers {:?} and not {missing}, and training = {} needs {needed:?} (what is saved is what the questions after the training are put to)",
+                    "it offers {:?} and not {missing}, and training = {} needs {needed:?} (questions after training are put to the saved state)",
                     self.ready.offers,
                     json!(hello.training),
                 ),
@@ -324,6 +324,8 @@ impl Session {
     pub fn load(&mut self, state: &[u8]) -> Result<()> {
         let request = "load";
         let path = self.scratch.path().join("state");
+        // What is there is the guest's: it may be a link, or open to the guest, and would be written through.
+        let _ = fs::remove_file(&path);
         fs::write(&path, state).map_err(|error| self.scratch_failed(request, &error))?;
         let frame = self.ask(request, header("load", &[("path", json!(path))]), &[], 0)?;
         self.expect(request, "loaded", &frame)
@@ -446,11 +448,11 @@ impl Session {
     }
 
     fn scratch_failed(&self, request: &str, error: &std::io::Error) -> GuestError {
-        let path = self.scratch.path().display();
-        self.protocol(
-            request,
-            format!("the scratch folder {path} cannot be used: {error}"),
-        )
+        GuestError::Scratch {
+            folder: self.scratch.path().display().to_string(),
+            request: request.to_owned(),
+            problem: error.to_string(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::flags;
 use crate::report::{Opened, tables};
 
 /// Seeds and ratios of the table of power.
-const SEEDS: [usize; 5] = [5, 10, 20, 40, 80];
+const SEEDS: [usize; 4] = [10, 20, 40, 80];
 const RATIOS: [f64; 3] = [1.5, 2.0, 4.0];
 
 /// What `advise --json` prints.

@@ -20,7 +20,7 @@ pub(crate) fn check<'r>(
     for config in runs.filter(|config| guest::is_of(config)) {
         let process = ProcessConfig::read(&config.learner.settings)?;
         let words = process.command.iter().map(|word| quote(word));
-        commands.insert(words.collect::<Vec<_>>().join(" "));
+        commands.insert(visible(&words.collect::<Vec<_>>().join(" ")));
     }
     if commands.is_empty() {
         return Ok(());
@@ -48,4 +48,60 @@ fn is_own(file: &Path) -> bool {
             (Ok(folder), Ok(here)) => folder == here,
             _ => false,
         }
+}
+
+/// The text with everything that a terminal obeys or does not show as `\u{..}`: a command that moves the cursor, turns the direction of
+/// writing or breaks the line could show as another one.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Controls, and the characters of Unicode that format, separate lines, select variants or tag, or are blank without being spaces.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_cannot_hide_itself() {
+        // The first would clear its line, the second go back to its start, the third turn the direction of writing.
+        for (text, shown) in [
+            ("rm -rf ~\u{1b}[2K", "rm -rf ~\\u{1b}[2K"),
+            ("evil\rnice", "evil\\u{d}nice"),
+            ("a\u{202e}b", "a\\u{202e}b"),
+            ("a\nb", "a\\u{a}b"),
+            ("python3 'größe 1.py'", "python3 'größe 1.py'"),
+        ] {
+            assert_eq!(visible(text), shown);
+        }
+    }
 }

@@ -119,7 +119,7 @@ pub(crate) struct Machine {
 /// Which data, in short.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Data {
-    /// omniglot, glyphs, folder:PATH or idx:PATH [default: as in the study or the run]
+    /// omniglot, glyphs, folder:PATH, arrays:PATH or idx:PATH [default: as in the study or the run]
     #[arg(long, value_name = "SET")]
     pub(crate) dataset: Option<String>,
     /// How its classes are split, e.g. lake, random, folders [default: as in the study or the run]

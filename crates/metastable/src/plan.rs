@@ -284,7 +284,7 @@ fn check(study: &Study, learner: &str, config: &RunConfig, material: &Material) 
         let turns = [data.rotations, data.test_rotations].map(Rotations::n_variants);
         let turns = turns[0].min(turns[1]) as usize;
         let advice = bearable::flags(config.episode.k_shot.max(config.test.shot), turns, &parts);
-        let advice = advice.map_or_else(String::new, |flags| format!("\nthese data bear {flags}"));
+        let advice = advice.map_or_else(String::new, |flags| format!("\nthese data allow {flags}"));
         anyhow!("{}{advice}", place(study, paths, &error))
     };
     material

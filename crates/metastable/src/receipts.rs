@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use base64::Engine as _;
@@ -75,16 +76,21 @@ pub(crate) fn say(runs: &[Planned]) {
 fn protocols(runs: &[Planned]) -> Vec<(&Planned, String)> {
     let mut protocols: Vec<(&Planned, String)> = Vec::new();
     for run in runs {
-        let set = |run: &Planned| run.material.dataset.receipt.clone();
         if let Some(text) = protocol(&run.config, &run.material)
             && !protocols
                 .iter()
-                .any(|(other, known)| *known == text && set(other) == set(run))
+                .any(|(other, known)| *known == text && is_same_receipt(other, run))
         {
             protocols.push((run, text));
         }
     }
     protocols
+}
+
+/// Whether two runs have one receipt. Runs share their data set as a rule, and a receipt lists every image.
+fn is_same_receipt(run: &Planned, other: &Planned) -> bool {
+    let (dataset, others) = (&run.material.dataset, &other.material.dataset);
+    Arc::ptr_eq(dataset, others) || dataset.receipt == others.receipt
 }
 
 /// The receipts with their protocols, each once.

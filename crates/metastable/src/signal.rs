@@ -20,6 +20,41 @@ const GRACE: Duration = Duration::from_millis(700);
 /// Pause between two looks at whether it is in one.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// What Ctrl-C interrupts, for the words that it is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Runs, which go on from their last states.
+    Runs,
+    /// Questions to the runs of a study, each of which is answered on the disk or not at all.
+    Questions,
+    /// Questions to one checkpoint, whose answers are printed at the end.
+    Checkpoint,
+}
+
+impl Work {
+    /// Said when the user asks to stop.
+    fn stopping(self) -> &'static str {
+        match self {
+            Self::Runs => "stopping after the present step; Ctrl-C again ends at once",
+            Self::Questions | Self::Checkpoint => "stopping; Ctrl-C again ends at once",
+        }
+    }
+
+    /// Said at the end.
+    pub(crate) fn farewell(self) -> String {
+        let stopped = match self {
+            Self::Runs => "stopped; the same command goes on where it stopped:",
+            Self::Questions => {
+                "stopped; the answers that are written stay, and the same command asks what is left:"
+            }
+            Self::Checkpoint => {
+                "stopped; no answer was kept, and the same command asks from the start:"
+            }
+        };
+        format!("{stopped}\n  {}", command_line())
+    }
+}
+
 /// Set when the user, or an error of the system, asked to stop.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stop(Arc<State>);
@@ -58,29 +93,35 @@ impl Stop {
         Step(&self.0)
     }
 
-    /// Listens to Ctrl-C (and SIGTERM, SIGHUP where they exist).
+    /// Listens to Ctrl-C (and SIGTERM, SIGHUP where they exist) during runs.
     pub(crate) fn listen() -> Result<Self> {
-        Self::handle(|is_first| {
+        Self::listen_during(Work::Runs)
+    }
+
+    /// The same during other work.
+    pub(crate) fn listen_during(work: Work) -> Result<Self> {
+        Self::handle(work, move |is_first| {
             if !is_first {
-                // The state on disk is whole at any time, so nothing has to be waited for; guests are processes of their own.
+                // The state on disk is whole at any time, so nothing has to be waited for; guests are processes of their own, with
+                // scratch folders that nobody else would remove.
                 metastable_guests::kill_all();
                 std::process::exit(130);
             }
-            eprintln!("stopping after the present step; Ctrl-C again ends at once");
+            eprintln!("{}", work.stopping());
         })
     }
 
     /// Listens to the same in a task of a batch system, which may send a signal to a process, to its group and to its job:
     /// that is no impatience, and a task that has to end at once is killed.
     pub(crate) fn listen_as_a_task() -> Result<Self> {
-        Self::handle(|is_first| {
+        Self::handle(Work::Runs, |is_first| {
             if is_first {
                 eprintln!("told to end: stopping after the present step");
             }
         })
     }
 
-    fn handle(react: impl Fn(bool) + Send + 'static) -> Result<Self> {
+    fn handle(work: Work, react: impl Fn(bool) + Send + 'static) -> Result<Self> {
         let stop = Self::default();
         let state = Arc::clone(&stop.0);
         ctrlc::set_handler(move || {
@@ -88,7 +129,7 @@ impl Stop {
             react(is_first);
             if is_first {
                 let state = Arc::clone(&state);
-                thread::spawn(move || end_between_steps(&state));
+                thread::spawn(move || end_between_steps(&state, work));
             }
         })
         .context("while installing the Ctrl-C handler")?;
@@ -97,7 +138,7 @@ impl Stop {
 }
 
 /// Ends the process once it has been in no step for the grace; usually it ends by itself before.
-fn end_between_steps(state: &State) {
+fn end_between_steps(state: &State, work: Work) {
     let mut since = Instant::now();
     while since.elapsed() < GRACE {
         thread::sleep(PAUSE);
@@ -105,10 +146,7 @@ fn end_between_steps(state: &State) {
             since = Instant::now();
         }
     }
-    eprintln!(
-        "stopped; the same command goes on where it stopped:\n  {}",
-        command_line()
-    );
+    eprintln!("{}", work.farewell());
     metastable_guests::kill_all();
     std::process::exit(130);
 }

@@ -9,7 +9,7 @@ use metastable_analysis::probe::label_order::original_order;
 
 use super::sensitivity::{each, small};
 use super::subject::Subject;
-use super::support_order::largest_change;
+use super::support_order::{largest_change, worse};
 use crate::error::Result;
 
 /// Tasks of each check.
@@ -42,10 +42,16 @@ pub fn check(subject: &Subject<'_>, claims: Claims) -> Result<Answers> {
         Seen::of(subject, &task, claims)
     })?;
     let over = |of: fn(&Seen) -> f64| found.iter().map(of).fold(0.0, worse);
+    // Probabilities are at most 1, and so differ by no more than their logarithms do: noise of these bounds the noise of those.
     let limit = ROUNDING + claims.noise;
     let declined = |is_declined: bool, value: f64, what: &str| {
         if is_declined {
             let reason = format!("the learner says that {what} to it");
+            return Verdict::Skipped { reason };
+        }
+        // No two probabilities differ by more than 1: such a limit would refute nothing.
+        if claims.noise >= 1.0 {
+            let reason = "its own noise is larger than any difference".to_owned();
             return Verdict::Skipped { reason };
         }
         Verdict::error(value, limit)
@@ -114,15 +120,6 @@ pub fn check(subject: &Subject<'_>, claims: Claims) -> Result<Answers> {
             .collect(),
         ..Answers::default()
     })
-}
-
-/// The larger of two errors; NaN is the largest.
-fn worse(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() {
-        f64::NAN
-    } else {
-        a.max(b)
-    }
 }
 
 /// What one task shows.

@@ -26,11 +26,11 @@ pub(crate) fn asked(subject: &Subject<'_>, n_tasks: usize) -> Result<Answers> {
                 .zip(other.labels())
                 .filter(|(a, b)| a != b)
                 .count();
-            largest = largest.max(largest_change(
-                &first.log_probabilities,
-                &other.log_probabilities,
-            ));
+            let change = largest_change(&first.log_probabilities, &other.log_probabilities);
+            largest = worse(largest, change);
         }
+        // NaN counts as the largest change that a probability can make: JSON, in which answers are kept, has no NaN.
+        let largest = if largest.is_nan() { 1.0 } else { largest };
         let churn = n_changed as f64 / ((N_ORDERS - 1) as f64 * labels.len() as f64);
         Ok((accuracy, churn, largest))
     })?;
@@ -46,12 +46,39 @@ pub(crate) fn asked(subject: &Subject<'_>, n_tasks: usize) -> Result<Answers> {
         largest_change: found
             .iter()
             .map(|(_, _, largest)| *largest)
-            .fold(0.0, f64::max),
+            .fold(0.0, worse),
     })
 }
 
-/// Largest difference of two probabilities, from their logarithms.
+/// The larger of two errors; NaN is the largest.
+pub(crate) fn worse(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.max(b)
+    }
+}
+
+/// Largest difference of two probabilities, from their logarithms; NaN where one is.
 pub(crate) fn largest_change(first: &[f32], second: &[f32]) -> f64 {
     let gap = |(a, b): (&f32, &f32)| (f64::from(*a).exp() - f64::from(*b).exp()).abs();
-    first.iter().zip(second).map(gap).fold(0.0, f64::max)
+    first.iter().zip(second).map(gap).fold(0.0, worse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_to_no_number_is_not_overlooked() {
+        let half = 0.5_f32.ln();
+        let change = largest_change(&[half, half], &[0.25_f32.ln(), half]);
+        assert!((change - 0.25).abs() < 1e-6, "{change}");
+        // Wherever it stands among the numbers.
+        assert!(largest_change(&[half, half], &[f32::NAN, half]).is_nan());
+        assert!(largest_change(&[half, half], &[half, f32::NAN]).is_nan());
+        // A probability of 0 is a number.
+        let change = largest_change(&[half], &[f32::NEG_INFINITY]);
+        assert!((change - 0.5).abs() < 1e-6, "{change}");
+    }
 }

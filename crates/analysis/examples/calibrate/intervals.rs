@@ -248,8 +248,8 @@ fn held(
         holds(found.prediction.as_ref(), next),
         tolerated,
         holds(
-            found.seed_sd.as_ref().and_then(|it| it.interval.as_ref()),
-            (scatter + noise).sqrt(),
+            found.between_seeds().and_then(|it| it.interval.as_ref()),
+            scatter.sqrt(),
         ),
         holds(
             worst.levels.first().and_then(|it| it.over_runs.as_ref()),

@@ -18,7 +18,7 @@ pub struct Investigated {
     pub contributed: f64,
     /// *Mitigated*: standard deviation, over draws of the others, of the means over this source.
     pub mitigated: f64,
-    /// *Golden model*: standard deviation of all these runs, in which every source varies.
+    /// *Golden model*: standard deviation of all these runs, in which every source varies. (The paper takes it from runs of their own.)
     pub overall: f64,
     /// `(contributed - mitigated) / overall`: over 0, the source moves more than the others together.
     pub importance: f64,

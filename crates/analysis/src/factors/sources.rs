@@ -59,12 +59,11 @@ pub(crate) const METRIC: StudyMetric = StudyMetric {
 /// *One at a time*: runs that agree in every factor and every other stream form a group; the variances of the groups of two
 /// runs and more are pooled, `s^2 = sum (n_g - 1) s_g^2 / sum (n_g - 1)`, which supposes that the source moves all points of
 /// the factors alike. *Joint*: at each point of the factors, as many runs as differ pairwise in every stream.
-/// *Components*: main effects of all streams that vary, over the runs of the point with the most of them.
+/// *Components*: main effects of all streams that vary, over the runs of the point with the most of them. *Investigated*: beside these the
+/// estimator of Pecher et al. 2024, see [`Investigated`].
 ///
 /// # Errors
 /// Those of [`FactorTable::check`].
-/// *Investigated*: beside these the estimator of Pecher et al. 2024, see [`Investigated`].
-///
 /// # Source
 /// Bouthillier et al. 2021, figure 1, for the pattern; chi-square for the interval of a standard deviation of normal runs.
 pub fn sources(table: &FactorTable, options: &Options) -> Result<Sources, AnalysisError> {

@@ -41,10 +41,11 @@ fn plans(analysis: &StudyAnalysis) -> Vec<Plan> {
                 continue;
             };
             let spread = learner.all.get::<Spread>();
-            let sd = spread.as_ref().and_then(Spread::between_seeds);
-            if let Some(sd) = sd.filter(|sd| judge(sd, *light) == Verdict::Open)
+            let Some(spread) = spread else { continue };
+            let is_open = |sd: &Estimate| judge(sd, *light) == Verdict::Open;
+            if spread.between_seeds().is_some_and(is_open)
                 && let Some(seeds) =
-                    seeds_for_light(sd, *light, learner.seeds.len(), analysis.options.level)
+                    seeds_for_light(&spread, *light, learner.seeds.len(), analysis.options.level)
             {
                 plans.push(Plan {
                     seeds,
@@ -57,12 +58,18 @@ fn plans(analysis: &StudyAnalysis) -> Vec<Plan> {
     plans
 }
 
-/// Seeds from which the interval of a standard deviation would leave one of the thresholds, if it stays what it is.
-fn seeds_for_light(sd: &Estimate, light: Light, from: usize, level: f64) -> Option<usize> {
+/// Seeds from which the interval of the standard deviation over seeds would leave one of the thresholds, if it stays what it is and the
+/// runs are normal.
+fn seeds_for_light(spread: &Spread, light: Light, from: usize, level: f64) -> Option<usize> {
+    let (sd, noise) = (
+        spread.seed_sd.as_ref()?.value,
+        spread.test_noise.unwrap_or(0.0),
+    );
+    let left = |factor: f64| ((factor * sd).powi(2) - noise).max(0.0).sqrt();
     (from + 1..=MOST_SEEDS).find(|&n| {
         deviation_factors(n, level).is_some_and(|(low, high)| {
-            (sd.value <= light.good && high * sd.value < light.bad)
-                || (sd.value >= light.bad && low * sd.value > light.good)
+            (left(1.0) <= light.good && left(high) < light.bad)
+                || (left(1.0) >= light.bad && left(low) > light.good)
         })
     })
 }
@@ -239,6 +246,8 @@ fn with_seeds(command: &str, seeds: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scores::ScoreMatrix;
+    use crate::spread::spread;
 
     #[test]
     fn the_command_gets_one_number_of_seeds() {
@@ -259,9 +268,20 @@ mod tests {
             good: 0.5,
             bad: 1.5,
         };
-        let sd = Estimate::bare(0.4);
-        // The upper factor at 5 seeds is 2.87 (1.15 under 1.5), at 4 seeds 3.73 (1.49 under 1.5).
-        assert_eq!(seeds_for_light(&sd, light, 3, 0.95), Some(4));
-        assert_eq!(seeds_for_light(&Estimate::bare(1.0), light, 3, 0.95), None);
+        let with = |sd: f64, noise: f64| {
+            let table = ScoreMatrix::from_rows(&[vec![0.4, 0.6], vec![0.5, 0.7]]).unwrap();
+            Spread {
+                seed_sd: Some(Estimate::bare(sd)),
+                test_noise: Some(noise),
+                ..spread(&table, 0.95).unwrap()
+            }
+        };
+        let seeds = |sd, noise| seeds_for_light(&with(sd, noise), light, 3, 0.95);
+        // The upper factor at 4 seeds is 3.73 (1.49 under 1.5).
+        assert_eq!(seeds(0.4, 0.0), Some(4));
+        assert_eq!(seeds(1.0, 0.0), None);
+        // An SD of 0.4 beyond a noise of 0.8: s^2 = 0.8. At 9 seeds the factor is 1.916, and sqrt(1.916^2 0.8 - 0.64) = 1.516; at 10 seeds
+        // 1.826, and 1.424.
+        assert_eq!(seeds(0.8_f64.sqrt(), 0.64), Some(10));
     }
 }

@@ -62,6 +62,12 @@ fn escape(text: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
+            // After the end of a row a bracket would begin an argument, and a star a command.
+            '[' | ']' | '*' => {
+                out.push('{');
+                out.push(c);
+                out.push('}');
+            }
             '\u{d7}' => out += "$\\times$",
             '\u{b7}' => out += "$\\cdot$",
             '\u{b1}' => out += "$\\pm$",
@@ -93,6 +99,7 @@ mod tests {
              \\begin{tabular}{lr}\n    \\toprule\n    learner & runs $\\times$ tasks \\\\\n    \\midrule\n    my\\_net \\{a\\} & 3 \
              $\\times$ 100 \\\\\n    \\bottomrule\n  \\end{tabular}\n\\end{table}\n"
         );
+        assert_eq!(escape("[ours]*"), "{[}ours{]}{*}");
         assert_eq!(
             escape("a\\b^c~d"),
             "a\\textbackslash{}b\\textasciicircum{}c\\textasciitilde{}d"

@@ -28,6 +28,8 @@ addEventListener("hashchange", reveal);
 reveal();
 const navigation = document.querySelector("nav");
 if (navigation) {
+  // The link of the chapter that the address names already changes no address.
+  navigation.addEventListener("click", () => setTimeout(reveal));
   const tools = make("p", { class: "tools" });
   tools.append(button("Fold all chapters", () => fold(false)), button("Unfold all", () => fold(true)));
   navigation.append(tools);
@@ -47,9 +49,11 @@ all("table").forEach((table) => {
       const falls = head.getAttribute("aria-sort") === "ascending";
       const body = table.tBodies[0];
       const rows = Array.from(body.rows).map((row) => ({ row: row, text: row.cells[column].textContent.trim() }));
-      const numeric = rows.every((it) => number(it.text) !== null || !/\d/.test(it.text));
+      const numeric = rows.some((it) => number(it.text) !== null) ? rows.every((it) => number(it.text) !== null || !/\d/.test(it.text)) : false;
+      // Words among numbers stand before them all.
+      const key = (it) => (number(it.text) === null ? -Infinity : number(it.text));
       rows.sort((a, b) => {
-        const order = numeric ? (number(a.text) || 0) - (number(b.text) || 0) : a.text.localeCompare(b.text);
+        const order = numeric ? Math.sign(key(a) === key(b) ? 0 : key(a) - key(b)) : a.text.localeCompare(b.text);
         return falls ? -order : order;
       });
       rows.forEach((it) => body.append(it.row));

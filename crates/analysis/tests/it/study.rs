@@ -24,6 +24,8 @@ const SETTING: &str = "glyphs 5-way 1-shot";
 const ASKED: &[&str] = &[
     "support_sets",
     "label_order",
+    "support_order",
+    "noise_floor",
     "step_sizes",
     "coupling",
     "example_influence",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::pickle::{Array, Bytes, Id, Pickle, Value, whole};
+use super::pickle::{Array, Bytes, Id, LONGEST_NAME, Pickle, Value, whole};
 use super::stored::{Labelled, Layout, Piece, Stored};
 
 /// An array of numbers as it is stored.
@@ -299,10 +299,9 @@ impl OfPickle<'_> {
                 .iter()
                 .map(|item| match self.pickle.get(*item) {
                     Value::Int(label) => Ok(label.to_string()),
-                    _ => self
-                        .pickle
-                        .text(*item)
-                        .ok_or_else(|| "a label that is neither a whole number nor text".into()),
+                    _ => self.pickle.text(*item).ok_or_else(|| {
+                        format!("a label that is neither a whole number nor text of at most {LONGEST_NAME} bytes")
+                    }),
                 })
                 .collect(),
             _ => Err("labels that are neither an array nor a list".into()),

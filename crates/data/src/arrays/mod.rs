@@ -10,9 +10,11 @@
 //! Images are bytes, `(n, height, width)`, `(n, height, width, channels)` or `(n, channels, height, width)`; in pickles also lists of
 //! encoded pictures. Labels are whole numbers or, in pickles, text.
 //!
-//! Labels of two *files* are classes of their own, `train/3` and `val/3`, since each file counts from 0; labels of two parts of one
-//! file are the same classes, unless no label is in two parts. A pickle is read by a reader that knows arrays, lists and dicts, and
-//! runs nothing ([`pickle`]).
+//! Labels of two *files* are classes of their own, since each file counts from 0: `train/3` and `val/3` by the part in the name,
+//! `animals/3` and `plants/3` where the names tell no part, `train/animals/3` and `train/plants/3` where two files are of one part.
+//! Only files whose names differ in nothing but numbers, `train-00000-of-00002` and `train-00001-of-00002`, are pieces of one and
+//! share their classes. Labels of two parts of one file are the same classes, unless no label is in two parts. A pickle is read by a
+//! reader that knows arrays, lists and dicts, and runs nothing ([`pickle`]).
 
 mod meaning;
 mod npz;
@@ -107,13 +109,12 @@ pub fn load(path: &Path, reading: Reading) -> Result<Dataset, DataError> {
     let files = files(path)?;
     let mut hasher = Sha256::new();
     let mut images = Vec::new();
-    for file in &files {
+    for (file, name) in files.iter().zip(names(&files)) {
         let bytes = fs::read(file).map_err(DataError::io("read", file, NEXT_STEP))?;
         hasher.update((bytes.len() as u64).to_le_bytes());
         hasher.update(&bytes);
         let tables = read(file, bytes)?;
-        let part = (files.len() > 1).then(|| part_of_name(file)).flatten();
-        images.extend(named(file, part.as_deref(), tables));
+        images.extend(named(file, &name, tables));
     }
     // Images of a class stay in the order of their files.
     images.sort_by(|a, b| a.class.cmp(&b.class));
@@ -206,18 +207,50 @@ fn parquet(_: &Path) -> Result<Vec<Labelled>, String> {
     Err("parquet is read by the crate's feature `fetch`, which this build lacks".into())
 }
 
-/// The part that a word of a file's name tells: `mini-imagenet-cache-train` is `train`.
-fn part_of_name(file: &Path) -> Option<String> {
-    let stem = file.file_stem()?.to_string_lossy().into_owned();
-    let words = stem.split(|c: char| !c.is_alphanumeric());
-    words
-        .rev()
-        .find(|word| split::part_of_folder(&format!("{word}/")).is_some())
-        .map(str::to_lowercase)
+/// The names of the files, the rest of each only where files of one part differ in it.
+fn names(files: &[PathBuf]) -> Vec<Name> {
+    let names: Vec<Name> = files.iter().map(|file| Name::of(file)).collect();
+    let mut rests: BTreeMap<Option<String>, BTreeSet<String>> = BTreeMap::new();
+    for Name { part, rest } in &names {
+        let of_part = rests.entry(part.clone()).or_default();
+        of_part.insert(rest.clone());
+    }
+    let names = names.into_iter().map(|Name { part, rest }| {
+        let is_needed = rests[&part].len() > 1;
+        Name {
+            // A single file has its classes as it calls them.
+            part: part.filter(|_| files.len() > 1),
+            rest: if is_needed { rest } else { String::new() },
+        }
+    });
+    names.collect()
 }
 
-/// The images of a file under the names of their classes.
-fn named(file: &Path, part: Option<&str>, tables: Vec<Labelled>) -> Vec<Image> {
+/// What the name of a file tells.
+struct Name {
+    /// The part that one of its words is: `mini-imagenet-cache-train` is `train`.
+    part: Option<String>,
+    /// Its other words but those that count pieces.
+    rest: String,
+}
+
+impl Name {
+    fn of(file: &Path) -> Self {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let mut words: Vec<&str> = stem.split(|c: char| !c.is_alphanumeric()).collect();
+        let is_part = |word: &&str| split::part_of_folder(&format!("{word}/")).is_some();
+        let part = words.iter().rposition(is_part);
+        let part = part.map(|at| words.remove(at).to_lowercase());
+        words.retain(|word| !word.chars().all(|c| c.is_ascii_digit()) && *word != "of");
+        Self {
+            part,
+            rest: words.join("-"),
+        }
+    }
+}
+
+/// The images of a file under the names of their classes: `part/rest/label`, as far as there is a part and a rest.
+fn named(file: &Path, name: &Name, tables: Vec<Labelled>) -> Vec<Image> {
     let mut parts_of: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
     for table in &tables {
         for label in &table.labels {
@@ -230,15 +263,15 @@ fn named(file: &Path, part: Option<&str>, tables: Vec<Labelled>) -> Vec<Image> {
     let mut images = Vec::new();
     for table in tables {
         let own = table.part.as_deref().filter(|_| is_disjoint);
-        let part = part.or(own);
-        let name = table.part.as_deref().unwrap_or_default();
+        let part = name.part.as_deref().or(own);
+        let rest = Some(name.rest.as_str()).filter(|rest| !rest.is_empty());
+        let folders = [part, rest].into_iter().flatten();
+        let folders: String = folders.map(|folder| format!("{folder}/")).collect();
+        let array = table.part.as_deref().unwrap_or_default();
         let rows = table.images.into_iter().zip(table.labels).enumerate();
         images.extend(rows.map(|(row, (stored, label))| Image {
-            class: match part {
-                Some(part) => format!("{part}/{label}"),
-                None => label,
-            },
-            place: format!("{file}:{name}[{row}]").into(),
+            class: format!("{folders}{label}"),
+            place: format!("{file}:{array}[{row}]").into(),
             stored,
         }));
     }

@@ -9,12 +9,14 @@ use super::meaning::{self, Numbers};
 use super::stored::{Labelled, Piece};
 use crate::archive::{self, Limits};
 
-/// Arrays are one entry each, and as large as a data set.
+/// Arrays are one entry each, and as large as a data set. Sorted labels of eight bytes are packed 500 times and more, so ratios are
+/// looked at only where an array, or all of them, would take more than 64 MiB.
 const LIMITS: Limits = Limits {
     max_entries: 1000,
     max_entry_bytes: 16 << 30,
     max_total_bytes: 16 << 30,
     max_ratio: 200,
+    free_bytes: 64 << 20,
 };
 
 /// Every pair of images and labels of an archive.

@@ -2,7 +2,8 @@
 //!
 //! A pickle is a program that may call anything. This reader knows the handful of names that numpy's arrays need and refuses every
 //! other by name, so nothing of the file ever runs. Arrays and byte strings are ranges of the file: nothing is copied but what was
-//! stored as text. Protocols 0 to 5; of a pickle of Python 2, strings are bytes.
+//! stored as text, and all that is made is bounded by the length of the file. Protocols 0 to 5; of a pickle of Python 2, strings are
+//! bytes.
 //! Source of the format: Python's `pickletools.py`, and numpy's `ndarray.__reduce__`.
 
 use std::collections::BTreeMap;
@@ -10,6 +11,10 @@ use std::sync::Arc;
 
 /// Most values of a pickle: a list of every image of a large set is far below.
 const MOST_VALUES: usize = 1 << 26;
+
+/// Most bytes of a name (of a class, a label, a key or a type), as of the name of a file: a short pickle can refer to one text a
+/// million times.
+pub(super) const LONGEST_NAME: usize = 255;
 
 /// A place in the list of values: lists and dicts are filled after they were noted, so values refer to each other by place.
 pub(super) type Id = usize;
@@ -104,6 +109,7 @@ impl<'f> Pickle<'f> {
             values: Vec::new(),
             stack: Vec::new(),
             memo: BTreeMap::new(),
+            budget: Budget::new(file.len()),
         };
         let root = machine.run()?;
         Ok(Self {
@@ -122,13 +128,15 @@ impl<'f> Pickle<'f> {
         slice(self.file, bytes)
     }
 
-    /// A value as text: text, or bytes that are text.
+    /// A value as a name of at most [`LONGEST_NAME`] bytes: text, or bytes that are text.
     pub(super) fn text(&self, id: Id) -> Option<String> {
-        match self.get(id) {
-            Value::Text(text) => Some(text.clone()),
-            Value::Bytes(bytes) => String::from_utf8(self.bytes(bytes).to_vec()).ok(),
-            _ => None,
-        }
+        let bytes = match self.get(id) {
+            Value::Text(text) => text.as_bytes(),
+            Value::Bytes(bytes) => self.bytes(bytes),
+            _ => return None,
+        };
+        let bytes = Some(bytes).filter(|bytes| bytes.len() <= LONGEST_NAME)?;
+        String::from_utf8(bytes.to_vec()).ok()
     }
 }
 
@@ -139,6 +147,31 @@ fn slice<'s>(file: &'s [u8], bytes: &'s Bytes) -> &'s [u8] {
     }
 }
 
+/// How many values a pickle may still make or copy. Python writes at least a byte for each, and reads its tuples once; a hostile
+/// pickle notes a long one and uses it over and over.
+struct Budget {
+    whole: usize,
+    left: usize,
+}
+
+impl Budget {
+    fn new(n_bytes: usize) -> Self {
+        let whole = n_bytes.saturating_mul(4).saturating_add(1 << 20);
+        Self { whole, left: whole }
+    }
+
+    fn take(&mut self, n_values: usize) -> Result<(), String> {
+        let left = self.left.checked_sub(n_values);
+        self.left = left.ok_or_else(|| {
+            format!(
+                "it makes or copies more than {} values, which no pickle of its length needs",
+                self.whole
+            )
+        })?;
+        Ok(())
+    }
+}
+
 /// The stack machine that a pickle is a program of.
 struct Machine<'f> {
     file: &'f [u8],
@@ -146,6 +179,7 @@ struct Machine<'f> {
     values: Vec<Value>,
     stack: Vec<Id>,
     memo: BTreeMap<usize, Id>,
+    budget: Budget,
 }
 
 impl Machine<'_> {
@@ -364,6 +398,7 @@ impl Machine<'_> {
         if self.values.len() >= MOST_VALUES {
             return Err(format!("more than {MOST_VALUES} values"));
         }
+        self.budget.take(1)?;
         self.stack.push(self.values.len());
         self.values.push(value);
         Ok(())
@@ -442,24 +477,28 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn items(&self, id: Id) -> Result<Vec<Id>, String> {
+    fn items(&mut self, id: Id) -> Result<Vec<Id>, String> {
         match &self.values[id] {
-            Value::List(items) => Ok(items.clone()),
+            Value::List(items) => {
+                self.budget.take(items.len())?;
+                Ok(items.clone())
+            }
             other => Err(format!("{} where a tuple belongs", kind(other))),
         }
     }
 
-    fn shape(&self, id: Id) -> Result<Vec<usize>, String> {
+    fn shape(&mut self, id: Id) -> Result<Vec<usize>, String> {
+        let items = self.items(id)?;
         let length = |id: &Id| match &self.values[*id] {
             Value::Int(length) => usize::try_from(*length).map_err(|error| error.to_string()),
             other => Err(format!("{} where a length belongs", kind(other))),
         };
-        self.items(id)?.iter().map(length).collect()
+        items.iter().map(length).collect()
     }
 
-    fn call(&self, function: Id, arguments: Id) -> Result<Value, String> {
+    fn call(&mut self, function: Id, arguments: Id) -> Result<Value, String> {
         let arguments = self.items(arguments)?;
-        let Value::Global(global) = &self.values[function] else {
+        let Value::Global(global) = self.values[function] else {
             return Err(format!("{} is called", kind(&self.values[function])));
         };
         let argument = |at: usize| {
@@ -470,13 +509,20 @@ impl Machine<'_> {
             // The state comes with the next instruction.
             Global::Reconstruct | Global::Ndarray => Ok(Value::Array(Array::default())),
             Global::OrderedDict => Ok(Value::Dict(Vec::new())),
-            Global::Dtype => match &self.values[argument(0)?] {
-                Value::Text(text) => Ok(Value::Dtype(text.clone())),
-                Value::Bytes(bytes) => Ok(Value::Dtype(
-                    String::from_utf8_lossy(slice(self.file, bytes)).into_owned(),
-                )),
-                other => Err(format!("{} where the name of a type belongs", kind(other))),
-            },
+            Global::Dtype => {
+                let name = match &self.values[argument(0)?] {
+                    Value::Text(text) => text.as_bytes(),
+                    Value::Bytes(bytes) => slice(self.file, bytes),
+                    other => {
+                        return Err(format!("{} where the name of a type belongs", kind(other)));
+                    }
+                };
+                if name.len() > LONGEST_NAME {
+                    return Err(format!("the name of a type has {} bytes", name.len()));
+                }
+                self.budget.take(name.len())?;
+                Ok(Value::Dtype(String::from_utf8_lossy(name).into_owned()))
+            }
             Global::FromBuffer => Ok(Value::Array(Array {
                 dtype: self.dtype(argument(1)?)?,
                 shape: self.shape(argument(2)?)?,
@@ -493,6 +539,7 @@ impl Machine<'_> {
             // What Python 3 makes of bytes under protocols of Python 2.
             Global::Encode => match &self.values[argument(0)?] {
                 Value::Text(text) => {
+                    self.budget.take(text.len())?;
                     let latin1 = |c: char| u8::try_from(u32::from(c));
                     let bytes = text.chars().map(latin1).collect::<Result<Vec<u8>, _>>();
                     let bytes = bytes.map_err(|_| "text that is not Latin-1")?;
@@ -503,9 +550,12 @@ impl Machine<'_> {
         }
     }
 
-    fn dtype(&self, id: Id) -> Result<String, String> {
+    fn dtype(&mut self, id: Id) -> Result<String, String> {
         match &self.values[id] {
-            Value::Dtype(name) => Ok(name.clone()),
+            Value::Dtype(name) => {
+                self.budget.take(name.len())?;
+                Ok(name.clone())
+            }
             other => Err(format!("{} where a type belongs", kind(other))),
         }
     }
@@ -521,10 +571,13 @@ impl Machine<'_> {
         match &self.values[object] {
             Value::Dtype(name) => {
                 // (version, byte order, ...): whole numbers of more than a byte have to be little-endian.
-                let order = self.items(state)?.get(1).map(|id| self.values[*id].clone());
+                let order = match &self.values[state] {
+                    Value::List(items) => items.get(1).map(|id| &self.values[*id]),
+                    other => return Err(format!("{} where a tuple belongs", kind(other))),
+                };
                 let is_big = match order {
                     Some(Value::Text(order)) => order == ">",
-                    Some(Value::Bytes(bytes)) => slice(self.file, &bytes) == b">",
+                    Some(Value::Bytes(bytes)) => slice(self.file, bytes) == b">",
                     _ => false,
                 };
                 if is_big && !name.ends_with('1') {
@@ -546,7 +599,10 @@ impl Machine<'_> {
                     ..Array::default()
                 };
                 match &self.values[data] {
-                    Value::List(objects) => array.objects = Some(objects.clone()),
+                    Value::List(objects) => {
+                        self.budget.take(objects.len())?;
+                        array.objects = Some(objects.clone());
+                    }
                     _ => array.data = Some(self.bytes(data)?),
                 }
                 self.values[object] = Value::Array(array);

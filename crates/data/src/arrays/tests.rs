@@ -101,6 +101,95 @@ fn files_of_a_folder_are_parts_with_classes_of_their_own() {
     );
 }
 
+/// Names of the classes of a folder with a copy of a file (labels 5 and 6) under each of these names.
+fn classes_of(source: &str, names: &[&str]) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    for name in names {
+        fs::copy(kept(source), dir.path().join(name)).unwrap();
+    }
+    let dataset = open(dir.path()).unwrap();
+    dataset.classes.into_iter().map(|it| it.name).collect()
+}
+
+#[test]
+fn files_that_differ_in_more_than_numbers_do_not_share_their_classes() {
+    let animals = classes_of("cifar.pkl", &["animals.pkl", "plants.pkl"]);
+    assert_eq!(animals, ["animals/5", "animals/6", "plants/5", "plants/6"]);
+    let of_part = classes_of("cifar.pkl", &["animals_train.pkl", "plants_train.pkl"]);
+    let expected = [
+        "train/animals/5",
+        "train/animals/6",
+        "train/plants/5",
+        "train/plants/6",
+    ];
+    assert_eq!(of_part, expected);
+    let inside = classes_of("keras.npz", &["a.npz", "b.npz"]);
+    let expected = [
+        "test/a/-3",
+        "test/b/-3",
+        "train/a/0",
+        "train/a/7",
+        "train/b/0",
+        "train/b/7",
+    ];
+    assert_eq!(inside, expected);
+
+    // Pieces of one.
+    let pieces = ["train-00000-of-00002.pkl", "train-00001-of-00002.pkl"];
+    assert_eq!(classes_of("cifar.pkl", &pieces), ["train/5", "train/6"]);
+    let pieces = ["0000.pkl", "0001.pkl"];
+    assert_eq!(classes_of("cifar.pkl", &pieces), ["5", "6"]);
+    assert_eq!(classes_of("cifar.pkl", &["train.pkl"]), ["5", "6"]);
+}
+
+/// An NPY file of version 1.0.
+fn npy(kind: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({shape}), }}");
+    // Magic, version and length are 10 bytes; the data begin at a multiple of 64.
+    let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
+    let header = format!("{header:<width$}\n", width = length - 1);
+    let length = u16::try_from(length).unwrap().to_le_bytes();
+    let magic = b"\x93NUMPY\x01\x00".as_slice();
+    [magic, length.as_slice(), header.as_bytes(), data].concat()
+}
+
+#[test]
+fn sorted_labels_are_no_bomb() {
+    use std::io::{Cursor, Write as _};
+
+    // np.repeat(np.arange(64), 600), and images of 2 x 2.
+    let labels: Vec<u8> = (0..64_i64)
+        .flat_map(|label| [label; 600])
+        .flat_map(i64::to_le_bytes)
+        .collect();
+    let pixels: Vec<u8> = (0..4 * 38_400_u32)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in [
+        ("images.npy", npy("|u1", "38400, 2, 2", &pixels)),
+        ("labels.npy", npy("<i8", "38400,", &labels)),
+    ] {
+        let options = zip::write::SimpleFileOptions::default();
+        writer.start_file(name, options).unwrap();
+        writer.write_all(&bytes).unwrap();
+    }
+    let bytes = writer.finish().unwrap().into_inner();
+    let ratio = {
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes.clone())).unwrap();
+        let entry = archive.by_name("labels.npy").unwrap();
+        entry.size() / entry.compressed_size()
+    };
+    assert!(ratio > 200, "{ratio}");
+
+    let tables = npz::read(bytes).unwrap();
+    assert_eq!(tables.len(), 1);
+    assert_eq!(tables[0].images.len(), 38_400);
+    assert_eq!(tables[0].labels.len(), 38_400);
+    let at = [0, 599, 600, 38_399].map(|at| tables[0].labels[at].as_str());
+    assert_eq!(at, ["0", "0", "1", "63"]);
+}
+
 #[test]
 fn what_is_no_image_is_refused_with_its_name() {
     let evil = refusal("evil.pkl");
@@ -126,10 +215,64 @@ fn cut_pickles_are_refused_and_never_read_beyond_their_end() {
             "{length}"
         );
     }
+    let (mut n_read, mut n_refused) = (0, 0);
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 0x55;
-        // Whatever comes out, it ends.
-        let _ = meaning::of_pickle(changed);
+        // A changed pixel or letter is read; what comes out is never more than what is there.
+        match meaning::of_pickle(changed) {
+            Ok(tables) => {
+                n_read += 1;
+                let images = tables.iter().flat_map(|table| &table.images);
+                let n_bytes: u64 = images.map(Stored::n_bytes).sum();
+                assert!(n_bytes <= bytes.len() as u64, "byte {at}: {n_bytes}");
+            }
+            Err(problem) => {
+                n_refused += 1;
+                assert!(!problem.is_empty(), "byte {at}");
+            }
+        }
     }
+    assert!(n_read > 0 && n_refused > 0, "{n_read} {n_refused}");
+}
+
+/// The value of a pickle that begins so and ends with many times the same; or why it is refused.
+fn read_of(start: &[u8], repeated: &[u8], times: usize) -> Result<(), String> {
+    let mut file = start.to_vec();
+    file.extend(repeated.repeat(times));
+    file.push(b'.');
+    pickle::Pickle::read(&file).map(drop)
+}
+
+#[test]
+fn short_pickles_do_not_make_much_of_little() {
+    // A tuple of a million None, noted as 0; OrderedDict as 1; then OrderedDict(*tuple), again and again.
+    let mut million = b"(".to_vec();
+    million.extend(b"N".repeat(1_000_000));
+    million.extend(b"tq\x00");
+    let mut dict = million.clone();
+    dict.extend(b"ccollections\nOrderedDict\nq\x01");
+    read_of(&dict, b"h\x01h\x00R", 2).unwrap();
+    let refused = read_of(&dict, b"h\x01h\x00R", 1000).unwrap_err();
+    assert!(refused.contains("makes or copies more than"), "{refused}");
+
+    // Arrays of objects whose objects are that tuple: (1, (), dtype, False, tuple) as state.
+    let mut array = million;
+    array.extend(b"cnumpy\ndtype\n(X\x02\x00\x00\x00O8tRq\x01(K\x01)h\x01\x89h\x00tq\x02");
+    array.extend(b"cnumpy.core.multiarray\n_reconstruct\nq\x03");
+    read_of(&array, b"h\x03)Rh\x02b", 2).unwrap();
+    let refused = read_of(&array, b"h\x03)Rh\x02b", 1000).unwrap_err();
+    assert!(refused.contains("makes or copies more than"), "{refused}");
+
+    // {"images": [a picture], "labels": [a text of a megabyte, noted as 0, a thousand times]}.
+    let mut file = b"X\x00\x00\x10\x00".to_vec();
+    file.extend(b"a".repeat(1 << 20));
+    file.extend(b"q\x000}(X\x06\x00\x00\x00images](C\x01xeX\x06\x00\x00\x00labels](");
+    file.extend(b"h\x00".repeat(1000));
+    file.extend(b"eu.");
+    let refused = meaning::of_pickle(file).err().unwrap();
+    assert!(
+        refused.contains("label") && refused.contains("255 bytes"),
+        "{refused}"
+    );
 }

@@ -137,6 +137,19 @@ fn a_command_that_does_not_start_and_one_that_is_no_guest_are_told() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn one_that_dies_while_its_child_holds_the_pipe_is_noticed() {
+    let words = ["sh", "-c", "sleep 60 & exit 3"];
+    let begun = Instant::now();
+    let error = start(&config(words.map(str::to_owned).to_vec())).unwrap_err();
+    let GuestError::Ended { status, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert!(status.contains("exit status: 3"), "{status}");
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
 #[test]
 fn what_it_does_not_offer_is_not_asked() {
     let error = Session::start(

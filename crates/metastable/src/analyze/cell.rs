@@ -18,16 +18,19 @@ pub(super) fn number(text: &str, decimal_comma: bool) -> Option<f64> {
     })
 }
 
-/// Yes or no, or the state of a run in the words of trackers and tuners: yes is "failed".
+/// Yes or no, in the usual spellings.
 pub(super) fn truth(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
-        "1"
-        | "1.0"
-        | "true"
-        | "yes"
-        | "wahr"
-        | "ja"
-        | "failed"
+        "1" | "1.0" | "true" | "yes" | "wahr" | "ja" => Some(true),
+        "0" | "0.0" | "false" | "no" | "falsch" | "nein" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether a run failed: yes or no, or its state in the words of trackers and tuners.
+pub(super) fn state(text: &str) -> Option<bool> {
+    truth(text).or_else(|| match text.to_ascii_lowercase().as_str() {
+        "failed"
         | "fail"
         | "failure"
         | "crashed"
@@ -37,8 +40,17 @@ pub(super) fn truth(text: &str) -> Option<bool> {
         | "error"
         | "errored"
         | "terminated_with_error" => Some(true),
-        "0" | "0.0" | "false" | "no" | "falsch" | "nein" | "finished" | "complete"
-        | "completed" | "ok" | "success" | "succeeded" | "terminated" | "done" => Some(false),
+        "finished" | "complete" | "completed" | "ok" | "success" | "succeeded" | "terminated"
+        | "done" => Some(false),
         _ => None,
-    }
+    })
+}
+
+/// Whether an answer is right: yes or no, or a word for it. Of a run, `success` says that it did not fail; of an answer, that it is a hit.
+pub(super) fn hit(text: &str) -> Option<bool> {
+    truth(text).or_else(|| match text.to_ascii_lowercase().as_str() {
+        "success" | "correct" | "right" => Some(true),
+        "failure" | "wrong" | "incorrect" => Some(false),
+        _ => None,
+    })
 }

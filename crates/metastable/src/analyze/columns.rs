@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use metastable_analysis::ScoreScale;
 
+use super::exported::Role;
 use super::reference::Reference;
 use super::sheet::Sheet;
 use super::suggest;
@@ -83,6 +84,44 @@ impl Columns {
         ]
     }
 
+    /// Every flag that was given, with its value; without one for a flag that takes none.
+    pub(super) fn given(&self) -> Vec<(&'static str, Option<String>)> {
+        let mut lists = self.flags().to_vec();
+        lists.extend([
+            ("--column", &self.renamed),
+            ("--where", &self.only),
+            ("--wide", &self.wide),
+            ("--wide-steps", &self.wide_steps),
+        ]);
+        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        let mut given: Vec<(&'static str, Option<String>)> = lists
+            .map(|(flag, list)| (flag, Some(list.join(","))))
+            .collect();
+        let direction = self.lower_is_better.then(|| String::from("lower"));
+        let reference = self.reference.as_ref().map(Reference::text);
+        for (flag, value) in [
+            ("--curves", self.curves.clone()),
+            ("--run-name", self.run_name.clone()),
+            ("--unit", self.unit.clone()),
+            ("--direction", direction),
+            ("--reference", reference),
+        ] {
+            if value.is_some() {
+                given.push((flag, value));
+            }
+        }
+        for (flag, is_given) in [
+            ("--ignore-others", self.ignores_others),
+            ("--common-tasks", self.common_tasks),
+            ("--own-tasks", self.own_tasks),
+        ] {
+            if is_given {
+                given.push((flag, None));
+            }
+        }
+        given
+    }
+
     /// Columns that are factors or streams, each once.
     pub(super) fn of_runs(&self) -> Vec<&String> {
         let mut all = Vec::new();
@@ -148,6 +187,22 @@ impl Columns {
         let pairs = self.renamed.iter().filter_map(|pair| pair.split_once('='));
         let mut columns = pairs.filter(|(own, _)| *own == meaning);
         columns.next().map_or(meaning, |(_, column)| column)
+    }
+
+    /// What an export says of its columns, unless a flag says something of them.
+    pub(super) fn take_roles(&mut self, sheet: &Sheet, roles: Vec<(String, Role)>) {
+        for (name, role) in roles {
+            let is_mapped = self.named(&name) != name;
+            let is_there = sheet.header.contains(&name);
+            if self.ignores_others || is_mapped || !is_there || self.is_named(&name) {
+                continue;
+            }
+            match role {
+                Role::Factor => self.factors.push(name),
+                Role::Stream => self.streams.push(name),
+                Role::Constant => self.ignored.push(name),
+            }
+        }
     }
 
     /// Gives the columns of a sheet their names, or says which column has none.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::cell;
 use super::table::Row;
 
 /// The column that decides where another one applies, and its levels for which it does.
@@ -30,14 +31,21 @@ pub(super) fn condition(rows: &[Row<'_>], column: &str, others: &[&String]) -> O
         return None;
     }
     let decides = |other: &&&String| {
-        let mut levels: BTreeMap<&str, (bool, usize)> = BTreeMap::new();
-        let agree = rows.iter().zip(&is_missing).all(|(row, missing)| {
-            let level = levels.entry(row.raw(other)).or_insert((*missing, 0));
-            level.1 += 1;
-            level.0 == *missing
-        });
-        // A column with a level of its own for each run decides nothing.
-        agree && levels.values().all(|(_, n)| *n > 1)
+        let mut levels: BTreeMap<&str, bool> = BTreeMap::new();
+        let agree = rows
+            .iter()
+            .zip(&is_missing)
+            .all(|(row, missing)| *levels.entry(row.raw(other)).or_insert(*missing) == *missing);
+        // A column with a level of its own for each run decides nothing; nor do measured numbers, of which some are equal by chance.
+        let are_measured = levels
+            .keys()
+            .all(|level| cell::number(level, true).is_some());
+        let most = if are_measured {
+            rows.len() / 2
+        } else {
+            rows.len() - 1
+        };
+        agree && levels.len() <= most
     };
     let parent = others
         .iter()

@@ -180,11 +180,11 @@ pub(super) fn settle(table: &Table, groups: &[Group<'_>], reads: &mut [Read<'_>]
                 common,
                 all,
             } => bail!(
-                "{}: run `{}` (line {}) lacks task `{task}`, which run `{}` has; runs of a setting are compared on the same tasks. --common-tasks \
+                "{}: run `{}` ({}) lacks task `{task}`, which run `{}` has; runs of a setting are compared on the same tasks. --common-tasks \
                  compares them on the {common} of {all} tasks that all of them have; a run that broke off is said so in a column `failed`",
                 table.file(),
                 groups[lacking].id,
-                groups[lacking].rows[0].line(),
+                table.sheet.spot(groups[lacking].rows[0].line()),
                 groups[having].id,
             ),
         }

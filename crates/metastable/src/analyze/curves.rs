@@ -61,11 +61,10 @@ pub(super) fn lengthened(
         bail!("--curves {steps}: {file} has no other column, and each run needs one");
     }
     let header = ["run", "step", "score"].map(String::from).to_vec();
-    let mut long = Sheet::new(
+    let mut long = sheet.like(
         format!("{}, {} runs in columns", sheet.format, runs.len()),
         header,
     );
-    long.decimal_comma = sheet.decimal_comma;
     for run in runs {
         let name = names[run]
             .rsplit_once(BETWEEN)

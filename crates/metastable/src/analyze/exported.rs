@@ -83,11 +83,31 @@ const TABLES: [Exported; 5] = [
 /// What the table of runs says of each.
 const OF_RUN: [&str; 4] = ["learner", "setting", "seed", "failed"];
 
+/// Names of ours for what rows are: a stream `task` is no list of test tasks, and is called `task (stream)`.
+const OF_ROWS: [&str; 8] = [
+    "run", "task", "step", "score", "query", "hit", "queries", "way",
+];
+
+/// What a column was to the study.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Factor,
+    Stream,
+    /// Declared as a factor, and equal in all runs of the export.
+    Constant,
+}
+
+/// A table of ours with our names, and the columns that the study varied.
+pub(super) struct Joined {
+    pub(super) sheet: Sheet,
+    pub(super) roles: Vec<(String, Role)>,
+}
+
 /// The table with our names, if it is one of ours.
 ///
 /// # Errors
 /// If the table of runs is not beside it, or lacks a run.
-pub(super) fn joined(path: &Path, sheet: &Sheet) -> Result<Option<Sheet>> {
+pub(super) fn joined(path: &Path, sheet: &Sheet) -> Result<Option<Joined>> {
     let has = |name: &&str| sheet.header.iter().any(|it| it == name);
     let Some(kind) = TABLES.iter().find(|it| it.marks.iter().all(has)) else {
         return Ok(None);
@@ -119,8 +139,8 @@ pub(super) fn joined(path: &Path, sheet: &Sheet) -> Result<Option<Sheet>> {
     if has_queries {
         header.push(String::from("queries"));
     }
-    header.extend(varied.names.iter().cloned());
-    let mut out = Sheet::new(
+    header.extend(varied.columns.iter().map(Varied::column));
+    let mut out = sheet.like(
         format!("{}, table `{}` of an export", sheet.format, kind.name),
         header,
     );
@@ -132,8 +152,8 @@ pub(super) fn joined(path: &Path, sheet: &Sheet) -> Result<Option<Sheet>> {
         let name = sheet.cell(row, run);
         let Some(of_run) = about.get(name) else {
             bail!(
-                "{file}:{}: run `{name}` is not in the table `runs` beside it; both have to be of one export",
-                sheet.line(row)
+                "{}: run `{name}` is not in the table `runs` beside it; both have to be of one export",
+                sheet.place(&file.to_string(), sheet.line(row))
             );
         };
         seen.insert(name.to_owned());
@@ -149,7 +169,7 @@ pub(super) fn joined(path: &Path, sheet: &Sheet) -> Result<Option<Sheet>> {
         cells.extend(varied.of(name));
         out.push(sheet.line(row) as usize, cells);
     }
-    // A run that diverged has no test, and is a run all the same.
+    // A run that diverged has no test, and is a run all the same; it stands in no line of this file.
     let untested = about
         .iter()
         .filter(|(name, of_run)| !seen.contains(*name) && of_run[3] == "yes");
@@ -163,7 +183,10 @@ pub(super) fn joined(path: &Path, sheet: &Sheet) -> Result<Option<Sheet>> {
         cells.extend(varied.of(name));
         out.push(0, cells);
     }
-    Ok(Some(out))
+    Ok(Some(Joined {
+        roles: varied.roles(&about),
+        sheet: out,
+    }))
 }
 
 /// The path of another table of the same export.
@@ -198,16 +221,66 @@ fn about(runs: &Sheet) -> BTreeMap<String, [String; 4]> {
 /// What a study varied: factors and streams, by run.
 #[derive(Default)]
 struct Varied {
-    names: Vec<String>,
+    /// Names, as the study has them.
+    columns: Vec<(String, Role)>,
     values: BTreeMap<(String, String), String>,
 }
 
 impl Varied {
     fn of<'v>(&'v self, run: &'v str) -> impl Iterator<Item = &'v str> {
-        self.names.iter().map(move |name| {
+        self.columns.iter().map(move |(name, _)| {
             let key = (run.to_owned(), name.clone());
             self.values.get(&key).map_or("", String::as_str)
         })
+    }
+
+    /// Name of its column in a table.
+    fn column((name, role): &(String, Role)) -> String {
+        if !OF_ROWS.contains(&name.as_str()) {
+            return name.clone();
+        }
+        match role {
+            Role::Factor | Role::Constant => format!("{name} (factor)"),
+            Role::Stream => format!("{name} (stream)"),
+        }
+    }
+
+    /// What each column is. As in the study's own report, learner and setting are factors beside others where there are several, and
+    /// the seed is the stream where the study has no other.
+    fn roles(&self, about: &BTreeMap<String, [String; 4]>) -> Vec<(String, Role)> {
+        let mut roles: Vec<(String, Role)> = (self.columns.iter())
+            .map(|it| (Self::column(it), self.seen(it)))
+            .collect();
+        let is = |wanted: Role| self.columns.iter().any(|(_, role)| *role == wanted);
+        if !is(Role::Factor) {
+            return roles;
+        }
+        let n_levels = |at: usize| {
+            let levels: BTreeSet<&str> = about.values().map(|it| it[at].as_str()).collect();
+            levels.len()
+        };
+        let says_setting =
+            |(name, _): &(String, Role)| name.starts_with("data.") || name.starts_with("test.");
+        if n_levels(0) > 1 {
+            roles.push((String::from("learner"), Role::Factor));
+        }
+        if n_levels(1) > 1 && !self.columns.iter().any(says_setting) {
+            roles.push((String::from("setting"), Role::Factor));
+        }
+        if !is(Role::Stream) {
+            roles.push((String::from("seed"), Role::Stream));
+        }
+        roles
+    }
+
+    /// The role, or that all runs are alike.
+    fn seen(&self, (name, role): &(String, Role)) -> Role {
+        let values = self.values.iter().filter(|(key, _)| key.1 == *name);
+        let levels: BTreeSet<&String> = values.map(|(_, value)| value).collect();
+        match role {
+            Role::Factor if levels.len() < 2 => Role::Constant,
+            Role::Factor | Role::Stream | Role::Constant => *role,
+        }
     }
 }
 
@@ -220,16 +293,19 @@ fn varied(settings: &Sheet) -> Varied {
     };
     let mut found = Varied::default();
     for row in 0..settings.n_rows() {
-        if !["factor", "stream"].contains(&settings.cell(row, role)) {
-            continue;
-        }
+        let role = match settings.cell(row, role) {
+            "factor" => Role::Factor,
+            "stream" => Role::Stream,
+            // The whole configuration.
+            _ => continue,
+        };
         let own = settings.cell(row, name).to_owned();
         // A factor `learner` is the learner that is read already.
         if OF_RUN.contains(&own.as_str()) {
             continue;
         }
-        if !found.names.contains(&own) {
-            found.names.push(own.clone());
+        if !found.columns.iter().any(|(known, _)| *known == own) {
+            found.columns.push((own.clone(), role));
         }
         let key = (settings.cell(row, run).to_owned(), own);
         found

@@ -41,7 +41,9 @@ pub(super) fn factor_table(
             levels.push(level);
         }
     }
-    let queries = runs.iter().find_map(|read| {
+    // On another scale a score is no mean of hits, and lies between no bounds.
+    let are_shares = columns.scale().is_none();
+    let queries = runs.iter().filter(|_| are_shares).find_map(|read| {
         let scores = read.run.scores.as_ref()?;
         Some(scores.queries_per_task? * scores.accuracies.len())
     });
@@ -182,7 +184,12 @@ fn middle(levels: impl Iterator<Item = f64>, logarithmic: bool) -> f64 {
 
 /// A level that is missing, and that no factor explains.
 fn unexplained(table: &Table, rows: &[Row<'_>], row: &Row<'_>, name: &str) -> anyhow::Error {
-    let all: Vec<&String> = table.sheet.header.iter().collect();
+    // What a run came to is no setting that decides over another.
+    let header = table.sheet.header.iter().zip(&table.meaning.names);
+    let all: Vec<&String> = header
+        .filter(|(_, own)| !["run", "score", "failed"].contains(&own.as_str()))
+        .map(|(name, _)| name)
+        .collect();
     let hint = condition(rows, name, &all).map_or_else(String::new, |it| {
         format!(
             "; it has a value where {}: name `{}` as a factor too, and it counts for those runs only",

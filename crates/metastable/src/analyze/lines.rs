@@ -46,7 +46,9 @@ fn list(file: &str, text: &str) -> Result<Sheet> {
             }
         },
     };
-    Ok(of_rows("JSON list", (1..).zip(rows).collect()))
+    let mut sheet = of_rows("JSON list", (1..).zip(rows).collect());
+    sheet.counts_rows = true;
+    Ok(sheet)
 }
 
 fn of_rows(format: &str, rows: Vec<(usize, Map<String, Value>)>) -> Sheet {

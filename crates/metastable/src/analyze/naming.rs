@@ -85,14 +85,13 @@ pub(super) fn with_fields(file: &str, sheet: &Sheet, runs: &str, pattern: &str) 
     }
     let mut header = sheet.header.clone();
     header.extend(parsed.fields.iter().map(|(field, _)| field.clone()));
-    let mut long = Sheet::new(sheet.format.clone(), header);
-    long.decimal_comma = sheet.decimal_comma;
+    let mut long = sheet.like(sheet.format.clone(), header);
     for row in 0..sheet.n_rows() {
         let name = sheet.cell(row, at);
         let Some(fields) = parsed.read(name) else {
             bail!(
-                "{file}:{}: column {} (`{runs}`): `{name}` does not fit --run-name {pattern}; a seed is a whole number",
-                sheet.line(row),
+                "{}: column {} (`{runs}`): `{name}` does not fit --run-name {pattern}; a seed is a whole number",
+                sheet.place(file, sheet.line(row)),
                 at + 1
             );
         };

@@ -37,7 +37,9 @@ pub(super) fn sheet(path: &Path) -> Result<Sheet> {
                 .get_column_iter()
                 .map(|(name, _)| name.clone())
                 .collect();
-            Sheet::new(String::from("Parquet"), header)
+            let mut new = Sheet::new(String::from("Parquet"), header);
+            new.counts_rows = true;
+            new
         });
         let mut cells = Vec::new();
         for (name, field) in row.get_column_iter() {

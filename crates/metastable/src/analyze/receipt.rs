@@ -103,7 +103,7 @@ fn states(table: &Table, runs: &Runs<'_>) -> String {
     }
     let is_word = |word: &&str| {
         word.len() > 1
-            && cell::truth(word).is_none_or(|_| {
+            && cell::state(word).is_none_or(|_| {
                 !["yes", "no", "true", "false"].contains(&word.to_lowercase().as_str())
             })
     };

@@ -57,6 +57,19 @@ impl Reference {
         }
     }
 
+    /// As the flag has it: `random=0,oracle=500`.
+    pub(super) fn text(&self) -> String {
+        let level = |level: &Level| match level {
+            Level::Score(score) => score.to_string(),
+            Level::Learner(name) => name.clone(),
+        };
+        format!(
+            "random={},oracle={}",
+            level(&self.random),
+            level(&self.oracle)
+        )
+    }
+
     /// Puts every score on the scale, and takes the runs of learners that serve as reference out.
     pub(super) fn apply<'t>(
         &self,
@@ -77,6 +90,8 @@ impl Reference {
                     continue;
                 }
                 let Some(scores) = &mut read.run.scores else {
+                    // Its mean is on no scale: some of its tasks are missing.
+                    read.score = None;
                     continue;
                 };
                 for (at, score) in scores.accuracies.iter_mut().enumerate() {

@@ -192,23 +192,39 @@ fn run<'t>(table: &Table, group: &Group<'t>, at: usize) -> Result<Read<'t>> {
     })
 }
 
-/// Puts percent and rounded shares in bounds, and refuses scores of another scale where the report is in percent.
+/// Refuses scores of another scale where the report is in percent, by the row that has one.
 fn shares(table: &Table, groups: &[Group<'_>], reads: &[Read<'_>]) -> Result<()> {
+    let whole = if table.columns.is_percent() {
+        100.0
+    } else {
+        1.0
+    };
+    let outside = |share: f64| !(-ROUNDING..=1.0 + ROUNDING).contains(&share);
     for (group, read) in groups.iter().zip(reads) {
-        let Some(scores) = &read.run.scores else {
+        let scores = read
+            .run
+            .scores
+            .iter()
+            .flat_map(|it| &it.accuracies)
+            .copied();
+        let curve = read.run.history.iter();
+        let curve = curve.filter_map(|progress| progress.validation_accuracy);
+        if !scores.chain(curve).any(outside) {
             continue;
+        }
+        let is_own = |row: &&Row<'_>| {
+            let score = row.maybe_number("score");
+            score.is_some_and(|score| outside(score / whole))
         };
-        let outside = |score: &f64| !(-ROUNDING..=1.0 + ROUNDING).contains(score);
-        let Some(at) = scores.accuracies.iter().position(outside) else {
-            continue;
-        };
-        let is_of = |row: &&Row<'_>| !table.has("task") || row.text("task") == read.tasks[at];
-        let row = group.rows.iter().find(is_of).unwrap_or(&group.rows[0]);
-        return Err(row.complaint(
-            "score",
+        let row = group.rows.iter().find(is_own).unwrap_or(&group.rows[0]);
+        let what = if table.columns.is_percent() {
+            "is no percentage between 0 and 100; for another scale give its name, such as --unit return, and --direction lower where less is \
+             better, as of a loss"
+        } else {
             "is no share between 0 and 1, and scores without a unit are shares of right answers; for percentages give --unit percent, for \
-             another scale its name, such as --unit return, and --direction lower where less is better, as of a loss",
-        ));
+             another scale its name, such as --unit return, and --direction lower where less is better, as of a loss"
+        };
+        return Err(row.complaint("score", what));
     }
     Ok(())
 }
@@ -231,7 +247,7 @@ fn on_scale(table: &Table, reads: &mut [Read<'_>]) {
     }
 }
 
-/// Brings scores into the unit of the analysis: percent become shares, shares over one by rounding become one.
+/// Brings scores and curves into the unit of the analysis: percent become shares, shares over one by rounding become one.
 pub(super) fn scaled(table: &Table, reads: &mut [Read<'_>]) {
     let is_percent = table.columns.is_percent();
     if !is_percent && table.columns.scale().is_some() {
@@ -243,7 +259,9 @@ pub(super) fn scaled(table: &Table, reads: &mut [Read<'_>]) {
             .scores
             .iter_mut()
             .flat_map(|scores| &mut scores.accuracies);
-        for value in values.chain(&mut read.score) {
+        let curve = read.run.history.iter_mut();
+        let curve = curve.filter_map(|progress| progress.validation_accuracy.as_mut());
+        for value in values.chain(&mut read.score).chain(curve) {
             if is_percent {
                 *value /= 100.0;
             }
@@ -265,9 +283,9 @@ pub(super) fn constant(table: &Table, group: &Group<'_>, column: &str) -> Result
         None => Ok(()),
         Some(row) => {
             let what = format!(
-                "differs within run `{}`: line {} has `{}`",
+                "differs within run `{}`: {} has `{}`",
                 group.id,
-                first.line(),
+                table.sheet.spot(first.line()),
                 first.text(column)
             );
             Err(row.complaint(column, &what))

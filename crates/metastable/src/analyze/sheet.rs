@@ -16,6 +16,8 @@ pub(super) struct Sheet {
     pub(super) header: Vec<String>,
     /// Whether `0,54` may be a number: only where commas do not separate.
     pub(super) decimal_comma: bool,
+    /// Whether rows are counted, since no row has a line of its own: Parquet, one JSON list.
+    pub(super) counts_rows: bool,
     cells: String,
     ends: Vec<usize>,
     lines: Vec<u32>,
@@ -31,7 +33,16 @@ impl Sheet {
         }
     }
 
-    /// Adds a row with a cell for each column.
+    /// A sheet without rows of the same kind of file.
+    pub(super) fn like(&self, format: String, header: Vec<String>) -> Self {
+        Self {
+            decimal_comma: self.decimal_comma,
+            counts_rows: self.counts_rows,
+            ..Self::new(format, header)
+        }
+    }
+
+    /// Adds a row with a cell for each column; line 0 is a row that the file has not.
     pub(super) fn push<'c>(&mut self, line: usize, cells: impl IntoIterator<Item = &'c str>) {
         for cell in cells {
             self.cells.push_str(cell.trim());
@@ -72,11 +83,10 @@ impl Sheet {
             .filter(|at| wanted.iter().all(|(column, _)| column != at))
             .collect();
         let header = kept.iter().map(|at| self.header[*at].clone()).collect();
-        let mut out = Self::new(
+        let mut out = self.like(
             format!("{}, {}", self.format, conditions.join(", ")),
             header,
         );
-        out.decimal_comma = self.decimal_comma;
         for row in 0..self.n_rows() {
             if wanted
                 .iter()
@@ -102,6 +112,24 @@ impl Sheet {
     /// Line of a row, from 1, as an editor counts; the number of the row where a file has no lines.
     pub(super) fn line(&self, row: usize) -> u32 {
         self.lines[row]
+    }
+
+    /// A line in words: `line 3`, or `row 3` where rows are counted.
+    pub(super) fn spot(&self, line: u32) -> String {
+        match line {
+            0 => String::from("a run without a row here"),
+            _ if self.counts_rows => format!("row {line}"),
+            _ => format!("line {line}"),
+        }
+    }
+
+    /// Where a complaint is about: `scores.csv:3`, or `scores.json: row 3` where rows are counted.
+    pub(super) fn place(&self, file: &str, line: u32) -> String {
+        if line == 0 || self.counts_rows {
+            format!("{file}: {}", self.spot(line))
+        } else {
+            format!("{file}:{line}")
+        }
     }
 
     /// The text of a cell.

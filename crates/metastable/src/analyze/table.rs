@@ -34,13 +34,15 @@ pub(super) fn read(path: &Path, columns: &Columns) -> Result<Table> {
     let file = path.display().to_string();
     let mut sheet = sheet::read(path)?;
     let mut columns = columns.clone();
+    let mut roles = Vec::new();
     if let Some(found) = exported::joined(path, &sheet)? {
-        sheet = found;
+        (sheet, roles) = (found.sheet, found.roles);
         columns.ignored.retain(|name| sheet.header.contains(name));
     }
     if !columns.only.is_empty() {
         sheet = sheet.only(&file, &columns.only)?;
     }
+    columns.take_roles(&sheet, roles);
     for (prefixes, across) in [
         (&columns.wide, Across::Tasks),
         (&columns.wide_steps, Across::Steps),
@@ -122,7 +124,7 @@ impl Table {
 }
 
 impl<'t> Row<'t> {
-    /// Line in the file, from 1.
+    /// Line in the file, or number of the row, from 1; 0 if the file has none for it.
     pub(super) fn line(&self) -> u32 {
         self.table.sheet.line(self.at)
     }
@@ -152,7 +154,7 @@ impl<'t> Row<'t> {
         }
     }
 
-    /// The name of the run: its column, else learner and seed, else the line.
+    /// The name of the run: its column, else learner and seed, else its line or number.
     pub(super) fn run(&self) -> Result<Cow<'t, str>> {
         if self.table.has("run") {
             return self.need("run").map(Cow::Borrowed);
@@ -166,7 +168,8 @@ impl<'t> Row<'t> {
                 .need("seed")
                 .map(|seed| Cow::Owned(format!("seed-{seed}")));
         }
-        Ok(Cow::Owned(format!("line-{}", self.line())))
+        let spot = self.table.sheet.spot(self.line());
+        Ok(Cow::Owned(spot.replace(' ', "-")))
     }
 
     /// Whether a column has no value.
@@ -199,14 +202,17 @@ impl<'t> Row<'t> {
         }
     }
 
-    /// Whether a hit is one; `None` if missing.
-    pub(super) fn truth(&self, column: &str) -> Result<Option<bool>> {
-        if self.is_missing(column) {
+    /// Whether the answer to a query is right; `None` if missing.
+    pub(super) fn hit(&self) -> Result<Option<bool>> {
+        if self.is_missing("hit") {
             return Ok(None);
         }
-        match cell::truth(self.text(column)) {
-            Some(truth) => Ok(Some(truth)),
-            None => Err(self.complaint(column, "is not 1 or 0, true or false, yes or no")),
+        match cell::hit(self.text("hit")) {
+            Some(hit) => Ok(Some(hit)),
+            None => Err(self.complaint(
+                "hit",
+                "is not 1 or 0, true or false, yes or no, correct or wrong, success or failure",
+            )),
         }
     }
 
@@ -217,15 +223,18 @@ impl<'t> Row<'t> {
             return Ok(None);
         }
         let text = self.text("failed");
-        if !states.is_empty() && !self.is_missing("failed") {
+        if self.is_missing("failed") {
+            return Ok(None);
+        }
+        if !states.is_empty() {
             return Ok(Some(states.iter().any(|state| state == text)));
         }
-        match self.truth("failed") {
-            Err(_) => Err(self.complaint(
+        match cell::state(text) {
+            Some(failed) => Ok(Some(failed)),
+            None => Err(self.complaint(
                 "failed",
                 "is not yes or no; --column failed=COLUMN:STATE|STATE says which states are failures",
             )),
-            known => known,
         }
     }
 
@@ -236,9 +245,8 @@ impl<'t> Row<'t> {
             None => (0, column),
         };
         anyhow!(
-            "{}:{}: column {at} (`{name}`): `{}` {what}",
-            self.table.file(),
-            self.line(),
+            "{}: column {at} (`{name}`): `{}` {what}",
+            self.table.sheet.place(&self.table.file(), self.line()),
             self.text(column)
         )
     }

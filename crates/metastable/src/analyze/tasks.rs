@@ -65,9 +65,7 @@ pub(super) fn scored<'t>(table: &Table, group: &Group<'t>, failed: bool) -> Resu
         }
         let number = match number {
             Some(hit) if has_hits && matches!(row.at(at_value), "0" | "1") => hit,
-            _ if has_hits => row
-                .truth("hit")?
-                .map_or(0.0, |hit| f64::from(u8::from(hit))),
+            _ if has_hits => row.hit()?.map_or(0.0, |hit| f64::from(u8::from(hit))),
             Some(number) => number,
             None => row.number("score")?,
         };
@@ -159,8 +157,9 @@ fn refuse_twice(table: &Table, group: &Group<'_>, task: &str, one: &mut Task<'_>
         String::new()
     };
     let what = format!(
-        "occurs twice for run `{}`{of_task}, first in line {}{remedy}",
-        group.id, pair[0].1
+        "occurs twice for run `{}`{of_task}, first in {}{remedy}",
+        group.id,
+        table.sheet.spot(pair[0].1)
     );
     Err(row.complaint(column, &what))
 }
@@ -189,8 +188,9 @@ fn last_steps<'t>(table: &Table, group: &Group<'t>) -> Result<(Vec<Row<'t>>, Vec
         };
         if let Some(line) = known.insert((task, step.to_bits()), row.line()) {
             let what = format!(
-                "occurs twice for run `{}`, first in line {line}; rows of another task are told apart by a column `task` (--column task=NAME)",
-                group.id
+                "occurs twice for run `{}`, first in {}; rows of another task are told apart by a column `task` (--column task=NAME)",
+                group.id,
+                table.sheet.spot(line)
             );
             return Err(row.complaint("step", &what));
         }

@@ -70,11 +70,10 @@ pub(super) fn lengthened(
     }
     let mut header: Vec<String> = kept.iter().map(|at| sheet.header[*at].clone()).collect();
     header.extend([column, "score"].map(String::from));
-    let mut long = Sheet::new(
+    let mut long = sheet.like(
         format!("{}, {} {noun} in columns", sheet.format, wide.len()),
         header,
     );
-    long.decimal_comma = sheet.decimal_comma;
     for row in 0..sheet.n_rows() {
         for at in &wide {
             let own = kept.iter().map(|at| sheet.cell(row, *at));

@@ -236,8 +236,13 @@ impl StudyFolder {
         })?;
         mark::check(&self.out)?;
         let index = Sealed::<Index>::open(&bytes).with_context(|| {
+            let what = if has_own_sum(&bytes) {
+                "was written by another version of this program"
+            } else {
+                "is damaged"
+            };
             format!(
-                "{} is damaged; the command that runs the study writes it again",
+                "{} {what}; the command that runs the study writes it again",
                 path.display()
             )
         })?;
@@ -401,6 +406,19 @@ impl StudyFolder {
     }
 }
 
+/// Whether a sealed file has its own checksum, whatever fields it has: whole, though it may be of a version with other fields.
+fn has_own_sum(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let json = serde_json::from_str::<Value>(text).unwrap_or_default();
+    let Some(sum) = json["sha256"].as_str() else {
+        return false;
+    };
+    let unsealed = text.replace(&format!("\"sha256\": \"{sum}\""), "\"sha256\": \"\"");
+    sha256(unsealed.as_bytes()) == sum
+}
+
 fn is_real_folder(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
@@ -413,4 +431,34 @@ fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
 #[cfg(windows)]
 fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
     std::os::windows::fs::symlink_dir(target, link)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_another_version_is_not_called_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = StudyFolder::new(dir.path());
+        let refusal = |bytes: &[u8]| {
+            fs::write(dir.path().join("runs.json"), bytes).unwrap();
+            format!("{:#}", folder.read().unwrap_err())
+        };
+        // A list without most of the fields of today, and with one that is no more.
+        let other = serde_json::json!({ "study": "quick", "of_old": 3, "runs": [] });
+        let bytes = Sealed::new(other).unwrap().to_bytes().unwrap();
+        let said = refusal(&bytes);
+        assert!(
+            said.contains("another version of this program") && said.contains("writes it again"),
+            "{said}"
+        );
+        assert!(!said.contains("damaged"), "{said}");
+        for at in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1;
+            let said = refusal(&flipped);
+            assert!(said.contains("runs.json is damaged"), "byte {at}: {said}");
+        }
+    }
 }

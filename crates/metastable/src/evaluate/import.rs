@@ -9,7 +9,7 @@
 //! mean = [0.92]                      # one number, or one a channel: (x - mean) / std of x in [0, 1]
 //! std = [0.26]
 //! inverted = false                   # whether x was 1 - ours
-//! order = "rgb"                      # or "bgr"
+//! order = "rgb"                      # or "bgr", for convolutions
 //! [import]
 //! ignore = ["classifier."]           # tensors that are not needed, by the beginning of their names
 //! ```
@@ -18,12 +18,13 @@
 //! taken off the running mean, which is the same function.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use metastable_algorithms::{Head, Task, Weights};
-use metastable_models::{Architecture, NetworkConfig, Norm, Params};
+use metastable_models::{Architecture, BlockKind, NetworkConfig, Norm, Params};
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
@@ -33,22 +34,31 @@ use crate::run::RunConfig;
 use crate::run::checkpoint::Stored;
 use crate::run::config::Compute;
 use crate::run::numerics::Numerics;
+use crate::shell;
 use crate::study::Study;
 use crate::study::section::{self, table};
 use crate::study::tree::{self, Entry, Item};
 
+/// How files of `torch.save` begin: a zip archive; before PyTorch 1.6 a pickle of protocol 2 whose first value is a number of ten
+/// bytes. A safetensors file begins with the length of its header, which may well be 640, `80 02`, but not 67 million.
+const TORCH: [[u8; 4]; 2] = [*b"PK\x03\x04", *b"\x80\x02\x8a\x0a"];
+
+/// What makes a file that is read, of a whole `state_dict` or of one in a checkpoint: arguments of Python before the file.
+const CONVERT: &str = "import sys, torch, safetensors.torch as s; d = torch.load(sys.argv[1], map_location=\"cpu\", weights_only=True); s.save_file({k: v.contiguous() for k, v in d.get(\"state_dict\", d).items()}, \"weights.safetensors\")";
+
 /// Refuses a file of `torch.save` by name, with the line that makes one that is read.
 pub(super) fn refuse_torch(path: &Path) -> Result<()> {
-    let Ok(bytes) = fs::read(path) else {
-        return Ok(()); // Said by who reads it.
-    };
-    let is_torch = bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\x80\x02");
-    if !is_torch {
+    let mut start = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    // What cannot be read is named by who reads it.
+    if read.is_err() || !TORCH.contains(&start) {
         return Ok(());
     }
-    let name = path.display();
     bail!(
-        "{name} was written by torch.save, which holds a program; write its tensors alone:\n  python -c \"import torch, safetensors.torch as s; s.save_file({{k: v.contiguous() for k, v in torch.load('{name}', map_location='cpu', weights_only=True).items()}}, 'weights.safetensors')\""
+        "{} was written by torch.save, which holds a program; write its tensors alone:\n  python -c {} {}",
+        path.display(),
+        shell::quote(CONVERT),
+        shell::quote_path(path)
     )
 }
 
@@ -309,10 +319,15 @@ impl Source<'_> {
     /// Every tensor of the network; what is left over is refused by name.
     fn weights(&self, network: &NetworkConfig, order: Order) -> Result<Weights<f32>> {
         let architecture = Architecture::new(network)?;
+        let first = &architecture.blocks()[0];
+        // Only a convolution has a weight for each channel that can change its place.
+        ensure!(
+            order == Order::Rgb || first.kind != BlockKind::Linear,
+            "[input] order = \"bgr\" is for convolutions; turn the first layer's input to RGB in Python, and leave the order out"
+        );
         let mut used = BTreeMap::new();
         let mut theta = self.part(architecture.layout(), &mut used)?;
         let mut buffers = self.part(architecture.buffers(), &mut used)?;
-        let first = &architecture.blocks()[0];
         if order == Order::Bgr && first.input.channels == 3 {
             swap_channels(
                 &mut theta.values_mut()[first.weight.clone()],

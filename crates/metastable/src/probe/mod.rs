@@ -33,7 +33,7 @@ use crate::plan::Planned;
 use crate::run::checkpoint::Stored;
 use crate::run::{RunConfig, guest};
 use crate::schedule::Shares;
-use crate::signal::Stop;
+use crate::signal::{Stop, Work};
 use crate::study::{Chosen, ProbeSettings, RunSettings, Study, suggestion};
 
 /// A family of questions.
@@ -221,6 +221,8 @@ fn ask_finished(
         );
     };
     crate::reexec_for(first.record.config.compute.backend)?;
+    // Without it, Ctrl-C would end this program alone: guests lead process groups of their own.
+    let stop = Stop::listen_during(Work::Questions)?;
     let round = Round {
         folder,
         settings,
@@ -228,10 +230,13 @@ fn ask_finished(
         planned: &[],
         threads,
         lease: Duration::from_secs(RunSettings::default().lease_seconds.into()),
-        stop: &Stop::default(),
+        stop: &stop,
         leaves: false,
     };
     let ending = round.ask(&finished)?;
+    if ending == Ending::Interrupted {
+        eprintln!("{}", Work::Questions.farewell());
+    }
     Ok((finished, left_out.ending().or(ending)))
 }
 
@@ -300,6 +305,7 @@ fn of_checkpoint(flags: &flags::Probe, data_dir: &Path, threads: usize) -> Resul
     let config = std::iter::once(&stored.config);
     crate::consent::check(config, None, flags.machine.allow_commands)?;
     crate::reexec_for(stored.config.compute.backend)?;
+    let stop = Stop::listen_during(Work::Checkpoint)?;
     let settings = settings(flags, None, data_dir)?;
     // Kinship is between runs, and a certificate is about a run's files.
     let of_studies = [Family::Kinship, Family::Certificate];
@@ -326,6 +332,10 @@ fn of_checkpoint(flags: &flags::Probe, data_dir: &Path, threads: usize) -> Resul
         ..Probe::default()
     };
     for family in settings.families {
+        if stop.asked() {
+            eprintln!("{}", Work::Checkpoint.farewell());
+            return Ok(Ending::Interrupted);
+        }
         if !family.is_for(&subject.config) {
             eprintln!(
                 "a guest cannot be asked about {}: it shows neither gradients nor parameters",

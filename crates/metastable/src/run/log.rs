@@ -20,7 +20,8 @@ pub(crate) struct LogLine {
     pub(crate) step: usize,
     /// Mean query loss of the training episodes, in nats.
     pub(crate) train_loss: f64,
-    /// Their mean query accuracy, 0 to 1.
+    /// Their mean query accuracy, 0 to 1. It is NaN, and not in the file, where a guest does not report it.
+    #[serde(default = "unknown", skip_serializing_if = "is_unknown")]
     pub(crate) train_accuracy: f64,
     /// Mean Euclidean norm of the meta-gradient, before clipping. It is NaN, and not in the file, where a guest does not say.
     #[serde(default = "unknown", skip_serializing_if = "is_unknown")]
@@ -37,10 +38,18 @@ pub(crate) struct LogLine {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) validation_loss: Option<f64>,
     /// Mean of `|theta' - theta| / |theta|`.
-    #[serde(default, skip_serializing_if = "is_unknown", serialize_with = "short")]
+    #[serde(
+        default = "unknown",
+        skip_serializing_if = "is_unknown",
+        serialize_with = "short"
+    )]
     pub(crate) update_ratio: f64,
     /// Mean of `|gbar|^2`, and of `sum_t |g_t|^2` over the tasks of a meta-batch.
-    #[serde(default, skip_serializing_if = "are_unknown", serialize_with = "short")]
+    #[serde(
+        default = "both_unknown",
+        skip_serializing_if = "are_unknown",
+        serialize_with = "short"
+    )]
     pub(crate) gradient_squares: [f64; 2],
     /// Mean query loss of each outer step, in order.
     #[serde(default, serialize_with = "short")]
@@ -193,5 +202,44 @@ fn shorten(tree: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_guest_does_not_say_comes_back_as_no_number() {
+        let line = LogLine {
+            step: 4,
+            train_loss: 1.5,
+            train_accuracy: f64::NAN,
+            gradient_norm: f64::NAN,
+            n_clipped: 0,
+            outer_lr: f64::NAN,
+            validation_accuracy: None,
+            validation_loss: None,
+            update_ratio: f64::NAN,
+            gradient_squares: [f64::NAN; 2],
+            losses: vec![1.5],
+            layer_norms: Vec::new(),
+            observation: None,
+            inspection: None,
+        };
+        let text = line.text().unwrap();
+        assert!(!text.contains("null"), "{text}");
+        let read: LogLine = serde_json::from_str(&text).unwrap();
+        let [mean_square, sum_of_squares] = read.gradient_squares;
+        for number in [
+            read.train_accuracy,
+            read.gradient_norm,
+            read.outer_lr,
+            read.update_ratio,
+            mean_square,
+            sum_of_squares,
+        ] {
+            assert!(number.is_nan(), "{number}");
+        }
     }
 }

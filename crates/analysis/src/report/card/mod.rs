@@ -59,7 +59,8 @@ struct Part {
 const PARTS: &[Part] = &[
     Part {
         caption: "Every tested run counts in a row unless it says otherwise. CI: confidence interval of the mean over trainings, at \
-                  the level of the analysis; next: where one more training is expected; null: what query sampling alone would give.",
+                  the level of the analysis; next: where one more training is expected; seed SD: beyond the noise of the test, where at least 20 tasks \
+                  with a known number of queries tell that; null: what query sampling alone would give.",
         columns: outcome::COLUMNS,
     },
     Part {

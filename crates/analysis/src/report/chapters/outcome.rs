@@ -34,11 +34,20 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .iter()
         .map(|(group, sd)| (group.name.as_str(), sd.value))
         .collect();
+    let knows_noise = |group: &Group<'_>| {
+        let spread: Option<Spread> = group.get();
+        spread.is_some_and(|it| it.seed_sd_beyond_test.is_some())
+    };
+    let beyond = if deviations.iter().all(|(group, _)| knows_noise(group)) {
+        ", beyond the noise of the test,"
+    } else {
+        ""
+    };
     let finding = match extremes(&values) {
         None => "No learner has two tested runs, so nothing can be said about another training."
             .to_owned(),
         Some(((only, sd), _)) if values.len() == 1 => format!(
-            "Between trainings, {only} moves with a standard deviation of {}{}.",
+            "The standard deviation of {only} between trainings{beyond} is {}{}.",
             words.bare_points(*sd),
             words.points_unit()
         ),
@@ -58,7 +67,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
                 })
                 .collect();
             format!(
-                "The standard deviation between trainings, beyond the noise of the test, is {}. {}",
+                "The standard deviation between trainings{beyond} is {}. {}",
                 list(&each),
                 judged(material.analysis)
             )

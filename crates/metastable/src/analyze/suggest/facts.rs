@@ -46,7 +46,7 @@ impl Facts {
                 }
                 None => (facts.are_numbers, facts.are_whole) = (false, false),
             }
-            facts.are_states &= cell::truth(text).is_some();
+            facts.are_states &= cell::state(text).is_some();
         }
         facts.n_levels = levels.len();
         facts.are_numbers &= facts.n_levels > 0;

@@ -39,8 +39,11 @@ fn command(file: &str, sheet: &Sheet, columns: &Columns) -> Option<String> {
     };
     if let Some(condition) = several_metrics(sheet, &looks, columns) {
         let chosen = sheet.only(file, std::slice::from_ref(&condition)).ok()?;
-        let rest = command(file, &chosen, columns)
-            .unwrap_or_else(|| format!("{} analyze {}", shell::program(), shell::quote(file)));
+        let rest = command(file, &chosen, columns).unwrap_or_else(|| {
+            let mut words = start(file);
+            repeat_given(&mut words, columns);
+            words.join(" ")
+        });
         return Some(format!("{rest} --where {}", shell::quote(&condition)));
     }
     let of = |look: Look| -> Vec<&str> {
@@ -99,11 +102,7 @@ fn command(file: &str, sheet: &Sheet, columns: &Columns) -> Option<String> {
     if others.len() <= MOST_NAMED && !has_comma {
         flags.push(("--ignore", others));
     }
-    let mut words = vec![
-        String::from(shell::program()),
-        String::from("analyze"),
-        shell::quote(file),
-    ];
+    let mut words = start(file);
     for (flag, names) in &flags {
         let plain: Vec<&str> = names
             .iter()
@@ -118,13 +117,44 @@ fn command(file: &str, sheet: &Sheet, columns: &Columns) -> Option<String> {
     if !flags.iter().any(|(flag, _)| *flag == "--ignore") {
         words.push(String::from("--ignore-others"));
     }
-    words.extend(scale(sheet, columns, of(Look::Score).first()?));
+    // A mapped score has no look of its own.
+    let score = of(Look::Score).first().copied();
+    words.extend(scale(
+        sheet,
+        columns,
+        score.unwrap_or(columns.named("score")),
+    ));
+    repeat_given(&mut words, columns);
     Some(words.join(" "))
+}
+
+/// The program, the command and the file.
+fn start(file: &str) -> Vec<String> {
+    vec![
+        String::from(shell::program()),
+        String::from("analyze"),
+        shell::quote(file),
+    ]
+}
+
+/// Adds the flags that the user gave, but for those whose columns stand in a list already.
+fn repeat_given(words: &mut Vec<String>, columns: &Columns) {
+    for (flag, value) in columns.given() {
+        if words.iter().any(|word| word == flag) {
+            continue;
+        }
+        words.push(flag.to_owned());
+        words.extend(value.iter().map(|it| shell::quote(it)));
+    }
 }
 
 /// Unit and direction of the score, as flags.
 fn scale(sheet: &Sheet, columns: &Columns, score: &str) -> Vec<String> {
     let mut words = Vec::new();
+    // Between references there is no unit to guess.
+    if columns.reference.is_some() {
+        return words;
+    }
     let at = sheet.header.iter().position(|name| name == score);
     let values = || {
         (0..sheet.n_rows())

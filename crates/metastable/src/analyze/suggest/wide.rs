@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::facts::Facts;
 use super::names::{Look, SPOKEN, base};
+use super::{repeat_given, start};
 use crate::analyze::columns::{Columns, KNOWN};
 use crate::analyze::sheet::Sheet;
 use crate::analyze::wide::Across;
@@ -81,13 +82,8 @@ pub(super) fn command(
             Some(_) | None => ignored.push(name.clone()),
         }
     }
-    let mut words = vec![
-        String::from(shell::program()),
-        String::from("analyze"),
-        shell::quote(file),
-        flag.to_owned(),
-        shell::quote(&fronts.join(",")),
-    ];
+    let mut words = start(file);
+    words.extend([flag.to_owned(), shell::quote(&fronts.join(","))]);
     for (flag, names) in [("--column", mapped), ("--ignore", ignored)] {
         if !names.is_empty() {
             words.extend([flag.to_owned(), shell::quote(&names.join(","))]);
@@ -99,8 +95,10 @@ pub(super) fn command(
         let facts = Facts::of(sheet, at);
         !is_task || !facts.are_numbers || (facts.low >= 0.0 && facts.high <= 1.0 + 1e-6)
     };
-    if columns.unit.is_none() && !(0..sheet.header.len()).all(is_share) {
+    let is_told = columns.unit.is_some() || columns.reference.is_some();
+    if !is_told && !(0..sheet.header.len()).all(is_share) {
         words.extend(["--unit", "score"].map(String::from));
     }
+    repeat_given(&mut words, columns);
     words.join(" ")
 }

@@ -106,9 +106,47 @@ fn what_does_not_fit_is_named_with_what_would() {
         channels.contains("2 numbers") && channels.contains("3 channels"),
         "{channels}"
     );
+    let linear = map.replace("width = 4", "name = \"mlp\"\nwidth = 4");
+    let linear = refusal(&linear.replace("size = 8", "size = 8\nchannels = 3"));
+    assert!(
+        linear.contains("order = \"bgr\" is for convolutions"),
+        "{linear}"
+    );
     let unknown = refusal(&map.replace("order = \"bgr\"", "order = \"brg\""));
     assert!(
         unknown.contains("map.toml:15") && unknown.contains("brg"),
         "{unknown}"
     );
+}
+
+/// A safetensors file without tensors whose header, filled with spaces, is 640 bytes long, begins with `80 02`, as a pickle does.
+#[test]
+fn the_length_of_a_header_is_not_taken_for_a_pickle() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("my weights.pth");
+    let refused = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        refuse_torch(&path).err().map(|error| error.to_string())
+    };
+    for n_spaces in [640 - 2, 640 + 65_536 - 2] {
+        let length = (n_spaces as u64 + 2).to_le_bytes();
+        assert!(length.starts_with(b"\x80\x02"));
+        let mut file = length.to_vec();
+        file.extend(b"{}");
+        file.extend(b" ".repeat(n_spaces));
+        SafeTensors::deserialize(&file).unwrap();
+        assert_eq!(refused(&file), None);
+    }
+    // torch.save(..., _use_new_zipfile_serialization=False), and today's.
+    let magic = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.";
+    for start in [&magic[..], &b"PK\x03\x04"[..]] {
+        let said = refused(start).unwrap();
+        assert!(said.contains("d.get(\"state_dict\", d)"), "{said}");
+        let quoted = shell::quote_path(&path);
+        assert!(
+            quoted.starts_with('\'') && said.ends_with(&quoted),
+            "{said}"
+        );
+    }
+    assert_eq!(refused(b"\x80\x02"), None, "too short for either");
 }

@@ -51,12 +51,14 @@ pub(super) fn train(
         let said = session.train(step, &tasks)?;
         shop.seat.warm();
         check_accuracy(&said)?;
-        let Some(mut report) = report(step, &said) else {
-            diverged = Some(Outcome::Diverged {
-                step,
-                cause: format!("the loss that the guest reports of step {step}"),
-            });
-            break;
+        let mut report = match report(step, &said) {
+            Ok(report) => report,
+            Err(number) => {
+                let cause = format!("the {number} that the guest reports of step {step}");
+                line.say(&format!("diverged: {cause} is not finite"));
+                diverged = Some(Outcome::Diverged { step, cause });
+                break;
+            }
         };
         state.guest.step = step;
         if step.is_multiple_of(config.training.validate_every) || step == outer_steps {
@@ -102,13 +104,11 @@ pub(super) fn train(
     }
     note(&mut log, state.pending.line(None))?;
     line.ended();
-    match &diverged {
-        None => line.say("trained; testing"),
-        Some(_) => {
-            line.say("diverged: the guest's loss is not finite");
-            // Where it stands: what it was before is in `best`.
-            state.guest.bytes = session.save()?;
-        }
+    if diverged.is_none() {
+        line.say("trained; testing");
+    } else {
+        // Where it stands: what it was before is in `best`.
+        state.guest.bytes = session.save()?;
     }
     Ok(Trained::Ended(Box::new(Product {
         outcome: diverged.unwrap_or(Outcome::Completed),
@@ -158,10 +158,16 @@ fn meta_batch(training: &Episodes<'_>, n_steps: usize, size: usize) -> Result<Ve
     Ok(tasks?)
 }
 
-/// What the log keeps of a step; none for a loss that is not finite. What a guest does not tell is not a number.
-fn report(step: usize, said: &Said) -> Option<StepReport> {
-    let (loss, accuracy) = (said.loss?, said.accuracy?);
-    (loss.is_finite() && accuracy.is_finite()).then(|| StepReport {
+/// What the log keeps of a step, or the name of the number that is not finite. What a guest does not report is NaN there.
+fn report(step: usize, said: &Said) -> Result<StepReport, &'static str> {
+    let finite = |number: Option<f64>, name: &'static str| {
+        number.filter(|number| number.is_finite()).ok_or(name)
+    };
+    let (loss, accuracy) = (
+        finite(said.loss, "loss")?,
+        finite(said.accuracy, "accuracy")?,
+    );
+    Ok(StepReport {
         step,
         loss,
         accuracy,
@@ -180,12 +186,44 @@ fn report(step: usize, said: &Said) -> Option<StepReport> {
     })
 }
 
-/// Refuses a share that is none.
-fn check_accuracy(said: &Said) -> Result<()> {
+/// Refuses an accuracy outside 0 to 1.
+pub(super) fn check_accuracy(said: &Said) -> Result<()> {
     let accuracy = said.accuracy.unwrap_or(0.0);
     ensure!(
         (0.0..=1.0).contains(&accuracy),
-        "the guest reports an accuracy of {accuracy}, and a fraction between 0 and 1 is expected"
+        "the guest reports an accuracy of {accuracy}, a fraction outside 0 to 1; divide percentages by 100"
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(loss: Option<f64>, accuracy: Option<f64>) -> Said {
+        Said {
+            loss,
+            accuracy,
+            gradient_norm: None,
+        }
+    }
+
+    #[test]
+    fn the_number_that_is_not_finite_is_named() {
+        assert!(report(1, &said(Some(0.5), Some(0.25))).is_ok());
+        assert_eq!(report(1, &said(None, Some(0.5))).unwrap_err(), "loss");
+        assert_eq!(report(1, &said(Some(0.5), None)).unwrap_err(), "accuracy");
+    }
+
+    #[test]
+    fn an_accuracy_in_percent_is_refused() {
+        assert!(check_accuracy(&said(None, None)).is_ok());
+        assert!(check_accuracy(&said(None, Some(1.0))).is_ok());
+        let error = check_accuracy(&said(None, Some(37.5))).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("37.5, a fraction outside 0 to 1")
+        );
+    }
 }

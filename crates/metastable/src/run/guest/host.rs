@@ -1,13 +1,16 @@
 //! Starts the process of a guest with all that it is told of its run.
 
 use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
 
 use anyhow::{Result, bail};
 use metastable_guests::message::{Budget, Data, Hello, PROTOCOL, Shape};
 use metastable_guests::{Cancel, ProcessConfig, Session, Training};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
-use crate::files::sha256;
+use crate::files::hex;
 use crate::run::RunConfig;
 use crate::signal::Stop;
 
@@ -102,13 +105,35 @@ impl Host {
 pub(crate) fn digests(files: &[String]) -> Result<BTreeMap<String, String>> {
     files
         .iter()
-        .map(|name| match std::fs::read(name) {
-            Ok(bytes) => Ok((name.clone(), sha256(&bytes))),
+        .map(|name| match digest(name) {
+            Ok(Some(digest)) => Ok((name.clone(), digest)),
+            Ok(None) => bail!(
+                "files: {name} is no file; name each file of the guest by itself, no folder and no device"
+            ),
             Err(error) => bail!(
                 "files: {name} cannot be read ({error}); its path starts at the folder that this program is started in"
             ),
         })
         .collect()
+}
+
+/// SHA-256 of a file, which may be larger than the memory; none for what is no regular file, and may have no end.
+fn digest(name: &str) -> io::Result<Option<String>> {
+    // Before it is opened: to open a pipe is to wait for its other side.
+    if !fs::metadata(name)?.is_file() {
+        return Ok(None);
+    }
+    let mut file = File::open(name)?;
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(Some(hex(&hash.finalize()))),
+            Ok(n) => hash.update(&piece[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Refuses to talk to another guest than that of the run.
@@ -123,4 +148,27 @@ fn check_files(process: &ProcessConfig) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::sha256;
+
+    #[test]
+    fn a_file_is_hashed_in_pieces_and_a_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights");
+        // Two pieces and a bit.
+        let bytes: Vec<u8> = (0..131_077_u32).map(|at| (at % 251) as u8).collect();
+        fs::write(&path, &bytes).unwrap();
+        let name = path.to_string_lossy().into_owned();
+        let found = digests(std::slice::from_ref(&name)).unwrap();
+        assert_eq!(found[&name], sha256(&bytes));
+        let here = folder.path().to_string_lossy().into_owned();
+        let error = digests(&[here]).unwrap_err().to_string();
+        assert!(error.contains("is no file"), "{error}");
+        let error = digests(&["no-such-file-here".to_owned()]).unwrap_err();
+        assert!(error.to_string().contains("cannot be read"), "{error}");
+    }
 }

@@ -10,6 +10,8 @@ pub(crate) mod saved;
 mod state;
 mod test;
 
+use std::path::{Component, Path, PathBuf};
+
 use anyhow::{Result, bail, ensure};
 use metastable_algorithms::LearnerConfig;
 use metastable_analysis::Outcome;
@@ -86,8 +88,9 @@ pub(crate) struct Visit {
 impl Visit {
     fn of(session: &Session, config: &ProcessConfig) -> Self {
         let ready = session.ready();
+        let files: Vec<PathBuf> = config.files.iter().map(|name| place(name)).collect();
         let modules = ready.modules.keys();
-        let undeclared = modules.filter(|module| !config.files.contains(module));
+        let undeclared = modules.filter(|module| !files.contains(&place(module)));
         Self {
             name: ready.name.clone(),
             version: ready.version.clone(),
@@ -98,6 +101,15 @@ impl Visit {
             noise_floor: None,
         }
     }
+}
+
+/// Where a file lies, however its path is written: `./mine.py` is `mine.py`.
+fn place(name: &str) -> PathBuf {
+    let path = Path::new(name);
+    path.canonicalize().unwrap_or_else(|_| {
+        let parts = path.components();
+        parts.filter(|part| *part != Component::CurDir).collect()
+    })
 }
 
 /// How a training ended.
@@ -208,4 +220,18 @@ fn visit(
     });
     record.write(&folder.record())?;
     Ok(Ended::Finished(Box::new(record)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_one_however_its_path_is_written() {
+        for name in ["./no-such-file.py", "././no-such-file.py"] {
+            assert_eq!(place(name), place("no-such-file.py"));
+        }
+        assert_eq!(place("./Cargo.toml"), place("src/../Cargo.toml"));
+        assert_ne!(place("a/mine.py"), place("mine.py"));
+    }
 }

@@ -7,6 +7,7 @@ use metastable_analysis::Outcome;
 use metastable_data::{Intensity, MetaSplit};
 use metastable_guests::Session;
 
+use super::given::check_accuracy;
 use super::saved::Saved;
 use super::{Product, Trained, test};
 use crate::run::execute::{RunFolder, Workshop, note};
@@ -42,16 +43,21 @@ pub(super) fn train(
                 said.step.min(config.training.outer_steps),
                 said.trained.accuracy,
             );
+            if written.is_ok() {
+                written = check_accuracy(&said.trained);
+            }
             if written.is_ok()
                 && said.step > last_step
-                && let (Some(loss), Some(accuracy)) = (said.trained.loss, said.trained.accuracy)
+                && let Some(loss) = said.trained.loss
             {
                 last_step = said.step;
-                written = note(&mut log, Some(log_line(said.step, loss, accuracy)));
+                let line = log_line(said.step, loss, said.trained.accuracy);
+                written = note(&mut log, Some(line));
             }
         },
     )?;
     written?;
+    check_accuracy(&fitted.trained)?;
     shop.seat.warm();
     line.ended();
     let seconds = begun.elapsed().as_secs_f64();
@@ -72,7 +78,7 @@ pub(super) fn train(
         bytes,
     };
     if let (true, Some(loss)) = (fitted.step > last_step, fitted.trained.loss) {
-        let mut of_the_end = log_line(fitted.step, loss, fitted.trained.accuracy.unwrap_or(0.0));
+        let mut of_the_end = log_line(fitted.step, loss, fitted.trained.accuracy);
         of_the_end.validation_accuracy = Some(accuracy);
         note(&mut log, Some(of_the_end))?;
     }
@@ -103,11 +109,12 @@ fn images(material: &Material, part: MetaSplit) -> (Vec<f32>, Vec<usize>) {
     (images, labels)
 }
 
-fn log_line(step: usize, loss: f64, accuracy: f64) -> LogLine {
+/// A line of what is reported; an accuracy that is not is NaN, as is what no guest of this kind reports.
+fn log_line(step: usize, loss: f64, accuracy: Option<f64>) -> LogLine {
     LogLine {
         step,
         train_loss: loss,
-        train_accuracy: accuracy,
+        train_accuracy: accuracy.unwrap_or(f64::NAN),
         gradient_norm: f64::NAN,
         n_clipped: 0,
         outer_lr: f64::NAN,

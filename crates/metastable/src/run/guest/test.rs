@@ -19,6 +19,9 @@ use crate::study::Chosen;
 /// Test episodes that are asked again.
 const ASKED_AGAIN: usize = 20;
 
+/// Most tasks of one message, however many the guest would take: a message lies in the memory of both sides.
+const MOST_TASKS: usize = 64;
+
 /// What a test gives.
 pub(super) struct Tested {
     pub(super) chosen: TestResult,
@@ -53,7 +56,7 @@ fn each(
     mut hear: impl FnMut(&Task<f32>, &Prediction<f32>) -> Result<()>,
 ) -> Result<()> {
     let indices: Vec<u64> = (0..n_tasks as u64).collect();
-    for some in indices.chunks(session.ready().max_batch) {
+    for some in indices.chunks(session.ready().max_batch.min(MOST_TASKS)) {
         let tasks = some
             .iter()
             .map(|index| episodes.task::<f32>(*index))
@@ -184,7 +187,8 @@ pub(super) fn test(
     })
 }
 
-/// What differs between two lists of answers to the same questions.
+/// What differs between two lists of answers to the same questions. JSON has no infinity and no NaN, so a gap that is not finite (minus
+/// infinity or NaN against a number) counts as the largest number of single precision.
 fn difference(
     first: &[Prediction<f32>],
     second: &[Prediction<f32>],
@@ -193,9 +197,13 @@ fn difference(
     let pairs = || first.iter().zip(second);
     let gap = |(a, b): (&f32, &f32)| {
         if a.to_bits() == b.to_bits() {
-            0.0
+            return 0.0;
+        }
+        let gap = (f64::from(*a) - f64::from(*b)).abs();
+        if gap.is_finite() {
+            gap
         } else {
-            (f64::from(*a) - f64::from(*b)).abs()
+            f64::from(f32::MAX)
         }
     };
     let log_probability = pairs()
@@ -221,5 +229,37 @@ fn difference(
         log_probability,
         churn: n_changed as f64 / n_queries.max(1) as f64,
         accuracy: (accuracy(first) - accuracy(second)).abs(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One query of two classes.
+    fn answer(log_probabilities: [f32; 2]) -> Prediction<f32> {
+        Prediction {
+            log_probabilities: log_probabilities.to_vec(),
+            n_way: 2,
+            query_loss: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_difference_is_read_back_from_json_whatever_the_answers_are() {
+        let labels = [vec![0]];
+        let of = |first: [f32; 2], second: [f32; 2]| {
+            let found = difference(&[answer(first)], &[answer(second)], &labels);
+            let text = serde_json::to_string(&found).unwrap();
+            assert_eq!(serde_json::from_str::<Difference>(&text).unwrap(), found);
+            found.log_probability
+        };
+        let most = f64::from(f32::MAX);
+        let same = |found: f64, expected: f64| assert_eq!(found.to_bits(), expected.to_bits());
+        same(of([-0.5, -1.5], [-0.75, -1.5]), 0.25);
+        same(of([0.0, f32::NEG_INFINITY], [0.0, f32::NEG_INFINITY]), 0.0);
+        same(of([0.0, f32::NEG_INFINITY], [-0.5, -1.0]), most);
+        same(of([f32::NAN, -1.0], [-0.5, -1.0]), most);
+        same(of([f32::NAN, -1.0], [f32::NAN, -1.0]), 0.0);
     }
 }
