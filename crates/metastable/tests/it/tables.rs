@@ -151,43 +151,42 @@ fn a_scale_that_is_not_said_is_asked_for() {
     );
 }
 
-/// y = 2 momentum for sgd alone, and adam 1 above: within sgd the slope is seen; no run of adam has a momentum.
+/// y = 2 momentum for sgd alone, and 2.5 for adam: against the mean of sgd, 2 * 0.69, adam is 1.12 above; no run of adam has a momentum.
 #[test]
 fn a_setting_that_does_not_apply_counts_where_it_does() {
     let bench = Bench::new(&[]);
-    let mut text = String::from("optimizer,momentum,score\n");
+    let mut text = String::from("optimizer,lr,momentum,score\n");
     for at in 0..40 {
         let noise = f64::from(at * 7 % 11) / 500.0;
-        let momentum = 0.5 + f64::from(at / 2 % 20) / 50.0;
+        let momentum = 0.5 + f64::from(at / 2 * 7 % 20) / 50.0;
+        let lr = f64::from(1 + at * 13 % 40) / 100.0;
         let _ = if at % 2 == 0 {
-            writeln!(text, "sgd,{momentum},{}", 2.0 * momentum + noise)
+            writeln!(text, "sgd,{lr},{momentum},{}", 2.0 * momentum + noise)
         } else {
-            writeln!(text, "adam,,{}", 2.5 + noise)
+            writeln!(text, "adam,{lr},,{}", 2.5 + noise)
         };
     }
-    let said = read(
-        &bench,
-        "t.csv",
-        &text,
-        &["--factor", "optimizer,momentum", "--unit", "score"],
-    );
+    let factors = [
+        "--factor",
+        "optimizer,momentum",
+        "--log",
+        "lr",
+        "--unit",
+        "score",
+    ];
+    let said = read(&bench, "t.csv", &text, &factors);
     assert!(
         said.contains("`momentum` applies where optimizer = sgd"),
         "{said}"
     );
-    let (text_of, _) = report(&bench);
+    let (found, _) = report(&bench);
     assert!(
-        text_of.contains("momentum (optimizer = sgd) moves the mean"),
-        "{text_of}"
+        found.contains("momentum (optimizer = sgd) moves the mean"),
+        "{found}"
     );
+    assert!(found.contains("optimizer moves the mean: +1.12"), "{found}");
     // `nan` says the same, and the deciding column has to be a factor.
-    let nan = text.replace("adam,,", "adam,nan,");
-    read(
-        &bench,
-        "t.csv",
-        &nan,
-        &["--factor", "optimizer,momentum", "--unit", "score"],
-    );
+    read(&bench, "t.csv", &text.replace(",,", ",nan,"), &factors);
     bench.refuses(
         &[
             "analyze",
@@ -195,7 +194,7 @@ fn a_setting_that_does_not_apply_counts_where_it_does() {
             "--factor",
             "momentum",
             "--ignore",
-            "optimizer",
+            "optimizer,lr",
         ],
         &[
             "t.csv:3",
@@ -203,12 +202,20 @@ fn a_setting_that_does_not_apply_counts_where_it_does() {
             "name `optimizer` as a factor too",
         ],
     );
-    // A hole is no condition.
-    let hole = text.replacen("sgd,0.52", "sgd,", 1);
+    // A hole is no condition: the first run of sgd has none, and the others do.
+    let hole = text.replacen("sgd,0.01,0.5,", "sgd,0.01,,", 1);
+    assert_ne!(hole, text);
     fs::write(bench.path("t.csv"), hole).unwrap();
     bench.refuses(
-        &["analyze", "t.csv", "--factor", "optimizer,momentum"],
-        &["column 2 (`momentum`)", "--category momentum"],
+        &[
+            "analyze",
+            "t.csv",
+            "--factor",
+            "optimizer,momentum",
+            "--log",
+            "lr",
+        ],
+        &["t.csv:2: column 3 (`momentum`)", "--category momentum"],
     );
 }
 
