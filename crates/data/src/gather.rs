@@ -101,7 +101,7 @@ fn survey<E: Entry>(entries: &[E], reading: Reading) -> Result<Decoding, DataErr
             // One picture in colour settles the channels; only transparent ones have to do with paper.
             let may_decide =
                 looks_for_colour && header.is_colour() && !found_colour.load(Ordering::Relaxed);
-            if !may_decide && !(looks_at_paper && header.has_alpha) {
+            if !(may_decide || looks_at_paper && header.has_alpha) {
                 return Ok([false; 2]);
             }
             let found = entry.survey()?;

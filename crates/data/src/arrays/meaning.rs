@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::pickle::{Array, Bytes, Id, LONGEST_NAME, Pickle, Value, whole};
+use super::pickle::{LONGEST_NAME, Pickle};
 use super::stored::{Labelled, Layout, Piece, Stored};
+use super::value::{Array, Bytes, Id, Value, whole};
 
 /// An array of numbers as it is stored.
 pub(super) struct Numbers {

@@ -20,6 +20,7 @@ mod meaning;
 mod npz;
 mod pickle;
 mod stored;
+mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -32,7 +33,7 @@ use crate::gather::{self, Entry};
 use crate::picture::{self, Picture, Reading, Survey};
 use crate::receipt::{Header, Place, Receipt};
 use crate::{DataError, Dataset, digest, guard, split};
-use stored::{Labelled, Piece, Stored};
+use stored::{Labelled, Stored};
 
 const NEXT_STEP: &str = "give an .npz, .pkl or .parquet file with images and labels, or a folder of such files with train, val or test in their names";
 
@@ -191,7 +192,7 @@ fn read(file: &Path, bytes: Vec<u8>) -> Result<Vec<Labelled>, DataError> {
 fn parquet(file: &Path) -> Result<Vec<Labelled>, String> {
     let (mut images, mut labels) = (Vec::new(), Vec::new());
     crate::fetch::images_of_parquet(file, |image, label| {
-        images.push(Stored::Encoded(Piece::whole(image.to_vec())));
+        images.push(Stored::Encoded(stored::Piece::whole(image.to_vec())));
         labels.extend(label.map(|label| label.to_string()));
     })
     .map_err(|error| error.to_string())?;

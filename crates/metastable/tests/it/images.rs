@@ -18,15 +18,23 @@ fn coloured(bench: &Bench, name: &str) {
         let (red, blue) = (70.0 * angle.cos(), 70.0 * angle.sin());
         let green = -(0.2126 * red + 0.0722 * blue) / 0.7152;
         for image in 0..6_u32 {
+            // More than what rounding leaves of a class in its luma.
+            let light = f64::from(mixed(1_000_000 + image + 6 * class) % 40);
             let pixel = |x: u32, y: u32| {
-                let place = x * 7 + y * 13 + image * 29 + class * 17;
-                let noise = place.wrapping_mul(2_654_435_761) >> 28;
-                let grey = 110.0 + f64::from(noise);
+                let place = x + 14 * y + 196 * (image + 6 * class);
+                let grey = 90.0 + light + f64::from(mixed(place) % 16);
                 [red, green, blue].map(|colour| (grey + colour).round() as u8)
             };
             fs::write(folder.join(format!("{image}.bmp")), picture(pixel)).unwrap();
         }
     }
+}
+
+/// A number that its neighbours say nothing of.
+fn mixed(mut n: u32) -> u32 {
+    n = (n ^ (n >> 16)).wrapping_mul(0x7feb_352d);
+    n = (n ^ (n >> 15)).wrapping_mul(0x846c_a68b);
+    n ^ (n >> 16)
 }
 
 fn bench() -> Bench {

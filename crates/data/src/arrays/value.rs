@@ -1,0 +1,118 @@
+//! The values of a pickle.
+
+use std::sync::Arc;
+
+/// A place in the list of values: lists and dicts are filled after they were noted, so values refer to each other by place.
+pub(super) type Id = usize;
+
+/// A value of a pickle.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    None,
+    /// Also `True` and `False`.
+    Int(i64),
+    /// A number with a point, which no image and no label is.
+    Float,
+    Bytes(Bytes),
+    Text(String),
+    /// Lists and tuples.
+    List(Vec<Id>),
+    /// Keys and values.
+    Dict(Vec<(Id, Id)>),
+    /// A numpy array, once its state was read.
+    Array(Array),
+    /// A type of numpy's, e.g. `u1`.
+    Dtype(String),
+    /// One of the names that are known.
+    Global(Global),
+    /// Where a list, tuple or dict begins on the stack.
+    Mark,
+}
+
+/// Bytes of the file, or those that were stored as text.
+#[derive(Clone, Debug)]
+pub(super) enum Bytes {
+    InFile(usize, usize),
+    Owned(Arc<Vec<u8>>),
+}
+
+/// A numpy array.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Array {
+    /// Type without byte order, e.g. `u1`; empty until its state was read.
+    pub(super) dtype: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) data: Option<Bytes>,
+    /// The values of an array of objects.
+    pub(super) objects: Option<Vec<Id>>,
+}
+
+/// What a pickle may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Global {
+    Reconstruct,
+    FromBuffer,
+    Ndarray,
+    Dtype,
+    Scalar,
+    Encode,
+    OrderedDict,
+}
+
+impl Global {
+    pub(super) fn of(module: &str, name: &str) -> Option<Self> {
+        let module = module.replace("numpy._core", "numpy.core");
+        Some(match (module.as_str(), name) {
+            ("numpy.core.multiarray", "_reconstruct") => Self::Reconstruct,
+            ("numpy.core.numeric", "_frombuffer") => Self::FromBuffer,
+            ("numpy", "ndarray") => Self::Ndarray,
+            ("numpy", "dtype") => Self::Dtype,
+            ("numpy.core.multiarray", "scalar") => Self::Scalar,
+            ("_codecs", "encode") => Self::Encode,
+            ("collections", "OrderedDict") => Self::OrderedDict,
+            _ => return None,
+        })
+    }
+}
+
+/// The bytes themselves.
+pub(super) fn slice<'s>(file: &'s [u8], bytes: &'s Bytes) -> &'s [u8] {
+    match bytes {
+        Bytes::InFile(start, end) => &file[*start..*end],
+        Bytes::Owned(owned) => owned,
+    }
+}
+
+/// A whole number of a numpy type without its byte order, low byte first; none of another type or length.
+pub(super) fn whole(dtype: &str, bytes: &[u8]) -> Option<i64> {
+    let dtype = dtype.trim_start_matches(['<', '|', '=']);
+    let is_whole = matches!(
+        dtype,
+        "u1" | "u2" | "u4" | "u8" | "i1" | "i2" | "i4" | "i8" | "b1"
+    );
+    let width: usize = dtype.get(1..)?.parse().ok()?;
+    if !is_whole || bytes.len() != width {
+        return None;
+    }
+    let is_negative = dtype.starts_with('i') && bytes[width - 1] >= 0x80;
+    let mut wide = if is_negative { [0xff; 8] } else { [0; 8] };
+    wide[..width].copy_from_slice(bytes);
+    Some(i64::from_le_bytes(wide))
+}
+
+/// What messages call a value.
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::None => "None",
+        Value::Int(_) => "a whole number",
+        Value::Float => "a number",
+        Value::Bytes(_) => "a string of bytes",
+        Value::Text(_) => "text",
+        Value::List(_) => "a list",
+        Value::Dict(_) => "a dict",
+        Value::Array(_) => "an array",
+        Value::Dtype(_) => "a type",
+        Value::Global(_) => "a name",
+        Value::Mark => "a mark",
+    }
+}
