@@ -7,9 +7,9 @@ use metastable_algorithms::Task;
 use metastable_analysis::probe::certificate::{Answers, CONFORMANCE, Check, Verdict};
 use metastable_analysis::probe::label_order::original_order;
 
+use super::examples::{largest_change, worse};
 use super::sensitivity::{each, small};
 use super::subject::Subject;
-use super::support_order::{largest_change, worse};
 use crate::error::Result;
 
 /// Tasks of each check.

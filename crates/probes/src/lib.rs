@@ -26,7 +26,6 @@ pub mod kinship;
 pub mod sensitivity;
 pub mod shift;
 mod subject;
-mod support_order;
 mod task_map;
 
 pub use error::{ProbeError, Result};

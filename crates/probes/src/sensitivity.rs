@@ -12,7 +12,6 @@ use rayon::prelude::*;
 
 use super::examples;
 use super::subject::{FEW_QUERIES, Subject, small_shape};
-use super::support_order;
 
 /// Support sets drawn for each task.
 const N_DRAWS: u64 = 20;
@@ -36,7 +35,7 @@ pub fn ask(subject: &Subject<'_>, n_tasks: usize) -> Result<Probe> {
     Ok(Probe {
         support_sets: Some(support_sets(subject, n_tasks)?),
         label_order: Some(label_order(subject, n_tasks)?),
-        support_order: Some(support_order::asked(subject, n_tasks)?),
+        support_order: Some(examples::orders(subject, n_tasks)?),
         step_sizes: step_sizes(subject, n_tasks)?,
         coupling: Some(coupling(subject, n_tasks)?),
         example_influence: Some(examples::exchanged(subject, n_tasks)?),

@@ -69,14 +69,6 @@ impl<'f> Pickle<'f> {
     }
 }
 
-<<<<<<< HEAD
-fn slice<'s>(file: &'s [u8], bytes: &'s Bytes) -> &'s [u8] {
-    match bytes {
-        Bytes::InFile(start, end) => &file[*start..*end],
-        Bytes::Owned(owned) => owned,
-    }
-}
-
 /// How many values a pickle may still make or copy. Python writes at least a byte for each, and reads its tuples once; a hostile
 /// pickle notes a long one and uses it over and over.
 struct Budget {
@@ -102,8 +94,6 @@ impl Budget {
     }
 }
 
-=======
->>>>>>> w/images
 /// The stack machine that a pickle is a program of.
 struct Machine<'f> {
     file: &'f [u8],

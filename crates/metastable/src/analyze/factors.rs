@@ -184,10 +184,13 @@ fn middle(levels: impl Iterator<Item = f64>, logarithmic: bool) -> f64 {
 
 /// A level that is missing, and that no factor explains.
 fn unexplained(table: &Table, rows: &[Row<'_>], row: &Row<'_>, name: &str) -> anyhow::Error {
-    // What a run came to is no setting that decides over another.
+    // What a row is, or what a run came to, is no setting that decides over another.
+    const NO_SETTINGS: [&str; 9] = [
+        "run", "task", "step", "score", "query", "hit", "queries", "way", "failed",
+    ];
     let header = table.sheet.header.iter().zip(&table.meaning.names);
     let all: Vec<&String> = header
-        .filter(|(_, own)| !["run", "score", "failed"].contains(&own.as_str()))
+        .filter(|(_, own)| !NO_SETTINGS.contains(&own.as_str()))
         .map(|(name, _)| name)
         .collect();
     let hint = condition(rows, name, &all).map_or_else(String::new, |it| {

@@ -568,7 +568,7 @@ fn exported(settings: &str, learner: fn(usize) -> &'static str) -> tempfile::Tem
 
 #[test]
 fn an_export_knows_its_factors_and_streams() {
-    let table = |settings: &str, learner, columns: &Columns| {
+    let table = |settings: &str, learner: fn(usize) -> &'static str, columns: &Columns| {
         let folder = exported(settings, learner);
         let (study, receipt) = read_file(&folder.path().join("tasks.csv"), columns).unwrap();
         let table = study.factors.unwrap();

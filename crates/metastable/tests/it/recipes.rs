@@ -119,6 +119,49 @@ fn what_the_refusal_of_a_table_proposes_works() {
     assert!(n_refused > 12, "{n_refused}");
 }
 
+/// What the user gave already stays in the command that is proposed: one flag for each table in turn.
+#[test]
+fn what_is_proposed_repeats_the_flags_that_were_given() {
+    const FLAGS: [&[&str]; 5] = [
+        &["--common-tasks"],
+        &["--own-tasks"],
+        &["--unit", "points"],
+        &["--direction", "lower"],
+        &["--reference", "random=0,oracle=1"],
+    ];
+    let bench = Bench::new(&[]);
+    let mut n_proposed = 0;
+    for (info, text) in blocks(PAGE) {
+        let Some((_, name)) = info.split_once(' ') else {
+            continue;
+        };
+        fs::write(bench.path(name), text).unwrap();
+        let given = FLAGS[n_proposed % FLAGS.len()];
+        let out = format!("given-{name}");
+        let mut arguments = vec!["analyze", name, "--out", &out];
+        arguments.extend(given);
+        let said = stderr(&bench.run(&arguments));
+        let Some((_, command)) = said.split_once("may be meant: metastable ") else {
+            continue;
+        };
+        n_proposed += 1;
+        let mut arguments = words(command.trim());
+        for word in given {
+            let times = arguments.iter().filter(|it| it == word).count();
+            assert_eq!(times, 1, "{name}: {word} in {command}");
+        }
+        arguments.extend([String::from("--out"), format!("repeated-{name}")]);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = bench.run(&arguments);
+        assert!(
+            output.status.success(),
+            "{name}: {command}: {}",
+            stderr(&output)
+        );
+    }
+    assert!(n_proposed > 8, "{n_proposed}");
+}
+
 /// The readme and the help name this page's commands; none of them may promise a flag that is not there.
 #[test]
 fn the_readme_promises_no_other_flag() {

@@ -5,6 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::recipes::words;
 use crate::support::{Bench, stderr, stdout};
 
 /// What the program said on a table: stdout and stderr together, with exit code 0.
@@ -490,6 +491,80 @@ fn formats_do_not_change_a_report() {
         read(&bench, name, &text, flags);
         assert_eq!(report(&bench).1["settings"], expected, "{name}");
         fs::remove_dir_all(bench.path("out")).unwrap();
+    }
+}
+
+/// Rows that are left out, columns that are tasks, and the unit stay said in the command that is proposed.
+#[test]
+fn a_proposed_command_keeps_what_was_given() {
+    let bench = Bench::new(&[]);
+    let mut text = String::from("agent,seed,gpu,metric,Alien,Pong\n");
+    for (agent, seed) in (0..4).map(|at| (at / 2, at % 2)) {
+        let (name, gpu) = [("a", "x"), ("b", "y")][agent];
+        let (alien, pong) = (100 + 10 * seed - 20 * agent, 20 + 2 * seed + 5 * agent);
+        let _ = writeln!(text, "{name},{seed},{gpu},acc,{alien},{pong}");
+        let _ = writeln!(text, "{name},{seed},{gpu},f1,1,1");
+    }
+    fs::write(bench.path("t.csv"), text).unwrap();
+    let given = [
+        ("--where", "metric=acc"),
+        ("--wide", "Alien,Pong"),
+        ("--unit", "return"),
+    ];
+    let mut arguments = vec!["analyze", "t.csv"];
+    arguments.extend(given.iter().flat_map(|(flag, value)| [*flag, *value]));
+    let output = bench.run(&arguments);
+    assert!(!output.status.success());
+    let said = stderr(&output);
+    let (_, command) = said.split_once("may be meant: metastable ").unwrap();
+    let mut arguments = words(command.trim());
+    for (flag, value) in given {
+        let times = arguments.iter().filter(|it| *it == flag).count();
+        let at = arguments.iter().position(|it| it == flag).unwrap();
+        assert_eq!((times, arguments[at + 1].as_str()), (1, value), "{command}");
+    }
+    arguments.extend(["--out", "out"].map(String::from));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let output = bench.run(&arguments);
+    assert!(output.status.success(), "{command}: {}", stderr(&output));
+    let (text, _) = report(&bench);
+    assert!(text.contains("return"), "{text}");
+}
+
+/// What a study varied is what it was when its export is read, without a flag: factors, and streams named like columns of ours.
+#[test]
+fn the_export_of_a_design_is_read_as_the_design() {
+    let varied = "[factors]\nlearner.meta_batch = [1, 2]\n\n[learners.protonet]";
+    let streams = "[streams]\nplan = \"crossed\"\ninit = 2\ntask = 2\n\n[learners.protonet]";
+    for (more, seeds, expected) in [
+        (
+            varied,
+            "seeds = 2",
+            ["`learner.meta_batch` factor", "`seed` stream"],
+        ),
+        (
+            streams,
+            "seeds = 1",
+            ["`init` stream", "`task (stream)` stream"],
+        ),
+    ] {
+        let bench = Bench::new(&[
+            ("seeds = 2", seeds),
+            ("[learners.maml]\ninner_steps = 2\n", ""),
+            ("[learners.protonet]", more),
+        ]);
+        bench.experiment(&["--out", "study"]);
+        let output = bench.run(&["export", "study", "--format", "csv", "--out", "csv"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        for table in ["tasks", "hits", "runs"] {
+            let file = format!("csv/{table}.csv");
+            let output = bench.run(&["analyze", &file, "--out", table]);
+            let said = stderr(&output);
+            assert!(output.status.success(), "{file}: {said}");
+            for what in expected {
+                assert!(said.contains(what), "{file}: {what}: {said}");
+            }
+        }
     }
 }
 
