@@ -346,7 +346,7 @@ mod tests {
         let left = some.between_seeds().unwrap();
         assert!((left.value - 0.01785_f64.sqrt()).abs() < 1e-12);
         let limits = left.interval.as_ref().unwrap();
-        let all = some.seed_sd.unwrap().interval.unwrap();
+        let all = some.seed_sd.as_ref().unwrap().interval.as_ref().unwrap();
         assert!((limits.lower - (all.lower.powi(2) - 2e-4).sqrt()).abs() < 1e-12);
         // Means 0.5 and 0.6, s = 0.0707; residuals +-0.1: MS_res / T = 0.02, over s^2 = 0.005.
         let none = of([[0.4, 0.6], [0.7, 0.5]]);
