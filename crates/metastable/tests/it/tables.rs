@@ -76,7 +76,7 @@ fn of_a_loss_the_lower_is_better() {
         &["--unit", "loss", "--direction", "lower"],
     );
     let (text, _) = report(&bench);
-    assert!(text.contains("a, with 1.00. Behind: b by 2.00 ["), "{text}");
+    assert!(text.contains("a, with 1.000. Behind: b by 2.00 ["), "{text}");
     assert!(text.contains("a is better than b in mean loss"), "{text}");
     assert!(text.contains("a has the lower mean on 100 %"), "{text}");
     // Means are printed as they were given, with the smaller end first.
@@ -383,12 +383,12 @@ fn curves_count_by_their_last_step_and_are_drawn() {
 fn names_of_ours_can_be_settings() {
     let bench = Bench::new(&[]);
     let mut text = String::from("task,way,seed,score\n");
-    for (task, way, seed) in (0..48).map(|at| (at / 16, at / 8 % 2, at % 8)) {
+    for (task, way, seed) in (0..96).map(|at| (at / 16, at / 8 % 2, at % 8)) {
         let score = 0.9 - 0.2 * f64::from(way) + 0.003 * f64::from((seed * 5 + task) % 7);
         let _ = writeln!(
             text,
             "{},{},{seed},{score}",
-            ["x", "y", "z"][task as usize],
+            ["u", "v", "w", "x", "y", "z"][task as usize],
             5 + 15 * way
         );
     }
