@@ -213,7 +213,7 @@ fn held(
 
     let options = Options {
         n_resamples: 400,
-        n_null_draws: 20,
+        n_null_draws: 100,
         tail_shares: vec![0.1],
         ..Options::default()
     };

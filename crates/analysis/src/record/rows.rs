@@ -1,6 +1,6 @@
 //! A study from rows of scores: one for each run and task, from memory or from a reader of separated text.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use super::{Outcome, Run, Study, TaskScores};
@@ -158,9 +158,9 @@ impl Header {
 /// Scores by run, and the tasks in their order.
 #[derive(Default)]
 struct Table {
-    tasks: HashMap<String, usize>,
+    tasks: BTreeMap<String, usize>,
     runs: Vec<(String, u64, Vec<Option<f64>>)>,
-    index: HashMap<(String, u64), usize>,
+    index: BTreeMap<(String, u64), usize>,
 }
 
 impl Table {

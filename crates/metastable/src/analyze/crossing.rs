@@ -1,6 +1,6 @@
 //! Which runs have the same test tasks: all of a setting (crossed), some of them (blocks), or none (each has its own).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 use metastable_analysis::Outcome;
@@ -79,7 +79,7 @@ fn of_runs(table: &Table, reads: &[Read<'_>], runs: &[usize]) -> Crossing {
             )
         });
     }
-    let mut counts: HashMap<&str, usize> = HashMap::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for task in sets.iter().flatten() {
         *counts.entry(task).or_insert(0) += 1;
     }
@@ -102,7 +102,7 @@ fn of_runs(table: &Table, reads: &[Read<'_>], runs: &[usize]) -> Crossing {
 
 /// A task whose number of classes or of queries differs between two runs.
 fn other_shape<'t>(reads: &[Read<'t>], runs: &[usize]) -> Option<&'t str> {
-    let mut known: HashMap<&str, [Option<usize>; 2]> = HashMap::new();
+    let mut known: BTreeMap<&str, [Option<usize>; 2]> = BTreeMap::new();
     for at in runs {
         for (task, shape) in reads[*at].tasks.iter().copied().zip(&reads[*at].shapes) {
             if *known.entry(task).or_insert(*shape) != *shape {
@@ -121,8 +121,7 @@ pub(super) fn doubt(reads: &[Read<'_>], groups: &[Group<'_>]) -> Option<String> 
         let Some(scores) = &read.run.scores else {
             continue;
         };
-        if scores.accuracies.len() < FEWEST_TASKS || !read.tasks.iter().all(|task| is_number(&task))
-        {
+        if scores.accuracies.len() < FEWEST_TASKS || !read.tasks.iter().all(is_number) {
             return None;
         }
         let mut scored: Vec<(&str, f64)> = read
@@ -264,7 +263,7 @@ fn in_order(runs: &[usize], reads: &mut [Read<'_>]) {
     let names = reads[*model].tasks.clone();
     for at in runs {
         let read = &mut reads[*at];
-        let own: HashMap<&str, usize> = read.tasks.iter().copied().zip(0..).collect();
+        let own: BTreeMap<&str, usize> = read.tasks.iter().copied().zip(0..).collect();
         let Some(scores) = &mut read.run.scores else {
             continue;
         };

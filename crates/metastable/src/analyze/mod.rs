@@ -12,6 +12,8 @@ mod factors;
 #[cfg(test)]
 mod kinds;
 mod lines;
+#[cfg(test)]
+mod meanings;
 mod naming;
 mod parquet;
 mod place;

@@ -1,7 +1,7 @@
 //! From rows to the records of the analysis: runs by tasks, and runs by factors and streams.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 use metastable_analysis::{Options, Outcome, Run, Study, TaskScores};
@@ -90,7 +90,7 @@ pub(super) fn study(table: &Table, runs: Runs<'_>, options: &Options) -> Result<
 
 fn groups(table: &Table) -> Result<Vec<Group<'_>>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut known = HashMap::new();
+    let mut known = BTreeMap::new();
     let mut named: BTreeMap<String, usize> = BTreeMap::new();
     // Rows of one run mostly follow each other: its names are then not looked up again.
     let mut last = None;

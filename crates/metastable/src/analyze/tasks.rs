@@ -1,6 +1,6 @@
 //! The scores of one run by task, whatever its rows are: tasks, queries, steps, or the run as a whole.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use anyhow::Result;
 use metastable_analysis::Progress;
@@ -40,7 +40,7 @@ pub(super) fn scored<'t>(table: &Table, group: &Group<'t>, failed: bool) -> Resu
     let (rows, curve) = last_steps(table, group)?;
     let (has_hits, has_tasks) = (table.has("hit"), table.has("task"));
     let value = if has_hits { "hit" } else { "score" };
-    let mut index: HashMap<&str, usize> = HashMap::new();
+    let mut index: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut names, mut tasks): (Vec<&str>, Vec<Task<'t>>) = (Vec::new(), Vec::new());
     let mut lacks = false;
     let mut last: Option<(&str, usize)> = None;
@@ -170,8 +170,8 @@ fn last_steps<'t>(table: &Table, group: &Group<'t>) -> Result<(Vec<Row<'t>>, Vec
     if !table.has("step") {
         return Ok((group.rows.clone(), Vec::new()));
     }
-    let mut of_task: HashMap<&str, (f64, Row<'t>)> = HashMap::new();
-    let mut known: HashMap<(&str, u64), u32> = HashMap::new();
+    let mut of_task: BTreeMap<&str, (f64, Row<'t>)> = BTreeMap::new();
+    let mut known: BTreeMap<(&str, u64), u32> = BTreeMap::new();
     let mut order = Vec::new();
     let mut curve: Vec<(f64, f64)> = Vec::new();
     for row in &group.rows {

@@ -13,6 +13,7 @@ mod designs;
 mod endings;
 mod errors;
 mod export;
+mod exported;
 mod guests;
 mod images;
 mod lake_runs;
