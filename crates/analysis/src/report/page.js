@@ -68,7 +68,8 @@ const entries = [];
 all("figure").forEach((figure) => all(".legend li", figure).forEach((item) => {
   const mark = item.querySelector("[class*=' s']");
   const series = mark ? (mark.getAttribute("class").match(/\bs\d+\b/) || [])[0] : null;
-  if (!series) { return; }
+  // A swatch that stands for all learners names no mark of the figure.
+  if (!series || all(".panels ." + series, figure).length === 0) { return; }
   const name = item.textContent.trim();
   const toggle = button("", () => {
     const off = toggle.getAttribute("aria-pressed") === "true";

@@ -16,7 +16,7 @@ const SCRIPT: &str = include_str!("page.js");
 /// a name in it says; the style is the page's own; images are those that it holds itself, or that its script drew; the data of figures are links
 /// that it holds itself.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; \
-     script-src 'sha256-t4au8G1wJxPdGfsNgiLOb6joXFzKVFP4ZoazfHc3k6Q='";
+     script-src 'sha256-gDkmOSLDvzlwUrk434Hnd8buTqd8mNpOb0KOEfyQVvg='";
 
 /// Rows of data that a figure also shows on the page itself.
 const MOST_SHOWN: usize = 40;

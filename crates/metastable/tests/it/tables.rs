@@ -83,7 +83,7 @@ fn of_a_loss_the_lower_is_better() {
     assert!(text.contains("a is better than b in mean loss"), "{text}");
     assert!(text.contains("a has the lower mean on 100 %"), "{text}");
     // Means are printed as they were given, with the smaller end first.
-    assert!(text.contains("| a | 1.00 [0.805, 1.19] |"), "{text}");
+    assert!(text.contains("| a | 1.000 [0.805, 1.19] |"), "{text}");
 }
 
 /// With random at 0 and oracle at 4 on each task, a score s is s/4: a's mean is 1/4, b's 3/4.
