@@ -268,7 +268,9 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
                 next_high,
                 result.tolerance.as_ref().map_or_else(String::new, |most| {
                     let [low, high] = words.ends(most);
-                    format!(", and all but 5 % of many more between {low} and {high}")
+                    format!(
+                        ", and if runs are normal all but 5 % of many more between {low} and {high}"
+                    )
                 }),
                 words.points(sd.value),
                 sd_interval,

@@ -29,7 +29,7 @@ pub struct Sheet {
 impl Sheet {
     /// The sheet of a data set.
     ///
-    /// A row a class, [`MOST_CLASSES`] at the most, evenly over all; its first images from left to right. Images larger than
+    /// A row a class, `MOST_CLASSES` at the most, evenly over all; its first images from left to right. Images larger than
     /// 42 pixels are made smaller by [`resize::area`].
     ///
     /// # Errors

@@ -14,7 +14,7 @@
 //! `animals/3` and `plants/3` where the names tell no part, `train/animals/3` and `train/plants/3` where two files are of one part.
 //! Only files whose names differ in nothing but numbers, `train-00000-of-00002` and `train-00001-of-00002`, are pieces of one and
 //! share their classes. Labels of two parts of one file are the same classes, unless no label is in two parts. A pickle is read by a
-//! reader that knows arrays, lists and dicts, and runs nothing ([`pickle`]).
+//! reader that knows arrays, lists and dicts, and runs nothing (`pickle`).
 
 mod meaning;
 mod npz;
