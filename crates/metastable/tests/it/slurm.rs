@@ -167,11 +167,10 @@ fn a_study_that_a_cluster_breaks_ends_as_the_local_one() {
     ];
     let said = stderr(&well(bench.run(&resume)));
     assert!(said.contains("8 runs: 8 finished"), "{said}");
-    // What was lost is replaced; what Slurm puts back into its queue, and what waits there, is not. How many are lost hangs on how busy the
-    // machine is: a worker that gets no time for its lease is taken for lost too.
+    // What was lost is replaced; what Slurm puts back into its queue, and what waits there, is not.
     let (of_runs, _) = said.split_once("questions are left").unwrap();
     let n_replaced = n_submitted(&before) + n_submitted(of_runs) - 8;
-    assert!((0..=6).contains(&n_replaced), "{before}\n{said}");
+    assert!((1..=4).contains(&n_replaced), "{before}\n{said}");
 
     assert_same(
         &lasting(&bench.path("on-one-machine/out")),
