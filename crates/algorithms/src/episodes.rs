@@ -62,12 +62,9 @@ impl Episodes<'_> {
         list_digest((0..n as u64).map(|index| self.episode(index)))
     }
 
-    /// The class behind each label of the first `n` episodes, `(n, n_way)`.
+    /// The first `n` episodes.
     #[must_use]
-    pub fn classes(&self, n: usize) -> Vec<u32> {
-        (0..n as u64)
-            .flat_map(|index| self.episode(index).classes)
-            .map(|class| class.class_idx)
-            .collect()
+    pub fn first(&self, n: usize) -> Vec<Episode> {
+        (0..n as u64).map(|index| self.episode(index)).collect()
     }
 }

@@ -54,6 +54,13 @@ impl<T: Real> Prediction<T> {
             .map(most_probable)
     }
 
+    /// Number of queries whose most probable class is another one in a second answer to the same task.
+    #[must_use]
+    pub fn n_changed(&self, other: &Self) -> usize {
+        let pairs = self.labels().zip(other.labels());
+        pairs.filter(|(a, b)| a != b).count()
+    }
+
     /// Share of queries whose most probable class is their label, 0 to 1.
     #[must_use]
     pub fn accuracy(&self, labels: &[usize]) -> f64 {

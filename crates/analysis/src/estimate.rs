@@ -117,6 +117,16 @@ impl Estimate {
         }
     }
 
+    /// The same, negated where its value is below zero.
+    #[must_use]
+    pub fn positive(self) -> Self {
+        if self.value < 0.0 {
+            self.negated()
+        } else {
+            self
+        }
+    }
+
     /// A number of unknown uncertainty.
     #[must_use]
     pub fn bare(value: f64) -> Self {

@@ -25,15 +25,19 @@ pub(crate) fn over_runs(
     let Some(without) = without.filter(|values| values.len() > 2) else {
         return Some(Estimate::bare(value));
     };
-    let count = n as f64;
-    let center = mean(&without);
-    let squares: f64 = without.iter().map(|it| (it - center).powi(2)).sum();
-    let variance = squares * (count - 1.0) / count;
+    let variance = variance_left_out(&without);
     let method = format!("jackknife over {n} runs, Student t");
     Some(Estimate::new(
         value,
-        Interval::student(value, variance, count - 1.0, level, method),
+        Interval::student(value, variance, n as f64 - 1.0, level, method),
     ))
+}
+
+/// The jackknife's variance of an estimate from its `n` values `f_(-i)` without one run each: `(n - 1)/n sum (f_(-i) - mean)^2`.
+pub(crate) fn variance_left_out(without: &[f64]) -> f64 {
+    let (center, n) = (mean(without), without.len() as f64);
+    let squares: f64 = without.iter().map(|it| (it - center).powi(2)).sum();
+    squares * (n - 1.0) / n
 }
 
 #[cfg(test)]

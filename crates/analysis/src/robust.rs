@@ -10,6 +10,7 @@ use crate::bootstrap::{percentile_interval, replicates};
 use crate::distribution::clopper_pearson;
 use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
+use crate::jackknife::variance_left_out;
 use crate::random::{generator, index};
 use crate::summary::{mean, median, ranks, sorted};
 
@@ -256,11 +257,9 @@ fn left_out(
         let without: Vec<f64> = (0..runs.len())
             .map(|run| statistic(&scores.without(setting, run)))
             .collect();
-        let (center, n) = (mean(&without), runs.len() as f64);
-        let squares: f64 = without.iter().map(|it| (it - center).powi(2)).sum();
-        let own = squares * (n - 1.0) / n;
+        let own = variance_left_out(&without);
         variance += own;
-        by_df += own * own / (n - 1.0);
+        by_df += own * own / (runs.len() as f64 - 1.0);
     }
     (variance > 0.0).then(|| {
         let method = format!(

@@ -161,6 +161,7 @@ fn spread_on(scores: &ScoreMatrix, level: f64, are_shares: bool) -> Result<Sprea
         })
     };
     let noise = test_noise(scores);
+    let between_runs = deviation(&run_means, level);
     let count = n_runs as f64;
     let tolerance = (n_runs > 2 && seed_sd > NO_SCATTER).then(|| {
         let df = count - 1.0;
@@ -186,11 +187,12 @@ fn spread_on(scores: &ScoreMatrix, level: f64, are_shares: bool) -> Result<Sprea
         prediction: over_seeds(1.0 + 1.0 / count, "one more training"),
         tolerance,
         runs,
-        seed_sd_beyond_test: deviation(&run_means, level)
+        seed_sd_beyond_test: between_runs
+            .clone()
             .zip(noise)
             .map(|(sd, noise)| beyond(sd, noise)),
         test_noise: noise,
-        seed_sd: deviation(&run_means, level),
+        seed_sd: between_runs,
         seed_sd_factors,
         task_sd: standard_deviation(&task_means),
         task_means,
@@ -269,7 +271,8 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
                 result.tolerance.as_ref().map_or_else(String::new, |most| {
                     let [low, high] = words.ends(most);
                     format!(
-                        ", and if runs are normal all but 5 % of many more between {low} and {high}"
+                        ", and, if runs are normal, {:.0} % of all trainings between {low} and {high}",
+                        100.0 * TOLERATED
                     )
                 }),
                 words.points(sd.value),

@@ -1,9 +1,8 @@
 //! Scores as they are written: shares in percent, others as they are.
 
-use crate::estimate::Interval;
+use crate::estimate::{Estimate, Interval};
 use crate::findings;
 use crate::options::Options;
-use crate::report::svg::text::number;
 use crate::scale::ScoreScale;
 
 /// How scores are written: shares in percent, others as they are.
@@ -41,6 +40,11 @@ impl<'o> Words<'o> {
         } else {
             "lowest"
         }
+    }
+
+    /// `under`, on the worse side of a score.
+    pub(crate) fn under(self) -> &'static str {
+        if self.sign() > 0.0 { "under" } else { "over" }
     }
 
     /// Between two learners whose difference follows, `a minus b is 1.07 pp`: differences are positive where the first is better. Where
@@ -163,10 +167,44 @@ impl<'o> Words<'o> {
             self.bare_points(interval.upper)
         )
     }
+
+    /// A difference or a spread with its interval in a table: `1.07 [0.42, 4.20]`.
+    pub(crate) fn bare_points_with(self, estimate: &Estimate) -> String {
+        self.bare_points(estimate.value) + &self.behind(estimate)
+    }
+
+    /// The same with its unit: `1.07 pp [0.42, 4.20]`.
+    pub(crate) fn points_with(self, estimate: &Estimate) -> String {
+        self.bare_points(estimate.value) + self.points_unit() + &self.behind(estimate)
+    }
+
+    /// The interval behind a difference or a spread, if there is one.
+    fn behind(self, estimate: &Estimate) -> String {
+        let interval = estimate.interval.as_ref();
+        interval.map_or_else(String::new, |it| format!(" {}", self.bare_points_range(it)))
+    }
 }
 
-/// A share in percent without its sign, as in the tables of the report.
-fn percent(share: f64) -> String {
+/// A number with `decimals` digits after the point, a true minus sign, and commas between thousands.
+pub(crate) fn number(value: f64, decimals: usize) -> String {
+    let plain = format!("{:.*}", decimals, value.abs());
+    let (whole, rest) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
+    let mut out = String::new();
+    // "-0.0" would claim a sign that the shown digits do not carry.
+    if value < 0.0 && plain.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
+        out.push('−');
+    }
+    for (i, digit) in whole.chars().enumerate() {
+        if i > 0 && whole.len() >= 5 && (whole.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out + rest
+}
+
+/// A share in percent, two decimals, without the sign, as in the tables of the report: `97.85`.
+pub(crate) fn percent(share: f64) -> String {
     if share.is_finite() {
         number(100.0 * share, 2)
     } else {

@@ -11,7 +11,7 @@ use crate::DataError;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum Channels {
-    /// Three if the red, green and blue of any image differ somewhere, else one.
+    /// Three if the red, green and blue of any image differ by more than 16 of 255 somewhere, else one.
     #[default]
     Auto,
     /// One: colour becomes luma (Rec. 709: `0.2126 R + 0.7152 G + 0.0722 B`).

@@ -1,6 +1,7 @@
 //! A data set: images of one or three channels as bytes in one contiguous array, grouped by class, classes grouped by alphabet.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -44,6 +45,14 @@ pub struct Class {
     pub first_image: usize,
     /// Number of its images.
     pub n_images: usize,
+}
+
+impl Class {
+    /// Indices of its images.
+    #[must_use]
+    pub fn images(&self) -> Range<usize> {
+        self.first_image..self.first_image + self.n_images
+    }
 }
 
 /// The images of one class, as [`Dataset::from_classes`] takes them.
@@ -162,7 +171,8 @@ impl Dataset {
         let images = kept.map(|class| ClassImages {
             name: class.name.clone(),
             alphabet: self.alphabets[class.alphabet_idx].clone(),
-            pixels: (class.first_image..class.first_image + class.n_images)
+            pixels: class
+                .images()
                 .flat_map(|image_idx| self.image(image_idx))
                 .copied()
                 .collect(),

@@ -87,7 +87,7 @@ pub fn load(root: &Path, reading: Reading, cache: Option<&Cache>) -> Result<Data
                 .cmp(b.as_os_str().as_encoded_bytes())
         });
     }
-    let (content, file_digests) = content_digest(&classes, &mut receipt)?;
+    let (content, seen) = content_digest(&classes, &mut receipt)?;
     let name = root
         .file_name()
         .map_or("folder".into(), |name| name.to_string_lossy());
@@ -104,9 +104,13 @@ pub fn load(root: &Path, reading: Reading, cache: Option<&Cache>) -> Result<Data
         ),
     };
     let mut dataset = cache::load_or_build(cache, &key, || {
-        let images: Vec<Image<'_>> = classes
-            .iter()
-            .flat_map(|(class, files)| files.iter().map(move |file| Image { class, file }))
+        let images: Vec<Image<'_>> = in_order(&classes)
+            .zip(&seen)
+            .map(|((class, file), seen)| Image {
+                class,
+                file,
+                header: seen.header,
+            })
             .collect();
         let mut dataset = gather::dataset(&name, &images, reading)?;
         dataset.digest = content;
@@ -115,7 +119,8 @@ pub fn load(root: &Path, reading: Reading, cache: Option<&Cache>) -> Result<Data
     // Not part of the content: the same images may lie under another root.
     dataset.name = name.into_owned();
     receipt.decoding = dataset.decoding.unwrap_or_default();
-    receipt.look_at(&dataset, &places(root, &classes), &file_digests);
+    let places = places(root, &classes);
+    receipt.look_at(&dataset, &places, |image| seen[image].digest);
     dataset.receipt = Some(Box::new(receipt));
     Ok(dataset)
 }
@@ -235,16 +240,20 @@ fn below(root: &Path, file: &Path) -> PathBuf {
     file.strip_prefix(root).unwrap_or(file).to_owned()
 }
 
+/// Class and file of every image in the order of the data set.
+fn in_order(classes: &ClassFiles) -> impl Iterator<Item = (&String, &PathBuf)> {
+    classes
+        .iter()
+        .flat_map(|(class, files)| files.iter().map(move |file| (class, file)))
+}
+
 /// Every image in the order of the data set.
 fn places(root: &Path, classes: &ClassFiles) -> Vec<Place> {
-    let of_class = |(class, files): (&String, &Vec<PathBuf>)| {
-        let place = |file: &PathBuf| Place {
-            class: class.clone(),
-            file: below(root, file),
-        };
-        files.iter().map(place).collect::<Vec<_>>()
+    let place = |(class, file): (&String, &PathBuf)| Place {
+        class: class.clone(),
+        file: below(root, file),
     };
-    classes.iter().flat_map(of_class).collect()
+    in_order(classes).map(place).collect()
 }
 
 fn collect(folder: &Path, class: &str, depth: usize, found: &mut Found) -> Result<(), DataError> {
@@ -319,27 +328,33 @@ fn is_image(path: &Path) -> bool {
         .is_some_and(|extension| EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str()))
 }
 
-/// Reads every file once: only then is it known whether the cache still tells the truth. Also the digest of each; the receipt gets
+/// What the first reading of a file tells.
+struct Seen {
+    digest: Sha256Digest,
+    /// Absent if it cannot be read.
+    header: Option<Header>,
+}
+
+/// Reads every file once: only then is it known whether the cache still tells the truth. Also what each file tells; the receipt gets
 /// the headers.
 fn content_digest(
     classes: &ClassFiles,
     receipt: &mut Receipt,
-) -> Result<(String, Vec<Sha256Digest>), DataError> {
-    let files: Vec<(&String, &PathBuf)> = classes
-        .iter()
-        .flat_map(|(class, files)| files.iter().map(move |file| (class, file)))
-        .collect();
-    let read = files
+) -> Result<(String, Vec<Seen>), DataError> {
+    let files: Vec<(&String, &PathBuf)> = in_order(classes).collect();
+    let seen = files
         .par_iter()
         .map(|(_, file)| {
             let bytes = read(file)?;
-            let digest: Sha256Digest = Sha256::digest(&bytes).into();
-            Ok((digest, picture::header(&bytes).ok()))
+            Ok(Seen {
+                digest: Sha256::digest(&bytes).into(),
+                header: picture::header(&bytes).ok(),
+            })
         })
         .collect::<Result<Vec<_>, DataError>>()?;
     let mut headers: BTreeMap<Header, usize> = BTreeMap::new();
     let mut hasher = Sha256::new();
-    for ((class, _), (digest, header)) in files.iter().zip(&read) {
+    for ((class, _), Seen { digest, header }) in files.iter().zip(&seen) {
         match header {
             Some(header) => *headers.entry(*header).or_default() += 1,
             None => receipt.n_without_header += 1,
@@ -349,8 +364,7 @@ fn content_digest(
         hasher.update(digest);
     }
     receipt.headers = headers.into_iter().collect();
-    let digests = read.into_iter().map(|(digest, _)| digest).collect();
-    Ok((digest::hex(&hasher.finalize()), digests))
+    Ok((digest::hex(&hasher.finalize()), seen))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, DataError> {
@@ -361,6 +375,8 @@ fn read(file: &Path) -> Result<Vec<u8>, DataError> {
 struct Image<'a> {
     class: &'a str,
     file: &'a Path,
+    /// As the first reading found it.
+    header: Option<Header>,
 }
 
 impl Entry for Image<'_> {
@@ -369,7 +385,11 @@ impl Entry for Image<'_> {
     }
 
     fn header(&self) -> Result<Header, DataError> {
-        picture::header(&read(self.file)?).map_err(|error| self.not_readable(&error))
+        match self.header {
+            Some(header) => Ok(header),
+            // Once more, for what is wrong with it.
+            None => picture::header(&read(self.file)?).map_err(|error| self.not_readable(&error)),
+        }
     }
 
     fn survey(&self) -> Result<Survey, DataError> {

@@ -39,7 +39,7 @@ pub(crate) fn dataset<E: Entry>(
     let surveyed = survey(entries, reading)?;
     let channels = surveyed.channels;
     // What the files hold in all is not known; their number alone may be too much.
-    guard::dataset(entries.len().saturating_mul(channels), side, u64::MAX).map_err(|problem| {
+    guard::dataset(entries.len(), side, channels, u64::MAX).map_err(|problem| {
         DataError::malformed(Path::new(name), problem, "choose a smaller data.size")
     })?;
     let n_values = side * side * channels;
@@ -54,7 +54,8 @@ pub(crate) fn dataset<E: Entry>(
             .map(|(out, entry)| {
                 let picture = entry.picture(channels, surveyed.is_on_black)?;
                 picture.resize(side, out);
-                Ok((Ring::of_picture(&picture), picture.has_colour))
+                let ring = Ring::of(&picture.pixels, picture.height, picture.width);
+                Ok((ring, picture.has_colour))
             })
             .collect::<Result<Vec<_>, DataError>>()?;
         n_colour += seen.iter().filter(|(_, has_colour)| *has_colour).count();

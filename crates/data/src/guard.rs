@@ -25,7 +25,7 @@ const FREE_UNPACKED: u64 = 1 << 20;
 /// Unpacked over packed bytes above that: MNIST has 5, sparse drawings have 50, a bomb 1000.
 const MOST_UNPACKED_RATIO: u64 = 200;
 
-/// Most bytes of pixels of a data set, one a pixel.
+/// Most bytes of pixels of a data set, one for each channel of a pixel.
 const MOST_PIXELS: u128 = 16 << 30;
 
 /// Up to here a data set may be any number of times larger than what it is read from.
@@ -56,18 +56,23 @@ pub(crate) fn unpacked(declared: u64, packed: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// The bytes of a data set of so many square images out of `source` bytes.
+/// The bytes of a data set of so many square images of so many channels out of `source` bytes.
 ///
 /// # Errors
 /// A sentence with the numbers.
-pub(crate) fn dataset(n_images: usize, side: usize, source: u64) -> Result<usize, String> {
-    let pixels = [n_images, side, side]
+pub(crate) fn dataset(
+    n_images: usize,
+    side: usize,
+    channels: usize,
+    source: u64,
+) -> Result<usize, String> {
+    let pixels = [n_images, side, side, channels]
         .iter()
         .fold(1_u128, |product, it| product.saturating_mul(*it as u128));
     let grows = pixels > FREE_PIXELS && pixels > u128::from(source).saturating_mul(MOST_GROWTH);
     if pixels > MOST_PIXELS || grows {
         return Err(format!(
-            "{n_images} images of {side}x{side} are {pixels} bytes out of {source}; at most {MOST_PIXELS} are read, and {MOST_GROWTH} times what is there"
+            "{n_images} images of {side}x{side}x{channels} are {pixels} bytes out of {source}; at most {MOST_PIXELS} are read, and {MOST_GROWTH} times what is there"
         ));
     }
     usize::try_from(pixels).map_err(|error| error.to_string())
@@ -137,11 +142,11 @@ mod tests {
         unpacked(1 << 20, 100).unwrap();
         assert!(unpacked(47_040_016, 47_000).is_err());
         assert!(unpacked(u64::MAX, 1 << 40).is_err());
-        assert_eq!(dataset(60_000, 28, 47_040_016).unwrap(), 47_040_000);
+        assert_eq!(dataset(60_000, 28, 1, 47_040_016).unwrap(), 47_040_000);
         // A byte an image, made 28x28.
-        assert!(dataset(1 << 31, 28, 1 << 31).is_err());
-        assert!(dataset(60_000, 512, 60_000).is_err());
-        assert!(dataset(usize::MAX, 512, u64::MAX).is_err());
+        assert!(dataset(1 << 31, 28, 1, 1 << 31).is_err());
+        assert!(dataset(60_000, 512, 1, 60_000).is_err());
+        assert!(dataset(usize::MAX, 512, 1, u64::MAX).is_err());
         // A photograph of 24 million pixels, and a page as large without a mark on it.
         drop(picture(72_000_000, 24_000_000, 8_000_000).unwrap());
         assert!(picture(72_000_000, 24_000_000, 40_000).is_err());

@@ -88,7 +88,7 @@ pub fn load_pairs(
         hasher.update(&images.bytes);
         hasher.update(&labels.bytes);
         let n_bytes =
-            guard::dataset(n_images, side, images.bytes.len() as u64).map_err(|problem| {
+            guard::dataset(n_images, side, 1, images.bytes.len() as u64).map_err(|problem| {
                 DataError::malformed(images_path, problem, "choose a smaller data.size")
             })?;
         let mut resized = vec![0; n_bytes];

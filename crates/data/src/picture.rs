@@ -134,7 +134,8 @@ impl FromStr for Ink {
     }
 }
 
-/// Sum and number of the outermost pixels of an image, whole numbers so that no order of adding matters.
+/// Sum and number of the outermost values of an image, one for each channel of a pixel; whole numbers, so that no order of adding
+/// matters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ring {
     pub(crate) sum: u64,
@@ -142,31 +143,21 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    /// The rings of all channels of an image together.
-    pub(crate) fn of_picture(picture: &Picture) -> Self {
-        let mut all = Self::default();
-        for channel in 0..picture.channels {
-            let ring = Self::of(&picture.plane(channel), picture.height, picture.width);
-            all.sum += ring.sum;
-            all.n_pixels += ring.n_pixels;
-        }
-        all
-    }
-
-    /// The ring of a row-major image.
+    /// The ring of a row-major image, of all its channels together: `(height, width)` or `(height, width, channels)`.
     pub(crate) fn of(pixels: &[u8], height: usize, width: usize) -> Self {
+        let channels = pixels.len() / (height * width);
         let mut ring = Self::default();
-        for (y, row) in pixels.chunks_exact(width).enumerate() {
-            let mut add = |byte: u8| {
-                ring.sum += u64::from(byte);
-                ring.n_pixels += 1;
-            };
+        let mut add = |bytes: &[u8]| {
+            ring.sum += bytes.iter().map(|&byte| u64::from(byte)).sum::<u64>();
+            ring.n_pixels += bytes.len() as u64;
+        };
+        for (y, row) in pixels.chunks_exact(width * channels).enumerate() {
             if y == 0 || y == height - 1 {
-                row.iter().for_each(|&byte| add(byte));
+                add(row);
             } else {
-                add(row[0]);
+                add(&row[..channels]);
                 if width > 1 {
-                    add(row[width - 1]);
+                    add(&row[row.len() - channels..]);
                 }
             }
         }
@@ -200,35 +191,16 @@ fn read_header(bytes: &[u8]) -> Result<Header, image::ImageError> {
 pub(crate) struct Picture {
     pub(crate) height: usize,
     pub(crate) width: usize,
-    pub(crate) channels: usize,
     /// `(height, width, channels)`, row-major.
     pub(crate) pixels: Vec<u8>,
-    /// Whether red, green and blue of the file differ somewhere.
+    /// Whether red, green and blue of the file differ by more than 16 of 255 somewhere.
     pub(crate) has_colour: bool,
 }
 
 impl Picture {
-    /// One channel, `(height, width)` row-major.
-    pub(crate) fn plane(&self, channel: usize) -> Vec<u8> {
-        let values = self.pixels.iter().skip(channel);
-        values.step_by(self.channels).copied().collect()
-    }
-
-    /// The picture at `(side, side, channels)`, by [`resize::area`] channel by channel.
+    /// The picture at `(side, side, channels)`.
     pub(crate) fn resize(&self, side: usize, out: &mut [u8]) {
-        if self.channels == 1 {
-            resize::area(&self.pixels, self.height, self.width, side, out);
-            return;
-        }
-        let mut plane = vec![0; side * side];
-        for channel in 0..self.channels {
-            let source = self.plane(channel);
-            resize::area(&source, self.height, self.width, side, &mut plane);
-            let places = out.iter_mut().skip(channel).step_by(self.channels);
-            for (place, value) in places.zip(&plane) {
-                *place = *value;
-            }
-        }
+        resize::each_channel(&self.pixels, self.height, self.width, side, out);
     }
 }
 
@@ -252,7 +224,6 @@ pub(crate) fn decode(bytes: &[u8], channels: usize, on_black: bool) -> Result<Pi
         Ok(Picture {
             height,
             width,
-            channels,
             pixels,
             has_colour,
         })
@@ -263,7 +234,7 @@ pub(crate) fn decode(bytes: &[u8], channels: usize, on_black: bool) -> Result<Pi
 /// What has to be known of all pictures before any of them is made part of a data set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
-    /// Whether red, green and blue differ somewhere.
+    /// Whether red, green and blue differ by more than 16 of 255 somewhere.
     pub(crate) has_colour: bool,
     /// Whether some pixel is transparent and the picture cannot be seen on white; on black.
     pub(crate) vanishes: [bool; 2],

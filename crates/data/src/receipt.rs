@@ -22,7 +22,7 @@ pub struct Decoding {
     pub is_inverted: bool,
     /// Mean of the outermost ring of pixels of all images, 0 (black) to 255 (white), rounded down.
     pub ring_mean: u8,
-    /// Images in which red, green and blue differ somewhere.
+    /// Images in which red, green and blue differ by more than 16 of 255 somewhere.
     pub n_colour: usize,
     /// Channels that the images got.
     pub channels: usize,
@@ -98,15 +98,20 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Finds the constant images and the equal ones of a data set whose images are in the order of `places`; `files` are the digests
-    /// of their files.
+    /// Finds the constant images and the equal ones of a data set whose images are in the order of `places`; `file` tells the digest
+    /// of the file of an image, and is asked for constant ones alone.
     ///
     /// Images are equal if their pixels are, whatever their files are called and however they store them. Constant ones say
     /// nothing of each other: there it takes the same file.
-    pub(crate) fn look_at(&mut self, dataset: &Dataset, places: &[Place], files: &[Sha256Digest]) {
+    pub(crate) fn look_at(
+        &mut self,
+        dataset: &Dataset,
+        places: &[Place],
+        file: impl Fn(usize) -> Sha256Digest,
+    ) {
         self.files = places.iter().map(|place| place.file.clone()).collect();
         let mut equal: BTreeMap<Sha256Digest, Vec<Place>> = BTreeMap::new();
-        for ((image_idx, place), file) in places.iter().enumerate().zip(files) {
+        for (image_idx, place) in places.iter().enumerate() {
             let image = dataset.image(image_idx);
             // Of one value for each channel.
             let first = &image[..dataset.channels];
@@ -117,7 +122,7 @@ impl Receipt {
                 self.constant.push(place.clone());
             }
             let key = if is_constant {
-                *file
+                file(image_idx)
             } else {
                 Sha256::digest(image).into()
             };
@@ -132,20 +137,17 @@ impl Receipt {
 
     /// Paper of the transparent pixels, and why that.
     fn paper(&self) -> String {
-        let (paper, other) = if self.decoding.is_on_black {
-            ("black", "white")
-        } else {
-            ("white", "black")
-        };
         let [on_white, on_black] = self.decoding.n_vanishing;
-        let (gone, gone_there) = if self.decoding.is_on_black {
-            (on_black, on_white)
+        let [(paper, gone), (other, gone_there)] = if self.decoding.is_on_black {
+            [("black", on_black), ("white", on_white)]
         } else {
-            (on_white, on_black)
+            [("white", on_white), ("black", on_black)]
         };
-        format!(
-            "{paper} paper ({gone} cannot be seen on it, {gone_there} on {other}; `data.paper` decides otherwise)"
-        )
+        let change = "set `data.paper` to change this";
+        if gone == 0 && gone_there == 0 {
+            return format!("{paper} paper ({change})");
+        }
+        format!("{paper} paper ({gone} cannot be seen on it, {gone_there} on {other}; {change})")
     }
 
     /// Groups of equal images that lie in two or more classes.
@@ -246,7 +248,7 @@ impl fmt::Display for Receipt {
         };
         writeln!(
             f,
-            "  ink: {polarity} (mean of the border: {ring} of 255; `data.ink` decides otherwise)"
+            "  ink: {polarity} (mean of the border: {ring} of 255; set `data.ink` to change this)"
         )?;
         match (channels, n_colour) {
             (1, 0) => writeln!(f, "  channels: 1, no image has a colour")?,

@@ -51,6 +51,28 @@ pub fn area(image: &[u8], height: usize, width: usize, side: usize, out: &mut [u
     }
 }
 
+/// [`area`] channel by channel.
+///
+/// # Shapes
+/// `image`: `(height, width, channels)`; `out`: `(side, side, channels)`, both row-major.
+pub(crate) fn each_channel(image: &[u8], height: usize, width: usize, side: usize, out: &mut [u8]) {
+    let channels = out.len() / (side * side);
+    if channels == 1 {
+        area(image, height, width, side, out);
+        return;
+    }
+    let mut resized = vec![0; side * side];
+    for channel in 0..channels {
+        let values = image.iter().skip(channel).step_by(channels);
+        let plane: Vec<u8> = values.copied().collect();
+        area(&plane, height, width, side, &mut resized);
+        let places = out.iter_mut().skip(channel).step_by(channels);
+        for (place, value) in places.zip(&resized) {
+            *place = *value;
+        }
+    }
+}
+
 /// For each output pixel: the first input pixel under it and the overlap with it and those after; sum `n` each.
 fn overlaps(n: usize, side: usize) -> Vec<(usize, Vec<u64>)> {
     (0..side)

@@ -49,16 +49,12 @@ impl Sheet {
         for (row, class) in chosen.iter().enumerate() {
             for column in 0..class.n_images.min(n_columns) {
                 let image = dataset.image(class.first_image + column);
-                for channel in 0..channels {
-                    let values = image.iter().skip(channel).step_by(channels);
-                    let plane: Vec<u8> = values.copied().collect();
-                    let mut small = vec![0; side * side];
-                    resize::area(&plane, dataset.side, dataset.side, side, &mut small);
-                    for (at, value) in small.into_iter().enumerate() {
-                        let y = GAP + row * cell + at / side;
-                        let x = GAP + column * cell + at % side;
-                        pixels[(y * width + x) * channels + channel] = value;
-                    }
+                let mut small = vec![0; side * side * channels];
+                resize::each_channel(image, dataset.side, dataset.side, side, &mut small);
+                let (top, left) = (GAP + row * cell, GAP + column * cell);
+                for (y, line) in small.chunks_exact(side * channels).enumerate() {
+                    let start = ((top + y) * width + left) * channels;
+                    pixels[start..][..line.len()].copy_from_slice(line);
                 }
             }
         }

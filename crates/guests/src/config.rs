@@ -58,7 +58,7 @@ impl ProcessConfig {
     /// # Errors
     /// Those of the parser.
     pub fn read(settings: &Map<String, Value>) -> Result<Self, serde_json::Error> {
-        Self::deserialize(&Value::Object(settings.clone()))
+        Self::deserialize(settings)
     }
 
     /// Checks what can be told without starting anything. A command that is absent passes: a study is checked line by line.

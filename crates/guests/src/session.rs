@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::child::{Child, NoFrame};
 use crate::config::{ProcessConfig, Training};
-use crate::error::{GuestError, LastWords, Result};
+use crate::error::{GuestError, Result};
 use crate::frame::Frame;
 use crate::living::Scratch;
 use crate::message::{Hello, PROTOCOL, Progressed, Ready, Trained};
@@ -171,12 +171,6 @@ impl Session {
         &self.ready
     }
 
-    /// The last lines of its stderr so far.
-    #[must_use]
-    pub fn last_words(&self) -> LastWords {
-        self.child.last_words()
-    }
-
     /// One outer step on the tasks of a meta-batch, labels of queries included.
     ///
     /// # Errors
@@ -271,7 +265,7 @@ impl Session {
     pub fn features(&mut self, images: &[f32]) -> Result<(usize, Vec<f64>)> {
         let request = "features";
         let images = Images::new(images, self.image);
-        let n_images = images.rows().count();
+        let n_images = images.len();
         let tensors = [Out::images("images".to_owned(), images)];
         let most = n_images as u64 * MOST_FEATURES * 8;
         let frame = self.ask(request, header("features", &[]), &tensors, most)?;

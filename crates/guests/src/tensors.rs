@@ -83,12 +83,18 @@ impl Images {
         images
     }
 
-    fn width(&self) -> usize {
-        let of_value = if self.dtype == Dtype::U8 { 1 } else { 4 };
-        of_value * self.shape.height * self.shape.width * self.shape.channels
+    /// Bytes of a value.
+    fn value_width(&self) -> usize {
+        if self.dtype == Dtype::U8 { 1 } else { 4 }
     }
 
-    fn len(&self) -> usize {
+    /// Bytes of an image.
+    fn width(&self) -> usize {
+        self.value_width() * self.shape.height * self.shape.width * self.shape.channels
+    }
+
+    /// Number of images.
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len() / self.width().max(1)
     }
 
@@ -113,7 +119,7 @@ impl Images {
         if n_channels <= 1 {
             return;
         }
-        let of_value = if self.dtype == Dtype::U8 { 1 } else { 4 };
+        let of_value = self.value_width();
         let mut turned = Vec::with_capacity(self.bytes.len());
         for row in self.bytes.chunks_exact(n_pixels * n_channels * of_value) {
             for channel in 0..n_channels {

@@ -31,7 +31,7 @@ pub(crate) fn check<'r>(
         return Ok(());
     }
     bail!(
-        "this would run commands that a study names:{}\nsay --allow-commands if you trust them; a study file in the folder that you are in needs no such word",
+        "this would run commands that a study names:{}\npass --allow-commands if you trust them; a study file in the current folder does not need it",
         lines.concat()
     )
 }

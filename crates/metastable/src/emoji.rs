@@ -13,7 +13,7 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{ImageHrefResolver, Options, Tree};
 use serde::{Deserialize, Serialize};
 
-use crate::files::{make_folder, sha256, write_whole};
+use crate::files::{make_folder, process_token, sha256, write_whole};
 
 /// Style, who drew it, licence. The categories are those of the first.
 const STYLES: [(&str, &str, &str); 6] = [
@@ -82,11 +82,18 @@ pub(crate) fn make(from: &Path, data_dir: &Path) -> Result<(PathBuf, usize)> {
         let shown = out.display();
         bail!("{shown} is there already; use it as folder:{shown}, or remove it");
     }
-    let (mut packages, mut sources) = (Vec::new(), Vec::new());
-    for (style, drawn_by, licence) in STYLES {
+    let read = |style: &str| -> Result<(PathBuf, Vec<u8>)> {
         let path = package_of(from, style)?;
         let bytes = fs::read(&path).with_context(|| format!("while reading {}", path.display()))?;
-        let icons: Icons = json_of(&bytes, &path, "package/icons.json")?;
+        Ok((path, bytes))
+    };
+    let files: Vec<_> = STYLES
+        .iter()
+        .map(|(style, ..)| read(style))
+        .collect::<Result<_>>()?;
+    let (mut packages, mut sources) = (Vec::new(), Vec::new());
+    for ((style, drawn_by, licence), (path, bytes)) in STYLES.into_iter().zip(&files) {
+        let icons: Icons = json_of(bytes, path, "package/icons.json")?;
         packages.push((style, icons));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         sources.push(Source {
@@ -94,15 +101,14 @@ pub(crate) fn make(from: &Path, data_dir: &Path) -> Result<(PathBuf, usize)> {
             drawn_by,
             licence,
             package: name.into_owned(),
-            sha256: sha256(&bytes),
+            sha256: sha256(bytes),
         });
     }
-    let first = package_of(from, STYLES[0].0)?;
-    let bytes = fs::read(&first).with_context(|| format!("while reading {}", first.display()))?;
-    let metadata: Metadata = json_of(&bytes, &first, "package/metadata.json")?;
+    let (first, bytes) = &files[0];
+    let metadata: Metadata = json_of(bytes, first, "package/metadata.json")?;
     let category_of = categories(&metadata)?;
 
-    let beside = data_dir.join(format!(".emoji-{SIDE}.{}.tmp", std::process::id()));
+    let beside = data_dir.join(format!(".emoji-{SIDE}.{}.tmp", process_token()));
     let mut drawings = Vec::new();
     for name in common_names(&packages) {
         let category = category_of.get(name).map_or("Others", String::as_str);

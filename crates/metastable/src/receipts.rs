@@ -18,7 +18,7 @@ use crate::campaign::folder::{DATA_IMAGES, DATA_SEALED, DATA_TEXT};
 use crate::files::write_whole;
 use crate::plan::Planned;
 use crate::run::{Material, RunConfig};
-use crate::sealed::Sealed;
+use crate::sealed::{Sealed, fault};
 
 /// Every data set of a study that was read from a stranger's files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -143,7 +143,7 @@ fn write_images(path: &Path, texts: &[(&Planned, String)]) -> Result<()> {
         }
         digests.push(&dataset.digest);
         for class in &dataset.classes {
-            for image in class.first_image..class.first_image + class.n_images {
+            for image in class.images() {
                 let file = receipt.files.get(image).map(|it| it.to_string_lossy());
                 writer.write_record([
                     dataset.digest.as_str(),
@@ -157,7 +157,7 @@ fn write_images(path: &Path, texts: &[(&Planned, String)]) -> Result<()> {
     write_whole(path, &writer.into_inner()?)
 }
 
-/// What the report of a study says of its data; nothing where the study has no such file. A damaged one is named on stderr and left
+/// What the report of a study says of its data; nothing where the study has no such file. One that cannot be opened is named on stderr and left
 /// out, and the ending is a failure.
 pub(crate) fn read(out: &Path) -> Result<(Vec<Input>, Ending)> {
     let path = out.join(DATA_SEALED);
@@ -167,8 +167,9 @@ pub(crate) fn read(out: &Path) -> Result<(Vec<Input>, Ending)> {
     let bytes = fs::read(&path).with_context(|| format!("while reading {}", path.display()))?;
     let Ok(receipts) = Sealed::<Receipts>::open(&bytes) else {
         eprintln!(
-            "{} is damaged, and the report says nothing of the data; the command that runs the study writes it again",
-            path.display()
+            "{} {}, and the report says nothing of the data; the command that runs the study writes it again",
+            path.display(),
+            fault(&bytes)
         );
         return Ok((Vec::new(), Ending::Failed));
     };

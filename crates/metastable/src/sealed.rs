@@ -3,6 +3,7 @@
 use anyhow::{Result, bail, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::files::sha256;
 
@@ -43,6 +44,28 @@ impl<T: Serialize + DeserializeOwned> Sealed<T> {
         );
         Ok(again.value)
     }
+}
+
+/// What is wrong with the file of a sealed value that cannot be opened: with its own checksum, whatever fields it has, it is whole, and
+/// of a version with other fields.
+pub(crate) fn fault(bytes: &[u8]) -> &'static str {
+    if has_own_sum(bytes) {
+        "was written by another version of this program"
+    } else {
+        "is damaged"
+    }
+}
+
+fn has_own_sum(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let json = serde_json::from_str::<Value>(text).unwrap_or_default();
+    let Some(sum) = json["sha256"].as_str() else {
+        return false;
+    };
+    let unsealed = text.replace(&format!("\"sha256\": \"{sum}\""), "\"sha256\": \"\"");
+    sha256(unsealed.as_bytes()) == sum
 }
 
 /// How a sealed text begins; then the checksum in hexadecimal digits, and the rest.

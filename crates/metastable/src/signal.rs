@@ -102,10 +102,8 @@ impl Stop {
     pub(crate) fn listen_during(work: Work) -> Result<Self> {
         Self::handle(work, move |is_first| {
             if !is_first {
-                // The state on disk is whole at any time, so nothing has to be waited for; guests are processes of their own, with
-                // scratch folders that nobody else would remove.
-                metastable_guests::kill_all();
-                std::process::exit(130);
+                // The state on disk is whole at any time, so nothing has to be waited for.
+                end();
             }
             eprintln!("{}", work.stopping());
         })
@@ -147,6 +145,12 @@ fn end_between_steps(state: &State, work: Work) {
         }
     }
     eprintln!("{}", work.farewell());
+    end();
+}
+
+/// Ends the process, as one that Ctrl-C ended.
+fn end() -> ! {
+    // Guests are processes of their own, with scratch folders that nobody else would remove.
     metastable_guests::kill_all();
     std::process::exit(130);
 }

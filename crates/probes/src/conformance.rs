@@ -46,7 +46,7 @@ pub fn check(subject: &Subject<'_>, claims: Claims) -> Result<Answers> {
     let limit = ROUNDING + claims.noise;
     let declined = |is_declined: bool, value: f64, what: &str| {
         if is_declined {
-            let reason = format!("the learner says that {what} to it");
+            let reason = format!("the learner says that {what}");
             return Verdict::Skipped { reason };
         }
         // No two probabilities differ by more than 1: such a limit would refute nothing.
@@ -72,7 +72,7 @@ pub fn check(subject: &Subject<'_>, claims: Claims) -> Result<Answers> {
             declined(
                 claims.label_bound,
                 over(|seen| seen.relabeled),
-                "labels matter (label_bound)",
+                "labels matter to it (label_bound)",
             ),
         ),
         (
@@ -80,7 +80,7 @@ pub fn check(subject: &Subject<'_>, claims: Claims) -> Result<Answers> {
             declined(
                 claims.order_bound,
                 over(|seen| seen.rearranged),
-                "the order matters (order_bound)",
+                "the order matters to it (order_bound)",
             ),
         ),
         (

@@ -143,11 +143,7 @@ pub(crate) fn orders(subject: &Subject<'_>, n_tasks: usize) -> Result<support_or
         for order in 1..N_ORDERS {
             let other = subject.predict(&task.arranged(order))?;
             accuracy.push(other.accuracy(labels));
-            n_changed += first
-                .labels()
-                .zip(other.labels())
-                .filter(|(a, b)| a != b)
-                .count();
+            n_changed += first.n_changed(&other);
             let change = largest_change(&first.log_probabilities, &other.log_probabilities);
             largest = worse(largest, change);
         }

@@ -9,6 +9,7 @@ use metastable_analysis::robust::{
     ENOUGH_TO_RESAMPLE, Resampling, Strata, improvement_with_interval, iqm, with_interval,
 };
 use metastable_analysis::spread::spread;
+use metastable_analysis::summary::mean;
 use metastable_analysis::tail::{cvar, tail};
 use metastable_analysis::{Interval, Options, ScoreMatrix};
 use rand_chacha::ChaCha8Rng;
@@ -134,10 +135,6 @@ fn test(seed: f64, tasks: &[f64], rng: &mut ChaCha8Rng) -> Vec<f64> {
     tasks.iter().map(of).collect()
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
 /// Tables of the tests of `n_runs` seeds of each population, drawn with replacement.
 fn draw(of: [&[f64]; 2], n_runs: usize, tasks: &[f64], rng: &mut ChaCha8Rng) -> [Vec<Vec<f64>>; 2] {
     of.map(|population| {
@@ -158,7 +155,7 @@ fn held(
     of: [&[f64]; 2],
     over_tasks: f64,
     at: u64,
-) -> Option<[Option<bool>; 9]> {
+) -> Option<[Option<bool>; KINDS.len()]> {
     let mut rng = generator(41, at);
     let tasks: Vec<f64> = (0..n_tasks).map(|_| TASK_SD * normal(&mut rng)).collect();
     let [a, b] = draw(of, n_runs, &tasks, &mut rng);
@@ -192,20 +189,18 @@ fn held(
             .map(|it| (it - center).powi(2))
             .collect::<Vec<_>>(),
     );
-    let noisy: Vec<f64> = means[0]
-        .iter()
-        .map(|it| it + noise.sqrt() * normal(&mut rng))
-        .collect();
+    let mut with_noise = |means: &[f64]| -> Vec<f64> {
+        let of = |it: &f64| it + noise.sqrt() * normal(&mut rng);
+        means.iter().map(of).collect()
+    };
+    let noisy = with_noise(&means[0]);
     let mut ordered = noisy.clone();
     ordered.sort_by(f64::total_cmp);
     let middle = mean(&ordered[POPULATION / 4..3 * POPULATION / 4]);
     // Run `k` against all, by order: the share of pairs that A wins.
     let other = &means[1];
     let wins = {
-        let mut sorted: Vec<f64> = other
-            .iter()
-            .map(|it| it + noise.sqrt() * normal(&mut rng))
-            .collect();
+        let mut sorted = with_noise(other);
         sorted.sort_by(f64::total_cmp);
         let below = |it: &f64| sorted.partition_point(|x| x < it) as f64 / POPULATION as f64;
         mean(&noisy.iter().map(below).collect::<Vec<_>>())
@@ -287,7 +282,7 @@ pub(crate) fn write(out: &mut String, repetitions: u64, seed: u64) {
                     .map(|seed| on_tasks(*seed, &all))
                     .collect::<Vec<_>>(),
             );
-            let found: Vec<[Option<bool>; 9]> = (0..repetitions)
+            let found: Vec<[Option<bool>; KINDS.len()]> = (0..repetitions)
                 .into_par_iter()
                 .filter_map(|at| {
                     held(

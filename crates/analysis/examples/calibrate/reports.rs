@@ -26,15 +26,13 @@ struct Alike {
     task_sd: f64,
 }
 
-impl Alike {
-    /// For the options of a report: fewer resamples than a user's, for 200 reports a row.
-    fn options() -> Options {
-        Options {
-            n_resamples: 400,
-            n_profile_resamples: 200,
-            n_null_draws: 200,
-            ..Options::default()
-        }
+/// The options of a report: fewer resamples than a user's, because a row of the page takes many reports.
+fn options() -> Options {
+    Options {
+        n_resamples: 400,
+        n_profile_resamples: 200,
+        n_null_draws: 200,
+        ..Options::default()
     }
 }
 
@@ -91,7 +89,7 @@ fn study(alike: Alike, repetition: u64) -> Study {
 /// The first screen of a report, and the metrics that tell two things apart.
 fn report_of(alike: Alike, repetition: u64) -> (String, Vec<String>) {
     let study = study(alike, repetition);
-    let Ok(analysis) = analyze(&study, &Alike::options()) else {
+    let Ok(analysis) = analyze(&study, &options()) else {
         return (String::new(), Vec::new());
     };
     let text = report::markdown(&study, &analysis);
@@ -163,7 +161,8 @@ pub(crate) fn write(out: &mut String, repetitions: u64, seed: u64) {
     }
 }
 
-/// Verdicts on stability where the truth is known: of learners whose standard deviation over seeds is at one of the two thresholds.
+/// Verdicts on stability where the truth is known: of learners whose standard deviation over seeds is at, under and over the
+/// two thresholds.
 pub(crate) fn write_verdicts(out: &mut String, repetitions: u64, seed: u64) {
     let _ = writeln!(
         out,

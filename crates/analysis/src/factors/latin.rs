@@ -15,7 +15,6 @@ pub fn latin_hypercube(n: usize, dimensions: usize, seed: u64) -> Vec<Vec<f64>> 
     for dimension in 0..dimensions {
         let mut rng = generator(seed, "factors/latin", dimension as u64);
         let mut parts: Vec<usize> = (0..n).collect();
-        // Fisher and Yates.
         shuffle(&mut rng, &mut parts);
         for (point, part) in points.iter_mut().zip(parts) {
             // The largest number under 1, where rounding would reach it.

@@ -312,9 +312,10 @@ fn approval(certified: &Certified) -> String {
         .max_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
     let derivatives = largest.map_or_else(String::new, |(error, limit, name)| {
         // A learner from elsewhere shows none.
-        let what = match name.strip_prefix(CONFORMANCE) {
-            Some(_) => "measured checks",
-            None => "derivatives",
+        let what = if name.starts_with(CONFORMANCE) {
+            "measured checks"
+        } else {
+            "derivatives"
         };
         format!(
             "; of its {what} the one nearest to its limit is off by {error:.1e} (limit {limit:.0e})"

@@ -50,6 +50,14 @@ pub struct NoiseFloor {
     pub new_process: Difference,
 }
 
+impl NoiseFloor {
+    /// The larger of the two differences, number by number.
+    #[must_use]
+    pub fn worse(&self) -> Difference {
+        self.same_process.or_larger(self.new_process)
+    }
+}
+
 /// Equal questions to the runs of one learner: the largest difference of any run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Floor {
@@ -61,6 +69,14 @@ pub struct Floor {
     pub same_process: Difference,
     /// Asked of a new one.
     pub new_process: Difference,
+}
+
+impl Floor {
+    /// The larger of the two differences, number by number.
+    #[must_use]
+    pub fn worse(&self) -> Difference {
+        self.same_process.or_larger(self.new_process)
+    }
 }
 
 impl Measure for Floor {
@@ -104,7 +120,7 @@ fn sentence(learner: &str, floor: &Floor) -> String {
             "Noise floor of {learner}: 0. It gives equal questions equal answers to the bit, asked again and asked in a new process ({n_tasks} tasks a run)."
         );
     }
-    let worse = floor.same_process.or_larger(floor.new_process);
+    let worse = floor.worse();
     format!(
         "Noise floor of {learner}: {} of its answers change when {n_tasks} tasks are asked again ({} of the same process, {} of a new one that loads what was saved), and accuracy by up to {}. \
          No spread or churn below that says anything about it.",

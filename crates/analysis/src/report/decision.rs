@@ -7,7 +7,6 @@ use super::document::{Answer, Line, count, list, percent};
 use super::group::Group;
 use super::light::{Verdict, judge};
 use crate::comparison::Comparisons;
-use crate::estimate::Estimate;
 use crate::factors::key::KeyFactors;
 use crate::factors::responses::Side;
 use crate::factors::words::{MOST_HIDDEN, effect, hidden};
@@ -112,13 +111,8 @@ fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> Stri
         };
         match (pair.better(1.0 - level), pair.difference()) {
             (Some((better, _)), Some(difference)) if better == first => {
-                let difference = difference.clone();
-                let more = if difference.value < 0.0 {
-                    difference.negated()
-                } else {
-                    difference
-                };
-                behind.push(format!("{other} by {}", in_points(words, &more)));
+                let more = difference.clone().positive();
+                behind.push(format!("{other} by {}", words.points_with(&more)));
             }
             _ => alike.push(*other),
         }
@@ -150,16 +144,6 @@ fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> Stri
         );
     }
     text
-}
-
-/// `0.33 pp [0.17, 2.09]`.
-fn in_points(words: Words<'_>, estimate: &Estimate) -> String {
-    let limits = estimate
-        .interval
-        .as_ref()
-        .map_or_else(String::new, |i| format!(" {}", words.bare_points_range(i)));
-    let unit = words.points_unit();
-    format!("{}{unit}{limits}", words.bare_points(estimate.value))
 }
 
 /// One thing that can make a learner unstable.
@@ -223,7 +207,7 @@ fn stable(analysis: &StudyAnalysis, groups: &[Group<'_>], level: f64) -> Answer 
             let judged = if lights.contains_key("seed_sd") {
                 "The worst of seed spread, tail, failures and degradation in training."
             } else {
-                "Failures alone: what spread is steady enough in this unit is not known (the card has it)."
+                "Failures alone: which spread is steady enough in this unit is not known (the card has the spread)."
             };
             format!("{judged} {limits}")
         }),
@@ -269,7 +253,7 @@ fn aspects(
         match spread.between_seeds() {
             Some(sd) => found.push(Aspect {
                 verdict: judge(sd, light),
-                words: format!("seed SD {}", in_points(Words::of(options), sd)),
+                words: format!("seed SD {}", Words::of(options).points_with(sd)),
             }),
             None => found.push(Aspect {
                 verdict: Verdict::Open,

@@ -3,6 +3,7 @@
 use super::subject::Subject;
 use super::svg::text::number;
 pub(crate) use crate::findings::list;
+pub(crate) use crate::words::percent;
 
 /// A whole report.
 pub(crate) struct Document {
@@ -196,27 +197,18 @@ fn plain(value: f64) -> String {
     }
 }
 
-/// An accuracy in percent, two decimals, without the sign: `97.85`.
-pub(crate) fn percent(fraction: f64) -> String {
-    finite(fraction, |v| number(100.0 * v, 2))
-}
-
 /// A number, or the word for one that does not exist.
 pub(crate) fn decimal(value: f64, decimals: usize) -> String {
-    finite(value, |v| number(v, decimals))
+    if value.is_finite() {
+        number(value, decimals)
+    } else {
+        "none".to_owned()
+    }
 }
 
 /// An interval in percent: `[96.10, 98.02]`.
 pub(crate) fn percent_range(lo: f64, hi: f64) -> String {
     format!("[{}, {}]", percent(lo), percent(hi))
-}
-
-fn finite(value: f64, write: impl Fn(f64) -> String) -> String {
-    if value.is_finite() {
-        write(value)
-    } else {
-        "none".to_owned()
-    }
 }
 
 /// `96.10 to 98.02 %`, or `98.02 %` if both ends read the same. The ends are fractions.

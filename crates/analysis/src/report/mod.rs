@@ -56,7 +56,7 @@ mod light;
 mod page;
 mod plain;
 mod subject;
-pub(crate) mod svg;
+mod svg;
 
 pub use advice::{Advice, Widths, advice};
 pub use figures::FigureFile;
@@ -155,7 +155,7 @@ fn document(study: &Study, analysis: &StudyAnalysis) -> Document {
     }
 }
 
-/// Chapters on predictions, which scores of another scale do not have.
+/// Chapters on right answers, or on shares of them: scores of another scale are neither.
 const OF_PREDICTIONS: [&str; 4] = ["tail", "difficulty", "churn", "adaptation"];
 
 /// All chapters that the records can fill, family by family.

@@ -120,7 +120,8 @@ pub fn load(path: &Path, reading: Reading) -> Result<Dataset, DataError> {
     // Images of a class stay in the order of their files.
     images.sort_by(|a, b| a.class.cmp(&b.class));
     let source: u64 = images.iter().map(|image| image.stored.n_bytes()).sum();
-    guard::dataset(images.len(), reading.side, source)
+    // How many channels there will be is not known yet; there is one at the least.
+    guard::dataset(images.len(), reading.side, 1, source)
         .map_err(|problem| DataError::malformed(path, problem, "choose a smaller data.size"))?;
     let name = path
         .file_stem()
@@ -299,14 +300,9 @@ fn receipt(path: &Path, images: &[Image], dataset: &Dataset) -> Result<Receipt, 
             file: image.place.clone(),
         })
         .collect();
-    let digests: Vec<_> = images
-        .iter()
-        .map(|image| {
-            let (Stored::Raw(piece, _) | Stored::Encoded(piece)) = &image.stored;
-            Sha256::digest(piece.bytes()).into()
-        })
-        .collect();
-    receipt.look_at(dataset, &places, &digests);
+    receipt.look_at(dataset, &places, |image| {
+        Sha256::digest(images[image].stored.bytes()).into()
+    });
     Ok(receipt)
 }
 

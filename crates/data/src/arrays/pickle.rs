@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::value::{Array, Bytes, Global, Id, Value, kind, slice, whole};
+use super::value::{Array, Bytes, Global, Id, Value, kind, slice, whole, widened};
 
 /// Most values of a pickle: a list of every image of a large set is far below.
 const MOST_VALUES: usize = 1 << 26;
@@ -566,10 +566,7 @@ fn whole_number(bytes: &[u8]) -> Result<i64, String> {
     if bytes.len() > 8 {
         return Err("a whole number of more than 64 bits".into());
     }
-    let is_negative = bytes.last().is_some_and(|high| *high >= 0x80);
-    let mut wide = if is_negative { [0xff; 8] } else { [0; 8] };
-    wide[..bytes.len()].copy_from_slice(bytes);
-    Ok(i64::from_le_bytes(wide))
+    Ok(widened(bytes, true))
 }
 
 fn pairs(items: &[Id]) -> Result<Vec<(Id, Id)>, String> {

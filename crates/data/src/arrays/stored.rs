@@ -89,7 +89,6 @@ impl Layout {
         Picture {
             height: self.height,
             width: self.width,
-            channels,
             pixels,
             has_colour,
         }
@@ -97,8 +96,12 @@ impl Layout {
 }
 
 impl Stored {
-    pub(super) fn n_bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> &[u8] {
         let (Self::Raw(piece, _) | Self::Encoded(piece)) = self;
-        piece.bytes().len() as u64
+        piece.bytes()
+    }
+
+    pub(super) fn n_bytes(&self) -> u64 {
+        self.bytes().len() as u64
     }
 }

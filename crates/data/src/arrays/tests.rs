@@ -22,7 +22,7 @@ fn open(path: &Path) -> Result<Dataset, DataError> {
 fn numbers(dataset: &Dataset) -> Vec<(&str, Vec<u8>)> {
     let classes = dataset.classes.iter();
     let of_class = classes.map(|class| {
-        let images = class.first_image..class.first_image + class.n_images;
+        let images = class.images();
         let second = |image_idx: usize| dataset.image(image_idx)[dataset.channels] / 10;
         (class.name.as_str(), images.map(second).collect())
     });

@@ -94,10 +94,15 @@ pub(super) fn whole(dtype: &str, bytes: &[u8]) -> Option<i64> {
     if !is_whole || bytes.len() != width {
         return None;
     }
-    let is_negative = dtype.starts_with('i') && bytes[width - 1] >= 0x80;
+    Some(widened(bytes, dtype.starts_with('i')))
+}
+
+/// A whole number of at most eight bytes, low byte first; with a sign in two's complement.
+pub(super) fn widened(bytes: &[u8], is_signed: bool) -> i64 {
+    let is_negative = is_signed && bytes.last().is_some_and(|high| *high >= 0x80);
     let mut wide = if is_negative { [0xff; 8] } else { [0; 8] };
-    wide[..width].copy_from_slice(bytes);
-    Some(i64::from_le_bytes(wide))
+    wide[..bytes.len()].copy_from_slice(bytes);
+    i64::from_le_bytes(wide)
 }
 
 /// What messages call a value.

@@ -4,14 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 use crate::receipt::Place;
 use crate::{DataError, Dataset, digest};
 
 /// What the folders of training, validation and test are called, where the usual names are not used.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PartNames(Option<[String; 3]>);
 
 /// How it is written that the usual names are used.
@@ -49,20 +46,6 @@ impl FromStr for PartNames {
                 next_step: "write the folders of training, validation and test, e.g. \"seen,held-out,unseen\", or \"usual\"".into(),
             }),
         }
-    }
-}
-
-impl TryFrom<String> for PartNames {
-    type Error = DataError;
-
-    fn try_from(text: String) -> Result<Self, DataError> {
-        text.parse()
-    }
-}
-
-impl From<PartNames> for String {
-    fn from(names: PartNames) -> Self {
-        names.to_string()
     }
 }
 

@@ -4,19 +4,11 @@ use anyhow::{Result, bail};
 use metastable_analysis::ScoreScale;
 
 use super::exported::Role;
+use super::own::{KNOWN, is_no_setting};
 use super::reference::Reference;
 use super::sheet::Sheet;
 use super::suggest;
 use crate::study::suggestion;
-
-/// Columns that have a meaning of their own.
-pub(super) const KNOWN: [&str; 12] = [
-    "run", "setting", "learner", "seed", "task", "step", "score", "query", "hit", "queries", "way",
-    "failed",
-];
-
-/// Of these, the ones that may also be factors or streams.
-const SHARED: [&str; 3] = ["learner", "seed", "setting"];
 
 /// What columns are.
 #[derive(Clone, Debug, Default)]
@@ -324,7 +316,7 @@ impl Columns {
         // pandas' index has no name.
         if name.is_empty() && !is_known {
             meaning.names[at].clear();
-        } else if is_known && is_used && !SHARED.contains(&own.as_str()) {
+        } else if is_used && is_no_setting(&own) {
             // A factor called `task` is no list of test tasks.
             meaning.names[at] = format!("({own})");
         } else if !is_used && !is_known && !own.is_empty() {

@@ -180,7 +180,7 @@ pub(super) fn settle(table: &Table, groups: &[Group<'_>], reads: &mut [Read<'_>]
                 all,
             } => bail!(
                 "{}: run `{}` ({}) lacks task `{task}`, which run `{}` has; runs of a setting are compared on the same tasks. --common-tasks \
-                 compares them on the {common} of {all} tasks that all of them have; a run that broke off is said so in a column `failed`",
+                 compares them on the {common} of {all} tasks that all of them have; mark a run that broke off in a column `failed`",
                 table.file(),
                 groups[lacking].id,
                 table.sheet.spot(groups[lacking].rows[0].line()),

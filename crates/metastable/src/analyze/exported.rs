@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use super::own::KNOWN;
 use super::sheet::{self, Sheet};
 
 /// A table of ours, known by its columns.
@@ -83,11 +84,6 @@ const TABLES: [Exported; 5] = [
 /// What the table of runs says of each.
 const OF_RUN: [&str; 4] = ["learner", "setting", "seed", "failed"];
 
-/// Names of ours for what rows are: a stream `task` is no list of test tasks, and is called `task (stream)`.
-const OF_ROWS: [&str; 8] = [
-    "run", "task", "step", "score", "query", "hit", "queries", "way",
-];
-
 /// What a column was to the study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -147,40 +143,45 @@ pub(super) fn joined(path: &Path, sheet: &Sheet) -> Result<Option<Joined>> {
     let at = |name: &str| sheet.header.iter().position(|it| it == name).unwrap_or(0);
     let columns: Vec<usize> = kind.columns.iter().map(|(_, name)| at(name)).collect();
     let [run, way, query] = ["run", "n_way", "n_query"].map(at);
+    // Of each run once what all its rows say.
+    let of_runs: BTreeMap<&str, (&[String; 4], Vec<&str>)> = about
+        .iter()
+        .map(|(name, of_run)| (name.as_str(), (of_run, varied.of(name).collect())))
+        .collect();
     let mut seen = BTreeSet::new();
     for row in 0..sheet.n_rows() {
         let name = sheet.cell(row, run);
-        let Some(of_run) = about.get(name) else {
+        let Some((of_run, of_study)) = of_runs.get(name) else {
             bail!(
                 "{}: run `{name}` is not in the table `runs` beside it; both have to be of one export",
                 sheet.place(&file.to_string(), sheet.line(row))
             );
         };
-        seen.insert(name.to_owned());
+        seen.insert(name);
         let product = |a: &str, b: &str| Some(a.parse::<u64>().ok()? * b.parse::<u64>().ok()?);
-        let queries = product(sheet.cell(row, way), sheet.cell(row, query));
-        let queries = queries.map_or_else(String::new, |n| n.to_string());
+        let queries = has_queries.then(|| {
+            let queries = product(sheet.cell(row, way), sheet.cell(row, query));
+            queries.map_or_else(String::new, |n| n.to_string())
+        });
         let mut cells = vec![name];
         cells.extend(of_run.iter().map(String::as_str));
         cells.extend(columns.iter().map(|at| sheet.cell(row, *at)));
-        if has_queries {
-            cells.push(&queries);
-        }
-        cells.extend(varied.of(name));
+        cells.extend(queries.as_deref());
+        cells.extend(of_study.iter().copied());
         out.push(sheet.line(row) as usize, cells);
     }
     // A run that diverged has no test, and is a run all the same; it stands in no line of this file.
-    let untested = about
+    let untested = of_runs
         .iter()
-        .filter(|(name, of_run)| !seen.contains(*name) && of_run[3] == "yes");
-    for (name, of_run) in untested {
-        let mut cells = vec![name.as_str()];
+        .filter(|(name, (of_run, _))| !seen.contains(*name) && of_run[3] == "yes");
+    for (name, (of_run, of_study)) in untested {
+        let mut cells = vec![*name];
         cells.extend(of_run.iter().map(String::as_str));
         cells.extend(columns.iter().map(|_| ""));
         if has_queries {
             cells.push("");
         }
-        cells.extend(varied.of(name));
+        cells.extend(of_study.iter().copied());
         out.push(0, cells);
     }
     Ok(Some(Joined {
@@ -234,9 +235,9 @@ impl Varied {
         })
     }
 
-    /// Name of its column in a table.
+    /// Name of its column in a table: a stream `task` is no list of test tasks, and is called `task (stream)`.
     fn column((name, role): &(String, Role)) -> String {
-        if !OF_ROWS.contains(&name.as_str()) {
+        if !KNOWN.contains(&name.as_str()) || OF_RUN.contains(&name.as_str()) {
             return name.clone();
         }
         match role {

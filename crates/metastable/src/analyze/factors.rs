@@ -7,6 +7,7 @@ use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale}
 use metastable_analysis::{Options, Outcome};
 
 use super::conditional::{Condition, condition};
+use super::own::is_no_setting;
 use super::scores::{Group, Read, constant};
 use super::table::{Row, Table};
 
@@ -184,13 +185,10 @@ fn middle(levels: impl Iterator<Item = f64>, logarithmic: bool) -> f64 {
 
 /// A level that is missing, and that no factor explains.
 fn unexplained(table: &Table, rows: &[Row<'_>], row: &Row<'_>, name: &str) -> anyhow::Error {
-    // What a row is, or what a run came to, is no setting that decides over another.
-    const NO_SETTINGS: [&str; 9] = [
-        "run", "task", "step", "score", "query", "hit", "queries", "way", "failed",
-    ];
     let header = table.sheet.header.iter().zip(&table.meaning.names);
+    // What a row is, or what a run came to, is no setting that decides over another.
     let all: Vec<&String> = header
-        .filter(|(_, own)| !NO_SETTINGS.contains(&own.as_str()))
+        .filter(|(_, own)| !is_no_setting(own))
         .map(|(name, _)| name)
         .collect();
     let hint = condition(rows, name, &all).map_or_else(String::new, |it| {

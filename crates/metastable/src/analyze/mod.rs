@@ -15,6 +15,7 @@ mod lines;
 #[cfg(test)]
 mod meanings;
 mod naming;
+mod own;
 mod parquet;
 mod place;
 mod receipt;

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use metastable_analysis::Outcome;
 
-use super::cell;
 use super::crossing::{Crossing, crossings, doubt};
 use super::factors::conditions;
 use super::scores::{Group, Runs};
@@ -57,6 +56,11 @@ pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
         writeln!(text, "tasks: none, one score a run")
     };
     let _ = writeln!(text, "columns: {}", columns(table));
+    let crossings = if table.has("task") {
+        crossings(table, &runs.groups, &runs.reads)
+    } else {
+        BTreeMap::new()
+    };
     text += &states(table, runs);
     for (name, when) in conditions(table, &runs.groups) {
         let _ = writeln!(
@@ -65,7 +69,7 @@ pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
             when.words()
         );
     }
-    for line in tests(table, runs) {
+    for line in tests(table, runs, &crossings) {
         let _ = writeln!(text, "{line}");
     }
     for equal in copies(runs) {
@@ -84,7 +88,7 @@ pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
             let _ = writeln!(text, "hint: {hint}");
         }
     }
-    for line in left_out(table, runs) {
+    for line in left_out(table, runs, &crossings) {
         let _ = writeln!(text, "left out: {line}");
     }
     text
@@ -102,10 +106,7 @@ fn states(table: &Table, runs: &Runs<'_>) -> String {
         counts.entry(word).or_insert((0, did_fail)).0 += 1;
     }
     let is_word = |word: &&str| {
-        word.len() > 1
-            && cell::state(word).is_none_or(|_| {
-                !["yes", "no", "true", "false"].contains(&word.to_lowercase().as_str())
-            })
+        word.len() > 1 && !["yes", "no", "true", "false"].contains(&word.to_lowercase().as_str())
     };
     if !counts.keys().any(is_word) {
         return String::new();
@@ -121,14 +122,13 @@ fn states(table: &Table, runs: &Runs<'_>) -> String {
 }
 
 /// How tasks are shared, setting by setting, where there is something to say.
-fn tests(table: &Table, runs: &Runs<'_>) -> Vec<String> {
+fn tests(table: &Table, runs: &Runs<'_>, crossings: &BTreeMap<&str, Crossing>) -> Vec<String> {
     if !table.has("task") {
         return Vec::new();
     }
-    let all = crossings(table, &runs.groups, &runs.reads);
-    let many = all.len() > 1;
+    let many = crossings.len() > 1;
     let mut lines = Vec::new();
-    for (setting, crossing) in &all {
+    for (setting, crossing) in crossings {
         let place = if many {
             format!(" of setting `{setting}`")
         } else {
@@ -145,7 +145,7 @@ fn tests(table: &Table, runs: &Runs<'_>) -> Vec<String> {
             Crossing::Shared => {}
         }
     }
-    let is_shared = all.values().all(|it| *it == Crossing::Shared);
+    let is_shared = crossings.values().all(|it| *it == Crossing::Shared);
     if is_shared && let Some(doubt) = doubt(&runs.reads, &runs.groups) {
         lines.push(format!("warning: {doubt}"));
     }
@@ -313,7 +313,7 @@ fn copies<'r>(runs: &'r Runs<'_>) -> Vec<Vec<&'r str>> {
 }
 
 /// Chapters that the table cannot carry, and what would bring each.
-fn left_out(table: &Table, runs: &Runs<'_>) -> Vec<String> {
+fn left_out(table: &Table, runs: &Runs<'_>, crossings: &BTreeMap<&str, Crossing>) -> Vec<String> {
     let mut lines = Vec::new();
     if !table.columns.all_factors().is_empty() {
         lines.push(String::from(
@@ -327,7 +327,6 @@ fn left_out(table: &Table, runs: &Runs<'_>) -> Vec<String> {
             .iter()
             .filter_map(|read| read.run.scores.as_ref())
     };
-    let crossings = crossings(table, &runs.groups, &runs.reads);
     if !table.has("task") {
         lines.push(String::from(
             "tasks, their difficulty and the tail: need a row for each task, with the column `task`",

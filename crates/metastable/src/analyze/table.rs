@@ -70,11 +70,10 @@ pub(super) fn read(path: &Path, columns: &Columns) -> Result<Table> {
             index.insert(name.clone(), at);
         }
     }
-    for (name, own) in sheet.header.iter().zip(&meaning.names) {
+    for (at, (name, own)) in sheet.header.iter().zip(&meaning.names).enumerate() {
         // Flags name a column as the file does.
-        if !own.is_empty() && !index.contains_key(name) {
-            let at = sheet.header.iter().position(|it| it == name);
-            index.insert(name.clone(), at.unwrap_or(0));
+        if !own.is_empty() {
+            index.entry(name.clone()).or_insert(at);
         }
     }
     let table = Table {

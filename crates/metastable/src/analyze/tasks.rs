@@ -49,25 +49,22 @@ pub(super) fn scored<'t>(table: &Table, group: &Group<'t>, failed: bool) -> Resu
         let number = match row.at(at_value) {
             "1" => Some(1.0),
             "0" => Some(0.0),
+            _ if has_hits => row.hit()?.map(|hit| f64::from(u8::from(hit))),
             _ => row.maybe_number(value),
         };
-        if number.is_none() {
-            if failed && (!has_hits || row.is_missing(value)) {
+        let number = match number {
+            Some(number) => number,
+            None if failed => {
                 lacks = true;
                 continue;
             }
-            if row.is_missing(value) {
+            None if row.is_missing(value) => {
                 return Err(row.complaint(
                     value,
                     "is missing, and nothing says that the run failed; say so in a column `failed` (or --column failed=COLUMN:STATE), or remove the row",
                 ));
             }
-        }
-        let number = match number {
-            Some(hit) if has_hits && matches!(row.at(at_value), "0" | "1") => hit,
-            _ if has_hits => row.hit()?.map_or(0.0, |hit| f64::from(u8::from(hit))),
-            Some(number) => number,
-            None => row.number("score")?,
+            None => row.number(value)?,
         };
         // Only an empty cell is looked at again, for its complaint.
         let cell = |at: Option<usize>, column: &str| match row.at(at) {

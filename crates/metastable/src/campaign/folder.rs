@@ -22,7 +22,7 @@ use crate::files::{make_folder, read_text, remove_if_there, sha256, write_whole}
 use crate::mark;
 use crate::plan::Planned;
 use crate::run::{Record, RunConfig, RunFolder};
-use crate::sealed::Sealed;
+use crate::sealed::{Sealed, fault};
 use crate::store::{self, Stored, studies};
 use crate::study::streams::name;
 use crate::study::{ProbeSettings, Study};
@@ -236,14 +236,10 @@ impl StudyFolder {
         })?;
         mark::check(&self.out)?;
         let index = Sealed::<Index>::open(&bytes).with_context(|| {
-            let what = if has_own_sum(&bytes) {
-                "was written by another version of this program"
-            } else {
-                "is damaged"
-            };
             format!(
-                "{} {what}; the command that runs the study writes it again",
-                path.display()
+                "{} {}; the command that runs the study writes it again",
+                path.display(),
+                fault(&bytes)
             )
         })?;
         ensure!(
@@ -404,19 +400,6 @@ impl StudyFolder {
             record,
         }))
     }
-}
-
-/// Whether a sealed file has its own checksum, whatever fields it has: whole, though it may be of a version with other fields.
-fn has_own_sum(bytes: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return false;
-    };
-    let json = serde_json::from_str::<Value>(text).unwrap_or_default();
-    let Some(sum) = json["sha256"].as_str() else {
-        return false;
-    };
-    let unsealed = text.replace(&format!("\"sha256\": \"{sum}\""), "\"sha256\": \"\"");
-    sha256(unsealed.as_bytes()) == sum
 }
 
 fn is_real_folder(path: &Path) -> bool {

@@ -125,24 +125,25 @@ impl Input {
         Ok(())
     }
 
-    /// The task as the network was used to see its images.
+    /// Weights of a BGR network are turned to RGB, and so are its numbers.
+    fn in_rgb(mut self) -> Self {
+        if self.order == Order::Bgr {
+            self.mean.reverse();
+            self.std.reverse();
+            self.order = Order::Rgb;
+        }
+        self
+    }
+
+    /// The task as the network was used to see its images; the numbers are in the order of ours ([`Self::in_rgb`]), none, one, or as
+    /// many as there are channels ([`Self::check_channels`]).
     pub(super) fn of(&self, task: Task<f32>) -> Task<f32> {
         if *self == Self::default() {
             return task;
         }
-        // Weights of a BGR network were turned to RGB, and so are its numbers.
-        let channels = self.mean.len().max(self.std.len()).max(1);
         let number = |values: &[f64], place: usize, default: f64| match values.len() {
             0 => default,
-            1 => values[0],
-            n => {
-                let channel = place % channels;
-                values[if self.order == Order::Bgr {
-                    n - 1 - channel
-                } else {
-                    channel
-                }]
-            }
+            n => values[place % n],
         };
         task.mapped(|place, value| {
             let value = f64::from(value);
@@ -200,7 +201,7 @@ fn of(text: &str, name: &str, bytes: &[u8]) -> Result<(Stored, Input)> {
         is_sealed: true,
         guest: None,
     };
-    Ok((stored, input))
+    Ok((stored, input.in_rgb()))
 }
 
 /// `[tensors]`: our name to theirs.

@@ -48,7 +48,7 @@ fn check(episode: &Episode, dataset: &Dataset) -> Result<()> {
         for (images, class) in images.chunks_exact(n_each).zip(&episode.classes) {
             let known = dataset.classes.get(class.class_idx as usize);
             let known = known.with_context(|| format!("there is no class {}", class.class_idx))?;
-            let of_class = known.first_image..known.first_image + known.n_images;
+            let of_class = known.images();
             for image in images {
                 ensure!(
                     of_class.contains(&(*image as usize)),

@@ -8,7 +8,7 @@ mod protocol;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use metastable_algorithms::{Evaluation, Task};
+use metastable_algorithms::{Evaluation, Task, TaskSource};
 use metastable_analysis::{Interval, ScoreMatrix, spread::spread};
 use metastable_data::{GlyphsConfig, MetaSplit};
 use serde_json::json;
@@ -80,19 +80,16 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     let run = Run::new(&config.learner.name, &config)?;
     // One checkpoint is one job, on all threads.
     let shares = Shares::new(Some(1), flags.machine.threads, 1)?;
-    let drawn = match &list {
-        Some(_) => None,
-        None => Some(material.list(&config, MetaSplit::Test)?),
+    let images = &material.dataset;
+    let episodes: Box<TaskSource<'_, f32>> = match list {
+        Some(list) => Box::new(move |index: u64| Task::gather(images, &list[index as usize])),
+        None => {
+            let drawn = material.list(&config, MetaSplit::Test)?;
+            Box::new(move |index: u64| drawn.task(index))
+        }
     };
     let n_tasks = config.test.episodes;
-    let tasks = |index: u64| {
-        let task = match (&list, &drawn) {
-            (Some(list), _) => Task::gather(&material.dataset, &list[index as usize])?,
-            (None, Some(drawn)) => drawn.task(index)?,
-            (None, None) => unreachable!("a list is read or drawn"),
-        };
-        Ok(input.of(task))
-    };
+    let tasks = |index: u64| episodes(index).map(|task| input.of(task));
     let evaluation = shares
         .pool()?
         .install(|| run.evaluate(&stored.weights, &tasks, n_tasks))?;

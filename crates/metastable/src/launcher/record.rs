@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::{sha256, write_whole};
 use crate::run::numerics::Numerics;
-use crate::sealed::Sealed;
+use crate::sealed::{Sealed, fault};
 
 /// The part of a study's folder that belongs to Slurm.
 #[derive(Clone, Debug)]
@@ -73,8 +73,9 @@ impl Launch {
         let bytes = fs::read(&path).with_context(|| format!("while reading {}", path.display()))?;
         Sealed::open(&bytes).map(Some).with_context(|| {
             format!(
-                "{} is damaged; the command with --launcher slurm, in place of --resume, writes it again",
-                path.display()
+                "{} {}; the command with --launcher slurm, in place of --resume, writes it again",
+                path.display(),
+                fault(&bytes)
             )
         })
     }

@@ -90,14 +90,22 @@ impl Family {
         }
     }
 
-    /// Whether a run can answer: a guest shows neither gradients nor parameters, and one that was not trained here has seen no
-    /// episodes of ours.
+    /// Whether a run can answer.
     pub(crate) fn is_for(self, config: &RunConfig) -> bool {
-        let training = guest::training(config);
+        self.why_not(config).is_none()
+    }
+
+    /// Why a run cannot answer; none if it can.
+    fn why_not(self, config: &RunConfig) -> Option<&'static str> {
+        let training = guest::training(config)?;
         match self {
-            Self::Sensitivity | Self::Shift | Self::Certificate => true,
-            Self::Generalization => training.is_none_or(|it| it == guests::Training::Given),
-            Self::Geometry | Self::Kinship => training.is_none(),
+            Self::Sensitivity | Self::Shift | Self::Certificate => None,
+            Self::Generalization => (training != guests::Training::Given).then_some(
+                "a guest that is not trained on episodes given by this program has seen none of them",
+            ),
+            Self::Geometry | Self::Kinship => {
+                Some("a guest shows neither gradients nor parameters")
+            }
         }
     }
 
@@ -138,13 +146,16 @@ impl From<Family> for String {
     }
 }
 
+/// Threads of a question: questions are asked one at a time, each on all threads.
+fn threads(machine: &flags::Machine) -> Result<usize> {
+    Ok(Shares::new(Some(1), machine.threads, 1)?.threads)
+}
+
 /// Runs the command `probe`.
 pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
     let data_dir = data_dir(flags.machine.data_dir.as_deref());
     if flags.target.is_file() {
-        // One question at a time, on all threads.
-        let threads = Shares::new(Some(1), flags.machine.threads, 1)?.threads;
-        return of_checkpoint(flags, &data_dir, threads);
+        return of_checkpoint(flags, &data_dir, threads(&flags.machine)?);
     }
     let folder = StudyFolder::new(&flags.target);
     let index = folder.read()?;
@@ -207,8 +218,7 @@ fn ask_finished(
     data_dir: &Path,
     machine: &flags::Machine,
 ) -> Result<(Vec<Finished>, Ending)> {
-    // One question at a time, on all threads.
-    let threads = Shares::new(Some(1), machine.threads, 1)?.threads;
+    let threads = threads(machine)?;
     let is_allowed = machine.allow_commands;
     let mut left_out = LeftOut::default();
     let finished = folder.finished(index, |entry, stored| left_out.note(&entry.label, stored))?;
@@ -336,11 +346,8 @@ fn of_checkpoint(flags: &flags::Probe, data_dir: &Path, threads: usize) -> Resul
             eprintln!("{}", Work::Checkpoint.farewell());
             return Ok(Ending::Interrupted);
         }
-        if !family.is_for(&subject.config) {
-            eprintln!(
-                "a guest cannot be asked about {}: it shows neither gradients nor parameters",
-                family.name()
-            );
+        if let Some(reason) = family.why_not(&subject.config) {
+            eprintln!("not asked about {}, since {reason}", family.name());
             continue;
         }
         let question = || family.ask(&subject, others, settings.tasks);

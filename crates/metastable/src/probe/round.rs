@@ -140,15 +140,15 @@ impl Round<'_> {
     /// Names the questions that guests are not asked.
     fn say_what_is_left_out(&self, runs: &[Asked<'_>]) {
         for family in &self.settings.families {
-            let left_out = runs
-                .iter()
-                .filter(|asked| !family.is_for(&asked.stored.config));
-            let labels: Vec<&str> = left_out
-                .map(|asked| asked.run.entry.label.as_str())
-                .collect();
-            if !labels.is_empty() {
+            let left_out = runs.iter().filter_map(|asked| {
+                let reason = family.why_not(&asked.stored.config)?;
+                Some((asked.run.entry.label.as_str(), reason))
+            });
+            let (labels, reasons): (Vec<&str>, Vec<&str>) = left_out.unzip();
+            // A family has one reason.
+            if let Some(reason) = reasons.first() {
                 eprintln!(
-                    "not asked about {}, since a guest shows neither gradients nor parameters, and one that samples its own training has seen no episodes of ours: {}",
+                    "not asked about {}, since {reason}: {}",
                     family.name(),
                     labels.join(", ")
                 );

@@ -68,8 +68,7 @@ pub(crate) fn answers(
             run: label.clone(),
             ..Probe::default()
         };
-        let visit = witness.run.record.result.as_ref();
-        probe.noise_floor = visit.and_then(|result| result.guest.as_ref()?.noise_floor);
+        probe.noise_floor = witness.run.record.noise_floor();
         let mut any = probe.noise_floor.is_some();
         for family in Family::value_variants().iter().copied() {
             let is_owed = match family {

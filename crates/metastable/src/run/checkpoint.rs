@@ -69,10 +69,13 @@ impl Stored {
         {
             manifest.verify_file(folder, &name.to_string_lossy())?;
         }
-        if let Some(stored) = Self::of_guest(path)? {
+        let checkpoint = Checkpoint::open(path)?;
+        // What a guest saved has no network of ours.
+        if checkpoint.config().is_none()
+            && let Some(stored) = Self::of_guest(path)?
+        {
             return Ok(stored);
         }
-        let checkpoint = Checkpoint::open(path)?;
         let text = |key: &str| {
             let metadata = checkpoint.metadata().get(key);
             metadata.ok_or_else(|| anyhow!("its metadata has no {key}"))
@@ -101,7 +104,7 @@ impl Stored {
 
     /// A saved state of a guest; none if the file is no such thing.
     fn of_guest(path: &Path) -> Result<Option<Self>> {
-        // What is damaged or not there is told by the reader of all other checkpoints.
+        // What is damaged is told by the reader of all other checkpoints.
         let Ok(file) = TensorFile::read(path) else {
             return Ok(None);
         };

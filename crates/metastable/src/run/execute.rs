@@ -93,8 +93,8 @@ impl RunFolder {
     }
 }
 
-pub(super) const LOG: &str = "log.jsonl";
-pub(super) const STATE: &str = "state.safetensors";
+const LOG: &str = "log.jsonl";
+const STATE: &str = "state.safetensors";
 
 /// A run whose configuration is checked and whose network is built.
 pub(crate) struct Run<'a> {
@@ -167,7 +167,14 @@ impl<'a> Run<'a> {
         if guest::is_of(self.config) {
             return guest::execute(self, shop, folder, attempt);
         }
-        let start = self.earlier(shop, attempt)?;
+        let optimizer = &self.config.training.optimizer;
+        let start = furthest(
+            self.label,
+            shop,
+            attempt,
+            |folder| State::read(&folder.state(), &self.identity, &*self.network, optimizer),
+            |state: &State| (state.train.step, &state.log),
+        )?;
         let mut record = self.blank_record(shop)?;
         let (state, outcome) = match self.train(shop, folder, attempt, start)? {
             Trained::Ended(state, outcome) => (state, outcome),
@@ -217,40 +224,6 @@ impl<'a> Run<'a> {
                 .collect(),
         };
         Record::new(self.config, parts)
-    }
-
-    /// Where an earlier attempt got to: the state of the one that got furthest, of those whose files are whole. Its files
-    /// are this attempt's from now on.
-    fn earlier(&self, shop: &Workshop<'_>, attempt: &Attempt<'_>) -> Result<Option<State>> {
-        let mut best: Option<(State, PathBuf)> = None;
-        for path in attempt.earlier()? {
-            match self.usable(&RunFolder::new(&path)) {
-                Ok(Some(state)) => {
-                    let further = |(other, _): &(State, _)| other.train.step < state.train.step;
-                    if best.as_ref().is_none_or(further) {
-                        best = Some((state, path));
-                    }
-                }
-                Ok(None) => {}
-                Err(error) => shop.progress.say(&format!(
-                    "{}: {error:#}; it is not used, and the steps it stood for are made again",
-                    self.label
-                )),
-            }
-        }
-        let (state, path) = best.unzip();
-        attempt.adopt(path.as_deref(), &[STATE, LOG])?;
-        Ok(state)
-    }
-
-    /// The state in a folder, if there is one and all that it counts on is there.
-    fn usable(&self, folder: &RunFolder) -> Result<Option<State>> {
-        let optimizer = &self.config.training.optimizer;
-        let state = State::read(&folder.state(), &self.identity, &*self.network, optimizer)?;
-        if let Some(state) = &state {
-            state.log.read(&folder.log())?;
-        }
-        Ok(state)
     }
 
     /// Trains to the end, unless it is cut.
@@ -360,6 +333,44 @@ impl<'a> Run<'a> {
         let optimizer = &self.config.training.optimizer;
         Ok(TrainState::new(&*self.network, optimizer, theta))
     }
+}
+
+/// Where an earlier attempt got to: the state of the one that got furthest, of those whose files are whole. Its files are this
+/// attempt's from now on.
+///
+/// `read` gives the state in a folder, `place` its step and the part of the log that it counts on.
+pub(super) fn furthest<S>(
+    label: &str,
+    shop: &Workshop<'_>,
+    attempt: &Attempt<'_>,
+    read: impl Fn(&RunFolder) -> Result<Option<S>>,
+    place: impl Fn(&S) -> (usize, &Mark),
+) -> Result<Option<S>> {
+    let mut best: Option<(S, PathBuf)> = None;
+    for path in attempt.earlier()? {
+        let folder = RunFolder::new(&path);
+        let usable = read(&folder).and_then(|state| {
+            if let Some(state) = &state {
+                place(state).1.read(&folder.log())?;
+            }
+            Ok(state)
+        });
+        match usable {
+            Ok(Some(state)) => {
+                let further = |(other, _): &(S, PathBuf)| place(other).0 < place(&state).0;
+                if best.as_ref().is_none_or(further) {
+                    best = Some((state, path));
+                }
+            }
+            Ok(None) => {}
+            Err(error) => shop.progress.say(&format!(
+                "{label}: {error:#}; it is not used, and the steps it stood for are made again"
+            )),
+        }
+    }
+    let (state, path) = best.unzip();
+    attempt.adopt(path.as_deref(), &[STATE, LOG])?;
+    Ok(state)
 }
 
 /// Appends a line, if there is one.

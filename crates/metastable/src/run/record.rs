@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use metastable_algorithms::Evaluation;
 use metastable_analysis::Outcome;
 use metastable_analysis::fingerprint::{FIELD_CLASSES, FIELD_EPISODES, FIELD_EXAMPLES, FIELD_SHOT};
+use metastable_analysis::probe::noise_floor::NoiseFloor;
 use metastable_data::Receipt;
 use serde::{Deserialize, Serialize};
 
@@ -185,6 +186,11 @@ impl Record {
     pub(crate) fn has_diverged(&self) -> bool {
         let outcome = self.result.as_ref().map(|result| &result.outcome);
         matches!(outcome, Some(Outcome::Diverged { .. }))
+    }
+
+    /// What the answers of a guest to equal questions differ by; absent if it was not tested, and for the learners of this program.
+    pub(crate) fn noise_floor(&self) -> Option<NoiseFloor> {
+        self.result.as_ref()?.guest.as_ref()?.noise_floor
     }
 
     /// Every setting and digest that has to agree for two results to be comparable, under the names that the analysis

@@ -44,27 +44,38 @@ impl State {
         network: &dyn Network<f32>,
         optimizer: &OptimizerConfig,
     ) -> Result<Option<Self>> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let read = || -> Result<Self> {
-            let file = TensorFile::read(path)?;
-            ensure!(
-                file.text("identity")? == identity,
-                "it belongs to another run"
-            );
-            let params = all_params(&file)?;
+        read_as(path, identity, |file| {
+            let params = all_params(file)?;
             Ok(Self {
                 train: TrainState::import(network, optimizer, &params, &file.metadata)?,
                 log: serde_json::from_str(file.text("log")?)?,
                 pending: serde_json::from_str(file.text("pending")?)?,
                 train_seconds: file.text("train_seconds")?.parse()?,
             })
-        };
-        read()
-            .map(Some)
-            .with_context(|| format!("the state {} cannot be used", path.display()))
+        })
     }
+}
+
+/// What `take` finds in the state of the run with that identity; absent if there is no file.
+pub(super) fn read_as<S>(
+    path: &Path,
+    identity: &str,
+    take: impl FnOnce(&TensorFile) -> Result<S>,
+) -> Result<Option<S>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let read = || -> Result<S> {
+        let file = TensorFile::read(path)?;
+        ensure!(
+            file.text("identity")? == identity,
+            "it belongs to another run"
+        );
+        take(&file)
+    };
+    read()
+        .map(Some)
+        .with_context(|| format!("the state {} cannot be used", path.display()))
 }
 
 /// Appends every tensor of a layout.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use metastable_algorithms::{Evaluation, TaskSource, TrainState, Weights, curves, evaluate};
-use metastable_data::{Episode, MetaSplit};
+use metastable_data::MetaSplit;
 
 use super::checkpoint::n_non_finite;
 use super::execute::{RunFolder, Workshop};
@@ -61,9 +61,7 @@ impl Run<'_> {
             None => None,
         };
         let (other_result, other) = other.unzip();
-        let list: Vec<Episode> = (0..settings.episodes as u64)
-            .map(|index| episodes.episode(index))
-            .collect();
+        let list = episodes.first(settings.episodes);
         let tested = results::Tested {
             evaluation: &evaluation,
             other: other.as_ref(),
@@ -71,7 +69,7 @@ impl Run<'_> {
             data_digest: &self.config().data_digest,
             curves: curves.as_ref(),
         };
-        results::write(&folder.test(), &self.config().identity()?, &tested)?;
+        results::write(&folder.test(), self.identity(), &tested)?;
         Ok((Some(result), other_result))
     }
 

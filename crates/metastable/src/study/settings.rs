@@ -69,6 +69,7 @@ pub(crate) struct DataSettings {
     pub(crate) split_seed: u64,
     /// Folders of the classes for training, validation and test, with commas between, where they have names of their own, for the
     /// split `folders`; else `usual`.
+    #[serde(serialize_with = "choice::write", deserialize_with = "choice::read")]
     pub(crate) parts: PartNames,
     /// Height and width of the images in pixels.
     pub(crate) size: usize,

@@ -223,15 +223,3 @@ fn score_with_interval(words: Words<'_>, estimate: &Estimate) -> String {
         None => words.bare(estimate.value),
     }
 }
-
-/// The same of a spread.
-fn spread_with_interval(words: Words<'_>, estimate: &Estimate) -> String {
-    match &estimate.interval {
-        Some(interval) => format!(
-            "{} {}",
-            words.bare_points(estimate.value),
-            words.bare_points_range(interval)
-        ),
-        None => words.bare_points(estimate.value),
-    }
-}

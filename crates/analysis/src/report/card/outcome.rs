@@ -1,6 +1,6 @@
 //! Columns on the outcome of trainings.
 
-use super::{Column, Row, score_with_interval, spread_with_interval};
+use super::{Column, Row, score_with_interval};
 use crate::estimate::Estimate;
 use crate::report::chapters::tail::TAIL;
 use crate::report::document::{decimal, percent};
@@ -91,7 +91,7 @@ fn deviation(row: &Row<'_>) -> Option<String> {
     let of_seeds = |s: Spread| {
         s.between_seeds().map_or_else(
             || "needs two runs".to_owned(),
-            |sd| spread_with_interval(row.words, sd),
+            |sd| row.words.bare_points_with(sd),
         )
     };
     Some(spread.map_or_else(|| NONE.to_owned(), of_seeds))

@@ -1,5 +1,6 @@
 //! How often two runs of one learner give different answers.
 
+use super::intervals::values;
 use crate::churn::Churn;
 use crate::report::document::{
     Cell, Chapter, Csv, Figure, Table, decimal, extremes, list, percent, percent_range, range,
@@ -25,10 +26,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .iter()
         .filter_map(|group| Some((group, group.get::<Churn>()?)))
         .collect();
-    let shares: Vec<(&str, f64)> = measured
-        .iter()
-        .map(|(group, churn)| (group.name.as_str(), churn.churn))
-        .collect();
+    let shares = values(&measured, |churn| churn.churn);
     let finding = match extremes(&shares) {
         None => without_predictions(
             groups,

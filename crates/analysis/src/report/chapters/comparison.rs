@@ -29,11 +29,12 @@ impl Pair {
     fn new(setting: &str, pair: &Comparison, paired: &PairedComparison, level: f64) -> Self {
         let (a, b, n_seeds) = (pair.a.as_str(), pair.b.as_str(), pair.seeds.len());
         let keep = paired.difference.value >= 0.0;
-        let turned = |estimate: &Estimate, center: f64| Estimate {
-            value: 2.0 * center - estimate.value,
-            interval: estimate.interval.as_ref().map(|i| Interval {
-                lower: 2.0 * center - i.upper,
-                upper: 2.0 * center - i.lower,
+        // The share of wins of the other.
+        let rest = |share: &Estimate| Estimate {
+            value: 1.0 - share.value,
+            interval: share.interval.as_ref().map(|i| Interval {
+                lower: 1.0 - i.upper,
+                upper: 1.0 - i.lower,
                 ..i.clone()
             }),
         };
@@ -42,15 +43,11 @@ impl Pair {
             setting: setting.to_owned(),
             better: better.to_owned(),
             other: other.to_owned(),
-            difference: if keep {
-                paired.difference.clone()
-            } else {
-                turned(&paired.difference, 0.0)
-            },
+            difference: paired.difference.clone().positive(),
             probability: if keep {
                 paired.probability.clone()
             } else {
-                turned(&paired.probability, 0.5)
+                rest(&paired.probability)
             },
             n_seeds,
             told_apart: pair.p_value.map(|_| pair.better(level).is_some()),
@@ -63,16 +60,7 @@ impl Pair {
     }
 
     fn words(&self, words: Words<'_>) -> String {
-        let interval = self.difference.interval.as_ref();
-        let range = interval.map_or(String::new(), |i| {
-            format!(" {}", words.bare_points_range(i))
-        });
-        format!(
-            "{} by {}{}{range}",
-            self.name(),
-            words.bare_points(self.difference.value),
-            words.points_unit()
-        )
+        format!("{} by {}", self.name(), words.points_with(&self.difference))
     }
 }
 
@@ -237,12 +225,7 @@ struct Loose {
 impl Loose {
     /// `5.00 [1.00, 9.00]`, in percentage points.
     fn difference(&self, words: Words<'_>) -> String {
-        let difference = &self.found.difference;
-        let range = difference
-            .interval
-            .as_ref()
-            .map_or_else(String::new, |i| format!(" {}", words.bare_points_range(i)));
-        format!("{}{range}", words.bare_points(difference.value))
+        words.bare_points_with(&self.found.difference)
     }
 }
 
@@ -456,11 +439,6 @@ fn table(pairs: &[Pair], unpaired: &[(String, String)], words: Words<'_>) -> Opt
     let mut rows: Vec<Vec<String>> = pairs
         .iter()
         .map(|pair| {
-            let range = |e: &Estimate| {
-                e.interval.as_ref().map_or(String::new(), |i| {
-                    format!(" {}", words.bare_points_range(i))
-                })
-            };
             let share = |e: &Estimate| {
                 e.interval.as_ref().map_or(String::new(), |i| {
                     format!(" {}", percent_range(i.lower, i.upper))
@@ -481,11 +459,7 @@ fn table(pairs: &[Pair], unpaired: &[(String, String)], words: Words<'_>) -> Opt
                 } else {
                     pair.name()
                 },
-                format!(
-                    "{}{}",
-                    words.bare_points(pair.difference.value),
-                    range(&pair.difference)
-                ),
+                words.bare_points_with(&pair.difference),
                 format!(
                     "{}{}",
                     percent(pair.probability.value),

@@ -1,6 +1,6 @@
 //! Whether confidences are honest.
 
-use super::intervals::{Look, Quantity, figure, measured, written};
+use super::intervals::{Look, Quantity, figure, measured, values, written};
 use crate::probe::confidence::Confidence;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, extremes, percent, range};
 use crate::report::group::Group;
@@ -19,10 +19,7 @@ pub(crate) const SUBJECT: Subject = Subject {
 
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let found: Vec<(&Group<'_>, Confidence)> = measured(material.groups);
-    let errors: Vec<(&str, f64)> = found
-        .iter()
-        .map(|(group, c)| (group.name.as_str(), c.ece.value))
-        .collect();
+    let errors = values(&found, |c| c.ece.value);
     let ((least, lo), (most, hi)) = extremes(&errors)?;
     let (_, worst) = found.iter().find(|(group, _)| group.name == *most)?;
     let side = if worst.overconfidence.value > 0.0 {

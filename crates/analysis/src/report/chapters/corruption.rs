@@ -1,6 +1,6 @@
 //! What is left under damaged images.
 
-use super::intervals::{Look, Quantity, figure, measured, written};
+use super::intervals::{Look, Quantity, figure, measured, values, written};
 use crate::probe::corruption::{CorruptionDrop, Place};
 use crate::report::document::{
     Cell, Chapter, Csv, Figure, Table, decimal, extremes, percent, range,
@@ -28,10 +28,7 @@ fn both(drop: &CorruptionDrop) -> f64 {
 
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let found: Vec<(&Group<'_>, CorruptionDrop)> = measured(material.groups);
-    let drops: Vec<(&str, f64)> = found
-        .iter()
-        .map(|(group, drop)| (group.name.as_str(), both(drop)))
-        .collect();
+    let drops = values(&found, both);
     let ((least, lo), (most, hi)) = extremes(&drops)?;
     let of = if least == most {
         format!("{} pp ({least})", percent(*lo))

@@ -1,6 +1,6 @@
 //! What judging queries together is worth.
 
-use super::intervals::{Look, Quantity, figure, measured, written};
+use super::intervals::{Look, Quantity, figure, measured, values, written};
 use crate::probe::coupling::Coupling;
 use crate::report::document::{Chapter, Table, extremes, percent, range};
 use crate::report::group::Group;
@@ -18,10 +18,7 @@ pub(crate) const SUBJECT: Subject = Subject {
 
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let found: Vec<(&Group<'_>, Coupling)> = measured(material.groups);
-    let gaps: Vec<(&str, f64)> = found
-        .iter()
-        .map(|(group, c)| (group.name.as_str(), c.difference.value))
-        .collect();
+    let gaps = values(&found, |c| c.difference.value);
     let ((least, lo), (most, hi)) = extremes(&gaps)?;
     let finding = if least == most {
         format!(

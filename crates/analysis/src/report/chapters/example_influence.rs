@@ -1,6 +1,6 @@
 //! What one support example decides.
 
-use super::intervals::{Look, Quantity, figure, measured, written};
+use super::intervals::{Look, Quantity, figure, measured, values, written};
 use crate::probe::example_influence::ExampleInfluence;
 use crate::probe::left_out::LeftOut;
 use crate::report::document::{Chapter, Table, extremes, percent, range};
@@ -19,10 +19,7 @@ pub(crate) const SUBJECT: Subject = Subject {
 
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let found: Vec<(&Group<'_>, ExampleInfluence)> = measured(material.groups);
-    let changes: Vec<(&str, f64)> = found
-        .iter()
-        .map(|(group, i)| (group.name.as_str(), i.largest_accuracy_change.value))
-        .collect();
+    let changes = values(&found, |i| i.largest_accuracy_change.value);
     let ((least, lo), (most, hi)) = extremes(&changes)?;
     let of = if least == most {
         format!("{} pp for {least}", percent(*lo))

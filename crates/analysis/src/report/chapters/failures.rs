@@ -155,11 +155,7 @@ fn reasons(groups: &[Group<'_>], words: Words<'_>) -> Option<Table> {
 
 fn reason(reason: &FailureReason, words: Words<'_>) -> String {
     let unit = words.unit();
-    let side = if words.higher() == "higher" {
-        "under"
-    } else {
-        "over"
-    };
+    let side = words.under();
     match reason {
         // A table from elsewhere does not say at which step.
         FailureReason::Diverged { step: 0, cause } => cause.clone(),

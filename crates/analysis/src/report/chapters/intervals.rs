@@ -106,6 +106,29 @@ pub(super) fn written(estimate: &Estimate, factor: f64, decimals: usize) -> Stri
     }
 }
 
+/// The names of groups, each with a figure of what was found for it.
+pub(super) fn values<'g, M>(
+    found: &[(&'g Group<'_>, M)],
+    of: impl Fn(&M) -> f64,
+) -> Vec<(&'g str, f64)> {
+    found
+        .iter()
+        .map(|(group, it)| (group.name.as_str(), of(it)))
+        .collect()
+}
+
+/// The names of the groups for which something holds.
+pub(super) fn names<'g, M>(
+    found: &[(&'g Group<'_>, M)],
+    holds: impl Fn(&M) -> bool,
+) -> Vec<&'g str> {
+    found
+        .iter()
+        .filter(|(_, it)| holds(it))
+        .map(|(group, _)| group.name.as_str())
+        .collect()
+}
+
 /// Groups that have a measure, with it.
 pub(super) fn measured<'g, 'a, M: crate::metric::Measure>(
     groups: &'g [Group<'a>],

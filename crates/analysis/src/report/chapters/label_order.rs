@@ -1,6 +1,6 @@
 //! Whether it matters which class gets which output.
 
-use super::intervals::{Look, Quantity, figure, measured, written};
+use super::intervals::{Look, Quantity, figure, measured, names, values, written};
 use crate::probe::label_order::LabelOrder;
 use crate::report::document::{Chapter, Table, extremes, list, percent, range};
 use crate::report::group::Group;
@@ -18,17 +18,10 @@ pub(crate) const SUBJECT: Subject = Subject {
 
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let found: Vec<(&Group<'_>, LabelOrder)> = measured(material.groups);
-    let sds: Vec<(&str, f64)> = found
-        .iter()
-        .map(|(group, order)| (group.name.as_str(), order.sd.value))
-        .collect();
+    let sds = values(&found, |order| order.sd.value);
     let ((_, lo), (most, hi)) = extremes(&sds)?;
     let (_, first) = found.first()?;
-    let blind: Vec<&str> = found
-        .iter()
-        .filter(|(_, order)| order.is_exactly_zero)
-        .map(|(group, _)| group.name.as_str())
-        .collect();
+    let blind = names(&found, |order| order.is_exactly_zero);
     let none = match blind.as_slice() {
         [] => String::new(),
         names => format!(

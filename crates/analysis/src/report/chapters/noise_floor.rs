@@ -1,6 +1,6 @@
 //! What equal questions to a learner from elsewhere differ by.
 
-use super::intervals::measured;
+use super::intervals::{measured, names, values};
 use crate::probe::noise_floor::{Difference, Floor};
 use crate::report::document::{Chapter, Table, extremes, list, percent, range};
 use crate::report::group::Group;
@@ -19,16 +19,11 @@ pub(crate) const SUBJECT: Subject = Subject {
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let found: Vec<(&Group<'_>, Floor)> = measured(material.groups);
     let churn = |floor: &Floor| floor.same_process.churn.max(floor.new_process.churn);
-    let churns: Vec<(&str, f64)> = found
-        .iter()
-        .map(|(group, floor)| (group.name.as_str(), churn(floor)))
-        .collect();
+    let churns = values(&found, churn);
     let ((_, lo), (most, hi)) = extremes(&churns)?;
-    let exact: Vec<&str> = found
-        .iter()
-        .filter(|(_, floor)| floor.same_process.is_none() && floor.new_process.is_none())
-        .map(|(group, _)| group.name.as_str())
-        .collect();
+    let exact = names(&found, |floor| {
+        floor.same_process.is_none() && floor.new_process.is_none()
+    });
     let none = match exact.as_slice() {
         [] => String::new(),
         names => format!(

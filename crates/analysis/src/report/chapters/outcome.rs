@@ -1,5 +1,6 @@
 //! How far the final accuracy moves between trainings: the chapter around fan, raincloud and waterfall.
 
+use super::intervals::values;
 use super::{fan, seeds, waterfall};
 use crate::estimate::Estimate;
 use crate::outcome::StudyAnalysis;
@@ -30,10 +31,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .iter()
         .filter_map(|group| Some((group, group.get::<Spread>()?.between_seeds()?.clone())))
         .collect();
-    let values: Vec<(&str, f64)> = deviations
-        .iter()
-        .map(|(group, sd)| (group.name.as_str(), sd.value))
-        .collect();
+    let values = values(&deviations, |sd| sd.value);
     let knows_noise = |group: &Group<'_>| {
         let spread: Option<Spread> = group.get();
         spread.is_some_and(|it| it.seed_sd_beyond_test.is_some())
@@ -43,28 +41,20 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     } else {
         ""
     };
-    let finding = match extremes(&values) {
-        None => "No learner has two tested runs, so nothing can be said about another training."
-            .to_owned(),
-        Some(((only, sd), _)) if values.len() == 1 => format!(
-            "The standard deviation of {only} between trainings{beyond} is {}{}.",
-            words.bare_points(*sd),
-            words.points_unit()
+    let finding = match (extremes(&values), deviations.as_slice()) {
+        (None, _) => {
+            "No learner has two tested runs, so nothing can be said about another training."
+                .to_owned()
+        }
+        (Some(_), [(only, sd)]) => format!(
+            "The standard deviation of {} between trainings{beyond} is {}.",
+            only.name,
+            words.points_with(sd)
         ),
-        Some(_) => {
+        (Some(_), _) => {
             let each: Vec<String> = deviations
                 .iter()
-                .map(|(group, sd)| {
-                    let limits = sd.interval.as_ref();
-                    let limits = limits
-                        .map_or_else(String::new, |i| format!(" {}", words.bare_points_range(i)));
-                    let unit = words.points_unit();
-                    format!(
-                        "{} {}{unit}{limits}",
-                        group.name,
-                        words.bare_points(sd.value)
-                    )
-                })
+                .map(|(group, sd)| format!("{} {}", group.name, words.points_with(sd)))
                 .collect();
             format!(
                 "The standard deviation between trainings{beyond} is {}. {}",

@@ -1,6 +1,6 @@
 //! What the features are like, and what adaptation changes.
 
-use super::intervals::{Look, Quantity, figure, measured, written};
+use super::intervals::{Look, Quantity, figure, measured, names, written};
 use crate::probe::representation::{COLLAPSE, Representation};
 use crate::report::document::{Chapter, Table, decimal};
 use crate::report::group::Group;
@@ -21,11 +21,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let (best, tight) = found
         .iter()
         .min_by(|a, b| a.1.separation.value.total_cmp(&b.1.separation.value))?;
-    let collapsed: Vec<&str> = found
-        .iter()
-        .filter(|(_, r)| r.effective_rank.value < COLLAPSE)
-        .map(|(group, _)| group.name.as_str())
-        .collect();
+    let collapsed = names(&found, |r| r.effective_rank.value < COLLAPSE);
     let alarm = if collapsed.is_empty() {
         String::new()
     } else {

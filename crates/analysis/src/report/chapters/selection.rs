@@ -1,6 +1,6 @@
 //! What choosing the best weights on validation is worth.
 
-use super::intervals::{Look, Quantity, figure, measured, written};
+use super::intervals::{Look, Quantity, figure, measured, values, written};
 use crate::report::document::{Chapter, Table, decimal, extremes, list, percent, range};
 use crate::report::group::Group;
 use crate::report::subject::{Family, Material, Subject};
@@ -18,10 +18,7 @@ pub(crate) const SUBJECT: Subject = Subject {
 
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let found: Vec<(&Group<'_>, SelectionGap)> = measured(material.groups);
-    let gaps: Vec<(&str, f64)> = found
-        .iter()
-        .map(|(group, it)| (group.name.as_str(), it.gap.value))
-        .collect();
+    let gaps = values(&found, |it| it.gap.value);
     let ((_, lo), (most, hi)) = extremes(&gaps)?;
     let own = &found.iter().find(|(group, _)| group.name == *most)?.1;
     let look = Look {

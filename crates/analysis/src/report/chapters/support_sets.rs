@@ -1,6 +1,6 @@
 //! What another support set does to the same task.
 
-use super::intervals::{Look, Quantity, figure, measured, written};
+use super::intervals::{Look, Quantity, figure, measured, values, written};
 use crate::probe::support_sets::SupportSets;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, extremes, percent, range};
 use crate::report::group::Group;
@@ -20,10 +20,7 @@ pub(crate) const SUBJECT: Subject = Subject {
 
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let found: Vec<(&Group<'_>, SupportSets)> = measured(material.groups);
-    let sds: Vec<(&str, f64)> = found
-        .iter()
-        .map(|(group, sets)| (group.name.as_str(), sets.sd.value))
-        .collect();
+    let sds = values(&found, |sets| sets.sd.value);
     let ((least, lo), (most, hi)) = extremes(&sds)?;
     let (_, first) = found.first()?;
     let spread = if least == most {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+pub(crate) use crate::words::number;
+
 /// Text that is safe inside an element or a quoted attribute of HTML and XML.
 ///
 /// Characters that XML forbids altogether (control characters but tab and line ends) become U+FFFD.
@@ -76,24 +78,6 @@ pub(crate) fn coordinate(value: f64) -> String {
     let mut out = String::new();
     push(&mut out, value);
     out
-}
-
-/// A number with `decimals` digits after the point, a true minus sign, and commas between thousands.
-pub(crate) fn number(value: f64, decimals: usize) -> String {
-    let plain = format!("{:.*}", decimals, value.abs());
-    let (whole, rest) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
-    let mut out = String::new();
-    // "-0.0" would claim a sign that the shown digits do not carry.
-    if value < 0.0 && plain.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
-        out.push('−');
-    }
-    for (i, digit) in whole.chars().enumerate() {
-        if i > 0 && whole.len() >= 5 && (whole.len() - i) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out + rest
 }
 
 #[cfg(test)]

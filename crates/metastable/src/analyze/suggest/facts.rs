@@ -6,7 +6,7 @@ use super::names::{LOSSES, LOWER, Look, SCORES, is_neither};
 use crate::analyze::cell;
 use crate::analyze::sheet::Sheet;
 
-/// Levels from which a number is taken for one that was drawn, and the ratio of its ends from which it is measured in decades.
+/// Ratio of the ends of a number from which it is measured in decades.
 const DECADES: f64 = 50.0;
 
 /// What the cells of a column say.

@@ -41,11 +41,10 @@ pub(super) fn looks(sheet: &Sheet, columns: &Columns) -> Option<Vec<Look>> {
             Look::Task | Look::Learner => facts[*at].n_levels > 1,
             _ => facts[*at].n_levels > 0,
         };
-        let own = format!("{look:?}").to_lowercase();
         let found = names.iter().find_map(|name| {
             (0..bases.len()).find(|at| looks[*at].is_none() && bases[*at] == *name && fits(at))
         });
-        if let (Some(at), false) = (found, mapped(&own)) {
+        if let (Some(at), false) = (found, mapped(names[0])) {
             looks[at] = Some(look);
         }
     }

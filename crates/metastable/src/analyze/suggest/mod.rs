@@ -18,7 +18,7 @@ use crate::shell;
 /// Most columns that are left out by name.
 const MOST_NAMED: usize = 8;
 
-/// `A command that reads it: ...`, or nothing if no column looks like a score.
+/// A sentence with the command that may be meant, or one that says how to name the score where no column looks like one.
 pub(in crate::analyze) fn sentence(file: &str, sheet: &Sheet, columns: &Columns) -> String {
     match command(file, sheet, columns) {
         Some(command) => format!("By their names and cells, this may be meant: {command}"),
@@ -95,9 +95,6 @@ fn command(file: &str, sheet: &Sheet, columns: &Columns) -> Option<String> {
     decades.extend(owned(of(Look::Decades)));
     flags.push(("--log", decades));
     flags.push(("--stream", streams));
-    flags.push(("--category", columns.categories.clone()));
-    flags.push(("--number", columns.numbers.clone()));
-    flags.push(("--fingerprint", columns.fingerprint.clone()));
     let has_comma = others.iter().any(|name| name.contains(','));
     if others.len() <= MOST_NAMED && !has_comma {
         flags.push(("--ignore", others));

@@ -18,7 +18,8 @@ pub(super) enum Look {
     Settled,
 }
 
-/// Names that a column has, in lower case and without what trackers put in front, by what it is. The first that occurs is taken.
+/// Names that a column has, in lower case and without what trackers put in front, by what it is; ours is the first. The
+/// first that occurs is taken.
 pub(super) const SPOKEN: [(Look, &[&str]); 6] = [
     (
         Look::Run,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::facts::Facts;
 use super::names::{Look, SPOKEN, base};
 use super::{repeat_given, start};
-use crate::analyze::columns::{Columns, KNOWN};
+use crate::analyze::columns::Columns;
+use crate::analyze::own::KNOWN;
 use crate::analyze::sheet::Sheet;
 use crate::analyze::wide::Across;
 use crate::shell;
@@ -76,8 +77,8 @@ pub(super) fn command(
             .find(|(_, names)| names.contains(&base.as_str()));
         match meaning {
             _ if KNOWN.contains(&name.as_str()) => {}
-            Some((look, _)) if !matches!(look, Look::Task | Look::Step) => {
-                mapped.push(format!("{}={name}", format!("{look:?}").to_lowercase()));
+            Some((look, names)) if !matches!(look, Look::Task | Look::Step) => {
+                mapped.push(format!("{}={name}", names[0]));
             }
             Some(_) | None => ignored.push(name.clone()),
         }

@@ -54,16 +54,11 @@ pub(super) fn ask(run: &Finished, subject: &Subject<'_>) -> Result<Answers> {
 
 /// What can be checked of a guest: what any few-shot learner has to do, and what the record says of its run.
 fn conform(run: &Finished, subject: &Subject<'_>, ready: &Ready) -> Result<Answers> {
-    let visit = run.record.result.as_ref();
-    let floor = visit.and_then(|result| result.guest.as_ref()?.noise_floor);
-    let noise = floor.map_or(0.0, |floor| {
-        let [same, new] = [floor.same_process, floor.new_process].map(|it| it.log_probability);
-        same.max(new)
-    });
+    let floor = run.record.noise_floor();
     let claims = Claims {
         label_bound: ready.label_bound,
         order_bound: ready.order_bound,
-        noise,
+        noise: floor.map_or(0.0, |floor| floor.worse().log_probability),
     };
     let mut answers = conformance::check(&subject.learnt, claims)?;
     record::check(run, subject, &mut answers)?;

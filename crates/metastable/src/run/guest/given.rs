@@ -15,7 +15,7 @@ use super::saved::Saved;
 use super::state::State;
 use super::{Product, Trained, test};
 use crate::run::Run;
-use crate::run::execute::{Ended, LOG, RunFolder, STATE, Workshop, note};
+use crate::run::execute::{Ended, RunFolder, Workshop, furthest, note};
 use crate::run::growing::Growing;
 use crate::store::attempt::Attempt;
 
@@ -28,7 +28,14 @@ pub(super) fn train(
 ) -> Result<Trained> {
     let config = run.config();
     let outer_steps = config.training.outer_steps;
-    let mut state = earlier(run, shop, attempt)?;
+    let mut state = furthest(
+        run.label(),
+        shop,
+        attempt,
+        |folder| State::read(&folder.state(), run.identity()),
+        |state: &State| (state.guest.step, &state.log),
+    )?
+    .unwrap_or_default();
     if state.guest.step > 0 {
         session.load(&state.guest.bytes)?;
     }
@@ -116,36 +123,6 @@ pub(super) fn train(
         best: state.best,
         seconds: seconds_before + begun.elapsed().as_secs_f64(),
     })))
-}
-
-/// Where an earlier attempt got to; its files are this attempt's from now on.
-fn earlier(run: &Run<'_>, shop: &Workshop<'_>, attempt: &Attempt<'_>) -> Result<State> {
-    let mut best: Option<(State, std::path::PathBuf)> = None;
-    for path in attempt.earlier()? {
-        let files = RunFolder::new(&path);
-        let read = State::read(&files.state(), run.identity()).and_then(|state| {
-            if let Some(state) = &state {
-                state.log.read(&files.log())?;
-            }
-            Ok(state)
-        });
-        match read {
-            Ok(Some(state)) => {
-                let further = |(other, _): &(State, _)| other.guest.step < state.guest.step;
-                if best.as_ref().is_none_or(further) {
-                    best = Some((state, path));
-                }
-            }
-            Ok(None) => {}
-            Err(error) => shop.progress.say(&format!(
-                "{}: {error:#}; it is not used, and the steps it stood for are made again",
-                run.label()
-            )),
-        }
-    }
-    let (state, path) = best.unzip();
-    attempt.adopt(path.as_deref(), &[STATE, LOG])?;
-    Ok(state.unwrap_or_default())
 }
 
 /// The tasks of the outer step after so many.

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
 use super::saved::Saved;
 use crate::run::growing::Mark;
 use crate::run::log::Pending;
+use crate::run::state::read_as;
 use crate::run::tensors::TensorFile;
 
 /// Everything that the next step depends on and that is not in the guest's own hands.
@@ -40,15 +41,7 @@ impl State {
 
     /// Reads the state of a run; absent if there is none.
     pub(super) fn read(path: &Path, identity: &str) -> Result<Option<Self>> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let read = || -> Result<Self> {
-            let file = TensorFile::read(path)?;
-            ensure!(
-                file.text("identity")? == identity,
-                "it belongs to another run"
-            );
+        read_as(path, identity, |file| {
             let best = match file.get::<u8>("guest.best")? {
                 None => None,
                 Some((_, bytes)) => {
@@ -71,9 +64,6 @@ impl State {
                 pending: serde_json::from_str(file.text("pending")?)?,
                 seconds: file.text("train_seconds")?.parse()?,
             })
-        };
-        read()
-            .map(Some)
-            .with_context(|| format!("the state {} cannot be used", path.display()))
+        })
     }
 }

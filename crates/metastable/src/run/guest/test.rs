@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use metastable_algorithms::{Episodes, Evaluation, Judged, Prediction, Task};
 use metastable_analysis::probe::noise_floor::{Difference, NoiseFloor};
-use metastable_data::{Episode, MetaSplit};
+use metastable_data::MetaSplit;
 use metastable_guests::Session;
 
 use super::saved::Saved;
@@ -38,10 +38,11 @@ pub(super) fn ask(
     n_tasks: usize,
 ) -> Result<Evaluation> {
     let mut judged = Vec::with_capacity(n_tasks);
-    each(session, episodes, n_tasks, |task, prediction| {
+    let hear = |task: &Task<f32>, prediction: &Prediction<f32>| -> Result<()> {
         judged.push(Judged::of(prediction, task)?);
         Ok(())
-    })?;
+    };
+    each(session, episodes, n_tasks, MOST_TASKS, hear)?;
     Ok(Evaluation::assembled(shape(episodes), judged))
 }
 
@@ -49,14 +50,16 @@ fn shape(episodes: &Episodes<'_>) -> metastable_data::EpisodeShape {
     episodes.episode(0).shape
 }
 
+/// Hears the predictions on the first `n_tasks` of a list, asked in messages of at most `most` tasks.
 fn each(
     session: &mut Session,
     episodes: &Episodes<'_>,
     n_tasks: usize,
+    most: usize,
     mut hear: impl FnMut(&Task<f32>, &Prediction<f32>) -> Result<()>,
 ) -> Result<()> {
     let indices: Vec<u64> = (0..n_tasks as u64).collect();
-    for some in indices.chunks(session.ready().max_batch.min(MOST_TASKS)) {
+    for some in indices.chunks(session.ready().max_batch.min(most)) {
         let tasks = some
             .iter()
             .map(|index| episodes.task::<f32>(*index))
@@ -70,24 +73,18 @@ fn each(
     Ok(())
 }
 
-/// The predictions on the first tasks, one by one if `alone`.
+/// The predictions on the first tasks, asked in messages of at most `most`.
 fn answers(
     session: &mut Session,
     episodes: &Episodes<'_>,
     n_tasks: usize,
-    alone: bool,
+    most: usize,
 ) -> Result<Vec<Prediction<f32>>> {
     let mut found = Vec::with_capacity(n_tasks);
-    if alone {
-        for index in 0..n_tasks as u64 {
-            found.extend(session.predict(&[&episodes.task::<f32>(index)?])?);
-        }
-    } else {
-        each(session, episodes, n_tasks, |_, prediction| {
-            found.push(prediction.clone());
-            Ok(())
-        })?;
-    }
+    each(session, episodes, n_tasks, most, |_, prediction| {
+        found.push(prediction.clone());
+        Ok(())
+    })?;
     Ok(found)
 }
 
@@ -120,12 +117,13 @@ pub(super) fn test(
         load(&mut session, chosen)?;
     }
     let n_again = n_tasks.min(ASKED_AGAIN);
-    let mut first = Vec::new();
+    let (mut first, mut labels) = (Vec::new(), Vec::new());
     let mut judged = Vec::with_capacity(n_tasks);
     let mut blown_up = None;
-    each(&mut session, &episodes, n_tasks, |task, prediction| {
+    let hear = |task: &Task<f32>, prediction: &Prediction<f32>| -> Result<()> {
         if first.len() < n_again {
             first.push(prediction.clone());
+            labels.push(task.query_labels().to_vec());
         }
         let is_finite = prediction.query_loss.is_finite()
             && prediction
@@ -140,16 +138,14 @@ pub(super) fn test(
         }
         judged.push(Judged::of(prediction, task)?);
         Ok(())
-    })?;
+    };
+    each(&mut session, &episodes, n_tasks, MOST_TASKS, hear)?;
     let evaluation = Evaluation::assembled(shape(&episodes), judged);
     let chosen_result = TestResult::new(chosen.step, &evaluation, begun);
-    let labels: Vec<Vec<usize>> = (0..n_again as u64)
-        .map(|index| Ok(episodes.task::<f32>(index)?.query_labels().to_vec()))
-        .collect::<Result<_>>()?;
-    let again = answers(&mut session, &episodes, n_again, false)?;
+    let again = answers(&mut session, &episodes, n_again, MOST_TASKS)?;
     let mut fresh = host.start()?;
     load(&mut fresh, chosen)?;
-    let elsewhere = answers(&mut fresh, &episodes, n_again, true)?;
+    let elsewhere = answers(&mut fresh, &episodes, n_again, 1)?;
     fresh.bye();
     let noise_floor = NoiseFloor {
         n_tasks: n_again,
@@ -167,9 +163,7 @@ pub(super) fn test(
     session.bye();
     let (other_result, other) = other.unzip();
     if blown_up.is_none() {
-        let list: Vec<Episode> = (0..n_tasks as u64)
-            .map(|index| episodes.episode(index))
-            .collect();
+        let list = episodes.first(n_tasks);
         let tested = results::Tested {
             evaluation: &evaluation,
             other: other.as_ref(),
@@ -214,11 +208,8 @@ fn difference(
                 .map(gap)
         })
         .fold(0.0, f64::max);
-    let changed = |(a, b): (&Prediction<f32>, &Prediction<f32>)| {
-        a.labels().zip(b.labels()).filter(|(a, b)| a != b).count()
-    };
     let n_queries: usize = labels.iter().map(Vec::len).sum();
-    let n_changed: usize = pairs().map(changed).sum();
+    let n_changed: usize = pairs().map(|(a, b)| a.n_changed(b)).sum();
     let accuracy = |answers: &[Prediction<f32>]| -> f64 {
         let each = answers.iter().zip(labels);
         each.map(|(answer, labels)| answer.accuracy(labels))
