@@ -116,6 +116,7 @@ pub(crate) fn plan(
                     episode,
                     pool,
                     test: study.test.clone(),
+                    init: guest::planned_init(&network, study.network.init.into()),
                     network,
                     learner,
                     training: training.train(&study.validation),

@@ -204,36 +204,6 @@ impl Architecture {
         &self.buffers
     }
 
-    /// Fresh weights.
-    ///
-    /// Convolutions and linear blocks: uniform in `+-sqrt(6 / fan_in)`, whose variance is `2 / fan_in` (He et al. 2015,
-    /// eq. 10), with `fan_in = 9 * in` or `in`. Head: uniform in `+-1 / sqrt(n_features)`. Norm scales 1; every shift and
-    /// bias 0. Uniform and not normal draws, because they need no function but the square root, which is rounded alike
-    /// on every machine.
-    ///
-    /// One 64-bit number of the generator per drawn weight, in layout order; computed in double precision, then rounded,
-    /// so that `f32` weights are the rounded `f64` ones.
-    pub fn initial_params<T: Real>(&self, rng: DynRng<'_>) -> Params<T> {
-        let mut params = Params::zeros(&self.layout);
-        let values = params.values_mut();
-        let mut draw = |range: &Range<usize>, bound: f64| {
-            for value in &mut values[range.clone()] {
-                *value = T::of(bound * signed_unit(rng));
-            }
-        };
-        for block in &self.blocks {
-            let fan_in = block.weight.len() / block.hidden.channels;
-            draw(&block.weight, (6.0 / fan_in as f64).sqrt());
-        }
-        if let Some(head) = &self.head {
-            draw(&head.weight, 1.0 / (self.n_features as f64).sqrt());
-        }
-        for norm in self.blocks.iter().filter_map(|block| block.norm.as_ref()) {
-            values[norm.weight.clone()].fill(T::ONE);
-        }
-        params
-    }
-
     /// Fresh running statistics: mean 0, variance 1.
     #[must_use]
     pub fn initial_buffers<T: Real>(&self) -> Params<T> {

@@ -32,6 +32,8 @@ pub(super) struct Workload {
     /// What an inner loop keeps.
     trajectory: Trajectory,
     pub(super) meta_batch: usize,
+    image: ImageShape,
+    width: usize,
 }
 
 const fn train(
@@ -52,7 +54,40 @@ const fn train(
         inner_steps,
         trajectory: Trajectory::Auto,
         meta_batch,
+        image: square(28, 1),
+        width: 64,
     }
+}
+
+/// The same on networks of another width.
+const fn wide(width: usize, workload: Workload) -> Workload {
+    Workload { width, ..workload }
+}
+
+/// The same on larger images, of so many channels.
+const fn large(channels: usize, workload: Workload) -> Workload {
+    Workload {
+        image: square(84, channels),
+        ..workload
+    }
+}
+
+const fn square(side: usize, channels: usize) -> ImageShape {
+    ImageShape {
+        height: side,
+        width: side,
+        channels,
+    }
+}
+
+/// ProtoNet, one 20-way 5-shot episode a step, by width: the cost has to grow with it.
+const fn protonet_of(name: &'static str, width: usize) -> Workload {
+    wide(width, train(name, "protonet", [20, 5, 15], 0, 1))
+}
+
+/// MAML of five steps on four tasks, by width.
+const fn maml_of(name: &'static str, width: usize) -> Workload {
+    wide(width, train(name, "maml", [5, 1, 15], 5, 4))
 }
 
 /// MAML that keeps fast weights alone: its memory should not grow with the inner steps.
@@ -90,6 +125,32 @@ pub(super) const WORKLOADS: &[Workload] = &[
     recompute("maml-recompute-5", 5),
     recompute("maml-recompute-20", 20),
     recompute("maml-recompute-50", 50),
+    train("maml-20w5s", "maml", [20, 5, 15], 5, 2),
+    maml_of("maml-w16-5w1s", 16),
+    maml_of("maml-w32-5w1s", 32),
+    maml_of("maml-w128-5w1s", 128),
+    protonet_of("protonet-w8-20w5s", 8),
+    protonet_of("protonet-w16-20w5s", 16),
+    protonet_of("protonet-w24-20w5s", 24),
+    protonet_of("protonet-w32-20w5s", 32),
+    protonet_of("protonet-w48-20w5s", 48),
+    protonet_of("protonet-w50-20w5s", 50),
+    protonet_of("protonet-w128-20w5s", 128),
+    wide(
+        256,
+        train("protonet-w256-5w1s", "protonet", [5, 1, 15], 0, 1),
+    ),
+    large(3, maml_of("maml-84rgb-5w1s", 64)),
+    large(3, maml_of("maml-84rgb-w32-5w1s", 32)),
+    large(
+        3,
+        train("protonet-84rgb-5w1s", "protonet", [5, 1, 15], 0, 1),
+    ),
+    large(3, protonet_of("protonet-84rgb-20w5s", 64)),
+    large(
+        1,
+        train("protonet-84gray-5w1s", "protonet", [5, 1, 15], 0, 1),
+    ),
 ];
 
 /// One small task: what the guard over instruction counts runs. Not a line of the table.
@@ -97,7 +158,6 @@ const GUARD: Workload = train("maml-1task", "maml", [5, 1, 1], 1, 1);
 
 /// Distinct batches that the steps take in turn.
 const N_BATCHES: u64 = 4;
-const SIDE: usize = 28;
 
 impl Workload {
     /// The workload of that name.
@@ -123,13 +183,9 @@ impl Workload {
         NetworkConfig {
             name: "conv4".to_owned(),
             form: None,
-            image: ImageShape {
-                height: SIDE,
-                width: SIDE,
-                channels: 1,
-            },
+            image: self.image,
             n_blocks: 4,
-            width: 64,
+            width: self.width,
             norm: Norm::Batch,
             n_way: self.has_head().then_some(self.shape.n_way),
         }
@@ -176,7 +232,7 @@ impl Workload {
         let theta: Params<f32> = Architecture::new(&config)?.initial_params(&mut rng);
         match self.kind {
             Kind::Forward { n_images } => {
-                let images = noise(n_images, &mut rng);
+                let images = self.noise(n_images, &mut rng);
                 let mut outputs = Vec::new();
                 while go_on() {
                     outputs = network.outputs(&theta, &images, Pass::batch(0))?;
@@ -244,25 +300,32 @@ impl Workload {
     /// Each class is a random template plus noise, so that a task can be learned and no window has ties.
     fn task(&self, index: u64) -> Result<Task<f32>> {
         let mut rng = Seeds::all(0).rng(Stream::Task, index);
-        let templates: Vec<Vec<f32>> = (0..self.shape.n_way).map(|_| noise(1, &mut rng)).collect();
+        let templates: Vec<Vec<f32>> = (0..self.shape.n_way)
+            .map(|_| self.noise(1, &mut rng))
+            .collect();
         let mut images = Vec::new();
         for n_each in [self.shape.k_shot, self.shape.n_query] {
             for template in &templates {
                 for _ in 0..n_each {
-                    let noise = noise(1, &mut rng);
+                    let noise = self.noise(1, &mut rng);
                     images.extend(template.iter().zip(noise).map(|(a, b)| a + b));
                 }
             }
         }
         Ok(Task::new(self.shape, images)?)
     }
-}
 
-/// Values in `[-1, 1)`.
-fn noise(n_images: usize, rng: &mut impl Rng) -> Vec<f32> {
-    (0..n_images * SIDE * SIDE)
-        .map(|_| rng.random_range(-1.0..1.0))
-        .collect()
+    /// Images of values in `[-1, 1)`.
+    fn noise(&self, n_images: usize, rng: &mut impl Rng) -> Vec<f32> {
+        let ImageShape {
+            height,
+            width,
+            channels,
+        } = self.image;
+        (0..n_images * height * width * channels)
+            .map(|_| rng.random_range(-1.0..1.0))
+            .collect()
+    }
 }
 
 #[cfg(test)]
@@ -271,7 +334,12 @@ mod tests {
 
     #[test]
     fn bits_of_every_workload_are_equal_at_any_number_of_threads() {
+        // The largest take minutes, and run the same kernels.
+        let most = 100_000_000_000;
         for workload in WORKLOADS {
+            if workload.flop().unwrap() > most {
+                continue;
+            }
             let on = |n_threads: usize| -> Vec<u64> {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads);
                 let mut first = true;

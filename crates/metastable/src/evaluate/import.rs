@@ -247,6 +247,7 @@ fn config(study: &Study, name: &str, source: &Source<'_>) -> Result<RunConfig> {
         pool: None,
         test: study.test.clone(),
         network: study.network(has_head.then_some(episode.n_way), channels),
+        init: study.network.init.into(),
         learner: learner.learner.clone(),
         training: learner.training.train(&study.validation),
         seeds,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use metastable_algorithms::{LearnerConfig, TrainConfig};
 use metastable_data::{EpisodeShape, GlyphsConfig, Seeds, TaskPool};
-use metastable_models::{Backend, DeviceSpec, NetworkConfig};
+use metastable_models::{Backend, DeviceSpec, Init, NetworkConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -33,6 +33,9 @@ pub(crate) struct RunConfig {
     pub(crate) pool: Option<TaskPool>,
     pub(crate) test: TestSettings,
     pub(crate) network: NetworkConfig,
+    /// What its initial weights are drawn from.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(crate) init: Init,
     pub(crate) learner: LearnerConfig,
     pub(crate) training: TrainConfig,
     pub(crate) seeds: Seeds,
@@ -78,6 +81,14 @@ impl Compute {
             dtype: String::from("f32"),
         })
     }
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+fn is_default(init: &Init) -> bool {
+    *init == Init::default()
 }
 
 #[allow(

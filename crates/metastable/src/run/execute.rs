@@ -329,7 +329,7 @@ impl<'a> Run<'a> {
     pub(crate) fn initial_state(&self) -> Result<TrainState<f32>> {
         let architecture = Architecture::new(&self.config.network)?;
         let mut rng = self.config.seeds.rng(Stream::Init, 0);
-        let theta = architecture.initial_params(&mut rng);
+        let theta = architecture.initial_params_by(self.config.init, &mut rng);
         let optimizer = &self.config.training.optimizer;
         Ok(TrainState::new(&*self.network, optimizer, theta))
     }

@@ -59,6 +59,27 @@ choices! {
 }
 
 choices! {
+    /// How initial weights are drawn; [`metastable_models::Init`].
+    InitKind {
+        HeUniform = "he-uniform",
+        HeNormal = "he-normal",
+        Torch = "torch",
+        Xavier = "xavier",
+    }
+}
+
+impl From<InitKind> for metastable_models::Init {
+    fn from(kind: InitKind) -> Self {
+        match kind {
+            InitKind::HeUniform => Self::HeUniform,
+            InitKind::HeNormal => Self::HeNormal,
+            InitKind::Torch => Self::Torch,
+            InitKind::Xavier => Self::Xavier,
+        }
+    }
+}
+
+choices! {
     /// How a gradient becomes an update; [`metastable_algorithms::OptimizerConfig`] without its numbers.
     OptimizerKind {
         Adam = "adam",

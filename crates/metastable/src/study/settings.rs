@@ -8,7 +8,7 @@ use metastable_data::{Channels, Ink, Paper, PartNames, Rotations, SplitRule, Tas
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
-use super::choice::{self, Chosen, NormKind, OptimizerKind, ScheduleKind};
+use super::choice::{self, Chosen, InitKind, NormKind, OptimizerKind, ScheduleKind};
 use super::section::require;
 use crate::dataset::check_set;
 use crate::probe::Family;
@@ -268,6 +268,8 @@ pub(crate) struct NetworkSettings {
     pub(crate) norm: NormKind,
     /// Inner steps that have a scale and shift of their own (`per-step` only).
     pub(crate) norm_steps: usize,
+    /// What initial weights are drawn from: `he-uniform`, `he-normal`, `torch` or `xavier`.
+    pub(crate) init: InitKind,
 }
 
 impl Default for NetworkSettings {
@@ -278,6 +280,7 @@ impl Default for NetworkSettings {
             blocks: 4,
             norm: NormKind::Batch,
             norm_steps: 6,
+            init: InitKind::HeUniform,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::geometry::Geometry;
 use super::norm::Normalizer;
 use super::point::Point;
 use crate::Real;
@@ -23,14 +24,14 @@ pub(super) enum Affine {
 }
 
 impl Affine {
-    /// The normaliser of a pass whose statistics are constants; `c` is the number of channels here and below.
+    /// The normaliser of a pass whose statistics are constants.
     pub(super) fn fixed_normalizer<T: Real>(
         &self,
         at: &Point<'_, T>,
-        c: usize,
+        g: &Geometry,
     ) -> Option<Normalizer<T>> {
         match (self, at.stored) {
-            (Self::Bias(_), _) => Some(Normalizer::identity(c)),
+            (Self::Bias(_), _) => Some(Normalizer::identity(g.c_out)),
             (
                 Self::Norm {
                     running: Some([mean, variance]),
@@ -38,38 +39,49 @@ impl Affine {
                 },
                 Some(stored),
             ) => Some(Normalizer::stored(
-                &stored[mean.clone()],
-                &stored[variance.clone()],
+                padded(&stored[mean.clone()], g),
+                padded(&stored[variance.clone()], g),
             )),
             (Self::Norm { .. }, _) => None,
         }
     }
 
-    pub(super) fn scale_and_shift<'a, T: Real>(
-        &self,
-        at: &Point<'a, T>,
-        c: usize,
-    ) -> (Vec<T>, &'a [T]) {
-        self.scale_and_shift_of(at, at.params, T::ONE, c)
+    /// Scale and shift of each channel in memory; zero for those without parameters.
+    pub(super) fn scale_and_shift<T: Real>(&self, at: &Point<'_, T>, g: &Geometry) -> [Vec<T>; 2] {
+        self.scale_and_shift_of(at, at.params, T::ONE, g)
     }
 
-    pub(super) fn scale_and_shift_tangent<'a, T: Real>(
+    pub(super) fn scale_and_shift_tangent<T: Real>(
         &self,
         at: &Point<'_, T>,
-        v: &'a [T],
-        c: usize,
-    ) -> (Vec<T>, &'a [T]) {
-        self.scale_and_shift_of(at, v, T::ZERO, c)
+        v: &[T],
+        g: &Geometry,
+    ) -> [Vec<T>; 2] {
+        self.scale_and_shift_of(at, v, T::ZERO, g)
     }
 
     /// Scale and shift in `values`; `unit` is the scale where there is no such parameter.
-    fn scale_and_shift_of<'a, T: Real>(
+    fn scale_and_shift_of<T: Real>(
         &self,
         at: &Point<'_, T>,
-        values: &'a [T],
+        values: &[T],
         unit: T,
-        c: usize,
-    ) -> (Vec<T>, &'a [T]) {
+        g: &Geometry,
+    ) -> [Vec<T>; 2] {
+        let (gamma, beta) = self.places(at, g.outputs);
+        let scale = match gamma {
+            Some(gamma) => padded(&values[gamma], g),
+            None => padded(&vec![unit; g.outputs], g),
+        };
+        [scale, padded(&values[beta], g)]
+    }
+
+    /// Where the scales, if there are any, and the shifts of `width` channels are in the parameters, for the inner step.
+    fn places<T: Real>(
+        &self,
+        at: &Point<'_, T>,
+        width: usize,
+    ) -> (Option<Range<usize>>, Range<usize>) {
         match *self {
             Self::Norm {
                 gamma,
@@ -77,13 +89,11 @@ impl Affine {
                 n_steps,
                 ..
             } => {
-                let row = at.inner_step.min(n_steps - 1) * c;
-                (
-                    values[gamma + row..][..c].to_vec(),
-                    &values[beta + row..][..c],
-                )
+                let row = at.inner_step.min(n_steps - 1) * width;
+                let from = |start: usize| start + row..start + row + width;
+                (Some(from(gamma)), from(beta))
             }
-            Self::Bias(bias) => (vec![unit; c], &values[bias..][..c]),
+            Self::Bias(bias) => (None, bias..bias + width),
         }
     }
 
@@ -94,25 +104,24 @@ impl Affine {
         d_gamma: &[T],
         d_beta: &[T],
         gradient: &mut [T],
+        g: &Geometry,
     ) {
-        let c = d_beta.len();
-        let mut add = |start: usize, values: &[T]| {
-            for (gradient, value) in gradient[start..][..c].iter_mut().zip(values) {
+        let mut add = |place: Range<usize>, values: &[T]| {
+            for (gradient, value) in gradient[place].iter_mut().zip(values) {
                 *gradient += *value;
             }
         };
-        match *self {
-            Self::Norm {
-                gamma,
-                beta,
-                n_steps,
-                ..
-            } => {
-                let row = at.inner_step.min(n_steps - 1) * c;
-                add(gamma + row, d_gamma);
-                add(beta + row, d_beta);
-            }
-            Self::Bias(bias) => add(bias, d_beta),
+        let (gamma, beta) = self.places(at, g.outputs);
+        if let Some(gamma) = gamma {
+            add(gamma, d_gamma);
         }
+        add(beta, d_beta);
     }
+}
+
+/// Values of the channels with parameters, and zeros for the others in memory.
+fn padded<T: Real>(values: &[T], g: &Geometry) -> Vec<T> {
+    let mut padded = values.to_vec();
+    padded.resize(g.c_out, T::ZERO);
+    padded
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::arena::{Arena, Buffer};
-use super::geometry::Geometry;
+use super::geometry::{Geometry, LANES};
 use super::simd;
 use crate::Real;
 
@@ -24,7 +26,8 @@ impl<T: Real> Panels<T> {
     pub(super) fn pack(weights: &[T], g: &Geometry, arena: &Arc<Arena<T>>) -> Self {
         let taps = g.kernel * g.kernel;
         Self::build(arena, taps, g.c_in, g.c_out, |tap, input, out| {
-            weights[(out * g.c_in + input) * taps + tap]
+            let kernel = g.kernel_of(input, out);
+            kernel.map_or(T::ZERO, |kernel| weights[kernel * taps + tap])
         })
     }
 
@@ -32,7 +35,8 @@ impl<T: Real> Panels<T> {
     pub(super) fn pack_transposed(weights: &[T], g: &Geometry, arena: &Arc<Arena<T>>) -> Self {
         let taps = g.kernel * g.kernel;
         Self::build(arena, taps, g.c_out, g.c_in, |tap, input, out| {
-            weights[(input * g.c_in + out) * taps + taps - 1 - tap]
+            let kernel = g.kernel_of(out, input);
+            kernel.map_or(T::ZERO, |kernel| weights[kernel * taps + taps - 1 - tap])
         })
     }
 
@@ -42,11 +46,12 @@ impl<T: Real> Panels<T> {
         taps: usize,
         c_in: usize,
         c_out: usize,
-        weight: impl Fn(usize, usize, usize) -> T,
+        weight: impl Fn(usize, usize, usize) -> T + Sync,
     ) -> Self {
         let (lanes, fan_in) = (simd::lanes::<T>(c_out), taps * c_in);
         let mut values = arena.zeros(c_out.div_ceil(lanes) * fan_in * lanes);
-        for (block, panel) in values.chunks_exact_mut(fan_in * lanes).enumerate() {
+        let panels = values.par_chunks_exact_mut(fan_in * lanes);
+        panels.enumerate().for_each(|(block, panel)| {
             let first = block * lanes;
             for (row, values) in panel.chunks_exact_mut(lanes).enumerate() {
                 let (tap, input) = (row / c_in, row % c_in);
@@ -54,7 +59,7 @@ impl<T: Real> Panels<T> {
                     *value = weight(tap, input, first + lane);
                 }
             }
-        }
+        });
         Self {
             values,
             lanes,
@@ -102,33 +107,48 @@ pub(super) fn convolve<T: Real, const L: usize>(
                     *start =
                         p / g.out_pixels() * g.in_len() + g.window(p % g.out_pixels()) * g.c_in;
                 }
-                let mut sums = [[T::ZERO; L]; ROWS];
-                if g.c_in == 1 && g.kernel == 3 {
-                    single_channel_tile(&mut sums, x, starts, panel, g);
-                } else {
+                let y = &mut y[first * g.c_out + block * L..];
+                if lanes <= LANES {
+                    let mut sums = [[T::ZERO; LANES]; ROWS];
                     tile(&mut sums, x, starts, panel, g);
-                }
-                for (i, sums) in sums.iter().enumerate().take(n_pixels - first) {
-                    let y = &mut y[(first + i) * g.c_out + block * L..][..lanes];
-                    if accumulate {
-                        for (y, sum) in y.iter_mut().zip(sums) {
-                            *y += *sum;
-                        }
-                    } else if lanes == L {
-                        y.copy_from_slice(sums);
-                    } else {
-                        y.copy_from_slice(&sums[..lanes]);
-                    }
+                    store(&sums[..ROWS.min(n_pixels - first)], y, lanes, g, accumulate);
+                } else {
+                    let mut sums = [[T::ZERO; L]; ROWS];
+                    tile(&mut sums, x, starts, panel, g);
+                    store(&sums[..ROWS.min(n_pixels - first)], y, lanes, g, accumulate);
                 }
             }
         }
     }
 }
 
+/// Writes the first `lanes` channels of some pixels, or adds them.
+#[inline(always)]
+fn store<T: Real, const L: usize>(
+    sums: &[[T; L]],
+    y: &mut [T],
+    lanes: usize,
+    g: &Geometry,
+    accumulate: bool,
+) {
+    for (sums, y) in sums.iter().zip(y.chunks_mut(g.c_out)) {
+        let y = &mut y[..lanes];
+        if accumulate {
+            for (y, sum) in y.iter_mut().zip(sums) {
+                *y += *sum;
+            }
+        } else if lanes == L {
+            y.copy_from_slice(sums);
+        } else {
+            y.copy_from_slice(&sums[..lanes]);
+        }
+    }
+}
+
 /// Each row of a window is one run of `kernel * c_in` values.
 #[inline(always)]
-fn tile<T: Real, const L: usize>(
-    sums: &mut [[T; L]; ROWS],
+fn tile<T: Real, const M: usize, const L: usize>(
+    sums: &mut [[T; M]; ROWS],
     x: &[T],
     starts: [usize; ROWS],
     panel: &[[T; L]],
@@ -145,38 +165,20 @@ fn tile<T: Real, const L: usize>(
     }
 }
 
-/// The same for runs of three values, too short for a loop each: the window is gathered first.
+/// `sums[i] += sum_k x[i][k] * w[k]`, k in order, for the first `M` of `L` lanes.
 #[inline(always)]
-fn single_channel_tile<T: Real, const L: usize>(
-    sums: &mut [[T; L]; ROWS],
-    x: &[T],
-    starts: [usize; ROWS],
-    panel: &[[T; L]],
-    g: &Geometry,
-) {
-    let mut windows = [[T::ZERO; 9]; ROWS];
-    for (window, start) in windows.iter_mut().zip(starts) {
-        for row in 0..3 {
-            window[3 * row..][..3].copy_from_slice(&x[start + row * g.padded_width()..][..3]);
-        }
-    }
-    multiply_add(sums, std::array::from_fn(|i| &windows[i][..]), &panel[..9]);
-}
-
-/// `sums[i] += sum_k x[i][k] * w[k]`, k in order.
-#[inline(always)]
-pub(super) fn multiply_add<T: Real, const L: usize>(
-    sums: &mut [[T; L]; ROWS],
-    x: [&[T]; ROWS],
+pub(super) fn multiply_add<T: Real, const R: usize, const M: usize, const L: usize>(
+    sums: &mut [[T; M]; R],
+    x: [&[T]; R],
     w: &[[T; L]],
 ) {
     let mut acc = *sums;
     let n = w.len();
-    let x: [&[T]; ROWS] = std::array::from_fn(|i| &x[i][..n]);
+    let x: [&[T]; R] = std::array::from_fn(|i| &x[i][..n]);
     for k in 0..n {
-        for i in 0..ROWS {
+        for i in 0..R {
             let value = x[i][k];
-            for lane in 0..L {
+            for lane in 0..M {
                 acc[i][lane] = value.fma(w[k][lane], acc[i][lane]);
             }
         }

@@ -1,13 +1,15 @@
 //! The gradient of a convolution's weights over a group of images.
 
-use super::geometry::Geometry;
+use std::ops::Deref;
+
+use rayon::prelude::*;
+
+use super::geometry::{Geometry, LANES};
+use super::simd;
 use crate::Real;
 
 /// Pixels of one pass: their gradients, and the cache lines of their windows, stay in the first-level cache.
 const PASS: usize = 98;
-
-/// Output channels that are brought into PyTorch's order together.
-const OUTPUTS: usize = 16;
 
 /// `dw += sum over pixels of window(x) (outer) gradient`.
 ///
@@ -107,20 +109,48 @@ fn outer_sum<T: Real, const R: usize, const L: usize>(
     sums
 }
 
-/// Adds a sum in kernel order `(kernel row, kernel column, c_in, c_out)` to weights in PyTorch's order
-/// `(c_out, c_in, kernel row, kernel column)`.
-pub(super) fn add_in_torch_order<T: Real>(sum: &[T], weights: &mut [T], g: &Geometry) {
-    let taps = g.kernel * g.kernel;
-    // Few output channels at a time: the lines of memory that hold an input channel's weights hold the next one's too, and are still in
-    // the first-level cache then.
-    for first in (0..g.c_out).step_by(OUTPUTS) {
-        for input in 0..g.c_in {
-            for tap in 0..taps {
-                let sum = &sum[(tap * g.c_in + input) * g.c_out..][..g.c_out];
-                for (out, sum) in sum.iter().enumerate().skip(first).take(OUTPUTS) {
-                    weights[(out * g.c_in + input) * taps + tap] += *sum;
-                }
-            }
-        }
+/// Adds the groups' sums, in the order of the groups, from kernel order `(kernel row, kernel column, c_in, c_out)` to weights in
+/// PyTorch's order `(outputs, inputs, kernel row, kernel column)`.
+pub(super) fn add_in_torch_order<T: Real, V: Deref<Target = [T]> + Sync>(
+    groups: &[V],
+    weights: &mut [T],
+    g: &Geometry,
+) {
+    match g.kernel {
+        3 => add_kernels::<T, V, 9>(groups, weights, g),
+        _ => add_kernels::<T, V, 1>(groups, weights, g),
     }
+}
+
+/// [`add_in_torch_order`] for kernels of `K` weights, by as many output channels as lie side by side in a sum.
+fn add_kernels<T: Real, V: Deref<Target = [T]> + Sync, const K: usize>(
+    groups: &[V],
+    weights: &mut [T],
+    g: &Geometry,
+) {
+    let blocks = weights.par_chunks_mut(LANES * g.inputs * K);
+    blocks.enumerate().for_each(|(block, weights)| {
+        simd::dispatch(
+            #[inline(always)]
+            || {
+                let (kernels, _) = weights.as_chunks_mut::<K>();
+                for input in 0..g.inputs {
+                    let mut sums = [[T::ZERO; LANES]; K];
+                    for group in groups {
+                        for (tap, sums) in sums.iter_mut().enumerate() {
+                            let at = (tap * g.c_in + input) * g.c_out + block * LANES;
+                            for (sum, value) in sums.iter_mut().zip(&group[at..][..LANES]) {
+                                *sum += *value;
+                            }
+                        }
+                    }
+                    for (out, kernel) in kernels[input..].iter_mut().step_by(g.inputs).enumerate() {
+                        for (weight, sums) in kernel.iter_mut().zip(&sums) {
+                            *weight += sums[out];
+                        }
+                    }
+                }
+            },
+        );
+    });
 }

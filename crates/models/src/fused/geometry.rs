@@ -4,6 +4,16 @@
 /// threads.
 pub(super) const GROUP: usize = 8;
 
+/// Channels that the kernels take at a time. What a layer makes has a multiple of them: those past its width have weights of
+/// zero, and are zero in every map and every derivative. So no kernel handles a remainder, and a width between two multiples
+/// costs what the larger does.
+pub(super) const LANES: usize = 16;
+
+/// Channels in memory for `channels` with weights.
+pub(super) fn padded_channels(channels: usize) -> usize {
+    channels.next_multiple_of(LANES)
+}
+
 /// A square convolution with "same" padding (`kernel / 2`).
 ///
 /// Input of an image: `(height + 2 pad, width + 2 pad, c_in)`; output: `(out_height, out_width, c_out)`. A linear layer
@@ -12,8 +22,12 @@ pub(super) const GROUP: usize = 8;
 pub(super) struct Geometry {
     pub(super) height: usize,
     pub(super) width: usize,
+    /// Channels in memory of the input and of the output.
     pub(super) c_in: usize,
     pub(super) c_out: usize,
+    /// The first of them, which have weights; see [`LANES`].
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
     /// 1 or 3.
     pub(super) kernel: usize,
     /// 1 or 2.
@@ -57,14 +71,20 @@ impl Geometry {
         self.out_pixels() * self.c_out
     }
 
-    /// Weights of one output channel.
-    pub(super) fn fan_in(&self) -> usize {
-        self.kernel * self.kernel * self.c_in
+    /// Values of a weight gradient in kernel order, `(kernel row, kernel column, c_in, c_out)`.
+    pub(super) fn n_weights(&self) -> usize {
+        self.kernel * self.kernel * self.c_in * self.c_out
     }
 
-    /// Weights of all output channels.
-    pub(super) fn n_weights(&self) -> usize {
-        self.fan_in() * self.c_out
+    /// Which kernel of PyTorch's order `(outputs, inputs, kernel row, kernel column)` belongs to two channels; none if one of
+    /// them has no weights.
+    #[inline(always)]
+    pub(super) fn kernel_of(&self, input: usize, out: usize) -> Option<usize> {
+        if input < self.inputs && out < self.outputs {
+            Some(out * self.inputs + input)
+        } else {
+            None
+        }
     }
 
     /// Padded pixel at the top left of the window of output pixel `p`.
@@ -101,22 +121,32 @@ impl Geometry {
         Self {
             c_in: self.c_out,
             c_out: self.c_in,
+            inputs: self.outputs,
+            outputs: self.inputs,
             stride: 1,
             ..*self
         }
     }
 }
 
-/// Copies `(n, height, width, c)` into a padded `(n, height + 2 pad, width + 2 pad, c)` whose border becomes zero.
+/// Copies `(n, height, width, inputs)` into a padded `(n, height + 2 pad, width + 2 pad, c_in)`; what is around it becomes zero.
 pub(super) fn pad_images<E: Copy + Default>(from: &[E], to: &mut [E], g: &Geometry) {
     let size = [g.height + 2 * g.pad(), g.padded_width()];
     clear_border(to, size, g.pad(), g.c_in);
-    let row = g.width * g.c_in;
+    let row = g.width * g.inputs;
     let (image, padded) = (g.height * row, g.in_len());
     for (from, to) in from.chunks_exact(image).zip(to.chunks_exact_mut(padded)) {
         for (y, from) in from.chunks_exact(row).enumerate() {
             let start = ((y + g.pad()) * g.padded_width() + g.pad()) * g.c_in;
-            to[start..start + row].copy_from_slice(from);
+            let to = &mut to[start..start + g.width * g.c_in];
+            if g.inputs == g.c_in {
+                to.copy_from_slice(from);
+                continue;
+            }
+            for (from, to) in from.chunks_exact(g.inputs).zip(to.chunks_exact_mut(g.c_in)) {
+                to[..g.inputs].copy_from_slice(from);
+                to[g.inputs..].fill(E::default());
+            }
         }
     }
 }

@@ -3,9 +3,9 @@
 use super::affine::Affine;
 use super::arena::Buffer;
 use super::block::{Block, TangentTrace, Trace};
-use super::geometry::Geometry;
+use super::geometry::{Geometry, padded_channels};
 use super::point::Point;
-use super::spatial::Spatial;
+use super::spatial::{Map, Spatial};
 use super::stem::{self, Stem};
 use super::window::{Windows, active};
 use crate::architecture::{self, Architecture};
@@ -64,18 +64,20 @@ impl Layer {
 
     /// The hidden units of a layer that has some.
     pub(super) fn units<T: Real>(&self, trace: &LayerTrace<T>) -> Option<Units<T>> {
-        let (choice, c, statistics) = match (self, trace) {
+        let (choice, g, statistics) = match (self, trace) {
             (Self::Stem(stem), LayerTrace::Stem(trace)) => {
-                (&trace.choice, stem.geometry.c_out, &trace.statistics)
+                (&trace.choice, &stem.geometry, &trace.statistics)
             }
             (Self::Block(block), LayerTrace::Block(trace)) if block.rectify => {
-                (&trace.choice, block.geometry.c_out, &trace.statistics)
+                (&trace.choice, &block.geometry, &trace.statistics)
             }
             _ => return None,
         };
         let [mean, variance] = statistics.clone().unwrap_or_default();
+        let mut active = active(choice, g.c_out);
+        active.truncate(g.outputs);
         Some(Units {
-            active: active(choice, c),
+            active,
             mean,
             variance,
         })
@@ -162,38 +164,54 @@ pub(super) fn layers(architecture: &Architecture) -> Vec<Layer> {
     let mut layers = Vec::new();
     let blocks = architecture.blocks();
     if blocks[0].kind == BlockKind::Linear && image.channels > 1 && image.height * image.width > 1 {
-        layers.push(Layer::Spatial(Spatial::Flatten {
+        layers.push(Layer::Spatial(Spatial::Flatten(Map {
             pixels: image.height * image.width,
             channels: image.channels,
-        }));
+            stored: image.channels,
+        })));
     }
     for (index, block) in blocks.iter().enumerate() {
         let pad = blocks
             .get(index + 1)
             .map_or(0, |next| kernel(next.kind) / 2);
-        let hidden = hidden_block(architecture, block, pad);
-        layers.push(if index == 0 && Stem::fits(&hidden.geometry) {
-            Layer::Stem(Box::new(Stem {
+        let mut hidden = hidden_block(architecture, block, pad);
+        if index == 0 && Stem::fits(&hidden.geometry) {
+            layers.push(Layer::Stem(Box::new(Stem {
                 geometry: hidden.geometry,
                 windows: hidden.windows,
                 pool: hidden.pool,
                 weight: hidden.weight,
                 affine: hidden.affine,
-            }))
-        } else {
-            Layer::Block(Box::new(hidden))
-        });
+            })));
+            continue;
+        }
+        if index > 0 || block.kind != BlockKind::Linear {
+            hidden.geometry.c_in = padded_channels(hidden.geometry.inputs);
+        }
+        layers.push(Layer::Block(Box::new(hidden)));
     }
     let last = blocks[blocks.len() - 1].output;
-    let (pixels, channels) = (last.height * last.width, last.channels);
-    if pixels > 1 {
+    let map = Map {
+        pixels: last.height * last.width,
+        channels: last.channels,
+        stored: padded_channels(last.channels),
+    };
+    // A head skips what has no meaning by itself.
+    let is_read = map.pixels == 1 && (map.stored == map.channels || architecture.head().is_some());
+    let n_stored = if is_read {
+        map.stored
+    } else {
         layers.push(Layer::Spatial(match architecture.readout() {
-            Readout::Flatten => Spatial::Flatten { pixels, channels },
-            Readout::SpatialMean => Spatial::Mean { pixels, channels },
+            Readout::Flatten => Spatial::Flatten(map),
+            Readout::SpatialMean => Spatial::Mean(map),
         }));
-    }
+        architecture.n_features()
+    };
     if let Some(head) = architecture.head() {
-        let geometry = point_wise(architecture.n_features(), architecture.n_outputs());
+        let geometry = Geometry {
+            c_in: n_stored,
+            ..point_wise(architecture.n_features(), architecture.n_outputs())
+        };
         layers.push(Layer::Block(Box::new(Block {
             geometry,
             windows: Windows::new(&geometry, 1, 0),
@@ -202,6 +220,13 @@ pub(super) fn layers(architecture: &Architecture) -> Vec<Layer> {
             weight: head.weight.clone(),
             affine: Affine::Bias(head.bias.start),
         })));
+        if geometry.c_out > geometry.outputs {
+            layers.push(Layer::Spatial(Spatial::Flatten(Map {
+                pixels: 1,
+                channels: geometry.outputs,
+                stored: geometry.c_out,
+            })));
+        }
     }
     layers
 }
@@ -214,7 +239,9 @@ fn hidden_block(architecture: &Architecture, block: &architecture::Block, pad: u
             height: input.height,
             width: input.width,
             c_in: input.channels,
-            c_out: width,
+            c_out: padded_channels(width),
+            inputs: input.channels,
+            outputs: width,
             kernel: kernel(block.kind),
             stride: if block.kind == BlockKind::ConvStrided {
                 2
@@ -262,12 +289,14 @@ fn kernel(kind: BlockKind) -> usize {
 }
 
 /// A linear layer, as a convolution of one pixel.
-fn point_wise(c_in: usize, c_out: usize) -> Geometry {
+fn point_wise(inputs: usize, outputs: usize) -> Geometry {
     Geometry {
         height: 1,
         width: 1,
-        c_in,
-        c_out,
+        c_in: inputs,
+        c_out: padded_channels(outputs),
+        inputs,
+        outputs,
         kernel: 1,
         stride: 1,
     }

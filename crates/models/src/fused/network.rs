@@ -60,7 +60,7 @@ impl<T: Real> FusedNetwork<T> {
             Some(g) => {
                 let mut x = self
                     .arena
-                    .take(images.len() / (g.height * g.width * g.c_in) * g.in_len());
+                    .take(images.len() / (g.height * g.width * g.inputs) * g.in_len());
                 pad_images(images, &mut x, g);
                 x
             }

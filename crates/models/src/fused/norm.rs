@@ -5,6 +5,7 @@
 //! Statistics that are constants (stored ones) and no normalisation at all are the case `per_value = 0`: the sums over
 //! the batch then couple nothing. Derivation: docs/derivations/fused-block.md.
 
+use super::geometry::LANES;
 use crate::Real;
 use crate::architecture::NORM_EPS;
 
@@ -29,8 +30,7 @@ impl<T: Real> Moments<T> {
             let y = &y[first..];
             first += match c - first {
                 64.. => moments_of_lanes::<T, 64>(y, c, n, mean, squares),
-                16.. => moments_of_lanes::<T, 16>(y, c, n, mean, squares),
-                _ => moments_of_lanes::<T, 1>(y, c, n, mean, squares),
+                _ => moments_of_lanes::<T, LANES>(y, c, n, mean, squares),
             };
         }
         Self { n, mean, squares }
@@ -142,8 +142,8 @@ impl<T: Real> Normalizer<T> {
     }
 
     /// By stored statistics, constants for the derivatives.
-    pub(super) fn stored(mean: &[T], variance: &[T]) -> Self {
-        Self::new(mean.to_vec(), variance.iter().copied(), T::ZERO)
+    pub(super) fn stored(mean: Vec<T>, variance: Vec<T>) -> Self {
+        Self::new(mean, variance.into_iter(), T::ZERO)
     }
 
     /// No normalisation: `xh = y`.

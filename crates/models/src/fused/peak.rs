@@ -7,7 +7,8 @@
     reason = "several rows are walked at once, and plain indices are what the compiler turns into SIMD"
 )]
 
-use super::window::{LANES, Windows, rows};
+use super::geometry::LANES;
+use super::window::{Windows, rows};
 use crate::Real;
 
 /// The winning value of each window of `y`, `(n, windows, c)`, under an affine map whose scale has the signs of `slope`.
@@ -23,17 +24,9 @@ pub(super) fn winners<T: Real, const W: usize>(
     for (y, peak) in images.zip(peak.chunks_exact_mut(map.len() * c)) {
         for (q, peak) in peak.chunks_exact_mut(c).enumerate() {
             let pixels = map.pixels::<W>(q);
-            let mut first = 0;
-            while first < c {
-                let (y, slope, peak) = (&y[first..], &slope[first..], &mut peak[first..]);
-                first += if first + LANES <= c {
-                    let winner = winner(rows::<T, W, LANES>(y, pixels, c), slope);
-                    peak[..LANES].copy_from_slice(&winner);
-                    LANES
-                } else {
-                    [peak[0]] = winner(rows::<T, W, 1>(y, pixels, c), slope);
-                    1
-                };
+            for (block, peak) in peak.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                let first = block * LANES;
+                *peak = winner(rows::<T, W, LANES>(&y[first..], pixels, c), &slope[first..]);
             }
         }
     }

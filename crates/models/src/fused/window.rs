@@ -6,7 +6,7 @@
     reason = "several rows are walked at once, and plain indices are what the compiler turns into SIMD"
 )]
 
-use super::geometry::{Geometry, clear_border};
+use super::geometry::{Geometry, LANES, clear_border};
 use crate::Real;
 
 /// Marks a window whose ReLU is off.
@@ -102,9 +102,6 @@ pub(super) struct Chosen<'a, T> {
     pub(super) peak: &'a mut [T],
 }
 
-/// Channels that the kernels take at a time; what is left goes one by one, with the same bits.
-pub(super) const LANES: usize = 16;
-
 /// `out = max over window of relu(scale * y + shift)`; without `rectify` the ReLU is left out.
 #[inline(always)]
 pub(super) fn choose<T: Real, const W: usize>(
@@ -120,20 +117,15 @@ pub(super) fn choose<T: Real, const W: usize>(
             let pixels = map.pixels::<W>(q);
             let at = (image * map.len() + q) * c;
             let to = (image * map.padded_pixels() + map.place(q)) * c;
-            let mut first = 0;
-            while first < c {
+            for first in (0..c).step_by(LANES) {
                 let part = Chosen {
                     out: &mut chosen.out[to + first..],
                     choice: &mut chosen.choice[at + first..],
                     peak: &mut chosen.peak[at + first..],
                 };
                 let affine = [&scale[first..], &shift[first..]];
-                let y = &y[first..];
-                first += if first + LANES <= c {
-                    choose_lanes(rows::<T, W, LANES>(y, pixels, c), affine, rectify, part)
-                } else {
-                    choose_lanes(rows::<T, W, 1>(y, pixels, c), affine, rectify, part)
-                };
+                let rows = rows::<T, W, LANES>(&y[first..], pixels, c);
+                choose_lanes(rows, affine, rectify, part);
             }
         }
     }
@@ -153,14 +145,14 @@ pub(super) fn rows<T: Real, const W: usize, const L: usize>(
     rows
 }
 
-/// [`choose`] for the first `L` channels of one window, whose values are `rows`; returns `L`.
+/// [`choose`] for the first `L` channels of one window, whose values are `rows`.
 #[inline(always)]
 pub(super) fn choose_lanes<T: Real, const W: usize, const L: usize>(
     rows: [[T; L]; W],
     [scale, shift]: [&[T]; 2],
     rectify: bool,
     chosen: Chosen<'_, T>,
-) -> usize {
+) {
     let (scale, shift) = (&scale[..L], &shift[..L]);
     let (mut out, mut choice, mut peak) = ([T::ZERO; L], [0_u8; L], [T::ZERO; L]);
     for j in 0..L {
@@ -183,7 +175,6 @@ pub(super) fn choose_lanes<T: Real, const W: usize, const L: usize>(
     chosen.out[..L].copy_from_slice(&out);
     chosen.choice[..L].copy_from_slice(&choice);
     chosen.peak[..L].copy_from_slice(&peak);
-    L
 }
 
 /// Whether a channel's ReLU is on in any window.
@@ -221,32 +212,25 @@ pub(super) fn choose_tangent<T: Real, const W: usize>(
             let pixels = map.pixels::<W>(q);
             let at = (image * map.len() + q) * c;
             let to = (image * map.padded_pixels() + map.place(q)) * c;
-            let mut first = 0;
-            while first < c {
+            for first in (0..c).step_by(LANES) {
                 let affine = [&e0[first..], &e1[first..], &e2[first..]];
                 let chosen = (&choice[at + first..], &peak[at + first..]);
                 let results = (&mut d_peak[at + first..], &mut d_out[to + first..]);
-                let dy = &dy[first..];
-                first += if first + LANES <= c {
-                    let rows = rows::<T, W, LANES>(dy, pixels, c);
-                    choose_tangent_lanes(rows, affine, chosen, results)
-                } else {
-                    let rows = rows::<T, W, 1>(dy, pixels, c);
-                    choose_tangent_lanes(rows, affine, chosen, results)
-                };
+                let rows = rows::<T, W, LANES>(&dy[first..], pixels, c);
+                choose_tangent_lanes(rows, affine, chosen, results);
             }
         }
     }
 }
 
-/// [`choose_tangent`] for the first `L` channels of one window, where `dy` is `rows`; returns `L`.
+/// [`choose_tangent`] for the first `L` channels of one window, where `dy` is `rows`.
 #[inline(always)]
 pub(super) fn choose_tangent_lanes<T: Real, const W: usize, const L: usize>(
     rows: [[T; L]; W],
     [e0, e1, e2]: [&[T]; 3],
     (choice, peak): (&[u8], &[T]),
     (d_peak, d_out): (&mut [T], &mut [T]),
-) -> usize {
+) {
     let (e0, e1, e2) = (&e0[..L], &e1[..L], &e2[..L]);
     let mut pixel = [0_u8; L];
     pixel.copy_from_slice(&choice[..L]);
@@ -265,7 +249,6 @@ pub(super) fn choose_tangent_lanes<T: Real, const W: usize, const L: usize>(
     }
     d_peak[..L].copy_from_slice(&values);
     d_out[..L].copy_from_slice(&tangents);
-    L
 }
 
 /// A map with a coefficient for each channel.
@@ -294,67 +277,54 @@ pub(super) fn spread<T: Real, const W: usize, const D: usize, const S: usize>(
             for (e, p) in map.pixels::<W>(q).into_iter().enumerate() {
                 let from = (image * n_pixels + p) * c;
                 let to = &mut to[g.center(p) * c..][..c];
-                let mut first = 0;
-                while first < c {
-                    let (dense_at, sparse_at) = ((from, first), (at, first));
-                    let to = &mut to[first..];
-                    first += if first + LANES <= c {
-                        let value = dense_lanes::<T, D, LANES>(constant, &dense, dense_at);
-                        sparse_lanes(value, &sparse, choice, e, sparse_at, to)
-                    } else {
-                        let value = dense_lanes::<T, D, 1>(constant, &dense, dense_at);
-                        sparse_lanes(value, &sparse, choice, e, sparse_at, to)
-                    };
+                for (block, to) in to.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                    let first = block * LANES;
+                    let value = dense_lanes(constant, &dense, (from, first));
+                    *to = with_sparse_lanes(value, &sparse, choice, e, (at, first));
                 }
             }
         }
         for p in map.left_over() {
             let from = (image * n_pixels + p) * c;
             let to = &mut to[g.center(p) * c..][..c];
-            let (blocks, rest) = to.as_chunks_mut::<LANES>();
-            let n_blocks = blocks.len();
-            for (block, to) in blocks.iter_mut().enumerate() {
+            for (block, to) in to.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
                 *to = dense_lanes(constant, &dense, (from, block * LANES));
-            }
-            for (channel, to) in rest.iter_mut().enumerate() {
-                [*to] = dense_lanes(constant, &dense, (from, n_blocks * LANES + channel));
             }
         }
     }
 }
 
-/// `constant + sum of dense terms` for `L` channels from `first` on of the pixel whose values start at `from`.
+/// `constant + sum of dense terms` for the channels from `first` on of the pixel whose values start at `from`.
 #[inline(always)]
-fn dense_lanes<T: Real, const D: usize, const L: usize>(
+fn dense_lanes<T: Real, const D: usize>(
     constant: &[T],
     dense: &[Term<'_, T>; D],
     (from, first): (usize, usize),
-) -> [T; L] {
-    let mut value = [T::ZERO; L];
-    value.copy_from_slice(&constant[first..][..L]);
+) -> [T; LANES] {
+    let mut value = [T::ZERO; LANES];
+    value.copy_from_slice(&constant[first..][..LANES]);
     for (map, factor) in dense {
-        let (map, factor) = (&map[from + first..][..L], &factor[first..][..L]);
-        for j in 0..L {
+        let (map, factor) = (&map[from + first..][..LANES], &factor[first..][..LANES]);
+        for j in 0..LANES {
             value[j] = map[j].fma(factor[j], value[j]);
         }
     }
     value
 }
 
-/// Writes `value`, plus the sparse terms where pixel `e` of the window is the chosen one; returns `L`.
+/// `value`, plus the sparse terms where pixel `e` of the window is the chosen one.
 #[inline(always)]
-fn sparse_lanes<T: Real, const S: usize, const L: usize>(
-    mut value: [T; L],
+fn with_sparse_lanes<T: Real, const S: usize>(
+    mut value: [T; LANES],
     sparse: &[Term<'_, T>; S],
     choice: &[u8],
     e: usize,
     (at, first): (usize, usize),
-    to: &mut [T],
-) -> usize {
+) -> [T; LANES] {
     let mut with = value;
     for (map, factor) in sparse {
-        let (map, factor) = (&map[at + first..][..L], &factor[first..][..L]);
-        for j in 0..L {
+        let (map, factor) = (&map[at + first..][..LANES], &factor[first..][..LANES]);
+        for j in 0..LANES {
             with[j] = map[j].fma(factor[j], with[j]);
         }
     }
@@ -363,11 +333,10 @@ fn sparse_lanes<T: Real, const S: usize, const L: usize>(
         reason = "windows have at most 4 pixels"
     )]
     let this = e as u8;
-    let mut pixel = [0_u8; L];
-    pixel.copy_from_slice(&choice[at + first..][..L]);
-    for j in 0..L {
+    let mut pixel = [0_u8; LANES];
+    pixel.copy_from_slice(&choice[at + first..][..LANES]);
+    for j in 0..LANES {
         value[j] = if pixel[j] == this { with[j] } else { value[j] };
     }
-    to[..L].copy_from_slice(&value);
-    L
+    value
 }

@@ -17,7 +17,7 @@ use metastable_algorithms::LearnerConfig;
 use metastable_analysis::Outcome;
 use metastable_data::MetaSplit;
 use metastable_guests::{ENTRY, GuestError, OUTSIDE, ProcessConfig, Session, Training, outside};
-use metastable_models::NetworkConfig;
+use metastable_models::{Init, NetworkConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,6 +31,15 @@ use crate::store::attempt::Attempt;
 /// Whether a run is one of a guest.
 pub(crate) fn is_of(config: &RunConfig) -> bool {
     config.network.name == OUTSIDE
+}
+
+/// What the initial weights of a planned run are drawn from; a guest draws its own, so that the setting makes no other run of it.
+pub(crate) fn planned_init(network: &NetworkConfig, init: Init) -> Init {
+    if network.name == OUTSIDE {
+        Init::default()
+    } else {
+        init
+    }
 }
 
 /// What a guest learns from; none for the learners of this program.

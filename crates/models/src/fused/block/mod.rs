@@ -74,7 +74,7 @@ impl Block {
         let n = x.len() / g.in_len();
         let weights = Weights::pack(self.weights(at.params), g, at.arena);
         let mut y = at.arena.take(n * g.out_len());
-        let stored = self.affine.fixed_normalizer(at, c);
+        let stored = self.affine.fixed_normalizer(at, g);
         let moments: Vec<Option<Moments<T>>> = groups(&x, g.in_len())
             .zip(groups_mut(&mut y, g.out_len()))
             .map(|(x, y)| {
@@ -93,9 +93,9 @@ impl Block {
                 )
             })
             .collect();
-        let (normalizer, statistics) = normalizer(stored, moments);
-        let (gamma, beta) = self.affine.scale_and_shift(at, c);
-        let [scale, shift] = normalizer.affine(&gamma, beta);
+        let (normalizer, statistics) = normalizer(stored, moments, g.outputs);
+        let [gamma, beta] = self.affine.scale_and_shift(at, &self.geometry);
+        let [scale, shift] = normalizer.affine(&gamma, &beta);
 
         let n_windows = self.windows.len() * c;
         let out_len = self.windows.padded_pixels() * c;
@@ -140,8 +140,8 @@ impl Block {
         let (g, c) = (&self.geometry, self.geometry.c_out);
         let n = x.len() / g.in_len();
         let weights = Weights::pack(self.weights(at.params), g, at.arena);
-        let stored = self.affine.fixed_normalizer(at, c);
-        let (gamma, beta) = self.affine.scale_and_shift(at, c);
+        let stored = self.affine.fixed_normalizer(at, g);
+        let [gamma, beta] = self.affine.scale_and_shift(at, &self.geometry);
         let n_windows = self.windows.len() * c;
         let mut peak = at.arena.take(n * n_windows);
         let moments: Vec<Option<Moments<T>>> = groups(x, g.in_len())
@@ -166,8 +166,8 @@ impl Block {
                 )
             })
             .collect();
-        let (normalizer, _) = normalizer(stored, moments);
-        let [scale, shift] = normalizer.affine(&gamma, beta);
+        let (normalizer, _) = normalizer(stored, moments, g.outputs);
+        let [scale, shift] = normalizer.affine(&gamma, &beta);
 
         let out_len = self.windows.padded_pixels() * c;
         let mut out = at.arena.take(n * out_len);
@@ -209,9 +209,10 @@ impl Block {
             })
             .collect();
         let [s1, s2] = add_in_order(sums);
-        let (gamma, _) = self.affine.scale_and_shift(at, c);
+        let [gamma, _] = self.affine.scale_and_shift(at, &self.geometry);
         let coefficients = trace.normalizer.gradient(&gamma, &s1, &s2);
-        self.affine.add_gradient(at, &s2, &s1, gradient);
+        self.affine
+            .add_gradient(at, &s2, &s1, gradient, &self.geometry);
 
         let n = trace.x.len() / geo.in_len();
         let transposed = geo.transposed();
@@ -248,7 +249,7 @@ impl Block {
             .zip(inputs)
             .map(|(((x, y), (choice, g)), input)| pulled_back(x, y, choice, g, input))
             .collect();
-        self.add_weights(dw, gradient);
+        self.add_weights(&dw, gradient);
         trace.pulled = Some(Pulled {
             g,
             sums: [s1, s2],
@@ -263,9 +264,8 @@ impl Block {
     }
 
     /// Adds the groups' weight gradients, in order.
-    fn add_weights<T: Real>(&self, groups: Vec<Buffer<T>>, gradient: &mut [T]) {
-        let [sum] = add_in_order(groups.into_iter().map(|group| [group]).collect());
-        add_in_torch_order(&sum, &mut gradient[self.weight.clone()], &self.geometry);
+    fn add_weights<T: Real>(&self, groups: &[Buffer<T>], gradient: &mut [T]) {
+        add_in_torch_order(groups, &mut gradient[self.weight.clone()], &self.geometry);
     }
 
     #[inline(always)]
@@ -302,16 +302,20 @@ impl Block {
     }
 }
 
-/// The normaliser of a pass, and its mean and unbiased variance if they are the batch's own.
+/// The normaliser of a pass, and mean and unbiased variance of its `width` units if they are the batch's own.
 fn normalizer<T: Real>(
     stored: Option<Normalizer<T>>,
     moments: Vec<Option<Moments<T>>>,
+    width: usize,
 ) -> (Normalizer<T>, Option<[Vec<T>; 2]>) {
     match stored {
         Some(normalizer) => (normalizer, None),
         None => {
             let moments = Moments::join(&moments.into_iter().flatten().collect::<Vec<_>>());
-            let statistics = [moments.mean().to_vec(), moments.unbiased_variance()];
+            let mut statistics = [moments.mean().to_vec(), moments.unbiased_variance()];
+            for values in &mut statistics {
+                values.truncate(width);
+            }
             (moments.normalizer(), Some(statistics))
         }
     }

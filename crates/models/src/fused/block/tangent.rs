@@ -54,9 +54,9 @@ impl Block {
             .collect();
         let [sum, centered] = add_in_order(sums);
         let means = trace.normalizer.tangent_means(&sum, &centered);
-        let (gamma, _) = self.affine.scale_and_shift(at, c);
-        let (d_gamma, d_beta) = self.affine.scale_and_shift_tangent(at, v, c);
-        let [e0, e1, e2] = trace.normalizer.tangent(&gamma, &d_gamma, d_beta, &means);
+        let [gamma, _] = self.affine.scale_and_shift(at, &self.geometry);
+        let [d_gamma, d_beta] = self.affine.scale_and_shift_tangent(at, v, &self.geometry);
+        let [e0, e1, e2] = trace.normalizer.tangent(&gamma, &d_gamma, &d_beta, &means);
 
         let n_windows = self.windows.len() * c;
         let out_len = self.windows.padded_pixels() * c;
@@ -146,9 +146,10 @@ impl Block {
             })
             .collect();
         let [t1, t2] = add_in_order(sums);
-        self.affine.add_gradient(at, &t2, &t1, product);
-        let (gamma, _) = self.affine.scale_and_shift(at, c);
-        let (d_gamma, _) = self.affine.scale_and_shift_tangent(at, v, c);
+        self.affine
+            .add_gradient(at, &t2, &t1, product, &self.geometry);
+        let [gamma, _] = self.affine.scale_and_shift(at, &self.geometry);
+        let [d_gamma, _] = self.affine.scale_and_shift_tangent(at, v, &self.geometry);
         let [s1, s2] = &pulled.sums;
         let [q0, q1, q2, a, b] = &trace.normalizer.gradient_tangent(
             &gamma,
@@ -214,7 +215,7 @@ impl Block {
                 dw
             })
             .collect();
-        self.add_weights(dw, product);
+        self.add_weights(&dw, product);
         wants_input.then_some(input)
     }
 }

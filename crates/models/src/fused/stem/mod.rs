@@ -1,7 +1,7 @@
-//! The first layer: a 3x3 convolution of single-channel images, normalisation, ReLU and pooling as one unit, with the
+//! The first layer: a 3x3 convolution of images of few channels, normalisation, ReLU and pooling as one unit, with the
 //! four methods of [`super::block::Block`].
 //!
-//! Its map before the pooling is the largest of the network and comes from nine products a value, so it is never
+//! Its map before the pooling is the largest of the network and comes from nine products a value and channel, so it is never
 //! stored: kernels make it again, window by window, in registers. What the rest needs of it follows from the moments of
 //! the images' 3x3 windows `u` (`N` of them):
 //!
@@ -13,27 +13,29 @@
 //!
 //! Derivation: docs/derivations/fused-block.md, "The first layer".
 
+mod filter;
+mod gradient;
 mod moments;
+mod row_moments;
 mod windows;
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use self::moments::{Moments, TAPS};
+use self::filter::{Many, Single};
+use self::gradient::Sparse;
+use self::moments::{Moments, PLACES};
 use super::affine::Affine;
 use super::arena::Buffer;
 use super::block::groups::{groups, groups_mut};
 use super::block::sums::{add_in_order, gradient_sums, gradient_tangent_sums};
-use super::geometry::Geometry;
+use super::geometry::{Geometry, LANES};
 use super::norm::{Normalizer, TangentMeans};
 use super::point::Point;
 use super::simd;
 use super::window::{Chosen, Windows, mask};
 use crate::Real;
-
-/// Channels that the kernels handle at a time on any CPU; widths that it does not divide take the general block.
-const LANES: usize = 16;
 
 /// The first layer.
 #[derive(Clone, Debug)]
@@ -63,7 +65,7 @@ pub(super) struct Trace<T: Real> {
 struct Pulled<T: Real> {
     g: Buffer<T>,
     sums: [Vec<T>; 2],
-    /// `sum over windows of g * u`, `(9, c_out)`.
+    /// `sum over windows of g * u`, `(taps, c_out)`.
     along_g: Vec<T>,
 }
 
@@ -74,9 +76,10 @@ pub(super) struct TangentTrace<T: Real> {
 }
 
 impl Stem {
-    /// Whether the kernels here can compute that layer.
+    /// Whether the layer is faster this way. The moments take `27 inputs^2` products a pixel in double precision, the
+    /// convolution `9 inputs c_out` in single.
     pub(super) fn fits(g: &Geometry) -> bool {
-        g.c_in == 1 && g.kernel == 3 && g.c_out.is_multiple_of(LANES)
+        g.kernel == 3 && g.inputs < LANES && 3 * g.inputs <= g.c_out
     }
 
     /// `(n, padded image)` to `(n, padded output)`.
@@ -88,10 +91,10 @@ impl Stem {
         let (g, c) = (&self.geometry, self.geometry.c_out);
         let n = x.len() / g.in_len();
         let (moments, normalizer, statistics) = self.normalizer(at, &x);
-        let (gamma, beta) = self.affine.scale_and_shift(at, c);
-        let [scale, shift] = normalizer.affine(&gamma, beta);
+        let [gamma, beta] = self.affine.scale_and_shift(at, &self.geometry);
+        let [scale, shift] = normalizer.affine(&gamma, &beta);
 
-        let taps = self.taps(at.params);
+        let (taps, wide) = (self.taps(at.params), self.is_wide::<T>());
         let n_windows = self.windows.len() * c;
         let out_len = self.windows.padded_pixels() * c;
         let mut choice = at.choices.take(n * n_windows);
@@ -106,9 +109,22 @@ impl Stem {
                 let (shape, affine) = ((g, &self.windows), [&scale[..], &shift]);
                 simd::dispatch(
                     #[inline(always)]
-                    || match self.pool {
-                        1 => windows::forward::<T, 1, 3, LANES>(shape, x, &taps, affine, chosen),
-                        _ => windows::forward::<T, 4, 4, LANES>(shape, x, &taps, affine, chosen),
+                    || match (self.pool, g.inputs) {
+                        (1, 1) => windows::forward::<T, 1, LANES, Single<T, 3, LANES>>(
+                            shape, x, &taps, affine, chosen,
+                        ),
+                        (1, _) => windows::forward::<T, 1, LANES, Many<T, LANES>>(
+                            shape, x, &taps, affine, chosen,
+                        ),
+                        (_, 1) => windows::forward::<T, 4, LANES, Single<T, 4, LANES>>(
+                            shape, x, &taps, affine, chosen,
+                        ),
+                        _ if wide => windows::forward::<T, 4, 32, Many<T, 32>>(
+                            shape, x, &taps, affine, chosen,
+                        ),
+                        _ => windows::forward::<T, 4, LANES, Many<T, LANES>>(
+                            shape, x, &taps, affine, chosen,
+                        ),
                     },
                 );
             });
@@ -128,9 +144,9 @@ impl Stem {
     pub(super) fn outputs<T: Real>(&self, at: &Point<'_, T>, x: &[T]) -> Buffer<T> {
         let (g, c) = (&self.geometry, self.geometry.c_out);
         let (_, normalizer, _) = self.normalizer(at, x);
-        let (gamma, beta) = self.affine.scale_and_shift(at, c);
-        let [scale, shift] = normalizer.affine(&gamma, beta);
-        let taps = self.taps(at.params);
+        let [gamma, beta] = self.affine.scale_and_shift(at, &self.geometry);
+        let [scale, shift] = normalizer.affine(&gamma, &beta);
+        let (taps, wide) = (self.taps(at.params), self.is_wide::<T>());
         let out_len = self.windows.padded_pixels() * c;
         let mut out = at.arena.take(x.len() / g.in_len() * out_len);
         groups(x, g.in_len())
@@ -140,12 +156,25 @@ impl Stem {
                 let (shape, affine) = ((g, &self.windows), [&scale[..], &shift]);
                 simd::dispatch(
                     #[inline(always)]
-                    || match (self.pool, simd::lanes::<T>(c)) {
-                        (1, _) => windows::outputs::<T, 1, 3, LANES>(shape, x, &taps, affine, out),
-                        (_, 32) if c.is_multiple_of(32) => {
-                            windows::outputs::<T, 4, 4, 32>(shape, x, &taps, affine, out);
+                    || match (self.pool, g.inputs) {
+                        (1, 1) => windows::outputs::<T, 1, LANES, Single<T, 3, LANES>>(
+                            shape, x, &taps, affine, out,
+                        ),
+                        (1, _) => windows::outputs::<T, 1, LANES, Many<T, LANES>>(
+                            shape, x, &taps, affine, out,
+                        ),
+                        (_, 1) if wide => windows::outputs::<T, 4, 32, Single<T, 4, 32>>(
+                            shape, x, &taps, affine, out,
+                        ),
+                        (_, 1) => windows::outputs::<T, 4, LANES, Single<T, 4, LANES>>(
+                            shape, x, &taps, affine, out,
+                        ),
+                        _ if wide => {
+                            windows::outputs::<T, 4, 32, Many<T, 32>>(shape, x, &taps, affine, out)
                         }
-                        _ => windows::outputs::<T, 4, 4, LANES>(shape, x, &taps, affine, out),
+                        _ => windows::outputs::<T, 4, LANES, Many<T, LANES>>(
+                            shape, x, &taps, affine, out,
+                        ),
                     },
                 );
             });
@@ -177,17 +206,19 @@ impl Stem {
             .collect();
         let [s1, s2] = add_in_order(sums);
         let along_g = self.along(trace, &g);
-        let (gamma, _) = self.affine.scale_and_shift(at, c);
+        let [gamma, _] = self.affine.scale_and_shift(at, &self.geometry);
         let [k0, k1, a] = normalizer.gradient(&gamma, &s1, &s2);
-        self.affine.add_gradient(at, &s2, &s1, gradient);
+        self.affine
+            .add_gradient(at, &s2, &s1, gradient, &self.geometry);
         let weights = self.weights(at.params);
         self.add_weights(gradient, |channel| {
-            let w = wide(weights, channel);
-            let dense = trace
-                .moments
-                .sum_against(k0[channel].wide(), &w.map(|w| k1[channel].wide() * w));
+            let k1 = k1[channel].wide();
+            let w: Vec<f64> = self.kernel(weights, channel).map(|w| k1 * w).collect();
+            let dense = trace.moments.sum_against(k0[channel].wide(), &w);
             let a = a[channel].wide();
-            std::array::from_fn(|tap| dense[tap] + a * along_g[tap * c + channel].wide())
+            let with_sparse =
+                |(tap, dense): (usize, f64)| dense + a * along_g[tap * c + channel].wide();
+            dense.into_iter().enumerate().map(with_sparse).collect()
         });
         trace.pulled = Some(Pulled {
             g,
@@ -208,19 +239,19 @@ impl Stem {
         let moments = &trace.moments;
         let (mut sum, mut centered) = (vec![T::ZERO; c], vec![T::ZERO; c]);
         if moments.n > 0.0 {
-            for channel in 0..c {
-                let w = wide(self.weights(at.params), channel);
-                let dw = wide(self.weights(v), channel);
+            for channel in 0..g.outputs {
+                let w: Vec<f64> = self.kernel(self.weights(at.params), channel).collect();
+                let dw: Vec<f64> = self.kernel(self.weights(v), channel).collect();
                 sum[channel] = T::of(moments.n * moments.mean_along(&dw));
                 centered[channel] = T::of(moments.n * moments.covariance_along(&w, &dw));
             }
         }
         let means = trace.normalizer.tangent_means(&sum, &centered);
-        let (gamma, _) = self.affine.scale_and_shift(at, c);
-        let (d_gamma, d_beta) = self.affine.scale_and_shift_tangent(at, v, c);
-        let [e0, e1, e2] = &trace.normalizer.tangent(&gamma, &d_gamma, d_beta, &means);
+        let [gamma, _] = self.affine.scale_and_shift(at, &self.geometry);
+        let [d_gamma, d_beta] = self.affine.scale_and_shift_tangent(at, v, &self.geometry);
+        let [e0, e1, e2] = &trace.normalizer.tangent(&gamma, &d_gamma, &d_beta, &means);
 
-        let d_taps = self.taps(v);
+        let (d_taps, wide) = (self.taps(v), self.is_wide::<T>());
         let n_windows = self.windows.len() * c;
         let out_len = self.windows.padded_pixels() * c;
         let mut d_peak = at.arena.take(n * n_windows);
@@ -231,14 +262,24 @@ impl Stem {
             .for_each(|((x, chosen), (d_peak, out))| {
                 self.windows.clear_border(out, c);
                 let (shape, affine) = ((g, &self.windows), [&e0[..], e1, e2]);
+                let results = (d_peak, out);
                 simd::dispatch(
                     #[inline(always)]
-                    || match self.pool {
-                        1 => windows::tangent::<T, 1, 3, LANES>(
-                            shape, x, &d_taps, affine, chosen, d_peak, out,
+                    || match (self.pool, g.inputs) {
+                        (1, 1) => windows::tangent::<T, 1, LANES, Single<T, 3, LANES>>(
+                            shape, x, &d_taps, affine, chosen, results,
                         ),
-                        _ => windows::tangent::<T, 4, 4, LANES>(
-                            shape, x, &d_taps, affine, chosen, d_peak, out,
+                        (1, _) => windows::tangent::<T, 1, LANES, Many<T, LANES>>(
+                            shape, x, &d_taps, affine, chosen, results,
+                        ),
+                        (_, 1) => windows::tangent::<T, 4, LANES, Single<T, 4, LANES>>(
+                            shape, x, &d_taps, affine, chosen, results,
+                        ),
+                        _ if wide => windows::tangent::<T, 4, 32, Many<T, 32>>(
+                            shape, x, &d_taps, affine, chosen, results,
+                        ),
+                        _ => windows::tangent::<T, 4, LANES, Many<T, LANES>>(
+                            shape, x, &d_taps, affine, chosen, results,
                         ),
                     },
                 );
@@ -280,25 +321,29 @@ impl Stem {
             })
             .collect();
         let [t1, t2] = add_in_order(sums);
-        self.affine.add_gradient(at, &t2, &t1, product);
+        self.affine
+            .add_gradient(at, &t2, &t1, product, &self.geometry);
         let along_dg = self.along(trace, &dg);
-        let (gamma, _) = self.affine.scale_and_shift(at, c);
-        let (d_gamma, _) = self.affine.scale_and_shift_tangent(at, v, c);
+        let [gamma, _] = self.affine.scale_and_shift(at, &self.geometry);
+        let [d_gamma, _] = self.affine.scale_and_shift_tangent(at, v, &self.geometry);
         let [s1, s2] = &pulled.sums;
         let [q0, q1, q2, a, b] =
             normalizer.gradient_tangent(&gamma, &d_gamma, means, [s1, s2], [&t1, &t2]);
         let (weights, d_weights) = (self.weights(at.params), self.weights(v));
         self.add_weights(product, |channel| {
-            let (w, dw) = (wide(weights, channel), wide(d_weights, channel));
-            let along: [f64; TAPS] = std::array::from_fn(|tap| {
-                q1[channel].wide() * w[tap] + q2[channel].wide() * dw[tap]
-            });
+            let (w, dw) = (
+                self.kernel(weights, channel),
+                self.kernel(d_weights, channel),
+            );
+            let (q1, q2) = (q1[channel].wide(), q2[channel].wide());
+            let along: Vec<f64> = w.zip(dw).map(|(w, dw)| q1 * w + q2 * dw).collect();
             let dense = trace.moments.sum_against(q0[channel].wide(), &along);
             let (a, b) = (a[channel].wide(), b[channel].wide());
-            std::array::from_fn(|tap| {
+            let with_sparse = |(tap, dense): (usize, f64)| {
                 let at = tap * c + channel;
-                dense[tap] + a * pulled.along_g[at].wide() + b * along_dg[at].wide()
-            })
+                dense + a * pulled.along_g[at].wide() + b * along_dg[at].wide()
+            };
+            dense.into_iter().enumerate().map(with_sparse).collect()
         });
     }
 
@@ -309,16 +354,15 @@ impl Stem {
         let shape = (geometry, &self.windows);
         let parts: Vec<[Vec<T>; 1]> = groups(&trace.x, geometry.in_len())
             .zip(groups(g, n_windows).zip(groups(&trace.choice, n_windows)))
-            .map(|(x, (g, choice))| {
+            .map(|(x, (gradient, choice))| {
+                let sparse = Sparse { gradient, choice };
                 simd::dispatch(
                     #[inline(always)]
-                    || match self.pool {
-                        1 => [windows::weight_gradient::<T, 1, 3, LANES>(
-                            shape, x, g, choice, c,
-                        )],
-                        _ => [windows::weight_gradient::<T, 4, 4, LANES>(
-                            shape, x, g, choice, c,
-                        )],
+                    || match (self.pool, geometry.inputs) {
+                        (1, 1) => [gradient::of_single::<T, 1, 3, LANES>(shape, x, sparse)],
+                        (1, _) => [gradient::of_many::<T, 1, LANES>(shape, x, sparse)],
+                        (_, 1) => [gradient::of_single::<T, 4, 4, LANES>(shape, x, sparse)],
+                        _ => [gradient::of_many::<T, 4, LANES>(shape, x, sparse)],
                     },
                 )
             })
@@ -334,9 +378,9 @@ impl Stem {
         x: &[T],
     ) -> (Moments, Normalizer<T>, Option<[Vec<T>; 2]>) {
         let g = &self.geometry;
-        let mut moments = Moments::NOTHING;
+        let mut moments = Moments::nothing(g);
         // Constant statistics need no moments: nothing is summed over the batch then.
-        if let Some(fixed) = self.affine.fixed_normalizer(at, g.c_out) {
+        if let Some(fixed) = self.affine.fixed_normalizer(at, g) {
             return (moments, fixed, None);
         }
         let parts: Vec<Moments> = groups(x, g.in_len())
@@ -361,8 +405,8 @@ impl Stem {
         moments: &Moments,
     ) -> (Normalizer<T>, Option<[Vec<T>; 2]>) {
         let (mut mean, mut variance, mut unbiased) = (Vec::new(), Vec::new(), Vec::new());
-        for channel in 0..self.geometry.c_out {
-            let w = wide(self.weights(params), channel);
+        for channel in 0..self.geometry.outputs {
+            let w: Vec<f64> = self.kernel(self.weights(params), channel).collect();
             let spread = moments.covariance_along(&w, &w);
             mean.push(T::of(moments.mean_along(&w)));
             // Rounding can leave a constant map just below zero.
@@ -370,34 +414,61 @@ impl Stem {
             variance.push(T::of(spread));
             unbiased.push(T::of(spread * moments.n / (moments.n - 1.0).max(1.0)));
         }
-        let normalizer = Normalizer::batch(mean.clone(), variance, moments.n);
-        (normalizer, Some([mean, unbiased]))
+        let statistics = [mean.clone(), unbiased];
+        for values in [&mut mean, &mut variance] {
+            values.resize(self.geometry.c_out, T::ZERO);
+        }
+        let normalizer = Normalizer::batch(mean, variance, moments.n);
+        (normalizer, Some(statistics))
+    }
+
+    /// Whether this CPU's registers hold 32 channels, and there are so many.
+    fn is_wide<T>(&self) -> bool {
+        let c = self.geometry.c_out;
+        simd::lanes::<T>(c) == 32 && c.is_multiple_of(32)
     }
 
     fn weights<'a, T>(&self, params: &'a [T]) -> &'a [T] {
         &params[self.weight.clone()]
     }
 
-    /// The weights with the output channels side by side: `(9, c_out)`.
-    fn taps<T: Real>(&self, params: &[T]) -> Vec<T> {
-        let (weights, c) = (self.weights(params), self.geometry.c_out);
-        (0..TAPS * c)
-            .map(|at| weights[at % c * TAPS + at / c])
-            .collect()
+    /// The weights of an output channel, in kernel order.
+    fn kernel<T: Real>(&self, weights: &[T], channel: usize) -> impl Iterator<Item = f64> {
+        let of_channel = &weights[channel * self.n_taps()..][..self.n_taps()];
+        (0..self.n_taps()).map(|tap| of_channel[self.torch_place(tap)].wide())
     }
 
-    /// Adds `of(channel)` to the gradient of each output channel's weights.
-    fn add_weights<T: Real>(&self, gradient: &mut [T], of: impl Fn(usize) -> [f64; TAPS]) {
-        let weights = gradient[self.weight.clone()].chunks_exact_mut(TAPS);
+    /// Weights of an output channel.
+    fn n_taps(&self) -> usize {
+        PLACES * self.geometry.inputs
+    }
+
+    /// Where a tap in kernel order, `(row, column, input)`, is in PyTorch's, `(input, row, column)`.
+    fn torch_place(&self, tap: usize) -> usize {
+        let inputs = self.geometry.inputs;
+        tap % inputs * PLACES + tap / inputs
+    }
+
+    /// The weights with the output channels side by side: `(taps, c_out)`.
+    fn taps<T: Real>(&self, params: &[T]) -> Vec<T> {
+        let (weights, g) = (self.weights(params), &self.geometry);
+        let mut taps = vec![T::ZERO; self.n_taps() * g.c_out];
+        for (tap, row) in taps.chunks_exact_mut(g.c_out).enumerate() {
+            let place = self.torch_place(tap);
+            for (channel, value) in row[..g.outputs].iter_mut().enumerate() {
+                *value = weights[channel * self.n_taps() + place];
+            }
+        }
+        taps
+    }
+
+    /// Adds `of(channel)`, in kernel order, to the gradient of each output channel's weights.
+    fn add_weights<T: Real>(&self, gradient: &mut [T], of: impl Fn(usize) -> Vec<f64>) {
+        let weights = gradient[self.weight.clone()].chunks_exact_mut(self.n_taps());
         for (channel, weights) in weights.enumerate() {
-            for (weight, value) in weights.iter_mut().zip(of(channel)) {
-                *weight += T::of(value);
+            for (tap, value) in of(channel).into_iter().enumerate() {
+                weights[self.torch_place(tap)] += T::of(value);
             }
         }
     }
-}
-
-/// The weights of an output channel, in PyTorch's order.
-fn wide<T: Real>(weights: &[T], channel: usize) -> [f64; TAPS] {
-    std::array::from_fn(|tap| weights[channel * TAPS + tap].wide())
 }

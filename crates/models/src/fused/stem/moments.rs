@@ -1,38 +1,60 @@
-//! First and second moments of the 3x3 windows of single-channel images: all that batch statistics, and the dense part
-//! of every weight gradient, need to know of the images.
+//! First and second moments of the 3x3 windows of images: all that batch statistics, and the dense part of every weight
+//! gradient, need to know of the images.
 
 #![allow(
     clippy::needless_range_loop,
     reason = "several rows are walked at once, and plain indices are what the compiler turns into SIMD"
 )]
 
+use super::row_moments::add_channels;
 use crate::Real;
 use crate::fused::geometry::Geometry;
 
-/// Weights of a window.
-pub(super) const TAPS: usize = 9;
+/// Places of a window.
+pub(super) const PLACES: usize = 9;
 
-/// Sums over the windows `u` of all output pixels of all images, in double precision.
+/// Sums over the windows `u` of all output pixels of all images, in double precision. A window has one value for each weight of an
+/// output channel, in kernel order `(window row, window column, input channel)`.
 #[derive(Clone, Debug)]
 pub(super) struct Moments {
     /// Windows.
     pub(super) n: f64,
     /// `sum u`.
-    pub(super) first: [f64; TAPS],
-    /// `sum u u^T`.
-    pub(super) second: [[f64; TAPS]; TAPS],
+    pub(super) first: Vec<f64>,
+    /// `sum u u^T`, row by row.
+    pub(super) second: Vec<f64>,
 }
 
 impl Moments {
-    pub(super) const NOTHING: Self = Self {
-        n: 0.0,
-        first: [0.0; TAPS],
-        second: [[0.0; TAPS]; TAPS],
-    };
+    /// Of no window.
+    pub(super) fn nothing(g: &Geometry) -> Self {
+        let taps = PLACES * g.inputs;
+        Self {
+            n: 0.0,
+            first: vec![0.0; taps],
+            second: vec![0.0; taps * taps],
+        }
+    }
 
-    /// Of padded images `(n, padded height, padded width)`. To be called inside [`crate::fused::simd::dispatch`].
+    /// Of padded images `(n, padded height, padded width, inputs)`. To be called inside [`crate::fused::simd::dispatch`].
     #[inline(always)]
     pub(super) fn of<T: Real>(x: &[T], g: &Geometry) -> Self {
+        let mut moments = Self::nothing(g);
+        #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let n = (x.len() / g.in_len() * g.out_pixels()) as f64;
+        moments.n = n;
+        if g.inputs == 1 {
+            moments.add_single_channel(x, g);
+        } else {
+            add_channels(x, g, &mut moments);
+        }
+        moments
+    }
+
+    /// The sums over windows of nine values, all in registers.
+    #[inline(always)]
+    fn add_single_channel<T: Real>(&mut self, x: &[T], g: &Geometry) {
+        const TAPS: usize = PLACES;
         // Eight taps are one register; the ninth is kept beside them. Its products with the others are in the last row.
         const BODY: usize = TAPS - 1;
         let mut rows = [[0.0; BODY]; TAPS];
@@ -72,19 +94,15 @@ impl Moments {
                 }
             }
         }
-        #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-        let n = (x.len() / g.in_len() * g.out_pixels()) as f64;
-        let mut moments = Self { n, ..Self::NOTHING };
-        moments.first[..BODY].copy_from_slice(&sums);
-        moments.first[BODY] = last_sum;
-        for (second, row) in moments.second.iter_mut().zip(&rows) {
+        self.first[..BODY].copy_from_slice(&sums);
+        self.first[BODY] = last_sum;
+        for (second, row) in self.second.chunks_exact_mut(TAPS).zip(&rows) {
             second[..BODY].copy_from_slice(row);
         }
         for i in 0..BODY {
-            moments.second[i][BODY] = rows[BODY][i];
+            self.second[i * TAPS + BODY] = rows[BODY][i];
         }
-        moments.second[BODY][BODY] = last_square;
-        moments
+        self.second[BODY * TAPS + BODY] = last_square;
     }
 
     /// Adds those of further images.
@@ -93,25 +111,24 @@ impl Moments {
         for (sum, other) in self.first.iter_mut().zip(&other.first) {
             *sum += other;
         }
-        let rows = self.second.iter_mut().zip(&other.second);
-        for (sum, other) in rows.flat_map(|(row, other)| row.iter_mut().zip(other)) {
+        for (sum, other) in self.second.iter_mut().zip(&other.second) {
             *sum += other;
         }
     }
 
     /// `mean(u) . w`
-    pub(super) fn mean_along(&self, w: &[f64; TAPS]) -> f64 {
+    pub(super) fn mean_along(&self, w: &[f64]) -> f64 {
         dot(&self.first, w) / self.n
     }
 
     /// `w^T Cov(u) v`, the mean of the products of deviations.
-    pub(super) fn covariance_along(&self, w: &[f64; TAPS], v: &[f64; TAPS]) -> f64 {
+    pub(super) fn covariance_along(&self, w: &[f64], v: &[f64]) -> f64 {
         let mut sum = 0.0;
-        for i in 0..TAPS {
+        for (i, second) in self.second.chunks_exact(v.len()).enumerate() {
             let mut row = 0.0;
-            for j in 0..TAPS {
+            for j in 0..v.len() {
                 let product = self.first[i] / self.n * (self.first[j] / self.n);
-                row += (self.second[i][j] / self.n - product) * v[j];
+                row += (second[j] / self.n - product) * v[j];
             }
             sum += w[i] * row;
         }
@@ -119,11 +136,13 @@ impl Moments {
     }
 
     /// `sum u (constant + u . w)`, the dense part of a weight gradient.
-    pub(super) fn sum_against(&self, constant: f64, w: &[f64; TAPS]) -> [f64; TAPS] {
-        std::array::from_fn(|i| constant * self.first[i] + dot(&self.second[i], w))
+    pub(super) fn sum_against(&self, constant: f64, w: &[f64]) -> Vec<f64> {
+        let rows = self.first.iter().zip(self.second.chunks_exact(w.len()));
+        rows.map(|(first, second)| constant * first + dot(second, w))
+            .collect()
     }
 }
 
-fn dot(a: &[f64; TAPS], b: &[f64; TAPS]) -> f64 {
+fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -18,7 +18,8 @@ mod transform;
 
 pub(super) use self::filter::Filter;
 pub(super) use self::product::{Scratch, convolve, weight_gradient};
-use super::geometry::Geometry;
+use super::conv::ROWS;
+use super::geometry::{Geometry, LANES};
 
 /// Rows and columns of a tile of the output.
 const TILE: usize = 4;
@@ -26,14 +27,17 @@ const TILE: usize = 4;
 const SIDE: usize = TILE + 2;
 /// Places of a transformed tile.
 const PLACES: usize = SIDE * SIDE;
-/// Channels that the transforms handle at a time; layers whose channels it does not divide are convolved directly.
-const LANES: usize = 16;
-/// Tiles of one pass: the transformed map and the weights stay in the second-level cache. A multiple of the register
-/// tile's rows.
-const PASS: usize = 24;
+/// Tiles of one pass of a convolution. With 64 channels the transformed map and the weights stay in the second-level cache; with more
+/// the weights do not, and are read once a pass: for twice the tiles, half as often. A multiple of the register tile's rows.
+fn pass(g: &Geometry) -> usize {
+    (3 * g.c_in.max(g.c_out) / 8).next_multiple_of(ROWS).max(24)
+}
+
 /// Tiles of one pass of a weight gradient: enough that the sums, as many as the transformed weights, are rarely read and
 /// written again.
-const WEIGHT_PASS: usize = 48;
+fn weight_pass(g: &Geometry) -> usize {
+    2 * pass(g)
+}
 
 /// Whether the convolution is faster this way: channels that the transforms can take, at least a third of the
 /// multiplications saved, which tiles that stick out over an edge cost, and tiles enough to pay for four times as many

@@ -2,7 +2,7 @@
 
 use super::filter::{Filter, gradient_from_places};
 use super::transform::{of_gradient, of_input, to_output};
-use super::{PASS, PLACES, Tiles, WEIGHT_PASS, plane_stride};
+use super::{LANES, PLACES, Tiles, pass, plane_stride, weight_pass};
 use crate::Real;
 use crate::fused::arena::{Arena, Buffer};
 use crate::fused::conv::{ROWS, multiply_add};
@@ -21,7 +21,7 @@ impl<T: Real> Scratch<T> {
         // The transposed convolution exchanges the channels.
         let channels = g.c_in.max(g.c_out);
         Self {
-            input: arena.take(PLACES * plane_stride(WEIGHT_PASS, channels)),
+            input: arena.take(PLACES * plane_stride(weight_pass(g), channels)),
             nothing: arena.zeros(channels),
             arena: Arc::clone(arena),
         }
@@ -39,12 +39,12 @@ pub(in crate::fused) fn convolve<T: Real, const L: usize>(
     scratch: &mut Scratch<T>,
 ) {
     let n_tiles = y.len() / g.out_len() * Tiles::of(g).len();
-    let stride = plane_stride(PASS, g.c_in.max(g.c_out));
+    let (pass, stride) = (pass(g), plane_stride(pass(g), g.c_in.max(g.c_out)));
     // Products take the places of what they are made from, one plane below, where it was used already: half the memory, which
     // with the weights has to stay in the second-level cache.
     let planes = &mut scratch.input[..(PLACES + 1) * stride];
-    for first in (0..n_tiles).step_by(PASS) {
-        let n = PASS.min(n_tiles - first);
+    for first in (0..n_tiles).step_by(pass) {
+        let n = pass.min(n_tiles - first);
         of_input(x, g, (first, n), &scratch.nothing, &mut planes[stride..]);
         for place in 0..PLACES {
             let (below, input) = planes.split_at_mut((place + 1) * stride);
@@ -53,7 +53,11 @@ pub(in crate::fused) fn convolve<T: Real, const L: usize>(
                 let panel = filter.panel::<L>(place, block);
                 let to = (block * L, L.min(g.c_out - block * L));
                 for tile in (0..n).step_by(ROWS) {
-                    multiply_rows::<T, L>(input, panel, output, g, (tile, n), to);
+                    if to.1 == L {
+                        multiply_rows::<T, L, L>(input, panel, output, g, (tile, n), to.0);
+                    } else {
+                        multiply_rows::<T, LANES, L>(input, panel, output, g, (tile, n), to.0);
+                    }
                 }
             }
         }
@@ -61,29 +65,24 @@ pub(in crate::fused) fn convolve<T: Real, const L: usize>(
     }
 }
 
-/// The products of a register tile's rows, from `tile` on and of `n`, with the weights of `lanes` output channels from `channel` on.
+/// The products of a register tile's rows, from `tile` on and of `n`, with the weights of `M` output channels from `channel` on.
 #[inline(always)]
-fn multiply_rows<T: Real, const L: usize>(
+fn multiply_rows<T: Real, const M: usize, const L: usize>(
     input: &[T],
     panel: &[[T; L]],
     output: &mut [T],
     g: &Geometry,
     (tile, n): (usize, usize),
-    (channel, lanes): (usize, usize),
+    channel: usize,
 ) {
-    let mut sums = [[T::ZERO; L]; ROWS];
+    let mut sums = [[T::ZERO; M]; ROWS];
     let mut rows = [&input[..g.c_in]; ROWS];
     for (i, row) in rows.iter_mut().enumerate() {
         *row = &input[(tile + i).min(n - 1) * g.c_in..][..g.c_in];
     }
     multiply_add(&mut sums, rows, panel);
     for (i, sums) in sums.iter().enumerate().take(n - tile) {
-        let to = &mut output[(tile + i) * g.c_out + channel..][..lanes];
-        if lanes == L {
-            to.copy_from_slice(sums);
-        } else {
-            to.copy_from_slice(&sums[..lanes]);
-        }
+        output[(tile + i) * g.c_out + channel..][..M].copy_from_slice(sums);
     }
 }
 
@@ -98,21 +97,19 @@ pub(in crate::fused) fn weight_gradient<T: Real, const L: usize>(
     accumulate: bool,
     scratch: &mut Scratch<T>,
 ) {
-    let (c_in, c_out) = (g.c_in, g.c_out);
+    let (c_in, c_out, pass) = (g.c_in, g.c_out, weight_pass(g));
     let n_tiles = x.len() / g.in_len() * Tiles::of(g).len();
     let mut du = scratch.arena.take(PLACES * plane_stride(c_in, c_out));
-    let mut gradients = scratch
-        .arena
-        .take(PLACES * plane_stride(WEIGHT_PASS, c_out));
-    let inputs = &mut scratch.input[..PLACES * plane_stride(WEIGHT_PASS, c_in)];
+    let mut gradients = scratch.arena.take(PLACES * plane_stride(pass, c_out));
+    let inputs = &mut scratch.input[..PLACES * plane_stride(pass, c_in)];
     let nothing = &scratch.nothing;
-    for first in (0..n_tiles).step_by(WEIGHT_PASS) {
-        let n = WEIGHT_PASS.min(n_tiles - first);
+    for first in (0..n_tiles).step_by(pass) {
+        let n = pass.min(n_tiles - first);
         of_input(x, g, (first, n), nothing, inputs);
         of_gradient(gradient, g, (first, n), nothing, &mut gradients);
         let places = inputs
-            .chunks_exact(plane_stride(WEIGHT_PASS, c_in))
-            .zip(gradients.chunks_exact(plane_stride(WEIGHT_PASS, c_out)))
+            .chunks_exact(plane_stride(pass, c_in))
+            .zip(gradients.chunks_exact(plane_stride(pass, c_out)))
             .zip(du.chunks_exact_mut(plane_stride(c_in, c_out)));
         for ((input, output), du) in places {
             let product = Product {
@@ -154,7 +151,7 @@ impl<T: Real> Product<'_, T> {
             if lanes == L {
                 self.add_block::<R, L>(k, first, du);
             } else {
-                self.add_block::<R, { super::LANES }>(k, first, du);
+                self.add_block::<R, { LANES }>(k, first, du);
             }
         }
         R
