@@ -153,7 +153,7 @@ mod tests {
         assert!(bytes.starts_with(b"%PDF-") && bytes.ends_with(b"%%EOF"));
         let holds = |what: &[u8]| bytes.windows(what.len()).any(|at| at == what);
         assert!(
-            holds(b"/MediaBox [0 0 30 15]"),
+            holds(b"/MediaBox[0 0 30 15]"),
             "{}",
             String::from_utf8_lossy(&bytes)
         );
