@@ -133,6 +133,24 @@ fn a_grid_is_every_combination_and_lands_in_the_settings() {
 }
 
 #[test]
+fn initial_weights_have_a_distribution_by_name() {
+    use metastable_models::Init;
+    let of = |study: &Study| Init::from(study.network.init);
+    assert_eq!(of(&load(MAML, &[]).unwrap()), Init::HeUniform);
+    let named = load(MAML, &["network.init=torch"]).unwrap();
+    assert_eq!(of(&named), Init::Torch);
+    let written = named.to_toml().unwrap();
+    assert_eq!(of(&load(&written, &[]).unwrap()), Init::Torch);
+    check_refused(MAML, &["network.init=xaver"], &["init", "xavier"]);
+
+    // A distribution is a setting like others: it may be a factor.
+    let text = format!("{MAML}[factors]\nnetwork.init = [\"he-uniform\", \"xavier\"]\n");
+    let variants = load(&text, &[]).unwrap().variants().unwrap();
+    let found: Vec<Init> = variants.iter().map(|variant| of(&variant.study)).collect();
+    assert_eq!(found, [Init::HeUniform, Init::Xavier]);
+}
+
+#[test]
 fn whole_numbers_stay_whole_and_designs_stay_in_bounds() {
     for method in ["sobol", "latin-hypercube"] {
         let text = format!(
