@@ -8,6 +8,7 @@ use crate::findings::{Certainty, Finding};
 use crate::group::{LearnerRuns, StudyRuns};
 use crate::metric::{Measure, Measured, StudyMetric};
 use crate::options::Options;
+use crate::record::TaskScores;
 use crate::robust::{
     ENOUGH_TO_RESAMPLE, Resampling, Strata, chance_normalized, improvement_with_interval, iqm,
     mean_of_settings, median_of_settings, optimality_gap, profile_with_band, with_interval,
@@ -78,6 +79,9 @@ pub(crate) const METRIC: StudyMetric = StudyMetric {
 fn scores_of(group: &LearnerRuns<'_>) -> Option<Vec<f64>> {
     let n_way = (1.0 / group.chance?).round() as usize;
     let score = |run: &&crate::record::Run| {
+        if let Some(above) = run.scores.as_ref().and_then(TaskScores::above_chance) {
+            return above;
+        }
         run.task_accuracies().map_or(0.0, |accuracies| {
             chance_normalized(mean(&accuracies), n_way)
         })

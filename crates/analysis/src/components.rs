@@ -6,6 +6,7 @@ use crate::error::AnalysisError;
 use crate::estimate::Interval;
 use crate::findings::{Certainty, Finding};
 use crate::group::LearnerRuns;
+use crate::incomplete::incomplete_components;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::{Options, TestPool};
 use crate::scores::ScoreMatrix;
@@ -188,13 +189,8 @@ pub fn components(
         },
     };
     let task_means = scores.task_means();
-    let query_floor = queries_per_task.map(|queries| {
-        let floors: Vec<f64> = task_means
-            .iter()
-            .map(|b| b * (1.0 - b) / (queries.max(2) - 1) as f64)
-            .collect();
-        mean(&floors)
-    });
+    let query_floor =
+        queries_per_task.map(|queries| floor_of(&task_means, &vec![queries; task_means.len()]));
     let center = scores.mean();
     let df = degrees_of_freedom(&squares, n_runs, n_tasks);
     Ok(Components {
@@ -212,6 +208,13 @@ pub fn components(
         interaction: query_floor.map(|floor| (v_res - floor).max(0.0)),
         open: None,
     })
+}
+
+/// `mean_t b_t (1 - b_t) / (Q_t - 1)`: the variance that the sampling of queries alone gives the score of one run on one task.
+fn floor_of(task_means: &[f64], queries: &[usize]) -> f64 {
+    let floors = task_means.iter().zip(queries);
+    let floors = floors.map(|(b, queries)| b * (1.0 - b) / ((*queries).max(2) - 1) as f64);
+    mean(&floors.collect::<Vec<_>>())
 }
 
 /// The interval of `components` with the number of disjoint tasks in place of the number of sampled tasks.
@@ -270,7 +273,7 @@ const TASKS_OF_A_TEST: usize = 20;
 /// or of tasks that have trainings of their own, the interaction of runs and tasks is no noise of a test.
 pub(crate) fn noise_of_test(runs: &LearnerRuns<'_>) -> Option<f64> {
     let scores = runs.scores.as_ref()?;
-    let is_a_test = runs.queries_per_task.is_some() && scores.n_tasks() >= TASKS_OF_A_TEST;
+    let is_a_test = runs.knows_queries() && scores.n_tasks() >= TASKS_OF_A_TEST;
     if is_a_test { test_noise(scores) } else { None }
 }
 
@@ -301,12 +304,17 @@ fn mean_squares(scores: &ScoreMatrix) -> MeanSquares {
 
 /// Satterthwaite's degrees of freedom; `R - 1` for a table without any variance.
 fn degrees_of_freedom(squares: &MeanSquares, n_runs: f64, n_tasks: f64) -> f64 {
+    crossed_df(squares, n_runs, n_tasks, 0.0)
+}
+
+/// The same for a table in which scores are missing, which the rest has fewer of.
+pub(crate) fn crossed_df(squares: &MeanSquares, n_runs: f64, n_tasks: f64, missing: f64) -> f64 {
+    let of_rest = ((n_runs - 1.0) * (n_tasks - 1.0) - missing).max(1.0);
     let residual = squares.residual;
     let (run, task) = (squares.run.max(residual), squares.task.max(residual));
     let total = run + task - residual;
-    let scatter = run * run / (n_runs - 1.0)
-        + task * task / (n_tasks - 1.0)
-        + residual * residual / ((n_runs - 1.0) * (n_tasks - 1.0));
+    let scatter =
+        run * run / (n_runs - 1.0) + task * task / (n_tasks - 1.0) + residual * residual / of_rest;
     if scatter > 0.0 {
         total * total / scatter
     } else {
@@ -318,10 +326,23 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     let Some(scores) = &group.scores else {
         return Ok(Measured::absent());
     };
-    if scores.n_runs() < 2 || scores.n_tasks() < 2 {
+    let mut result = if let Some(cells) = &group.cells {
+        // A table without two runs, two tasks, or more scores than runs has no components.
+        match incomplete_components(cells, options.level) {
+            Ok(found) => found,
+            Err(AnalysisError::TooFew { .. }) => return Ok(Measured::absent()),
+            Err(error) => return Err(error),
+        }
+    } else if scores.n_runs() < 2 || scores.n_tasks() < 2 || scores.are_copies() {
         return Ok(Measured::absent());
+    } else {
+        components(scores, group.queries_per_task, options.level)?
+    };
+    if let (Some(queries), None) = (&group.queries_by_task, &group.cells) {
+        let floor = floor_of(&scores.task_means(), queries);
+        result.query_floor = Some(floor);
+        result.interaction = Some((result.residual.variance - floor).max(0.0));
     }
-    let mut result = components(scores, group.queries_per_task, options.level)?;
     if result.variance_of_mean <= 0.0 {
         return Ok(Measured::absent());
     }

@@ -53,8 +53,14 @@ pub struct LearnerRuns<'a> {
     pub replacements: Vec<(&'a Run, &'a Replacement)>,
     /// Accuracy of each scored run on each task, `(scored, n_tasks)`; none if there is none.
     pub scores: Option<ScoreMatrix>,
-    /// Queries behind each accuracy, if known.
+    /// Queries behind each accuracy, if known and equal.
     pub queries_per_task: Option<usize>,
+    /// Queries behind the accuracy on each task where they differ, `(n_tasks)`.
+    pub queries_by_task: Option<Vec<usize>>,
+    /// Classes of each task where they differ, `(n_tasks)`.
+    pub ways_by_task: Option<Vec<usize>>,
+    /// Scores by task of the setting, `(scored, n_tasks)`, where some are missing: `scores` then holds one adjusted mean for each run.
+    pub cells: Option<Vec<Vec<Option<f64>>>>,
     /// What the test episodes were drawn from, if known.
     pub pool: Option<TestPool>,
     /// Validation accuracy to reach, if any run of the setting validated.
@@ -96,6 +102,7 @@ impl<'a> LearnerRuns<'a> {
                 .filter(|(run, _)| keep(run))
                 .collect(),
             scores: ScoreMatrix::from_rows(&rows(&scored)).ok(),
+            cells: cells(&scored),
             scored,
             ..self.clone()
         }
@@ -107,8 +114,20 @@ impl<'a> LearnerRuns<'a> {
     pub fn enough_queries(&self) -> bool {
         match self.episode_shape() {
             Some((_, n_query)) => n_query >= 15,
-            None => self.queries_per_task.is_some_and(|queries| queries >= 75),
+            None => match (&self.queries_by_task, &self.ways_by_task) {
+                (Some(queries), Some(ways)) => queries
+                    .iter()
+                    .zip(ways)
+                    .all(|(queries, way)| *queries >= 15 * way),
+                (Some(queries), None) => queries.iter().all(|queries| *queries >= 75),
+                (None, _) => self.queries_per_task.is_some_and(|queries| queries >= 75),
+            },
         }
+    }
+
+    /// Whether the number of queries behind each accuracy is known.
+    pub(crate) fn knows_queries(&self) -> bool {
+        self.queries_per_task.is_some() || self.queries_by_task.is_some()
     }
 
     /// One table of the answers of its runs, where there is one, in order of seed.
@@ -176,6 +195,9 @@ impl<'a> StudyRuns<'a> {
                     replacements: Vec::new(),
                     scores: None,
                     queries_per_task: None,
+                    queries_by_task: None,
+                    ways_by_task: None,
+                    cells: None,
                     pool: None,
                     threshold: None,
                     chance: None,
@@ -273,6 +295,9 @@ fn complete<'a>(setting: &mut SettingRuns<'a>, options: &Options) -> Result<(), 
     let queries = scores
         .first()
         .and_then(|(_, scores)| scores.queries_per_task);
+    let first = scores.first().map(|it| it.1);
+    let queries_by_task = first.and_then(|scores| scores.task_queries.clone());
+    let ways_by_task = first.and_then(|scores| scores.task_ways.clone());
     let judged = tests
         .first()
         .map(|it| it.0)
@@ -312,6 +337,9 @@ fn complete<'a>(setting: &mut SettingRuns<'a>, options: &Options) -> Result<(), 
         } else {
             Some(ScoreMatrix::from_rows(&rows(&learner.scored))?)
         };
+        learner.cells = cells(&learner.scored);
+        learner.queries_by_task.clone_from(&queries_by_task);
+        learner.ways_by_task.clone_from(&ways_by_task);
         learner.queries_per_task = learner
             .episode_shape()
             .map(|(way, query)| way * query)
@@ -407,10 +435,31 @@ fn same_scores(
     };
     let names = ["test.n_tasks", "test.queries", "test.n_way"];
     let (a, b) = (shape(first.1), shape(second.1));
+    for (name, a, b) in [
+        (
+            "test.queries",
+            &first.1.task_queries,
+            &second.1.task_queries,
+        ),
+        ("test.n_way", &first.1.task_ways, &second.1.task_ways),
+    ] {
+        if a != b {
+            let told =
+                |it: &Option<Vec<usize>>| it.as_ref().map_or("equal", |_| "other numbers by task");
+            return Err(not_comparable(first.0, second.0, name, told(a), told(b)));
+        }
+    }
     match (0..names.len()).find(|&at| a[at] != b[at]) {
         None => Ok(()),
         Some(at) => Err(not_comparable(first.0, second.0, names[at], &a[at], &b[at])),
     }
+}
+
+/// Scores by task of runs that lack some; none where no run lacks any.
+fn cells(scored: &[&Run]) -> Option<Vec<Vec<Option<f64>>>> {
+    let of = |run: &&Run| run.scores.as_ref()?.cells.clone();
+    let found: Option<Vec<_>> = scored.iter().map(of).collect();
+    found.filter(|cells| !cells.is_empty())
 }
 
 fn rows(scored: &[&Run]) -> Vec<Vec<f64>> {

@@ -1,10 +1,11 @@
 //! Stability statistics for meta-learning: how far can a score be trusted?
 //!
 //! Plain tables in, numbers out; nothing here knows a tensor, a file or a terminal, so tables from any laboratory
-//! serve. Four entries:
+//! serve. Five entries:
 //!
 //! - rows of scores, from memory or from a reader: [`Study::from_rows`] and [`Study::read_rows`], then [`analyze`] and
 //!   [`report::markdown`] or [`report::html`]; scores of any scale by [`Options::scale`];
+//! - a table in which runs lack some tasks: [`incomplete`];
 //! - a table of scores: [`ScoreMatrix`], then [`spread::spread`], [`components::components`], [`tail::tail`], ...
 //! - a whole study: [`Study`], then [`analyze`], which computes every metric of the [`registry`] with and without
 //!   failed runs, and says in plain sentences what can be said;
@@ -54,12 +55,14 @@ pub mod factors;
 pub mod failure;
 pub mod fingerprint;
 pub mod hardness;
+pub mod incomplete;
 pub mod planner;
 pub mod probe;
 pub mod replacement;
 pub mod spread;
 pub mod steadiness;
 pub mod tail;
+mod tail_null;
 pub mod threshold;
 pub mod transfer;
 pub mod validation;

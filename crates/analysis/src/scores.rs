@@ -105,6 +105,17 @@ impl ScoreMatrix {
         mean(&self.run_means())
     }
 
+    /// Whether every run has the scores of the first: copies of one run tell nothing about another.
+    #[must_use]
+    pub(crate) fn are_copies(&self) -> bool {
+        let same = |run: &[f64]| {
+            run.iter()
+                .zip(self.run(0))
+                .all(|(a, b)| a.to_bits() == b.to_bits())
+        };
+        self.n_runs > 1 && self.runs().all(same)
+    }
+
     /// `m_r`: mean of each run over tasks, `(n_runs)`.
     #[must_use]
     pub fn run_means(&self) -> Vec<f64> {

@@ -18,7 +18,7 @@ use crate::summary::standard_deviation;
 use crate::words::Words;
 
 /// Standard deviation of run means up to which they are one and the same number, but for rounding.
-const NO_SCATTER: f64 = 1e-12;
+pub(crate) const NO_SCATTER: f64 = 1e-12;
 
 /// Share of trainings that a tolerance interval holds.
 const TOLERATED: f64 = 0.95;

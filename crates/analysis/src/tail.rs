@@ -12,9 +12,10 @@ use crate::group::LearnerRuns;
 use crate::jackknife::over_runs;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
-use crate::random::{index, uniform};
+use crate::random::index;
 use crate::scores::ScoreMatrix;
 use crate::summary::{mean, quantile_of_sorted, sorted};
+pub use crate::tail_null::Shapes;
 
 /// Tail of the task accuracies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,8 +24,11 @@ pub struct Tail {
     pub n_runs: usize,
     /// Tasks, T.
     pub n_tasks: usize,
-    /// Queries of a task, NQ.
+    /// Queries of a task, NQ; where tasks differ, the number whose noise is that of all together (harmonic mean, rounded).
     pub queries_per_task: usize,
+    /// Queries of each task where they differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queries_by_task: Option<Vec<usize>>,
     /// Whether `Q >= 15`: with fewer queries a tail is mostly the binomial of the queries.
     pub enough_queries: bool,
     /// Lowest accuracy of any run on any task.
@@ -50,9 +54,10 @@ pub struct TailLevel {
     pub over_tasks: Interval,
     /// Over runs, the tasks fixed: Student's, by the jackknife; absent for fewer than three runs.
     pub over_runs: Option<Interval>,
-    /// What equal tasks would give: `Binomial(NQ, m_r) / NQ` for each run, simulated; mean and central interval.
+    /// What equal tasks would give: `Binomial(NQ, m_r) / NQ` for each run, simulated; mean and central interval. Where tasks differ in their
+    /// queries or classes: see [`Shapes`].
     pub null: Estimate,
-    /// The mean of that null, computed without simulation; see [`binomial_cvar`].
+    /// The mean of that null, computed without simulation, see [`binomial_cvar`]; where tasks differ, the simulated mean.
     pub null_exact: f64,
 }
 
@@ -107,7 +112,26 @@ pub fn tail(
     enough_queries: bool,
     options: &Options,
 ) -> Result<Tail, AnalysisError> {
+    tail_of(
+        scores,
+        &Shapes::Equal(queries_per_task),
+        enough_queries,
+        options,
+    )
+}
+
+/// The same for tasks that differ in their queries or classes.
+///
+/// # Errors
+/// As [`tail`]; [`AnalysisError::Shape`] if there are more or fewer numbers than tasks.
+pub fn tail_of(
+    scores: &ScoreMatrix,
+    shapes: &Shapes,
+    enough_queries: bool,
+    options: &Options,
+) -> Result<Tail, AnalysisError> {
     options.validate()?;
+    shapes.check(scores.n_tasks())?;
     let n_tasks = scores.n_tasks();
     if let Some(at) = scores
         .values()
@@ -142,11 +166,12 @@ pub fn tail(
         .tail_shares
         .iter()
         .filter(|share| **share >= 0.1 || n_tasks >= 5000);
-    let levels = shares.map(|share| level(scores, &ordered, *share, queries_per_task, options));
+    let levels = shares.map(|share| level(scores, &ordered, *share, shapes, options));
     Ok(Tail {
         n_runs: scores.n_runs(),
         n_tasks,
-        queries_per_task,
+        queries_per_task: shapes.queries(),
+        queries_by_task: shapes.by_task(),
         enough_queries,
         min: scores
             .values()
@@ -181,7 +206,7 @@ fn level(
     scores: &ScoreMatrix,
     ordered: &[Vec<usize>],
     share: f64,
-    queries_per_task: usize,
+    shapes: &Shapes,
     options: &Options,
 ) -> Result<TailLevel, AnalysisError> {
     let n_tasks = scores.n_tasks();
@@ -202,31 +227,17 @@ fn level(
     let over_runs = over_runs(n_runs, options.level, mean_of)
         .map(Estimate::within_shares)
         .and_then(|it| it.interval);
-    let run_means = scores.run_means();
-    let tables: Vec<Vec<f64>> = run_means
-        .iter()
-        .map(|p| binomial_table(*p, queries_per_task))
-        .collect();
-    let null_draws = replicates(
-        options.seed,
+    let null = shapes.null(
+        &scores.run_means(),
+        n_tasks,
+        n_worst,
+        options,
         &purpose("null"),
-        options.n_null_draws,
-        |rng| {
-            tables
-                .iter()
-                .map(|table| null_cvar(rng, table, n_tasks, n_worst))
-                .sum::<f64>()
-                / n_runs as f64
-        },
     );
     let name = format!(
         "central range of {} simulated binomial tables",
-        options.n_null_draws
+        null.draws.len()
     );
-    let exact: Vec<f64> = run_means
-        .iter()
-        .map(|p| binomial_cvar(*p, queries_per_task, n_tasks, n_worst))
-        .collect();
     Ok(TailLevel {
         share,
         n_worst,
@@ -239,10 +250,10 @@ fn level(
         )?,
         over_runs,
         null: Estimate::new(
-            mean(&null_draws),
-            percentile_interval(&null_draws, options.level, name)?,
+            mean(&null.draws),
+            percentile_interval(&null.draws, options.level, name)?,
         ),
-        null_exact: mean(&exact),
+        null_exact: null.exact,
     })
 }
 
@@ -293,34 +304,22 @@ fn weighted_quantile(scores: &[f64], order: &[usize], counts: &[u32], share: f64
     f64::NAN
 }
 
-/// Distribution function of `Binomial(n, p)` at 0, 1, ..., n.
-fn binomial_table(p: f64, n: usize) -> Vec<f64> {
-    (0..=n)
-        .map(|k| binomial_cdf(k as u64, n as u64, p))
-        .collect()
-}
-
-/// CVaR of one simulated run, whose accuracies have the distribution function `table`. Only its lowest tasks are drawn, as the order
-/// statistics of `n_tasks` uniform numbers, one after the other, and inverted: `1 - U_(i+1) = (1 - U_(i)) u^(1 / (T - i))`
-/// (Lurie and Hartley 1972).
-fn null_cvar(rng: &mut ChaCha8Rng, table: &[f64], n_tasks: usize, n_worst: usize) -> f64 {
-    let n_queries = table.len() - 1;
-    let (mut above, mut right, mut total) = (1.0, 0, 0);
-    for rank in 0..n_worst {
-        above *= (1.0 - uniform(rng)).powf(1.0 / (n_tasks - rank) as f64);
-        while right < n_queries && table[right] <= 1.0 - above {
-            right += 1;
-        }
-        total += right;
-    }
-    total as f64 / (n_worst * n_queries) as f64
-}
-
 fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
-    let (Some(scores), Some(queries)) = (&group.scores, group.queries_per_task) else {
+    let Some(scores) = &group.scores else {
         return Ok(Measured::absent());
     };
-    let result = tail(scores, queries, group.enough_queries(), options)?;
+    let shapes = match (group.queries_per_task, &group.queries_by_task) {
+        (Some(queries), _) if group.ways_by_task.is_none() => Shapes::Equal(queries),
+        (None, None) => return Ok(Measured::absent()),
+        (equal, by_task) => Shapes::ByTask {
+            queries: by_task
+                .clone()
+                .or_else(|| equal.map(|queries| vec![queries; scores.n_tasks()]))
+                .unwrap_or_default(),
+            ways: group.ways_by_task.clone(),
+        },
+    };
+    let result = tail_of(scores, &shapes, group.enough_queries(), options)?;
     let sentences = result.levels.iter().map(|level| {
         let null = level.null.interval.as_ref();
         let apart = null.is_some_and(|null| level.over_tasks.upper < null.lower);

@@ -71,6 +71,7 @@ fn study(alike: Alike, repetition: u64) -> Study {
                     accuracies,
                     n_way: Some(5),
                     queries_per_task: Some(QUERIES as usize),
+                    ..TaskScores::default()
                 }),
                 adaptation: None,
                 training: None,

@@ -44,8 +44,8 @@ mod failing;
 mod firth;
 mod location;
 mod max_t;
-mod reml;
-mod simplex;
+pub(crate) mod reml;
+pub(crate) mod simplex;
 mod spread;
 pub(crate) mod words;
 

@@ -13,8 +13,10 @@ use crate::summary::{mean, variance};
 const TOLERANCE: f64 = 1e-9;
 
 /// `y = mu + sum_c u_c + e`, `u_c ~ N(0, variance_c)` for each level of term `c`, `e ~ N(0, residual)`.
-pub(super) struct MixedModel {
+pub(crate) struct MixedModel {
     n: f64,
+    /// What was taken off the values before fitting.
+    center: f64,
     /// Scale of the values, by which all variances are divided while fitting.
     scale: f64,
     /// Level of each term in each row; terms in the caller's order.
@@ -36,13 +38,13 @@ pub(super) struct MixedModel {
 
 /// A fit: variances of the terms, then of the residual, and the deviance (-2 times the restricted log-likelihood).
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Fit {
-    pub(super) variances: Vec<f64>,
-    pub(super) deviance: f64,
+pub(crate) struct Fit {
+    pub(crate) variances: Vec<f64>,
+    pub(crate) deviance: f64,
 }
 
 impl MixedModel {
-    pub(super) fn new(table: &DesignTable, terms: &[Vec<usize>]) -> Self {
+    pub(crate) fn new(table: &DesignTable, terms: &[Vec<usize>]) -> Self {
         let n = table.values().len();
         let mut levels: Vec<Vec<usize>> = Vec::new();
         let mut n_levels = Vec::new();
@@ -77,6 +79,7 @@ impl MixedModel {
             .collect();
         let mut model = Self {
             n: n as f64,
+            center,
             scale,
             last,
             small: DMatrix::zeros(n_small, n_small),
@@ -119,6 +122,30 @@ impl MixedModel {
     /// units of the residual variance. `V = residual (I + Z gamma Z')`, worked through the matrix
     /// `I + gamma^(1/2) Z'Z gamma^(1/2)` (Woodbury), whose largest block is diagonal.
     fn parts(&self, gamma: &[f64]) -> (f64, f64) {
+        let Some((log_det, products)) = self.products(gamma) else {
+            return (f64::INFINITY, f64::INFINITY);
+        };
+        let rest = (products[2] - products[1] * products[1] / products[0]).max(f64::MIN_POSITIVE);
+        (log_det + products[0].ln(), rest)
+    }
+
+    /// The mean by generalized least squares at the variances of a fit, and its variance, in the units of the values.
+    pub(crate) fn mean(&self, fit: &Fit) -> (f64, f64) {
+        let k = self.n_levels.len();
+        let residual = fit.variances[k].max(f64::MIN_POSITIVE);
+        let gamma: Vec<f64> = fit.variances[..k].iter().map(|v| v / residual).collect();
+        let Some((_, products)) = self.products(&gamma) else {
+            return (f64::NAN, f64::NAN);
+        };
+        let mean = products[1] / products[0];
+        (
+            mean * self.scale.sqrt() + self.center,
+            fit.variances[k] / products[0],
+        )
+    }
+
+    /// Log-determinant of `V` over the residual variance, and `x'x`, `x'y`, `y'y` with respect to its inverse; none if it is singular.
+    fn products(&self, gamma: &[f64]) -> Option<(f64, [f64; 3])> {
         let n_small = self.small.nrows();
         let mut root = vec![0.0; n_small];
         for (term, g) in gamma.iter().enumerate() {
@@ -155,9 +182,7 @@ impl MixedModel {
             }
         }
         // Positive definite: it is a Schur complement of I + a Gram matrix.
-        let Some(cholesky) = Cholesky::new(schur) else {
-            return (f64::INFINITY, f64::INFINITY);
-        };
+        let cholesky = Cholesky::new(schur)?;
         let solved = sides.clone().map(|side| cholesky.solve(&side));
         products[0] -= sides[0].dot(&solved[0]);
         products[1] -= sides[0].dot(&solved[1]);
@@ -169,8 +194,7 @@ impl MixedModel {
                 .iter()
                 .map(|d| d.ln())
                 .sum::<f64>();
-        let rest = (products[2] - products[1] * products[1] / products[0]).max(f64::MIN_POSITIVE);
-        (log_det + products[0].ln(), rest)
+        Some((log_det, products))
     }
 
     /// -2 times the restricted log-likelihood at these variances (terms, then residual), in the scaled values.
@@ -184,7 +208,7 @@ impl MixedModel {
 
     /// The fit. Unknowns are the roots of the ratios to the residual variance, which is profiled out; a root crosses zero
     /// freely, so a component of zero is an inner minimum and needs no bound.
-    pub(super) fn fit(&self) -> Fit {
+    pub(crate) fn fit(&self) -> Fit {
         let df = self.n - 1.0;
         let gamma_of = |roots: &[f64]| -> Vec<f64> { roots.iter().map(|r| r * r).collect() };
         let profiled = |roots: &[f64]| {

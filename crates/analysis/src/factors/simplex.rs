@@ -4,7 +4,7 @@
 
 /// The minimum found from `start`, and where: Nelder and Mead's simplex (1965), begun again at its own end until a whole
 /// search gains less than `tolerance`.
-pub(super) fn minimize(
+pub(crate) fn minimize(
     f: &dyn Fn(&[f64]) -> f64,
     start: &[f64],
     step: f64,

@@ -4,16 +4,18 @@
 
 pub mod replacement;
 pub mod rows;
+mod task_scores;
 pub mod training;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{AnalysisError, check_finite, check_len};
+use crate::error::{AnalysisError, check_len};
 use crate::factors::table::FactorTable;
 use crate::fingerprint::Fingerprint;
 use crate::probe::Probe;
 
 use self::replacement::Replacement;
+pub use self::task_scores::TaskScores;
 use self::training::{Selection, TrainingLog};
 
 /// All runs of one study.
@@ -120,18 +122,6 @@ pub struct Test {
     pub classes: Option<Vec<u32>>,
 }
 
-/// Accuracy on each test task, without the predictions behind it: the same tasks, in the same order, for every run of a
-/// setting.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TaskScores {
-    /// Accuracy on each task, 0 to 1, `(n_tasks)`; a score of any scale where [`Options::scale`](crate::Options::scale) names one.
-    pub accuracies: Vec<f64>,
-    /// Queries of each task, if known: accuracies are then multiples of one over it.
-    pub queries_per_task: Option<usize>,
-    /// Classes of each task, if known: guessing reaches one over it.
-    pub n_way: Option<usize>,
-}
-
 /// Inner-loop curves, for `k = 0 ..= n_steps` inner steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Adaptation {
@@ -145,36 +135,6 @@ pub struct Adaptation {
     pub support_loss: Vec<f64>,
     /// Query loss in nats, `(n_tasks, n_steps + 1)`.
     pub query_loss: Vec<f64>,
-}
-
-impl TaskScores {
-    /// Checks that there are accuracies and that they are shares; `what` names the scores in the error.
-    ///
-    /// # Errors
-    /// [`AnalysisError::TooFew`], or [`AnalysisError::OutOfRange`] with the task.
-    pub fn check(&self, what: &str) -> Result<(), AnalysisError> {
-        self.check_on(what, true)
-    }
-
-    /// The same for scores of any scale, which have to be finite alone.
-    pub(crate) fn check_on(&self, what: &str, are_shares: bool) -> Result<(), AnalysisError> {
-        if self.accuracies.is_empty() {
-            return Err(AnalysisError::too_few(format!("{what}: tasks"), 1, 0));
-        }
-        if !are_shares {
-            return check_finite(what, &self.accuracies);
-        }
-        let bad = |accuracy: &f64| !(0.0..=1.0).contains(accuracy);
-        match self.accuracies.iter().position(bad) {
-            None => Ok(()),
-            Some(task) => Err(AnalysisError::out_of_range(
-                what,
-                self.accuracies[task],
-                &format!("task {task}"),
-                "a fraction between 0 and 1",
-            )),
-        }
-    }
 }
 
 impl Run {
@@ -192,14 +152,13 @@ impl Run {
         }
     }
 
-    /// Accuracy of guessing, `1/N`; none where the classes of a task are not known.
+    /// Accuracy of guessing, `1/N`, mean over tasks where they differ in their classes; none where the classes are not known.
     #[must_use]
     pub fn chance(&self) -> Option<f64> {
-        let n_way = match (&self.test, &self.scores) {
-            (Some(test), _) => Some(test.n_way),
-            (None, scores) => scores.as_ref()?.n_way,
-        };
-        n_way.map(|n_way| 1.0 / n_way as f64)
+        match (&self.test, &self.scores) {
+            (Some(test), _) => Some(1.0 / test.n_way as f64),
+            (None, scores) => scores.as_ref()?.chance(),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::options::Light;
 use crate::outcome::{LearnerAnalysis, StudyAnalysis};
 use crate::planner::{MOST_SEEDS, Size, half_width};
 use crate::record::Study;
-use crate::spread::Spread;
+use crate::spread::{NO_SCATTER, Spread};
 use crate::steadiness::{SpreadVerdict, Steadiness};
 use crate::tail::Tail;
 
@@ -65,12 +65,35 @@ fn seeds_for_light(spread: &Spread, light: Light, from: usize, level: f64) -> Op
         spread.seed_sd.as_ref()?.value,
         spread.test_noise.unwrap_or(0.0),
     );
+    // Runs that are copies of each other would have more copies.
+    if sd <= NO_SCATTER {
+        return None;
+    }
     let left = |factor: f64| ((factor * sd).powi(2) - noise).max(0.0).sqrt();
     (from + 1..=MOST_SEEDS).find(|&n| {
         deviation_factors(n, level).is_some_and(|(low, high)| {
             (left(1.0) <= light.good && left(high) < light.bad)
                 || (left(1.0) >= light.bad && left(low) > light.good)
         })
+    })
+}
+
+/// Learners whose runs all have one mean, and what to look at before more of them are run.
+fn equal_runs(analysis: &StudyAnalysis) -> Option<String> {
+    let learners = analysis.settings.iter().flat_map(|it| &it.learners);
+    let has_equal = |it: &&LearnerAnalysis| {
+        let sd = it.all.get::<Spread>().and_then(|spread| spread.seed_sd);
+        sd.is_some_and(|sd| sd.value <= NO_SCATTER)
+    };
+    let names: Vec<&str> = learners
+        .filter(has_equal)
+        .map(|it| it.learner.as_str())
+        .collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "More runs of {} would tell nothing while they come out equal: see first whether the seed reaches the training, or take a harder test.",
+            list(&names)
+        )
     })
 }
 
@@ -193,10 +216,12 @@ pub fn advice(study: &Study, analysis: &StudyAnalysis) -> Advice {
     let widths = widths(analysis);
     let narrower = narrower(&widths);
     let plans = plans(analysis);
+    let equal = equal_runs(analysis);
     let Some(first) = plans.first() else {
         let mut sentences = vec![format!(
             "Nothing is open that up to {MOST_SEEDS} seeds would settle."
         )];
+        sentences.extend(equal);
         sentences.extend(narrower);
         return Advice {
             sentences,
@@ -223,6 +248,7 @@ pub fn advice(study: &Study, analysis: &StudyAnalysis) -> Advice {
     if rest > 0 {
         sentences.push(format!("{} would need more.", count(rest, "open verdict")));
     }
+    sentences.extend(equal);
     sentences.extend(narrower);
     Advice {
         sentences,

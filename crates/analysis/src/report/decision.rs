@@ -3,6 +3,7 @@
 
 use super::advice::advice;
 use super::card::below_null;
+use super::chapters::factors::of_sources;
 use super::document::{Answer, Line, count, list, percent};
 use super::group::Group;
 use super::light::{Verdict, judge};
@@ -303,6 +304,9 @@ fn aspects(
 /// At most three settled factors, or what could still hide.
 fn causes(analysis: &StudyAnalysis, level: f64) -> Vec<String> {
     let Some(key) = analysis.all.get::<KeyFactors>() else {
+        if let Some(told) = of_sources(analysis) {
+            return vec![told];
+        }
         return vec!["No setting was varied, so no factor can be named. A study with factors names them, as the built-in one does: metastable experiment factors.".to_owned()];
     };
     let mut settled = Vec::new();

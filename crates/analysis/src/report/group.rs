@@ -110,6 +110,12 @@ impl<'a> Group<'a> {
             .collect()
     }
 
+    /// Whether its runs lack tasks of each other, and have adjusted means.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        let has_cells = |run: &&Run| run.scores.as_ref().is_some_and(|it| it.cells.is_some());
+        self.runs.iter().any(has_cells)
+    }
+
     /// Queries behind each accuracy, if known.
     pub(crate) fn queries_per_task(&self) -> Option<usize> {
         let of = |run: &Run| match (&run.test, &run.scores) {

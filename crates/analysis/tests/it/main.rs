@@ -10,6 +10,7 @@ mod examples;
 mod factors;
 mod golden;
 mod hardness;
+mod incomplete;
 mod invariance;
 mod key;
 mod lists;

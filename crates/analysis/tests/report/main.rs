@@ -396,6 +396,7 @@ fn scores_alone_have_a_report() {
                 .map_or(vec![0.8; 20], |test| test.task_accuracies()),
             queries_per_task: Some(15),
             n_way: Some(5),
+            ..TaskScores::default()
         });
     }
     let analysis = analyze(&study, &options()).unwrap();

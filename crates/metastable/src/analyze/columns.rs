@@ -8,6 +8,7 @@ use super::own::{KNOWN, is_no_setting};
 use super::reference::Reference;
 use super::sheet::Sheet;
 use super::suggest;
+use crate::shell;
 use crate::study::suggestion;
 
 /// What columns are.
@@ -181,6 +182,38 @@ impl Columns {
         columns.next().map_or(meaning, |(_, column)| column)
     }
 
+    /// Puts names that hold commas together again, which the command line took for several: of `--ignore a,b` one name where the file has a
+    /// column `a,b` and none called `a`.
+    pub(super) fn rejoin(&mut self, header: &[String]) {
+        let names = |text: &str| {
+            let column = text.split_once('=').map_or(text, |it| it.1);
+            [text, column]
+                .into_iter()
+                .any(|it| header.iter().any(|name| name == it))
+        };
+        for list in [
+            &mut self.factors,
+            &mut self.logarithmic,
+            &mut self.streams,
+            &mut self.fingerprint,
+            &mut self.ignored,
+            &mut self.categories,
+            &mut self.numbers,
+            &mut self.renamed,
+            &mut self.wide,
+        ] {
+            let mut at = 0;
+            while at < list.len() {
+                let joined = |end: &usize| names(&list[at..*end].join(","));
+                if let Some(end) = (at + 1..=list.len()).find(joined) {
+                    let whole = list[at..end].join(",");
+                    drop(list.splice(at..end, [whole]));
+                }
+                at += 1;
+            }
+        }
+    }
+
     /// What an export says of its columns, unless a flag says something of them.
     pub(super) fn take_roles(&mut self, sheet: &Sheet, roles: Vec<(String, Role)>) {
         for (name, role) in roles {
@@ -202,10 +235,12 @@ impl Columns {
         let header = &sheet.header;
         let names: Vec<&str> = header.iter().map(String::as_str).collect();
         for (at, name) in header.iter().enumerate() {
-            if header[..at].contains(name) && !self.ignored.contains(name) {
+            let is_twice = header[..at].contains(name) && !name.is_empty();
+            if is_twice && !self.ignored.contains(name) {
                 bail!(
-                    "{file}:1: column {}: the name `{name}` occurs twice",
-                    at + 1
+                    "{file}:1: column {}: the name `{name}` occurs twice; rename one of them, or leave both out with --ignore {}",
+                    at + 1,
+                    shell::quote(name)
                 );
             }
         }
@@ -253,8 +288,13 @@ impl Columns {
                 meaning.failed_states = states.split('|').map(str::to_owned).collect();
             }
         }
+        self.read_case(header, &mut meaning);
         let mut unknown = Vec::new();
         for (at, name) in header.iter().enumerate() {
+            if sheet.index.as_ref() == Some(name) && !self.is_named(name) {
+                meaning.names[at].clear();
+                continue;
+            }
             if !self.check_one(file, at, name, &mut meaning)? {
                 unknown.push((at, name.as_str()));
             }
@@ -268,13 +308,27 @@ impl Columns {
             };
             bail!(
                 "{file}:1: column {} (`{first}`) is not known{more}; say what it is with --factor, --log, --stream, --fingerprint or --ignore \
-                 {first}, or with --column MEANING={first} (meanings: {}); --ignore-others leaves out what no flag names. {}",
+                 {}, or with --column {} (meanings: {}); --ignore-others leaves out what no flag names. {}",
                 at + 1,
+                shell::quote(first),
+                shell::quote(&format!("MEANING={first}")),
                 KNOWN.join(", "),
                 suggest::sentence(file, sheet, self)
             );
         }
         Ok(meaning)
+    }
+
+    /// A column `Score` is the score, where no column is called `score` and no flag says otherwise.
+    fn read_case(&self, header: &[String], meaning: &mut Meaning) {
+        for (at, name) in header.iter().enumerate() {
+            let lower = name.to_lowercase();
+            let is_ours = KNOWN.contains(&lower.as_str()) && !KNOWN.contains(&name.as_str());
+            let is_open = meaning.names[at] == *name && !self.is_named(name);
+            if is_ours && is_open && !meaning.names.contains(&lower) {
+                meaning.names[at] = lower;
+            }
+        }
     }
 
     /// Settles what a column is; no: nothing says it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::cell;
+use super::cell::{self, Commas};
 use super::table::Row;
 
 /// The column that decides where another one applies, and its levels for which it does.
@@ -39,7 +39,7 @@ pub(super) fn condition(rows: &[Row<'_>], column: &str, others: &[&String]) -> O
         // A column with a level of its own for each run decides nothing; nor do measured numbers, of which some are equal by chance.
         let are_measured = levels
             .keys()
-            .all(|level| cell::number(level, true).is_some());
+            .all(|level| cell::number(level, Commas::Either).is_some());
         let most = if are_measured {
             rows.len() / 2
         } else {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, bail};
-use metastable_analysis::Outcome;
-use metastable_analysis::ScoreMatrix;
+use anyhow::{Context, Result, bail};
 use metastable_analysis::components::components;
 use metastable_analysis::distribution::fisher_tail;
+use metastable_analysis::incomplete::adjusted_means;
+use metastable_analysis::{Outcome, ScoreMatrix, TaskScores};
 
 use super::scores::{Group, Read};
 use super::table::Table;
@@ -172,20 +172,67 @@ pub(super) fn settle(table: &Table, groups: &[Group<'_>], reads: &mut [Read<'_>]
                 keep_common(table, setting, &of_setting, reads)?;
                 in_order(&of_setting, reads);
             }
-            Crossing::Partial {
-                lacking,
-                having,
-                task,
-                common,
-                all,
-            } => bail!(
-                "{}: run `{}` ({}) lacks task `{task}`, which run `{}` has; runs of a setting are compared on the same tasks. --common-tasks \
-                 compares them on the {common} of {all} tasks that all of them have; mark a run that broke off in a column `failed`",
-                table.file(),
-                groups[lacking].id,
-                table.sheet.spot(groups[lacking].rows[0].line()),
-                groups[having].id,
-            ),
+            Crossing::Partial { .. } => adjust(table, &of_setting, reads)?,
+        }
+    }
+    Ok(())
+}
+
+/// Gives every run its mean as if it had been on every task of the setting. A failed run that lacks some has no score: what it lacks
+/// may be what it would have done badly.
+fn adjust(table: &Table, runs: &[usize], reads: &mut [Read<'_>]) -> Result<()> {
+    let is_whole = |read: &Read<'_>| read.run.outcome == Outcome::Completed;
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    for read in runs
+        .iter()
+        .map(|at| &reads[*at])
+        .filter(|read| is_whole(read))
+    {
+        for task in read.tasks.iter().copied() {
+            let next = places.len();
+            places.entry(task).or_insert(next);
+        }
+    }
+    let cells = |read: &Read<'_>| -> Option<Vec<Option<f64>>> {
+        let mut cells = vec![None; places.len()];
+        for (task, score) in read.tasks.iter().zip(&read.run.scores.as_ref()?.accuracies) {
+            *cells.get_mut(*places.get(task)?)? = Some(*score);
+        }
+        (is_whole(read) || cells.iter().all(Option::is_some)).then_some(cells)
+    };
+    let mut members = Vec::new();
+    let mut of_runs = Vec::new();
+    for at in runs {
+        match cells(&reads[*at]) {
+            Some(found) => {
+                members.push(*at);
+                of_runs.push(found);
+            }
+            None => reads[*at].run.scores = None,
+        }
+    }
+    let found = adjusted_means(&of_runs).with_context(|| {
+        format!(
+            "{}: runs lack tasks of each other, and share too few for means that allow for it; --own-tasks takes the tasks of each run for its own",
+            table.file()
+        )
+    })?;
+    let are_shares = table.columns.scale().is_none();
+    for ((at, cells), mean) in members.into_iter().zip(of_runs).zip(found.means) {
+        let read = &mut reads[at];
+        let mean = if are_shares {
+            mean.clamp(0.0, 1.0)
+        } else {
+            mean
+        };
+        read.score = Some(mean);
+        if let Some(scores) = &mut read.run.scores {
+            *scores = TaskScores {
+                accuracies: vec![mean],
+                n_way: scores.n_way,
+                cells: Some(cells),
+                ..TaskScores::default()
+            };
         }
     }
     Ok(())
@@ -210,8 +257,11 @@ pub(super) fn align(table: &Table, groups: &[Group<'_>], reads: &mut [Read<'_>])
 /// The mean of a run's own tasks: where tasks differ between runs, nothing else is comparable.
 fn mean_alone(read: &mut Read<'_>) {
     if let (Some(scores), Some(mean)) = (&mut read.run.scores, read.score) {
-        scores.accuracies = vec![mean];
-        scores.queries_per_task = None;
+        *scores = TaskScores {
+            accuracies: vec![mean],
+            n_way: scores.n_way,
+            ..TaskScores::default()
+        };
     }
 }
 
@@ -241,7 +291,7 @@ fn keep_common(table: &Table, setting: &str, runs: &[usize], reads: &mut [Read<'
         if let Some(scores) = &mut read.run.scores {
             let kept = |(at, task): (usize, &&str)| common.contains(*task).then_some(at);
             let kept: Vec<usize> = read.tasks.iter().enumerate().filter_map(kept).collect();
-            scores.accuracies = kept.iter().map(|at| scores.accuracies[*at]).collect();
+            scores.select(&kept);
             read.tasks = kept.iter().map(|at| read.tasks[*at]).collect();
             let sum: f64 = scores.accuracies.iter().sum();
             read.score = (!kept.is_empty()).then(|| sum / kept.len() as f64);
@@ -271,7 +321,7 @@ fn in_order(runs: &[usize], reads: &mut [Read<'_>]) {
         let places: Option<Vec<usize>> = names.iter().map(place).collect();
         match places {
             Some(places) if own.len() == names.len() => {
-                scores.accuracies = places.iter().map(|at| scores.accuracies[*at]).collect();
+                scores.select(&places);
                 read.tasks.clone_from(&names);
             }
             _ => read.run.scores = None,

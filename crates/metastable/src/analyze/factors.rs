@@ -46,7 +46,15 @@ pub(super) fn factor_table(
     let are_shares = columns.scale().is_none();
     let queries = runs.iter().filter(|_| are_shares).find_map(|read| {
         let scores = read.run.scores.as_ref()?;
-        Some(scores.queries_per_task? * scores.accuracies.len())
+        let n_tasks = scores.accuracies.len();
+        match (&scores.task_queries, scores.queries_per_task) {
+            // As many queries as have the same noise in a mean over tasks that count alike.
+            (Some(queries), _) => {
+                let inverse: f64 = queries.iter().map(|n| 1.0 / (*n).max(1) as f64).sum();
+                Some((n_tasks as f64 * n_tasks as f64 / inverse).round() as usize)
+            }
+            (None, equal) => Some(equal? * n_tasks),
+        }
     });
     let is_turned = columns.lower_is_better && columns.reference.is_none();
     let sign = if is_turned { -1.0 } else { 1.0 };
@@ -105,6 +113,17 @@ fn response(table: &Table) -> String {
     }
 }
 
+/// Whether the levels of a factor are names: a flag says so, or none is a number.
+pub(super) fn are_names(table: &Table, groups: &[Group<'_>], name: &String) -> bool {
+    let columns = &table.columns;
+    let is_number = columns.logarithmic.contains(name) || columns.numbers.contains(name);
+    let has_number = || {
+        let mut rows = groups.iter().map(|group| group.rows[0]);
+        rows.any(|row| row.maybe_number(name).is_some())
+    };
+    columns.categories.contains(name) || (!is_number && !has_number())
+}
+
 /// The scale of a column, from the values that occur, and the level of each run: numbers if all values are, names if none
 /// is. A column that holds both is refused unless a flag says what it is.
 fn scale(
@@ -121,7 +140,7 @@ fn scale(
         .filter(|row| row.maybe_number(name).is_some())
         .count();
     let is_number = logarithmic || columns.numbers.contains(name);
-    if columns.categories.contains(name) || (n_numbers == 0 && !is_number) {
+    if are_names(table, groups, name) {
         return categories(&rows, name, when);
     }
     // A run to which the setting does not apply has no level; it gets the middle of the others below.

@@ -355,7 +355,13 @@ fn wide_tables_own_tasks_and_unequal_ways_are_read() {
     let (study, receipt) = of(text, &Columns::default()).unwrap();
     let scores = study.runs[0].scores.as_ref().unwrap();
     assert_eq!((scores.n_way, scores.queries_per_task), (None, None));
-    assert!(receipt.contains("`way` differs between tasks"), "{receipt}");
+    assert_eq!(scores.task_ways.as_deref(), Some(&[5, 12][..]));
+    assert_eq!(scores.task_queries.as_deref(), Some(&[50, 120][..]));
+    assert!((scores.chance().unwrap() - (0.2 + 1.0 / 12.0) / 2.0).abs() < 1e-12);
+    assert!(
+        !receipt.contains("null model") && !receipt.contains("guessing"),
+        "{receipt}"
+    );
 }
 
 #[test]

@@ -7,23 +7,30 @@ mod crossing;
 mod curves;
 mod decode;
 mod delimited;
+mod document;
+mod expanded;
 mod exported;
 mod factors;
 #[cfg(test)]
 mod kinds;
 mod lines;
+mod marl;
 #[cfg(test)]
 mod meanings;
 mod naming;
+#[cfg(test)]
+mod odd;
 mod own;
 mod parquet;
 mod place;
 mod receipt;
 mod reference;
 mod scores;
+mod seeds;
 mod sheet;
 mod suggest;
 mod table;
+mod taken;
 mod tasks;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use super::factors::conditions;
 use super::scores::{Group, Runs};
 use super::suggest;
 use super::table::Table;
+use super::taken::{columns, counted_names, scores};
 
 /// What was read, in lines.
 pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
@@ -46,6 +47,12 @@ pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
         settings.len()
     );
     let _ = writeln!(text, "seeds: {}", seeds(table, runs));
+    if let [first, second, ..] = runs.seed_names.as_slice() {
+        let _ = writeln!(
+            text,
+            "seeds are names here, and are numbered in the order of the file: `{first}` is 0, `{second}` is 1"
+        );
+    }
     let tasks: BTreeSet<&str> = reads
         .iter()
         .flat_map(|read| read.tasks.iter().copied())
@@ -55,7 +62,8 @@ pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
     } else {
         writeln!(text, "tasks: none, one score a run")
     };
-    let _ = writeln!(text, "columns: {}", columns(table));
+    text += &scores(table, runs);
+    let _ = writeln!(text, "columns: {}", columns(table, &runs.groups));
     let crossings = if table.has("task") {
         crossings(table, &runs.groups, &runs.reads)
     } else {
@@ -81,6 +89,9 @@ pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
     }
     if let Some(steps) = unequal_lengths(table, runs) {
         let _ = writeln!(text, "warning: {steps}");
+    }
+    for hint in counted_names(table, &runs.groups) {
+        let _ = writeln!(text, "hint: {hint}");
     }
     if !table.has("learner") && table.has("run") && table.columns.all_factors().is_empty() {
         let names = runs.groups.iter().map(|group| group.id.as_str());
@@ -139,9 +150,33 @@ fn tests(table: &Table, runs: &Runs<'_>, crossings: &BTreeMap<&str, Crossing>) -
                 "test tasks{place}: each run, or group of runs, has its own ({why}); runs are compared by their means, and the scatter of \
                  tasks is part of the scatter of runs"
             )),
-            Crossing::Partial { common, all, .. } => lines.push(format!(
-                "test tasks{place}: incomplete, {common} of {all} are in every run that did not fail"
-            )),
+            Crossing::Partial {
+                lacking,
+                having,
+                task,
+                common,
+                all,
+            } => {
+                let lacks = format!(
+                    "run `{}` ({}) lacks task `{task}`, which run `{}` has",
+                    runs.groups[*lacking].id,
+                    table.sheet.spot(runs.groups[*lacking].rows[0].line()),
+                    runs.groups[*having].id
+                );
+                let way = if table.columns.common_tasks {
+                    String::from("runs are compared on those")
+                } else if table.columns.all_factors().is_empty() {
+                    String::from(
+                        "runs are compared by means that allow for what each lacks (REML), which supposes that a score is missing for no reason of \
+                         its own; --common-tasks compares them on the tasks of all, and a run that broke off is marked in a column `failed`",
+                    )
+                } else {
+                    String::from("runs count with the mean of the tasks that they have")
+                };
+                lines.push(format!(
+                    "warning: test tasks{place}: incomplete, {common} of {all} are in every run that did not fail; {lacks}; {way}"
+                ));
+            }
             Crossing::Shared => {}
         }
     }
@@ -246,38 +281,6 @@ fn seeds(table: &Table, runs: &Runs<'_>) -> String {
     }
 }
 
-/// Each column and what it was taken for.
-fn columns(table: &Table) -> String {
-    let flags = &table.columns;
-    let says = |name: &String, own: &String| {
-        let mut what = Vec::new();
-        for (kind, list) in [
-            ("factor", &flags.factors),
-            ("factor in decades", &flags.logarithmic),
-            ("stream", &flags.streams),
-            ("fingerprint", &flags.fingerprint),
-            ("names", &flags.categories),
-            ("numbers", &flags.numbers),
-        ] {
-            if list.contains(name) {
-                what.push(kind);
-            }
-        }
-        let is_flagged = own.starts_with('(');
-        if own.is_empty() {
-            what.push("not read");
-        } else if is_flagged {
-            // Named by a flag in place of its meaning.
-        } else if what.is_empty() || own != name {
-            what.push(own);
-        }
-        format!("`{name}` {}", what.join(", "))
-    };
-    let header = table.sheet.header.iter().zip(&table.meaning.names);
-    let all: Vec<String> = header.map(|(name, own)| says(name, own)).collect();
-    all.join("; ")
-}
-
 /// Learner, setting, and the bits of the score of each task.
 type Key<'r> = (&'r str, &'r str, Vec<(&'r str, u64)>);
 
@@ -335,12 +338,20 @@ fn left_out(table: &Table, runs: &Runs<'_>, crossings: &BTreeMap<&str, Crossing>
         lines.push(String::from(
             "difficulty and the tail: need the same test tasks, under the same names, in every run of a setting",
         ));
-    } else if scores().any(|scores| scores.queries_per_task.is_none()) {
-        lines.push(String::from(if table.has("hit") || table.has("queries") {
-            "query noise: the number of queries differs between tasks; it needs one number for all"
-        } else {
-            "query noise and the null model of the tail: need the column `queries`, or a row for each query with `query` and `hit`"
-        }));
+    } else if crossings
+        .values()
+        .any(|it| matches!(it, Crossing::Partial { .. }))
+        && !table.columns.common_tasks
+    {
+        lines.push(String::from(
+            "difficulty and the tail: need every task in every run; --common-tasks leaves out the others",
+        ));
+    } else if scores()
+        .any(|scores| scores.queries_per_task.is_none() && scores.task_queries.is_none())
+    {
+        lines.push(String::from(
+            "query noise and the null model of the tail: need the column `queries` on every row, or a row for each query with `query` and `hit`",
+        ));
     }
     let seeds_of = |learner: &str| {
         let own = runs.reads.iter().filter(|read| read.run.learner == learner);
@@ -372,12 +383,10 @@ fn left_out(table: &Table, runs: &Runs<'_>, crossings: &BTreeMap<&str, Crossing>
             "steps to threshold and training curves: need a row for each step, with the column `step`, and `way` for chance",
         ));
     }
-    if scores().any(|scores| scores.n_way.is_none()) {
-        lines.push(String::from(if table.has("way") {
-            "comparison with guessing: `way` differs between tasks; it needs one number for all"
-        } else {
-            "comparison with guessing: needs the column `way`"
-        }));
+    if scores().any(|scores| scores.n_way.is_none() && scores.task_ways.is_none()) {
+        lines.push(String::from(
+            "comparison with guessing: needs the column `way`, on every row",
+        ));
     }
     if !table.has("failed") {
         lines.push(String::from(

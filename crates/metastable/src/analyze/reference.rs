@@ -77,6 +77,9 @@ impl Reference {
         groups: &mut Vec<Group<'t>>,
         reads: &mut Vec<Read<'t>>,
     ) -> Result<()> {
+        let names_learner = [&self.random, &self.oracle]
+            .iter()
+            .any(|level| matches!(level, Level::Learner(_)));
         let settings: BTreeSet<&str> = groups.iter().map(|group| group.setting).collect();
         for setting in settings {
             let low = self
@@ -103,6 +106,18 @@ impl Reference {
                         );
                     }
                     *score = (*score - low) / (high - low);
+                }
+                // Of an adjusted mean the scores behind it, which a number for all tasks alone can put on the scale.
+                if let Some(cells) = &mut scores.cells {
+                    if low.len() > 1 || high.len() > 1 || names_learner {
+                        bail!(
+                            "--reference: runs lack tasks of each other, so the score of a learner on each task is not known for all; give \
+                             --common-tasks too, or numbers for random and oracle"
+                        );
+                    }
+                    for cell in cells.iter_mut().flatten() {
+                        *cell = (*cell - low[0]) / (high[0] - low[0]);
+                    }
                 }
                 let n = scores.accuracies.len() as f64;
                 read.score = Some(scores.accuracies.iter().sum::<f64>() / n);

@@ -8,6 +8,7 @@ use metastable_analysis::{Options, Outcome, Run, Study, TaskScores};
 
 use super::crossing::{align, settle};
 use super::factors::factor_table;
+use super::seeds::Seeds;
 use super::table::{Row, Table};
 use super::tasks;
 
@@ -35,17 +36,24 @@ pub(super) struct Read<'t> {
 pub(super) struct Runs<'t> {
     pub(super) groups: Vec<Group<'t>>,
     pub(super) reads: Vec<Read<'t>>,
+    /// Names of seeds in order of their numbers, where the table gives names.
+    pub(super) seed_names: Vec<&'t str>,
 }
 
 impl<'t> Runs<'t> {
     /// Reads the runs of a table.
     pub(super) fn of(table: &'t Table) -> Result<Self> {
         let groups = groups(table)?;
+        let seeds = Seeds::of(table, &groups);
         let mut reads = Vec::new();
-        for (at, group) in groups.iter().enumerate() {
-            reads.push(run(table, group, at)?);
+        for (group, seed) in groups.iter().zip(seeds.numbers) {
+            reads.push(run(table, group, seed)?);
         }
-        Ok(Self { groups, reads })
+        Ok(Self {
+            groups,
+            reads,
+            seed_names: seeds.names,
+        })
     }
 }
 
@@ -55,6 +63,7 @@ pub(super) fn study(table: &Table, runs: Runs<'_>, options: &Options) -> Result<
     let Runs {
         mut groups,
         mut reads,
+        seed_names: _,
     } = runs;
     let columns = &table.columns;
     let has_factors = !columns.all_factors().is_empty();
@@ -136,30 +145,29 @@ fn or<'t>(text: &'t str, otherwise: &'t str) -> &'t str {
     if text.is_empty() { otherwise } else { text }
 }
 
-fn run<'t>(table: &Table, group: &Group<'t>, at: usize) -> Result<Read<'t>> {
+fn run<'t>(table: &Table, group: &Group<'t>, seed: u64) -> Result<Read<'t>> {
     let first = group.rows[0];
     let made = table.columns.fingerprint.iter().map(String::as_str);
     for column in ["seed", "failed"].into_iter().chain(made) {
         constant(table, group, column)?;
     }
-    let is_stream = |name: &str| table.columns.streams.iter().any(|stream| stream == name);
-    // Without seeds nothing says which runs belong together: each has a number of its own, and none is paired. A seed that
-    // is a stream may have any name.
-    let seed = match first.count("seed", 0) {
-        Ok(seed) => seed.map_or(at as u64, |seed| seed as u64),
-        Err(_) if is_stream("seed") => at as u64,
-        Err(error) => return Err(error),
-    };
     let said = first.failed()?;
     let tasks = tasks::scored(table, group, said == Some(true))?;
     let sum: f64 = tasks.values.iter().sum();
     let score = (!tasks.values.is_empty()).then(|| sum / tasks.values.len() as f64);
     let failed = said.unwrap_or(false);
     let has_scores = !(tasks.values.is_empty() || failed && tasks.lacks);
-    let scores = has_scores.then_some(TaskScores {
+    let by_task = |which: usize, common: Option<usize>| -> Option<Vec<usize>> {
+        let differ = common.is_none() && !tasks.shapes.is_empty();
+        differ.then(|| tasks.shapes.iter().map(|shape| shape[which]).collect())?
+    };
+    let scores = has_scores.then(|| TaskScores {
+        task_queries: by_task(1, tasks.queries),
+        task_ways: by_task(0, tasks.way),
         accuracies: tasks.values,
         queries_per_task: tasks.queries,
         n_way: tasks.way,
+        cells: None,
     });
     Ok(Read {
         run: Run {
@@ -238,8 +246,10 @@ fn on_scale(table: &Table, reads: &mut [Read<'_>]) {
         read.run.history.clear();
         if let Some(scores) = &mut read.run.scores {
             (scores.queries_per_task, scores.n_way) = (None, None);
+            (scores.task_queries, scores.task_ways) = (None, None);
             if scale.lower_is_better {
-                for score in &mut scores.accuracies {
+                let cells = scores.cells.iter_mut().flatten().flatten();
+                for score in scores.accuracies.iter_mut().chain(cells) {
                     *score = -*score;
                 }
             }

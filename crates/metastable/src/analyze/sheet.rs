@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::{decode, delimited, lines, parquet};
+use super::cell::{self, Commas};
+use super::{decode, delimited, expanded, lines, parquet};
 use crate::study::suggestion;
 
 /// A header and rows of text, in one buffer: a table of hits has millions of rows.
@@ -14,10 +15,12 @@ pub(super) struct Sheet {
     pub(super) format: String,
     /// Names of the columns.
     pub(super) header: Vec<String>,
-    /// Whether `0,54` may be a number: only where commas do not separate.
-    pub(super) decimal_comma: bool,
+    /// What a comma in a number may be.
+    pub(super) commas: Commas,
     /// Whether rows are counted, since no row has a line of its own: Parquet, one JSON list.
     pub(super) counts_rows: bool,
+    /// The column that counts the rows of the file and says nothing else, as pandas writes its index.
+    pub(super) index: Option<String>,
     cells: String,
     ends: Vec<usize>,
     lines: Vec<u32>,
@@ -36,8 +39,9 @@ impl Sheet {
     /// A sheet without rows of the same kind of file.
     pub(super) fn like(&self, format: String, header: Vec<String>) -> Self {
         Self {
-            decimal_comma: self.decimal_comma,
+            commas: self.commas,
             counts_rows: self.counts_rows,
+            index: self.index.clone(),
             ..Self::new(format, header)
         }
     }
@@ -132,6 +136,35 @@ impl Sheet {
         }
     }
 
+    /// The first column, if its name is one that programs give to an index, and its cells count from 0 or 1.
+    fn counting(&self) -> Option<String> {
+        const NAMES: [&str; 6] = [
+            "index",
+            "level_0",
+            "unnamed: 0",
+            "rownames",
+            "row.names",
+            "row",
+        ];
+        let name = self.header.first()?;
+        let counts_from = |start: usize| {
+            let is_next = |row| self.cell(row, 0).parse() == Ok(row + start);
+            (0..self.n_rows()).all(is_next)
+        };
+        let is_named = NAMES.contains(&name.to_lowercase().as_str());
+        (is_named && (counts_from(0) || counts_from(1))).then(|| name.clone())
+    }
+
+    /// What commas in the numbers of a column are: where they do not separate cells, any number with decimals behind one settles it.
+    pub(super) fn commas_of(&self, column: usize) -> Commas {
+        let has_comma = |row| cell::has_decimal_comma(self.cell(row, column));
+        if self.commas == Commas::Either && (0..self.n_rows()).any(has_comma) {
+            Commas::Decimal
+        } else {
+            self.commas
+        }
+    }
+
     /// The text of a cell.
     pub(super) fn cell(&self, row: usize, column: usize) -> &str {
         let at = row * self.header.len() + column;
@@ -164,6 +197,10 @@ pub(super) fn read(path: &Path) -> Result<Sheet> {
     if packed {
         sheet.format += ", gzip";
     }
+    if let Some(wider) = expanded::expanded(&sheet) {
+        sheet = wider;
+    }
+    sheet.index = sheet.counting();
     if sheet.n_rows() == 0 {
         bail!("{name}: no row below the header");
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
 
-use super::cell;
+use super::cell::{self, Commas};
 pub(crate) use super::columns::Columns;
 use super::columns::Meaning;
 use super::sheet::{self, Sheet};
@@ -19,6 +19,8 @@ pub(super) struct Table {
     pub(super) sheet: Sheet,
     pub(super) meaning: Meaning,
     index: BTreeMap<String, usize>,
+    /// What commas are in the numbers of each column.
+    commas: Vec<Commas>,
     pub(super) columns: Columns,
 }
 
@@ -39,6 +41,7 @@ pub(super) fn read(path: &Path, columns: &Columns) -> Result<Table> {
         (sheet, roles) = (found.sheet, found.roles);
         columns.ignored.retain(|name| sheet.header.contains(name));
     }
+    columns.rejoin(&sheet.header);
     if !columns.only.is_empty() {
         sheet = sheet.only(&file, &columns.only)?;
     }
@@ -62,8 +65,11 @@ pub(super) fn read(path: &Path, columns: &Columns) -> Result<Table> {
     if let Some(pattern) = &columns.run_name {
         sheet = naming::with_fields(&file, &sheet, columns.named("run"), pattern)?;
     }
-    let columns = &columns;
     let meaning = columns.meaning(&file, &sheet)?;
+    if percentages(&file, &sheet, &meaning)? && columns.scale().is_none() && columns.unit.is_none()
+    {
+        columns.unit = Some(String::from("percent"));
+    }
     let mut index = BTreeMap::new();
     for (at, name) in meaning.names.iter().enumerate() {
         if !name.is_empty() {
@@ -78,10 +84,13 @@ pub(super) fn read(path: &Path, columns: &Columns) -> Result<Table> {
     }
     let table = Table {
         path: path.to_owned(),
+        commas: (0..sheet.header.len())
+            .map(|at| sheet.commas_of(at))
+            .collect(),
         sheet,
         meaning,
         index,
-        columns: columns.clone(),
+        columns,
     };
     if table.has("score") == table.has("hit") {
         bail!(
@@ -98,6 +107,32 @@ pub(super) fn read(path: &Path, columns: &Columns) -> Result<Table> {
         );
     }
     Ok(table)
+}
+
+/// Whether scores are written with signs for percent, all of them; a sign on some is a mistake in one or the other.
+fn percentages(file: &str, sheet: &Sheet, meaning: &Meaning) -> Result<bool> {
+    let Some(at) = meaning.names.iter().position(|name| name == "score") else {
+        return Ok(false);
+    };
+    let mut first: [Option<usize>; 2] = [None; 2];
+    for row in 0..sheet.n_rows() {
+        let text = sheet.cell(row, at);
+        if cell::number(text, Commas::Either).is_some() {
+            first[usize::from(cell::is_percentage(text))].get_or_insert(row);
+        }
+    }
+    match first {
+        [Some(without), Some(with)] => bail!(
+            "{}: column {} (`{}`): `{}` has no sign for percent, and `{}` in {} has one; write all scores alike",
+            sheet.place(file, sheet.line(without)),
+            at + 1,
+            sheet.header[at],
+            sheet.cell(without, at),
+            sheet.cell(with, at),
+            sheet.spot(sheet.line(with)),
+        ),
+        [_, with] => Ok(with.is_some()),
+    }
 }
 
 impl Table {
@@ -163,9 +198,13 @@ impl<'t> Row<'t> {
             if !self.table.has("seed") {
                 return Ok(Cow::Borrowed("run"));
             }
-            return self
-                .need("seed")
-                .map(|seed| Cow::Owned(format!("seed-{seed}")));
+            if self.is_missing("seed") {
+                return Err(self.complaint(
+                    "seed",
+                    "is missing, and without a column `run` learner and seed name the run of a row",
+                ));
+            }
+            return Ok(Cow::Owned(format!("seed-{}", self.text("seed"))));
         }
         let spot = self.table.sheet.spot(self.line());
         Ok(Cow::Owned(spot.replace(' ', "-")))
@@ -178,14 +217,17 @@ impl<'t> Row<'t> {
 
     /// The finite number in a column, if it is one.
     pub(super) fn maybe_number(&self, column: &str) -> Option<f64> {
-        cell::number(self.text(column), self.table.sheet.decimal_comma)
+        let at = *self.table.index.get(column)?;
+        cell::number(self.at(Some(at)), self.table.commas[at])
     }
 
     /// The value of a column that must be a finite number.
     pub(super) fn number(&self, column: &str) -> Result<f64> {
         self.need(column)?;
-        self.maybe_number(column)
-            .ok_or_else(|| self.complaint(column, "is not a finite number"))
+        self.maybe_number(column).ok_or_else(|| {
+            let why = cell::why_no_number(self.text(column));
+            self.complaint(column, &format!("is not a finite number{why}"))
+        })
     }
 
     /// The value of a column that must be a count, at least `least`; absent if missing. pandas writes `3.0`.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use metastable_analysis::Progress;
 
+use super::cell;
 use super::scores::Group;
 use super::table::{Row, Table};
 
@@ -50,11 +51,12 @@ pub(super) fn scored<'t>(table: &Table, group: &Group<'t>, failed: bool) -> Resu
             "1" => Some(1.0),
             "0" => Some(0.0),
             _ if has_hits => row.hit()?.map(|hit| f64::from(u8::from(hit))),
-            _ => row.maybe_number(value),
+            text => row.maybe_number(value).or_else(|| cell::success(text)),
         };
         let number = match number {
             Some(number) => number,
-            None if failed => {
+            // A word in place of a score; a cell with digits is a number gone wrong.
+            None if failed && cell::is_no_attempt(row.at(at_value)) => {
                 lacks = true;
                 continue;
             }
@@ -177,7 +179,10 @@ fn last_steps<'t>(table: &Table, group: &Group<'t>) -> Result<(Vec<Row<'t>>, Vec
             continue;
         }
         let step = row.number("step")?;
-        let score = row.number("score")?;
+        let score = match cell::success(row.text("score")) {
+            Some(score) => score,
+            None => row.number("score")?,
+        };
         let task = if table.has("task") {
             row.need("task")?
         } else {

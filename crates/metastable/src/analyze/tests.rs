@@ -165,10 +165,6 @@ fn refusals_say_line_and_column() {
         ":3: column 4 (`seed`): `2` differs within run `r0`: line 2 has `1`",
     );
     check(
-        "run,task,score\nr0,a,0.5\nr0,b,0.5\nr1,a,0.5\n",
-        ": run `r1` (line 4) lacks task `b`, which run `r0` has",
-    );
-    check(
         "run,task,lr,score\nr0,a,0.1,0.5\n",
         ":1: column 3 (`lr`) is not known; say what it is with --factor, --log, --stream, --fingerprint or --ignore lr",
     );

@@ -28,4 +28,5 @@ mod stranger;
 mod support;
 mod tables;
 mod tensorboard;
+mod tools;
 mod whole;

@@ -5,8 +5,10 @@ use crate::factors::key::KeyFactors;
 use crate::factors::responses::Side;
 use crate::factors::sources::Sources;
 use crate::factors::tested::TestedFactor;
+use crate::factors::variance::{QUERIES, REST, SourceVariance};
 use crate::factors::words::{MOST_HIDDEN, effect, hidden};
-use crate::findings::ratio;
+use crate::findings::{Finding, ratio};
+use crate::metric::Measure;
 use crate::outcome::StudyAnalysis;
 use crate::report::document::{Chapter, Table, list};
 use crate::report::subject::{Family, Material, Subject};
@@ -43,8 +45,14 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         figures.extend(found.components.as_ref().and_then(sources::components));
     }
     Some(Chapter {
-        number: key.as_ref().and_then(headline),
-        finding: finding(key.as_ref()),
+        number: match &key {
+            Some(key) => headline(key),
+            None => largest_source(analysis),
+        },
+        finding: match &key {
+            Some(key) => finding(key),
+            None => of_sources(analysis).unwrap_or_default(),
+        },
         caveat: "Shares are shares of the variance over the space that was searched, every level equally likely: another space gives \
                  other shares. A setting with a small share may still be set to a bad value."
             .to_owned(),
@@ -123,11 +131,39 @@ fn headline(key: &KeyFactors) -> Option<(String, String)> {
     ))
 }
 
+/// What the sources of chance do, for a study in which no setting was varied.
+pub(crate) fn of_sources(analysis: &StudyAnalysis) -> Option<String> {
+    let of = |finding: &&Finding| finding.metric == Sources::ID;
+    let found = analysis.findings.iter().find(of)?;
+    Some(found.text.clone())
+}
+
+/// The source with the largest share of the variance of one run, with the limits of the share.
+fn largest_source(analysis: &StudyAnalysis) -> Option<(String, String)> {
+    let found: Sources = analysis.all.get()?;
+    let components = found.components?;
+    let is_named = |it: &&SourceVariance| it.source != REST && it.source != QUERIES;
+    let named = components.sources.iter().filter(is_named);
+    let largest = named.max_by(|a, b| a.share.value.total_cmp(&b.share.value))?;
+    let limits = largest
+        .share
+        .interval
+        .as_ref()
+        .map_or_else(String::new, |i| {
+            format!(" [{:.0}, {:.0}]", 100.0 * i.lower, 100.0 * i.upper)
+        });
+    Some((
+        format!(
+            "{} {:.0} %{limits}",
+            largest.source,
+            100.0 * largest.share.value
+        ),
+        "share of the variance of one run, with all sources drawn anew".to_owned(),
+    ))
+}
+
 /// The settled factors of each side.
-fn finding(key: Option<&KeyFactors>) -> String {
-    let Some(key) = key else {
-        return String::new();
-    };
+fn finding(key: &KeyFactors) -> String {
     let each: Vec<String> = key
         .lists
         .iter()

@@ -7,7 +7,7 @@ use crate::outcome::StudyAnalysis;
 use crate::report::document::{Chapter, count, extremes, list};
 use crate::report::group::Group;
 use crate::report::subject::{Family, Material, Subject};
-use crate::spread::Spread;
+use crate::spread::{NO_SCATTER, Spread};
 use crate::steadiness::{SpreadRatio, SpreadVerdict, Steadiness};
 use crate::words::Words;
 
@@ -41,7 +41,16 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     } else {
         ""
     };
+    let copies: Vec<&str> = deviations
+        .iter()
+        .filter(|(_, sd)| sd.value <= NO_SCATTER)
+        .map(|(group, _)| group.name.as_str())
+        .collect();
     let finding = match (extremes(&values), deviations.as_slice()) {
+        (Some(_), all) if all.len() == copies.len() => format!(
+            "The runs of {} have one and the same mean: they are copies, or at the limit of the score, and tell nothing about another training.",
+            list(&copies)
+        ),
         (None, _) => {
             "No learner has two tested runs, so nothing can be said about another training."
                 .to_owned()

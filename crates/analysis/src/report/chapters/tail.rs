@@ -39,9 +39,11 @@ fn no_tail(material: &Material<'_>) -> String {
         .flat_map(Group::scored)
         .any(|(_, scores)| scores.len() > 1);
     if has_tasks {
-        "The tail needs the number of queries behind each score (a column `queries`, the same for all tasks): without it nothing says how \
-         low the worst tenth lies by chance."
+        "The tail needs the number of queries behind each score (a column `queries`): without it nothing says how low the worst tenth lies by \
+         chance."
             .to_owned()
+    } else if material.groups.iter().any(Group::is_incomplete) {
+        "Runs lack tasks of each other, so there is no tail to look at.".to_owned()
     } else {
         "Each run has one score and none by task, so there is no tail to look at.".to_owned()
     }

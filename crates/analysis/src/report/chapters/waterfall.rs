@@ -124,10 +124,12 @@ pub(crate) fn table(groups: &[Group<'_>], words: Words<'_>) -> Option<Table> {
                     .mean
                     .interval
                     .as_ref()
-                    .map_or("needs two runs".to_owned(), limits),
+                    .map_or("needs two runs that differ".to_owned(), limits),
                 components
                     .as_ref()
-                    .map_or("needs two runs".to_owned(), |c| limits(&c.interval)),
+                    .map_or("needs two runs that differ".to_owned(), |c| {
+                        limits(&c.interval)
+                    }),
                 open,
             ])
         })

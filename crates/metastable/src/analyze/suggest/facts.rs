@@ -16,6 +16,8 @@ pub(super) struct Facts {
     pub(super) are_numbers: bool,
     pub(super) are_whole: bool,
     pub(super) are_states: bool,
+    /// True or false in words, as the success of single trials is written.
+    pub(super) are_truths: bool,
     pub(super) low: f64,
     pub(super) high: f64,
 }
@@ -29,6 +31,7 @@ impl Facts {
             are_numbers: true,
             are_whole: true,
             are_states: true,
+            are_truths: true,
             low: f64::INFINITY,
             high: f64::NEG_INFINITY,
         };
@@ -38,7 +41,7 @@ impl Facts {
                 continue;
             }
             levels.insert(text);
-            match cell::number(text, sheet.decimal_comma) {
+            match cell::number(text, sheet.commas) {
                 Some(value) => {
                     facts.low = facts.low.min(value);
                     facts.high = facts.high.max(value);
@@ -47,9 +50,11 @@ impl Facts {
                 None => (facts.are_numbers, facts.are_whole) = (false, false),
             }
             facts.are_states &= cell::state(text).is_some();
+            facts.are_truths &= cell::success(text).is_some();
         }
         facts.n_levels = levels.len();
         facts.are_numbers &= facts.n_levels > 0;
+        facts.are_truths &= facts.n_levels > 0;
         facts
     }
 

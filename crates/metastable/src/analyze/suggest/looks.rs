@@ -29,14 +29,14 @@ pub(super) fn looks(sheet: &Sheet, columns: &Columns) -> Option<Vec<Look>> {
     // Names of ours mean what they say, unless a setting turns them into factors.
     for (at, name) in sheet.header.iter().enumerate() {
         let own = ["setting", "query", "hit", "queries", "way"];
-        if looks[at].is_none() && own.contains(&name.as_str()) {
+        if looks[at].is_none() && own.contains(&name.to_lowercase().as_str()) {
             looks[at] = Some(Look::Settled);
         }
     }
     for (look, names) in SPOKEN {
         let fits = |at: &usize| match look {
             Look::Failed => facts[*at].are_states,
-            Look::Seed => facts[*at].are_whole,
+            Look::Seed => facts[*at].n_levels > 0,
             Look::Step => facts[*at].are_numbers && facts[*at].n_levels > 1,
             Look::Task | Look::Learner => facts[*at].n_levels > 1,
             _ => facts[*at].n_levels > 0,
@@ -59,8 +59,9 @@ pub(super) fn looks(sheet: &Sheet, columns: &Columns) -> Option<Vec<Look>> {
         }
     }
     if !mapped("score") {
-        let open =
-            |at: &usize| looks[*at].is_none() && facts[*at].are_numbers && facts[*at].n_levels > 0;
+        let is_score =
+            |facts: &Facts| (facts.are_numbers && facts.n_levels > 0) || facts.are_truths;
+        let open = |at: &usize| looks[*at].is_none() && is_score(&facts[*at]);
         // `acc` before `eval_acc`, and both before any loss.
         let whole = |at: &usize, name: &str| bases[*at] == name;
         let end = |at: &usize, name: &str| {
@@ -76,7 +77,8 @@ pub(super) fn looks(sheet: &Sheet, columns: &Columns) -> Option<Vec<Look>> {
         let score = first(&SCORES).or_else(|| first(&LOSSES)).or_else(|| {
             let is_metric = |at: &usize| sheet.header[*at].starts_with("metrics.");
             (0..bases.len()).find(|at| open(at) && is_metric(at) && !is_neither(&bases[*at]))
-        })?;
+        });
+        let score = score.or_else(|| only_measured(&facts, &open, &bases))?;
         looks[score] = Some(Look::Score);
     }
     // Rows of one run, by task or step, have settings of the run: columns that vary within it are other measurements, or a time.
@@ -93,6 +95,18 @@ pub(super) fn looks(sheet: &Sheet, columns: &Columns) -> Option<Vec<Look>> {
         None => facts[at].setting(&bases[at], &sheet.header[at], has_parts),
     };
     Some((0..looks.len()).map(settled).collect())
+}
+
+/// The one column of measured numbers, whatever its name is: a score of a language that is not known here.
+fn only_measured(
+    facts: &[Facts],
+    is_open: &dyn Fn(&usize) -> bool,
+    bases: &[String],
+) -> Option<usize> {
+    let is_measured = |at: &usize| is_open(at) && !facts[*at].are_whole && !is_neither(&bases[*at]);
+    let mut measured = (0..facts.len()).filter(is_measured);
+    let first = measured.next()?;
+    measured.next().is_none().then_some(first)
 }
 
 /// A column that says what each row measured, and its first value: `metric=accuracy`.

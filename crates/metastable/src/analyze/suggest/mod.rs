@@ -6,7 +6,7 @@ mod names;
 mod wide;
 
 use self::looks::{looks, several_metrics};
-use self::names::{LOWER, Look, base};
+use self::names::{LOWER, Look, base, is_share};
 use self::wide::{by_name, fan};
 use super::cell;
 use super::columns::Columns;
@@ -95,20 +95,16 @@ fn command(file: &str, sheet: &Sheet, columns: &Columns) -> Option<String> {
     decades.extend(owned(of(Look::Decades)));
     flags.push(("--log", decades));
     flags.push(("--stream", streams));
-    let has_comma = others.iter().any(|name| name.contains(','));
-    if others.len() <= MOST_NAMED && !has_comma {
+    // One learner needs no flag to be one.
+    others.retain(|name| !["learner", "setting", "seed"].contains(&name.as_str()));
+    if others.len() <= MOST_NAMED {
         flags.push(("--ignore", others));
     }
     let mut words = start(file);
     for (flag, names) in &flags {
-        let plain: Vec<&str> = names
-            .iter()
-            .map(String::as_str)
-            .filter(|it| !it.contains(','))
-            .collect();
-        if !plain.is_empty() {
+        if !names.is_empty() {
             words.push((*flag).to_owned());
-            words.push(shell::quote(&plain.join(",")));
+            words.push(shell::quote(&names.join(",")));
         }
     }
     if !flags.iter().any(|(flag, _)| *flag == "--ignore") {
@@ -153,14 +149,22 @@ fn scale(sheet: &Sheet, columns: &Columns, score: &str) -> Vec<String> {
         return words;
     }
     let at = sheet.header.iter().position(|name| name == score);
-    let values = || {
-        (0..sheet.n_rows())
-            .filter_map(|row| cell::number(sheet.cell(row, at?), sheet.decimal_comma))
-    };
+    let values =
+        || (0..sheet.n_rows()).filter_map(|row| cell::number(sheet.cell(row, at?), sheet.commas));
+    let has_sign = (0..sheet.n_rows())
+        .any(|row| at.is_some_and(|at| cell::is_percentage(sheet.cell(row, at))));
     let base = base(score);
     let is_lower = columns.lower_is_better || LOWER.iter().any(|part| base.contains(part));
     if let Some(unit) = &columns.unit {
         words.extend([String::from("--unit"), shell::quote(unit)]);
+    } else if !is_lower && has_sign {
+        // Percentages that say so need no flag.
+    } else if !is_lower
+        && is_share(&base)
+        && values().any(|value| value > 1.0 + 1e-6)
+        && values().all(|value| (0.0..=100.0 + 1e-6).contains(&value))
+    {
+        words.extend(["--unit", "percent"].map(String::from));
     } else if is_lower || values().any(|value| !(0.0..=1.0 + 1e-6).contains(&value)) {
         const UNITS: [&str; 8] = [
             "return",

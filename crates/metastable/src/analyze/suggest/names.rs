@@ -91,7 +91,7 @@ pub(super) const SPOKEN: [(Look, &[&str]); 6] = [
 ];
 
 /// Scores, the likeliest first; the last part of a name or the name as a whole.
-pub(super) const SCORES: [&str; 21] = [
+pub(super) const SCORES: [&str; 27] = [
     "score",
     "accuracy",
     "acc",
@@ -112,6 +112,12 @@ pub(super) const SCORES: [&str; 21] = [
     "f1",
     "auc",
     "genauigkeit",
+    "success",
+    "is_success",
+    "success_rate",
+    "solved",
+    "result",
+    "performance",
     "objective",
 ];
 
@@ -130,6 +136,14 @@ pub(super) const LOWER: [&str; 9] = [
     "regret",
     "seconds",
 ];
+
+/// Parts of names whose values are shares of right answers, or percentages of them.
+const SHARES: [&str; 6] = ["acc", "success", "f1", "auc", "genauigkeit", "correct"];
+
+/// Whether a score is a share by its name.
+pub(super) fn is_share(base: &str) -> bool {
+    SHARES.iter().any(|part| base.contains(part))
+}
 
 /// Parts of names that are neither scores nor settings.
 const NEITHER: [&str; 16] = [

@@ -44,7 +44,7 @@ pub(super) fn by_name(sheet: &Sheet, columns: &Columns) -> Vec<String> {
         let is_spoken = SPOKEN
             .iter()
             .any(|(_, names)| names.contains(&base.as_str()));
-        is_open && !is_spoken && !name.contains(',') && facts.are_numbers && facts.n_levels > 1
+        is_open && !is_spoken && facts.are_numbers && facts.n_levels > 1
     };
     let found = sheet.header.iter().enumerate().filter(is_task);
     found.map(|(_, name)| name.clone()).collect()
