@@ -1,6 +1,6 @@
 //! Quantiles and tails of the standard distributions, from the crate `statrs`.
 
-use statrs::distribution::{ChiSquared, ContinuousCDF, Normal, StudentsT};
+use statrs::distribution::{ChiSquared, ContinuousCDF, FisherSnedecor, Normal, StudentsT};
 use statrs::function::beta::beta_reg;
 
 use crate::estimate::Interval;
@@ -57,6 +57,12 @@ pub fn fisher_tail(x: f64, df_1: f64, df_2: f64) -> f64 {
         return 0.0;
     }
     beta_reg(df_2 / 2.0, df_1 / 2.0, df_2 / (df_2 + df_1 * x))
+}
+
+/// Quantile of Fisher's F with `df_1` and `df_2` degrees of freedom, at `share` in (0, 1).
+#[must_use]
+pub fn fisher_quantile(share: f64, df_1: f64, df_2: f64) -> f64 {
+    FisherSnedecor::new(df_1, df_2).map_or(f64::NAN, |law| law.inverse_cdf(share))
 }
 
 /// `P(X <= k)` for `X ~ Binomial(n, p)`.

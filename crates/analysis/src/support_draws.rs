@@ -1,7 +1,7 @@
 //! C1: how much the choice of the support set moves the accuracy on one and the same task.
 
+use crate::distribution::fisher_quantile;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, FisherSnedecor};
 
 use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
@@ -67,10 +67,7 @@ pub fn support_draws(scores: &ScoreMatrix, level: f64) -> Result<SupportDraws, A
             let f = of_tasks / of_draws;
             let (df_tasks, df_draws) = ((n - 1) as f64, (n * (m - 1)) as f64);
             let tail = (1.0 - level) / 2.0;
-            let quantile = |share: f64| {
-                FisherSnedecor::new(df_tasks, df_draws)
-                    .map_or(f64::NAN, |law| law.inverse_cdf(share))
-            };
+            let quantile = |share: f64| fisher_quantile(share, df_tasks, df_draws);
             let interval = Interval {
                 lower: icc(f / quantile(1.0 - tail)),
                 upper: icc(f / quantile(tail)),

@@ -5,6 +5,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
+use krilla::Document;
+use krilla::geom::Size;
+use krilla::page::PageSettings;
+use krilla_svg::{SurfaceExt, SvgSettings};
 use metastable_analysis::report::{FigureFile, TableFile};
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb::Database};
@@ -13,12 +17,16 @@ use crate::files::{make_folder, write_whole};
 
 /// Pixels for each unit of a drawing: a figure of two panels is 2,628 pixels wide, 300 an inch over the width of a page.
 const PIXELS: f32 = 3.0;
+/// Points of a page for each unit of a drawing: 72 an inch where a drawing has 96.
+const POINTS: f32 = 0.75;
 
 /// What figures are written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// Drawings, for papers and further editing
+    /// Drawings, for the web and further editing
     Svg,
+    /// Pages of the size of the drawing, for papers; their text can be searched
+    Pdf,
     /// Pixels, for slides and messages
     Png,
 }
@@ -57,14 +65,16 @@ pub(crate) fn write(out: &Path, figures: &[FigureFile], format: Format) -> Resul
     for figure in figures {
         let path = folder.join(&figure.name);
         write_whole(&path.with_extension("csv"), figure.csv.as_bytes())?;
-        match format {
-            Format::Svg => write_whole(&path.with_extension("svg"), figure.svg.as_bytes())?,
-            Format::Png => {
-                let pixels = png(&figure.svg, &fonts)
-                    .with_context(|| format!("while drawing {}", figure.name))?;
-                write_whole(&path.with_extension("png"), &pixels)?;
-            }
-        }
+        let drawn = |draw: fn(&Tree) -> Result<Vec<u8>>| {
+            let tree = tree(&figure.svg, &fonts)?;
+            draw(&tree).with_context(|| format!("while drawing {}", figure.name))
+        };
+        let (ending, bytes) = match format {
+            Format::Svg => ("svg", figure.svg.clone().into_bytes()),
+            Format::Pdf => ("pdf", drawn(pdf)?),
+            Format::Png => ("png", drawn(png)?),
+        };
+        write_whole(&path.with_extension(ending), &bytes)?;
     }
     Ok(folder)
 }
@@ -77,12 +87,34 @@ fn fonts() -> Arc<Database> {
     Arc::new(fonts)
 }
 
-fn png(svg: &str, fonts: &Arc<Database>) -> Result<Vec<u8>> {
+fn tree(svg: &str, fonts: &Arc<Database>) -> Result<Tree> {
     let options = Options {
         fontdb: Arc::clone(fonts),
         ..Options::default()
     };
-    let tree = Tree::from_str(svg, &options)?;
+    Ok(Tree::from_str(svg, &options)?)
+}
+
+/// One page of the size of the drawing.
+fn pdf(tree: &Tree) -> Result<Vec<u8>> {
+    let (width, height) = (tree.size().width() * POINTS, tree.size().height() * POINTS);
+    let no_page = || anyhow!("a drawing of {width} by {height} points is no page");
+    let mut document = Document::new();
+    let mut page =
+        document.start_page_with(PageSettings::from_wh(width, height).ok_or_else(no_page)?);
+    let mut surface = page.surface();
+    let size = Size::from_wh(width, height).ok_or_else(no_page)?;
+    surface
+        .draw_svg(tree, size, SvgSettings::default())
+        .ok_or_else(|| anyhow!("the drawing has something that a page cannot show"))?;
+    surface.finish();
+    page.finish();
+    document
+        .finish()
+        .map_err(|error| anyhow!("the page was not written: {error:?}"))
+}
+
+fn png(tree: &Tree) -> Result<Vec<u8>> {
     let size = tree.size().to_int_size();
     let size = size
         .scale_by(PIXELS)
@@ -90,7 +122,7 @@ fn png(svg: &str, fonts: &Arc<Database>) -> Result<Vec<u8>> {
     let mut pixels = Pixmap::new(size.width(), size.height())
         .ok_or_else(|| anyhow!("a picture of {size:?} pixels does not fit the memory"))?;
     resvg::render(
-        &tree,
+        tree,
         Transform::from_scale(PIXELS, PIXELS),
         &mut pixels.as_mut(),
     );
@@ -101,19 +133,40 @@ fn png(svg: &str, fonts: &Arc<Database>) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn drawing(body: &str) -> String {
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"40\" height=\"20\" viewBox=\"0 0 40 20\" \
+             font-family=\"'DejaVu Sans'\"><style>.a {{ fill: #0072b2; }}</style>\
+             <rect width=\"40\" height=\"20\" fill=\"#ffffff\"/>{body}</svg>"
+        )
+    }
+
+    /// A page has the size of the drawing in points, its face inside of it, and the same bytes each time.
+    #[test]
+    fn a_page_has_the_size_and_the_face_of_the_drawing() {
+        let page = || {
+            let text = drawing("<text x=\"2\" y=\"15\" font-size=\"12\">Mρ</text>");
+            pdf(&tree(&text, &fonts()).unwrap()).unwrap()
+        };
+        let bytes = page();
+        assert_eq!(bytes, page());
+        assert!(bytes.starts_with(b"%PDF-") && bytes.ends_with(b"%%EOF"));
+        let holds = |what: &[u8]| bytes.windows(what.len()).any(|at| at == what);
+        assert!(
+            holds(b"/MediaBox[0 0 30 15]"),
+            "{}",
+            String::from_utf8_lossy(&bytes)
+        );
+        assert!(holds(b"DejaVuSans"));
+    }
+
     /// Text is drawn whatever the machine has installed: a letter of a face has to leave ink, and the same ink each time.
     #[test]
     fn pixels_hold_marks_and_letters() {
-        let drawing = |body: &str| {
-            format!(
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"40\" height=\"20\" viewBox=\"0 0 40 20\" \
-                 font-family=\"'DejaVu Sans'\"><style>.a {{ fill: #0072b2; }}</style>\
-                 <rect width=\"40\" height=\"20\" fill=\"#ffffff\"/>{body}</svg>"
-            )
-        };
         let ink = |body: &str| {
-            let bytes = png(&drawing(body), &fonts()).unwrap();
-            assert_eq!(bytes, png(&drawing(body), &fonts()).unwrap());
+            let pixels = || png(&tree(&drawing(body), &fonts()).unwrap()).unwrap();
+            let bytes = pixels();
+            assert_eq!(bytes, pixels());
             let pixels = Pixmap::decode_png(&bytes).unwrap();
             assert_eq!([pixels.width(), pixels.height()], [120, 60]);
             let white = |p: &&resvg::tiny_skia::PremultipliedColorU8| p.red() == 255;

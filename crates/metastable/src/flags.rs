@@ -8,6 +8,7 @@ use crate::export;
 use metastable_analysis::gate::Gate;
 
 use crate::figures::{Format, TableFormat};
+use crate::titles::Title;
 
 /// The stability laboratory for meta-learning.
 #[derive(Debug, Parser)]
@@ -403,6 +404,9 @@ pub(crate) struct Output {
     /// Also write each table as a file
     #[arg(long, value_name = "FORMAT")]
     pub(crate) tables: Option<TableFormat>,
+    /// Show a learner under another name; may be repeated
+    #[arg(long, value_name = "LEARNER=TITLE")]
+    pub(crate) title: Vec<Title>,
     /// End with an exit code: 0 if these conditions hold, 1 if one does not, 3 if the runs do not settle it
     #[arg(
         long,

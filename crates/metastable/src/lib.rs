@@ -55,6 +55,7 @@ mod signals;
 mod store;
 mod study;
 mod tensorboard;
+mod titles;
 mod train;
 
 use std::process::ExitCode;

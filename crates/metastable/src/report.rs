@@ -26,6 +26,7 @@ use crate::receipts;
 use crate::run::{convert, results};
 use crate::shell::quote_path;
 use crate::study::suggestion;
+use crate::titles::titled;
 
 /// Runs the command.
 pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
@@ -194,6 +195,7 @@ fn publish_with(
     options: &Options,
     output: &flags::Output,
 ) -> Result<Ending> {
+    let (tables, options) = &titled(tables, options, &output.title)?;
     let analysis = analyze(tables, options).context("while analyzing the runs")?;
     let mut json = serde_json::to_string_pretty(&analysis)?;
     json.push('\n');

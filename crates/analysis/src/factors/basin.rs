@@ -3,8 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::table::Scale;
-use crate::estimate::Estimate;
-
 /// Points at which the marginal of a number is looked at.
 pub(super) const GRID: usize = 129;
 
@@ -18,7 +16,7 @@ pub struct Basin {
     /// Last level.
     pub high: String,
     /// Its width: decades for a logarithmic scale, units for a linear one, a number of categories.
-    pub width: Estimate,
+    pub width: f64,
     /// The unit of the width.
     pub unit: String,
     /// The width as a share of the space, 0 to 1: near 1 means that the setting hardly matters.
@@ -70,8 +68,9 @@ pub(super) fn share(scale: &Scale, marginal: &[f64], margin: f64) -> f64 {
     }
 }
 
-/// The basin, from its share with an interval.
-pub(super) fn basin(scale: &Scale, marginal: &[f64], margin: f64, share: &Estimate) -> Basin {
+/// The basin, from its share of the space. It has no interval: a forest shrinks what a factor does, and refitted forests do not tell by
+/// how much.
+pub(super) fn basin(scale: &Scale, marginal: &[f64], margin: f64, share: f64) -> Basin {
     let positions = positions(scale, marginal, margin);
     let (first, last) = (positions[0], positions[positions.len() - 1]);
     let level = |at: usize| match scale {
@@ -94,19 +93,13 @@ pub(super) fn basin(scale: &Scale, marginal: &[f64], margin: f64, share: &Estima
     } else {
         (top + level_set) / 2
     };
-    let mut width = share.clone();
-    width.value *= extent;
-    if let Some(interval) = &mut width.interval {
-        interval.lower *= extent;
-        interval.upper *= extent;
-    }
     Basin {
         best: scale.label(level(middle)),
         low: scale.label(level(first)),
         high: scale.label(level(last)),
-        width,
+        width: share * extent,
         unit: unit.to_owned(),
-        share: share.value,
+        share,
     }
 }
 
@@ -124,12 +117,12 @@ mod tests {
         let marginal: Vec<f64> = grid(&scale).iter().map(|u| 1.0 - (u - 0.5).abs()).collect();
         let share = share(&scale, &marginal, 0.1);
         assert!((share - 0.2).abs() < 2.0 / 128.0, "{share}");
-        let found = basin(&scale, &marginal, 0.1, &Estimate::bare(share));
+        let found = basin(&scale, &marginal, 0.1, share);
         assert_eq!(
             (found.best.as_str(), found.unit.as_str()),
             ("0.1", "decades")
         );
-        assert!((found.width.value - 0.4).abs() < 0.04, "{found:?}");
+        assert!((found.width - 0.4).abs() < 0.04, "{found:?}");
     }
 
     #[test]

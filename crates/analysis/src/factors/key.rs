@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::averages;
 use super::basin::{self, Basin};
+use super::best::{self, BestLevels};
 use super::clustered::{Seeds, seeds};
 use super::columns::pairs as pairs_of;
 use super::failing;
@@ -52,6 +53,9 @@ pub struct KeyFactors {
     pub factors: Vec<String>,
     /// Mean, spread in all, spread beyond the mean, failure.
     pub lists: Vec<FactorList>,
+    /// The levels of each factor that cannot be told from its best; without factors that the others determine.
+    #[serde(default)]
+    pub best: Vec<BestLevels>,
     /// The margin of the basins, in units of the response.
     pub basin_margin: f64,
 }
@@ -201,6 +205,10 @@ pub fn key_factors(table: &FactorTable, options: &Options) -> Result<KeyFactors,
             .iter()
             .map(|factor| factor.name.clone())
             .collect(),
+        best: mean_response(table).map_or_else(
+            |_| Vec::new(),
+            |found| best::list(table, &found, &seeds, options.level),
+        ),
         lists,
         basin_margin: options.basin_margin,
     })
@@ -332,7 +340,7 @@ fn rank(
                 &factor.scale,
                 &curves[at],
                 options.basin_margin,
-                &estimates[2 * p + n_pairs + at],
+                estimates[2 * p + n_pairs + at].value,
             ),
             marginal: kept(&factor.scale, &grids[at], &mut points),
         })

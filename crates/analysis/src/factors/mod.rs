@@ -4,7 +4,8 @@
 //! - [`sources`]: what each stream of chance does, alone and together with the others.
 //! - [`variance`]: components of variance of a design in which sources (split, initialization, task order, ...) vary
 //!   together; [`design`] is its input.
-//! - [`key`]: the lists of factors for the mean, the spread and the failures ([`responses`]), with basins ([`basin`]).
+//! - [`key`]: the lists of factors for the mean, the spread and the failures ([`responses`]), with basins ([`basin`]) and
+//!   the levels that cannot be told from the best ([`best`]).
 //! - [`fanova`]: shares of hyper-parameters and of their pairs in the variance of a response, by a random [`forest`]
 //!   of regression trees ([`tree`]).
 //! - [`tested`]: lists of factors with an error rate, and effects with intervals.
@@ -23,6 +24,7 @@ pub mod variance;
 pub mod key;
 
 pub mod basin;
+pub mod best;
 pub mod fanova;
 pub mod forest;
 pub mod investigated;

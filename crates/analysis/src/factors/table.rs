@@ -65,7 +65,7 @@ pub enum Scale {
 }
 
 /// One run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FactorRun {
     /// Its name.
     pub id: String,

@@ -76,7 +76,7 @@ fn each_side_has_its_own_factor() {
     // 0.95 - 0.2 d^2, d in decades from 0.1: within 0.01 of the best for |d| < 0.22, and steps of a forest are coarse.
     let basin = &leader.basin;
     assert_eq!(basin.unit, "decades");
-    assert!((0.2..0.9).contains(&basin.width.value), "{basin:?}");
+    assert!((0.2..0.9).contains(&basin.width), "{basin:?}");
     // The marginal of the mean ends far under its best, by 0.2 at both ends of the space.
     let (first, last) = (
         &leader.marginal[0],

@@ -1,5 +1,6 @@
 //! The lists of factors, side by side: for the mean, the spread and the failures.
 
+use super::intervals::written;
 use crate::factors::key::{FactorList, KeyFactors, RankedFactor, RankedFactors};
 use crate::factors::responses::Side;
 use crate::factors::tested::TestedFactor;
@@ -197,33 +198,81 @@ fn tested(side: &FactorList, panel: usize) -> Option<String> {
     ))
 }
 
-/// Where the mean stays near its best, for each factor.
+/// Where the mean stays near its best, for each factor, as the forest has it.
 pub(super) fn basins(key: &KeyFactors) -> Option<Table> {
     let ranked = key.lists.iter().find_map(|list| list.ranked.as_ref())?;
     let rows = ranked.factors.iter().map(|factor| {
         let basin = &factor.basin;
-        let limits = basin.width.interval.as_ref();
-        let limits = limits.map_or_else(String::new, |i| {
-            format!(" [{:.2}, {:.2}]", i.lower, i.upper)
-        });
         vec![
             factor.factor.clone(),
             format!("{} to {}", basin.low, basin.high),
-            format!("{:.2}{limits} {}", basin.width.value, basin.unit),
+            format!("{:.2} {}", basin.width, basin.unit),
             format!("{:.0} %", 100.0 * basin.share),
         ]
     });
     Some(Table {
         caption: format!(
-            "Basins: how far each setting may move before the mean over all others falls by more than {} from its best. Limits of the space \
-             are no limits of the basin.",
+            "Basins: how far each setting may move before the forest's mean over all others falls by more than {} from its best. A forest \
+             shrinks what a factor does, so that a basin may look wider than it is. Limits of the space are no limits of the basin.",
             key.basin_margin
         ),
-        head: ["factor", "from, to", "width [interval]", "of the space"]
+        head: ["factor", "from, to", "width", "of the space"]
             .map(str::to_owned)
             .to_vec(),
         rows: rows.collect(),
     })
+}
+
+/// The levels that cannot be told from the best, by measured means.
+pub(super) fn best(key: &KeyFactors) -> Option<Table> {
+    if key.best.is_empty() {
+        return None;
+    }
+    let rows = key.best.iter().map(|one| {
+        let stretches: Vec<String> = one
+            .kept
+            .iter()
+            .map(|[first, last]| stretch(first, last))
+            .collect();
+        let kept = match () {
+            () if !one.settled => "no level is distinguishable from the best".to_owned(),
+            () if one.mostly_failed() => "open: most runs at the highest mean failed".to_owned(),
+            () => list(&stretches.iter().map(String::as_str).collect::<Vec<_>>()),
+        };
+        vec![
+            one.factor.clone(),
+            kept,
+            one.worst.clone(),
+            written(&one.fall, 1.0, 3),
+            format!("{} of {}", one.n_failed, one.n_runs),
+        ]
+    });
+    Some(Table {
+        caption: format!(
+            "Levels that cannot be told from the best: the mean {} by least squares over {}, all factors together (a number by its line and \
+             its square), with intervals for all pairs of levels of a factor at once (Scheffe). Interactions are not in it.",
+            key.response,
+            count(key.n_points, "point")
+        ),
+        head: [
+            "factor",
+            "not told from the best",
+            "lowest level",
+            "below the best by",
+            "failed there",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        rows: rows.collect(),
+    })
+}
+
+fn stretch(first: &str, last: &str) -> String {
+    if first == last {
+        first.to_owned()
+    } else {
+        format!("{first} to {last}")
+    }
 }
 
 /// What pairs do together.

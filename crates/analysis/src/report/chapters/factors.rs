@@ -33,6 +33,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     if let Some(key) = &key {
         figures.extend(factor_lists::figure(key));
         figures.extend(marginals::figure(key));
+        tables.extend(factor_lists::best(key));
         tables.extend(factor_lists::basins(key));
         tables.extend(factor_lists::pairs(key));
     }
