@@ -8,10 +8,12 @@ use metastable_models::{Loss, Params, Real, Tape};
 use crate::error::require;
 use crate::inner::GradientDescent;
 use crate::{
-    Anatomy, Batch, Context, Curve, InnerLoop, Moves, Predict, Prediction, Result, Trajectory,
+    Anatomy, Batch, Context, Curve, HeadStart, InnerLoop, Moves, Predict, Prediction, Result,
+    Trajectory,
 };
 
-/// Gradient descent on the support loss with checked settings. The network has a head with `n_way` outputs.
+/// Gradient descent on the support loss with checked settings. The network has a head with `n_way` outputs, or what [`HeadStart`] asks
+/// for.
 #[derive(Clone, Debug)]
 pub struct Adaptation {
     inner_lr: f64,
@@ -20,6 +22,7 @@ pub struct Adaptation {
     trajectory: Trajectory,
     moves: Moves,
     batch: Option<usize>,
+    head: HeadStart,
 }
 
 impl Adaptation {
@@ -41,7 +44,19 @@ impl Adaptation {
             trajectory: Trajectory::Auto,
             moves: Moves::All,
             batch: None,
+            head: HeadStart::Linear,
         })
+    }
+
+    /// The same whose head starts otherwise.
+    #[must_use]
+    pub fn starting(self, head: HeadStart) -> Self {
+        Self { head, ..self }
+    }
+
+    /// How its head starts.
+    pub(crate) fn head(&self) -> HeadStart {
+        self.head
     }
 
     /// The same that moves other tensors.
@@ -85,15 +100,15 @@ impl Adaptation {
         context: &Context<'a, T>,
         n_steps: usize,
     ) -> Result<GradientDescent<'a, T>> {
-        let descent = GradientDescent {
-            context: *context,
+        Ok(GradientDescent {
+            context: self.head.context(context)?,
+            outer: *context,
+            head: self.head,
             inner_lr: T::of(self.inner_lr),
             n_steps,
             moves: self.moves,
             batch: self.batch,
-        };
-        descent.check()?;
-        Ok(descent)
+        })
     }
 
     /// See [`crate::Train::query_loss`].
@@ -105,6 +120,7 @@ impl Adaptation {
     ) -> Result<Box<dyn Tape<T> + 'a>> {
         let images = context.task.query_images();
         let batch = Batch { images, labels };
+        let context = self.head.context(context)?;
         context.record(Loss::CrossEntropy, phi, batch, self.test_steps)
     }
 }
@@ -127,6 +143,7 @@ impl<L: Adapts, T: Real> Predict<T> for L {
         let own = self.adaptation();
         let phi = own.adapt(context, theta)?;
         let n_way = context.task.shape().n_way;
+        let headed = own.head.context(context)?;
         Prediction::one_by_one(context.task, |single| {
             // Supports and the one query, all judged; the query's row is the last.
             let labels = [single.support_labels(), single.query_labels()].concat();
@@ -134,7 +151,7 @@ impl<L: Adapts, T: Real> Predict<T> for L {
                 images: single.images(),
                 labels: &labels,
             };
-            let tape = context.record(Loss::CrossEntropy, &phi, batch, own.test_steps)?;
+            let tape = headed.record(Loss::CrossEntropy, &phi, batch, own.test_steps)?;
             let rows = tape.log_probabilities();
             Ok(rows[rows.len() - n_way..].to_vec())
         })
@@ -154,12 +171,17 @@ impl<T: Real> InnerLoop<T> for Adaptation {
         Ok(self.descent(context, self.test_steps)?.adapt(theta)?.phi)
     }
 
+    fn start(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Params<T>> {
+        self.head.start(context, theta)
+    }
+
     fn support_loss<'a>(
         &self,
         context: &Context<'a, T>,
         phi: &Params<T>,
         inner_step: usize,
     ) -> Result<Box<dyn Tape<T> + 'a>> {
+        let context = self.head.context(context)?;
         context.record(Loss::CrossEntropy, phi, context.task.supports(), inner_step)
     }
 
@@ -170,14 +192,19 @@ impl<T: Real> InnerLoop<T> for Adaptation {
     fn anatomy(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Option<Anatomy<T>>> {
         let inner = self.training(context)?;
         let descent = inner.adapt_for_adjoint(theta, self.trajectory)?;
-        let displacement = descent.phi.plus(T::of(-1.0), theta);
-        let first_order = inner.query(&descent.phi, self.train_steps)?.gradient()?;
+        let start = inner.start(theta)?;
+        let displacement = descent.phi.plus(T::of(-1.0), &start);
+        let at_phi = inner.query(&descent.phi, self.train_steps)?.gradient()?;
+        let [support, query] = [
+            inner.support(&start, 0)?.gradient()?,
+            inner.query(&start, 0)?.gradient()?,
+        ];
         Ok(Some(Anatomy {
-            support: inner.support(theta, 0)?.gradient()?,
-            query: inner.query(theta, 0)?.gradient()?,
-            displacement,
-            exact: inner.pull_back(descent, first_order.clone())?,
-            first_order,
+            support: inner.at_theta(theta, support)?,
+            query: inner.at_theta(theta, query)?,
+            displacement: self.head.shared(theta, displacement),
+            exact: inner.pull_back(descent, at_phi.clone())?,
+            first_order: inner.at_theta(theta, at_phi)?,
         }))
     }
 }

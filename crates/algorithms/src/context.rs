@@ -54,9 +54,22 @@ impl<'a, T: Real> Context<'a, T> {
         batch: Batch<'_, T>,
         inner_step: usize,
     ) -> Result<Box<dyn Tape<T> + 'a>> {
+        let n_way = self.task.shape().n_way;
+        self.record_as(loss, phi, batch, inner_step, n_way)
+    }
+
+    /// The same among another number of classes than the task has.
+    pub(crate) fn record_as(
+        &self,
+        loss: Loss,
+        phi: &Params<T>,
+        batch: Batch<'_, T>,
+        inner_step: usize,
+        n_way: usize,
+    ) -> Result<Box<dyn Tape<T> + 'a>> {
         let objective = Objective {
             loss,
-            n_way: self.task.shape().n_way,
+            n_way,
             supports: self.task.support_labels(),
             labels: batch.labels,
         };

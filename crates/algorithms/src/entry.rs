@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{AlgorithmError, Learner};
+use crate::{AlgorithmError, HeadStart, Learner};
 
 /// One learner as the registry knows it.
 #[derive(Debug)]
@@ -78,8 +78,28 @@ impl LearnerEntry {
 pub enum Head {
     /// A linear layer with `n_way` outputs.
     Linear,
+    /// A linear layer with one output, which is copied for each class of a task.
+    Tied,
     /// None: the outputs are the embedding.
     None,
+}
+
+impl Head {
+    /// Outputs of the head that is learnt for tasks of `n_way` classes; none for an embedding.
+    #[must_use]
+    pub fn outputs(self, n_way: usize) -> Option<usize> {
+        match self {
+            Self::Linear => Some(n_way),
+            Self::Tied => Some(1),
+            Self::None => None,
+        }
+    }
+
+    /// Whether it knows one number of classes alone.
+    #[must_use]
+    pub fn is_bound(self) -> bool {
+        self == Self::Linear
+    }
 }
 
 /// A learner in either precision; `&dyn AnyLearner` coerces to `&dyn Learner<f32>` and `&dyn Learner<f64>`.
@@ -169,6 +189,17 @@ impl CheckedLearner {
     #[must_use]
     pub fn entry(&self) -> &'static LearnerEntry {
         self.entry
+    }
+
+    /// What it needs at the end of the network: of its entry, unless its setting `head` says another.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        let start = self.config.settings.get("head");
+        match start.and_then(|start| HeadStart::deserialize(start).ok()) {
+            None | Some(HeadStart::Linear) => self.entry.head,
+            Some(HeadStart::Prototypes) => Head::None,
+            Some(HeadStart::Tied) => Head::Tied,
+        }
     }
 
     /// The settings with every default filled in: what a record of the run holds.

@@ -59,23 +59,14 @@ pub enum AlgorithmError {
     /// A head whose number of outputs is not the number of classes.
     #[error(
         "the network has {n_outputs} outputs but the episode is {n_way}-way; \
-         a learner with a head is bound to the n_way it was built for"
+         a learner with a linear head is bound to the way it was trained for: test it at that way, \
+         or train it with head = \"prototypes\" or \"tied\", which know any way"
     )]
     Ways {
         /// Outputs of the network.
         n_outputs: usize,
         /// Classes of the episode.
         n_way: usize,
-    },
-    /// Episodes of different shapes in one evaluation.
-    #[error("episode {index} is {got:?} in a list of {expected:?}")]
-    MixedShapes {
-        /// Position in the list.
-        index: u64,
-        /// Shape of the first episode.
-        expected: EpisodeShape,
-        /// Shape found.
-        got: EpisodeShape,
     },
     /// More classes than a byte can name.
     #[error("{n_way}-way predictions do not fit into bytes; at most 256 classes are possible")]

@@ -13,33 +13,39 @@ use crate::{
     AlgorithmError, Context, Curve, Learner, Predict, Prediction, Result, Task, TaskSource,
 };
 
-/// Predictions on a list of episodes of one shape.
+/// Predictions on a list of episodes, whose shapes may differ.
+///
+/// Lists go task by task, query by query; query `j` of task `t` has label `j / shapes[t].n_query`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// Episodes, T.
     pub n_tasks: usize,
-    /// Their shape; query `j` of an episode has label `j / shape.n_query`.
-    pub shape: EpisodeShape,
-    /// Predicted label of each query, `(n_tasks, n_way * n_query)`.
+    /// Their sizes, `(n_tasks)`; `k_shot` is the most supports of a class.
+    pub shapes: Vec<EpisodeShape>,
+    /// Predicted label of each query.
     pub predictions: Vec<u8>,
     /// Mean negative log-likelihood of the query labels of each task, in nats, `(n_tasks)`; not finite where the
     /// adaptation of a task blew up.
     pub task_nll: Vec<f64>,
-    /// Log-odds against the true class of each query, `ln((1 - p) / p)`, `(n_tasks, n_way * n_query)`.
+    /// Log-odds against the true class of each query, `ln((1 - p) / p)`.
     pub query_log_odds: Vec<f64>,
+    /// Natural log-probabilities of the classes, `n_way` of them for each query, in single precision.
+    pub log_probabilities: Vec<f32>,
 }
 
 impl Evaluation {
     /// Share of right predictions of each task, 0 to 1.
     pub fn task_accuracies(&self) -> impl Iterator<Item = f64> {
-        let n_queries = self.shape.n_queries();
-        self.predictions.chunks_exact(n_queries).map(move |task| {
+        let mut rest = self.predictions.as_slice();
+        self.shapes.iter().map(move |shape| {
+            let (task, others) = rest.split_at(shape.n_queries());
+            rest = others;
             let n_right = task
                 .iter()
                 .enumerate()
-                .filter(|(query, label)| usize::from(**label) == query / self.shape.n_query)
+                .filter(|(query, label)| usize::from(**label) == query / shape.n_query)
                 .count();
-            n_right as f64 / n_queries as f64
+            n_right as f64 / task.len() as f64
         })
     }
 
@@ -53,6 +59,27 @@ impl Evaluation {
     #[must_use]
     pub fn nll(&self) -> f64 {
         self.task_nll.iter().sum::<f64>() / self.n_tasks as f64
+    }
+
+    /// Of tasks that were judged one by one, in the order of their list.
+    #[must_use]
+    pub fn assembled(judged: Vec<Judged>) -> Self {
+        let mut all = Self {
+            n_tasks: judged.len(),
+            shapes: Vec::with_capacity(judged.len()),
+            predictions: Vec::new(),
+            task_nll: Vec::with_capacity(judged.len()),
+            query_log_odds: Vec::new(),
+            log_probabilities: Vec::new(),
+        };
+        for one in judged {
+            all.shapes.push(one.shape);
+            all.predictions.extend(one.labels);
+            all.task_nll.push(one.nll);
+            all.query_log_odds.extend(one.log_odds);
+            all.log_probabilities.extend(one.log_probabilities);
+        }
+        all
     }
 }
 
@@ -73,8 +100,7 @@ pub(crate) const CURVE_FACTOR: usize = 4;
 /// Predicts the queries of the tasks `0 .. n_tasks`.
 ///
 /// # Errors
-/// [`AlgorithmError::MixedShapes`], [`AlgorithmError::TooManyWays`], a `n_tasks` of 0, and those of the learner and of
-/// the source.
+/// [`AlgorithmError::TooManyWays`], a `n_tasks` of 0, and those of the learner and of the source.
 pub fn evaluate<T: Real>(
     network: &dyn Network<T>,
     learner: &dyn Predict<T>,
@@ -88,12 +114,10 @@ pub fn evaluate<T: Real>(
         n_tasks,
         "an evaluation needs a task",
     )?;
-    let shape = tasks(0)?.shape();
     let judged = (0..n_tasks as u64)
         .into_par_iter()
         .map(|index| {
             let task = tasks(index)?;
-            check_shape(index, shape, &task)?;
             let context = Context {
                 network,
                 statistics: weights.statistics(),
@@ -102,15 +126,17 @@ pub fn evaluate<T: Real>(
             Judged::of(&learner.predict(&context, &weights.theta)?, &task)
         })
         .collect::<Result<Vec<_>>>()?;
-    Ok(Evaluation::assembled(shape, judged))
+    Ok(Evaluation::assembled(judged))
 }
 
 /// What one task adds to an evaluation.
 #[derive(Clone, Debug)]
 pub struct Judged {
+    shape: EpisodeShape,
     labels: Vec<u8>,
     nll: f64,
     log_odds: Vec<f64>,
+    log_probabilities: Vec<f32>,
 }
 
 impl Judged {
@@ -121,39 +147,14 @@ impl Judged {
     pub fn of<T: Real>(prediction: &Prediction<T>, task: &Task<T>) -> Result<Self> {
         let n_way = task.shape().n_way;
         let byte = |label| u8::try_from(label).map_err(|_| AlgorithmError::TooManyWays { n_way });
+        let log_probabilities = prediction.log_probabilities.iter();
         Ok(Self {
+            shape: task.shape(),
             labels: prediction.labels().map(byte).collect::<Result<_>>()?,
             nll: prediction.query_loss.wide(),
             log_odds: prediction.log_odds(task.query_labels()).collect(),
+            log_probabilities: log_probabilities.map(|p| p.wide() as f32).collect(),
         })
-    }
-}
-
-impl Evaluation {
-    /// Of tasks of one shape that were judged one by one, in the order of their list.
-    #[must_use]
-    pub fn assembled(shape: EpisodeShape, judged: Vec<Judged>) -> Self {
-        let n_tasks = judged.len();
-        let mut predictions = Vec::with_capacity(n_tasks * shape.n_queries());
-        let mut task_nll = Vec::with_capacity(n_tasks);
-        let mut query_log_odds = Vec::with_capacity(n_tasks * shape.n_queries());
-        for Judged {
-            labels,
-            nll,
-            log_odds,
-        } in judged
-        {
-            predictions.extend(labels);
-            task_nll.push(nll);
-            query_log_odds.extend(log_odds);
-        }
-        Self {
-            n_tasks,
-            shape,
-            predictions,
-            task_nll,
-            query_log_odds,
-        }
     }
 }
 
@@ -189,17 +190,4 @@ pub fn curves<T: Real>(
         n_steps,
         tasks: curves,
     }))
-}
-
-fn check_shape<T: Real>(index: u64, expected: EpisodeShape, task: &Task<T>) -> Result<()> {
-    let got = task.shape();
-    if got == expected {
-        Ok(())
-    } else {
-        Err(AlgorithmError::MixedShapes {
-            index,
-            expected,
-            got,
-        })
-    }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::entry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 use crate::maml::{GradientOrder, MamlConfig};
-use crate::{AlgorithmError, Trajectory};
+use crate::{AlgorithmError, HeadStart, Trajectory};
 
 /// The registry's line.
 pub const ENTRY: LearnerEntry = LearnerEntry {
@@ -33,6 +33,8 @@ pub struct FomamlConfig {
     pub inner_steps: usize,
     /// Inner steps at test and validation; as in training if absent.
     pub test_inner_steps: Option<usize>,
+    /// Where the head starts in each task, as of [`MamlConfig`].
+    pub head: HeadStart,
 }
 
 impl Default for FomamlConfig {
@@ -42,6 +44,7 @@ impl Default for FomamlConfig {
             inner_lr: maml.inner_lr,
             inner_steps: maml.inner_steps,
             test_inner_steps: maml.test_inner_steps,
+            head: maml.head,
         }
     }
 }
@@ -59,6 +62,7 @@ fn build(settings: &Value) -> Result<Box<dyn AnyLearner>, AlgorithmError> {
         inner_steps: config.inner_steps,
         test_inner_steps: config.test_inner_steps,
         trajectory: Trajectory::Auto,
+        head: config.head,
     };
     Ok(Box::new(maml.validate(GradientOrder::First)?))
 }

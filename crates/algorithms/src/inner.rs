@@ -1,6 +1,6 @@
 //! The inner loop: gradient descent on the support loss, its adjoint, and its curve.
 //!
-//! `phi_0 = theta`, `phi_{k+1} = phi_k - alpha M grad L_S(phi_k)`, `M` the identity or the projection onto the tensors that
+//! `phi_0 = theta`, or theta with the head that [`HeadStart`] says; `phi_{k+1} = phi_k - alpha M grad L_S(phi_k)`, `M` the identity or the projection onto the tensors that
 //! move ([`Moves`]). Fast weights are values; nothing is differentiated through: the adjoint runs backwards with one
 //! Hessian product per step.
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoints::{SLOTS, positions};
 use crate::minibatch::minibatch;
 use crate::prediction::n_correct;
-use crate::{AlgorithmError, Batch, Context, Curve, NonFinite, Result};
+use crate::{Batch, Context, Curve, HeadStart, NonFinite, Result};
 
 /// What the inner loop keeps for the adjoint. Every choice gives the same bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,7 +57,11 @@ const AUTO_STORED_STEPS: usize = 8;
 /// A descent on one task's support loss.
 #[derive(Clone, Copy)]
 pub(crate) struct GradientDescent<'a, T> {
+    /// The task before the network whose head fits it.
     pub(crate) context: Context<'a, T>,
+    /// The same before the network of theta.
+    pub(crate) outer: Context<'a, T>,
+    pub(crate) head: HeadStart,
     pub(crate) inner_lr: T,
     pub(crate) n_steps: usize,
     pub(crate) moves: Moves,
@@ -69,6 +73,8 @@ pub(crate) struct GradientDescent<'a, T> {
 pub(crate) struct Descent<'a, T> {
     pub(crate) phi: Params<T>,
     pub(crate) non_finite: Option<NonFinite>,
+    /// Where it started.
+    theta: Params<T>,
     kept: Kept<'a, T>,
 }
 
@@ -90,17 +96,14 @@ struct Checkpoint<T> {
 }
 
 impl<'a, T: Real> GradientDescent<'a, T> {
-    /// Refuses a head that does not fit the task.
-    pub(crate) fn check(&self) -> Result<()> {
-        let (n_outputs, n_way) = (
-            self.context.network.n_outputs(),
-            self.context.task.shape().n_way,
-        );
-        if n_outputs == n_way {
-            Ok(())
-        } else {
-            Err(AlgorithmError::Ways { n_outputs, n_way })
-        }
+    /// `phi_0`.
+    pub(crate) fn start(&self, theta: &Params<T>) -> Result<Params<T>> {
+        self.head.start(&self.outer, theta)
+    }
+
+    /// What a derivative with respect to `phi_0` is with respect to theta.
+    pub(crate) fn at_theta(&self, theta: &Params<T>, v: Params<T>) -> Result<Params<T>> {
+        self.head.pull_back(&self.outer, theta, v)
     }
 
     /// `L_S` at `phi_k`, of all supports.
@@ -167,8 +170,7 @@ impl<'a, T: Real> GradientDescent<'a, T> {
 
     fn run(&self, theta: &Params<T>, mut kept: Kept<'a, T>) -> Result<Descent<'a, T>> {
         let mut non_finite = None;
-        // phi_0 = theta
-        let mut phi = theta.clone();
+        let mut phi = self.start(theta)?;
         for k in 0..self.n_steps {
             // phi_{k+1} = phi_k - alpha M grad L_S(phi_k)
             let mut tape = self.step_loss(&phi, k)?;
@@ -194,6 +196,7 @@ impl<'a, T: Real> GradientDescent<'a, T> {
         Ok(Descent {
             phi,
             non_finite,
+            theta: theta.clone(),
             kept,
         })
     }
@@ -201,7 +204,8 @@ impl<'a, T: Real> GradientDescent<'a, T> {
     /// The adjoint of the whole descent: `v <- v - alpha H_S(phi_k) M v` for `k = K-1 ..= 0`.
     ///
     /// `H_S(phi_k)` and `M` are symmetric and `d phi_{k+1} / d phi_k = I - alpha M H_S(phi_k)`, so this takes `dL/dphi_K`
-    /// to `dL/dtheta`. For a descent made by [`Self::adapt`] nothing was kept, and `v` is returned as it is.
+    /// to `dL/dphi_0`, and [`HeadStart`] that to `dL/dtheta`. For a descent made by [`Self::adapt`] nothing was kept, and `v` is taken
+    /// for `dL/dphi_0`.
     pub(crate) fn pull_back(&self, descent: Descent<'a, T>, mut v: Params<T>) -> Result<Params<T>> {
         match descent.kept {
             Kept::Nothing => {}
@@ -215,7 +219,7 @@ impl<'a, T: Real> GradientDescent<'a, T> {
                 v = self.pull_back_from(phis, self.n_steps, SLOTS, v)?;
             }
         }
-        Ok(v)
+        self.at_theta(&descent.theta, v)
     }
 
     /// The adjoint of the steps up to `end`, from checkpoints that have `slots` among them.
@@ -290,7 +294,7 @@ impl<'a, T: Real> GradientDescent<'a, T> {
         };
         let task = self.context.task;
         let labels = task.query_labels();
-        let mut phi = theta.clone();
+        let mut phi = self.start(theta)?;
         for k in 0..=self.n_steps {
             let query = self.query(&phi, k)?;
             let n_right = n_correct(query.log_probabilities(), task.shape().n_way, labels);

@@ -94,6 +94,14 @@ pub trait InnerLoop<T: Real>: Send + Sync {
     /// As for [`Predict::predict`].
     fn adapt(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Params<T>>;
 
+    /// `phi_0`: theta, or theta with the head that the task gives it, in the layout of the fast weights.
+    ///
+    /// # Errors
+    /// As for [`Predict::predict`].
+    fn start(&self, _context: &Context<'_, T>, theta: &Params<T>) -> Result<Params<T>> {
+        Ok(theta.clone())
+    }
+
     /// Loss of all supports at `phi`, `inner_step` steps into the inner loop, kept for derivatives.
     ///
     /// # Errors
@@ -184,7 +192,7 @@ pub struct Anatomy<T> {
     pub support: Params<T>,
     /// Gradient of the query loss at theta, before any adaptation.
     pub query: Params<T>,
-    /// `phi_K - theta`.
+    /// `phi_K - phi_0`; of a head that follows the task what theta has of it ([`crate::HeadStart`]).
     pub displacement: Params<T>,
     /// `grad L_Q(phi_K)`: the meta-gradient of first-order MAML.
     pub first_order: Params<T>,

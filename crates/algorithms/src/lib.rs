@@ -68,6 +68,7 @@ pub mod episodes;
 pub mod error;
 pub mod evaluate;
 pub mod fomaml;
+pub mod heads;
 pub mod inner;
 pub mod learner;
 pub mod maml;
@@ -87,6 +88,7 @@ pub use entry::{AnyLearner, CheckedLearner, Head, LearnerConfig, LearnerEntry};
 pub use episodes::Episodes;
 pub use error::{AlgorithmError, Result};
 pub use evaluate::{Curves, Evaluation, Judged, curves, evaluate};
+pub use heads::HeadStart;
 pub use inner::{Moves, Trajectory};
 pub use learner::{
     Anatomy, Differentiable, InnerLoop, Learner, MetaGradient, NonFinite, Predict, Train,

@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::adaptation::{Adaptation, Adapts};
 use crate::entry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 use crate::{
-    Context, Differentiable, InnerLoop, Learner, MetaGradient, Moves, Result, Train, Trajectory,
+    Context, Differentiable, HeadStart, InnerLoop, Learner, MetaGradient, Moves, Result, Train,
+    Trajectory,
 };
 
 /// The registry's line.
@@ -47,6 +48,9 @@ pub struct MamlConfig {
     pub test_inner_steps: Option<usize>,
     /// What the inner loop keeps for the meta-gradient; memory against time, the same bits.
     pub trajectory: Trajectory,
+    /// Where the head starts in each task: `linear` is learnt and bound to one way, `prototypes` (Proto-MAML) and `tied` (UNICORN) know
+    /// any.
+    pub head: HeadStart,
 }
 
 impl Default for MamlConfig {
@@ -56,6 +60,7 @@ impl Default for MamlConfig {
             inner_steps: 1,
             test_inner_steps: None,
             trajectory: Trajectory::Auto,
+            head: HeadStart::Linear,
         }
     }
 }
@@ -67,12 +72,13 @@ impl MamlConfig {
     /// [`crate::AlgorithmError::Setting`] unless `inner_lr` is finite and not negative.
     pub fn validate(&self, order: GradientOrder) -> Result<Maml> {
         let adaptation = Adaptation::new(self.inner_lr, self.inner_steps, self.test_inner_steps)?
-            .keeping(self.trajectory);
+            .keeping(self.trajectory)
+            .starting(self.head);
         Ok(Maml { adaptation, order })
     }
 }
 
-/// MAML with checked settings. The network has a head with `n_way` outputs.
+/// MAML with checked settings. The network has a head with `n_way` outputs, or what [`HeadStart`] asks for.
 #[derive(Clone, Debug)]
 pub struct Maml {
     adaptation: Adaptation,
@@ -152,7 +158,19 @@ impl<T: Real> Differentiable<T> for Maml {
     ) -> Result<T> {
         let inner = self.adaptation.training(context)?;
         let phi = match self.order {
-            GradientOrder::First => inner.adapt(theta)?.phi.plus(step, direction),
+            GradientOrder::First => {
+                let phi = inner.adapt(theta)?.phi;
+                if self.adaptation.head() == HeadStart::Linear {
+                    phi.plus(step, direction)
+                } else {
+                    // What is differentiated by is where the descent starts; its steps stay what they were.
+                    let (here, there) = (
+                        inner.start(theta)?,
+                        inner.start(&theta.plus(step, direction))?,
+                    );
+                    phi.plus(T::ONE, &there).plus(T::of(-1.0), &here)
+                }
+            }
             GradientOrder::Second => inner.adapt(&theta.plus(step, direction))?.phi,
         };
         Ok(inner.query(&phi, inner.n_steps)?.loss())

@@ -114,7 +114,12 @@ impl<T: Real> Task<T> {
     {
         let mut images = Vec::new();
         episode.gather(dataset, &mut images);
-        Self::new(episode.shape, images)
+        if episode.is_even() {
+            return Self::new(episode.shape, images);
+        }
+        let supports = episode.support_labels().map(|label| label as usize);
+        let queries = episode.query_labels().map(|label| label as usize);
+        Self::labeled(images, supports.collect(), queries.collect())
     }
 
     /// The same task with its classes in another order: class `order[label]` of this one gets `label`.

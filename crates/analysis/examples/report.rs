@@ -115,6 +115,7 @@ fn simulated(n_runs: u64, n_settings: u64) -> Study {
         factors: Some(factor_study()),
         probes: Vec::new(),
         replacements: Vec::new(),
+        domains: Vec::new(),
     }
 }
 

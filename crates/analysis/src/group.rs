@@ -8,6 +8,7 @@ use crate::findings::{Certainty, Finding};
 use crate::fingerprint::{FIELD_CLASSES, FIELD_EXAMPLES, FIELD_SHOT, check_same};
 use crate::options::{Options, TestPool, Threshold};
 use crate::probe::{Probe, certificate};
+use crate::record::domains::TaskDomains;
 use crate::record::{Run, Study, TaskScores, Test};
 use crate::replacement::Replacement;
 use crate::scores::ScoreMatrix;
@@ -67,6 +68,8 @@ pub struct LearnerRuns<'a> {
     pub threshold: Option<f64>,
     /// Accuracy of guessing, `1/N`, if any run of the setting was tested.
     pub chance: Option<f64>,
+    /// Which domain each test task is from, where there are several.
+    pub domains: Option<&'a TaskDomains>,
 }
 
 impl<'a> LearnerRuns<'a> {
@@ -201,6 +204,7 @@ impl<'a> StudyRuns<'a> {
                     pool: None,
                     threshold: None,
                     chance: None,
+                    domains: study.domains.iter().find(|it| it.setting == run.setting),
                 },
             );
             learners[at].runs.push(run);

@@ -51,6 +51,7 @@ pub mod components;
 pub mod confusion;
 pub mod curves;
 pub mod difficulty;
+pub mod domains;
 pub mod factors;
 pub mod failure;
 pub mod fingerprint;

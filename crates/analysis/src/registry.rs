@@ -2,8 +2,8 @@
 
 use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
 use crate::{
-    aggregate, churn, comparison, components, confusion, curves, difficulty, factors, hardness,
-    probe, replacement, spread, steadiness, tail, threshold, training, transfer,
+    aggregate, churn, comparison, components, confusion, curves, difficulty, domains, factors,
+    hardness, probe, replacement, spread, steadiness, tail, threshold, training, transfer,
 };
 
 /// Metrics of one learner in one setting, in the order of the report.
@@ -13,6 +13,7 @@ pub const LEARNER_METRICS: &[&LearnerMetric] = &[
     &tail::METRIC,
     &difficulty::METRIC,
     &confusion::METRIC,
+    &domains::METRIC,
     &churn::METRIC,
     &threshold::METRIC,
     &training::reliability::METRIC,

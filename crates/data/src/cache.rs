@@ -159,6 +159,8 @@ fn read(path: &Path, key: &CacheKey<'_>) -> Option<Dataset> {
         digest: header.digest,
         decoding: header.decoding,
         receipt: None,
+        domains: Vec::new(),
+        held: Vec::new(),
     })
 }
 

@@ -32,6 +32,11 @@ pub struct Dataset {
     pub decoding: Option<Decoding>,
     /// What was understood of the files, and what was skipped; only of folders of images.
     pub receipt: Option<Box<Receipt>>,
+    /// The domains of a [mix](crate::mix()); none of a set by itself.
+    pub domains: Vec<Domain>,
+    /// Of each class the number of its first images that are the only queries of its episodes ([`Dataset::holding_out`]); empty where any
+    /// image may be one.
+    pub held: Vec<u32>,
 }
 
 /// One class (a character).
@@ -53,6 +58,15 @@ impl Class {
     pub fn images(&self) -> Range<usize> {
         self.first_image..self.first_image + self.n_images
     }
+}
+
+/// One domain of a mixed data set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Domain {
+    /// Its name, which begins the names of its classes and alphabets.
+    pub name: String,
+    /// Its classes, as indices into [`Dataset::classes`].
+    pub classes: Range<usize>,
 }
 
 /// The images of one class, as [`Dataset::from_classes`] takes them.
@@ -105,6 +119,8 @@ impl Dataset {
             digest: String::new(),
             decoding: None,
             receipt: None,
+            domains: Vec::new(),
+            held: Vec::new(),
         };
         check_side(side)?;
         let n_values = side * side * channels;
@@ -245,6 +261,21 @@ impl Dataset {
     pub fn class_idx(&self, name: &str) -> Option<u32> {
         let position = self.classes.iter().position(|class| class.name == name)?;
         u32::try_from(position).ok()
+    }
+
+    /// What an image is called: the path of its file below the root, where there are files; else its class and its number
+    /// there, from 01 (of Omniglot the number of its drawer).
+    #[must_use]
+    pub fn image_name(&self, image_idx: usize) -> String {
+        let file = self.receipt.as_ref().and_then(|it| it.files.get(image_idx));
+        if let Some(file) = file {
+            return file.display().to_string();
+        }
+        let after = self
+            .classes
+            .partition_point(|class| class.first_image <= image_idx);
+        let class = &self.classes[after.saturating_sub(1)];
+        format!("{}/{:02}", class.name, image_idx - class.first_image + 1)
     }
 
     /// Indices of all classes.

@@ -43,17 +43,58 @@ pub struct ClassRef {
 /// One task as lists of image indices; the pixels are gathered when they are needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Episode {
-    /// Its size.
+    /// Its size; `k_shot` is the most supports of a class.
     pub shape: EpisodeShape,
+    /// Supports of each label; all of them `k_shot` in an even episode.
+    pub shots: Vec<u32>,
     /// The class behind each label: `classes[label]`.
     pub classes: Vec<ClassRef>,
-    /// Support images, label by label: `support[label * k_shot + k]`.
+    /// Support images, label by label.
     pub support: Vec<u32>,
     /// Query images, label by label: `query[label * n_query + q]`.
     pub query: Vec<u32>,
 }
 
 impl Episode {
+    /// An episode whose classes have `k_shot` supports each.
+    #[must_use]
+    pub fn even(
+        shape: EpisodeShape,
+        classes: Vec<ClassRef>,
+        support: Vec<u32>,
+        query: Vec<u32>,
+    ) -> Self {
+        Self {
+            shape,
+            shots: vec![shape.k_shot as u32; shape.n_way],
+            classes,
+            support,
+            query,
+        }
+    }
+
+    /// Whether every class has `k_shot` supports.
+    #[must_use]
+    pub fn is_even(&self) -> bool {
+        let k_shot = self.shape.k_shot as u32;
+        self.shots.iter().all(|shots| *shots == k_shot)
+    }
+
+    /// The supports of each label.
+    pub fn supports_by_label(&self) -> impl Iterator<Item = &[u32]> {
+        let mut rest = self.support.as_slice();
+        self.shots.iter().map(move |shots| {
+            let (own, others) = rest.split_at(*shots as usize);
+            rest = others;
+            own
+        })
+    }
+
+    /// The queries of each label.
+    pub fn queries_by_label(&self) -> impl Iterator<Item = &[u32]> {
+        self.query.chunks_exact(self.shape.n_query)
+    }
+
     /// Replaces the content of `buffer` with the images: supports, then queries, both label by label.
     ///
     /// Each image is turned as its class says. Memory is kept from call to call.
@@ -65,23 +106,19 @@ impl Episode {
         buffer.clear();
         let Dataset { side, channels, .. } = *dataset;
         buffer.reserve((self.support.len() + self.query.len()) * dataset.n_values());
-        for (images, n_per_class) in [
-            (&self.support, self.shape.k_shot),
-            (&self.query, self.shape.n_query),
-        ] {
-            for (images, class) in images.chunks_exact(n_per_class).zip(&self.classes) {
-                for &image_idx in images {
-                    let image = dataset.image(image_idx as usize);
-                    append_turned(image, side, channels, class.quarter_turns, buffer);
-                }
+        let supports = self.supports_by_label().zip(&self.classes);
+        for (images, class) in supports.chain(self.queries_by_label().zip(&self.classes)) {
+            for &image_idx in images {
+                let image = dataset.image(image_idx as usize);
+                append_turned(image, side, channels, class.quarter_turns, buffer);
             }
         }
     }
 
-    /// The label of each support image: `0` K times, `1` K times, ...
-    pub fn support_labels(&self) -> impl ExactSizeIterator<Item = u32> + use<> {
-        let k_shot = self.shape.k_shot;
-        (0..self.support.len()).map(move |row| (row / k_shot) as u32)
+    /// The label of each support image: `0` as often as that class has supports, then `1`, ...
+    pub fn support_labels(&self) -> impl Iterator<Item = u32> {
+        let shots = (0..).zip(&self.shots);
+        shots.flat_map(|(label, shots)| (0..*shots).map(move |_| label))
     }
 
     /// The label of each query image: `0` Q times, `1` Q times, ...
@@ -94,7 +131,7 @@ impl Episode {
 /// What identifies a list of episodes, for the record of an evaluation: SHA-256 in lower-case hex.
 ///
 /// Over each episode in turn, all numbers as little-endian `u32`: n_way, k_shot, n_query, then (class, turns) of
-/// each label, the supports, the queries.
+/// each label, the supports, the queries; before the supports their number for each label, unless it is `k_shot` for all.
 #[must_use]
 pub fn list_digest(episodes: impl IntoIterator<Item = Episode>) -> String {
     let mut hasher = Sha256::new();
@@ -106,6 +143,11 @@ pub fn list_digest(episodes: impl IntoIterator<Item = Episode>) -> String {
         for class in &episode.classes {
             hasher.update(class.class_idx.to_le_bytes());
             hasher.update(u32::from(class.quarter_turns).to_le_bytes());
+        }
+        if !episode.is_even() {
+            for shots in &episode.shots {
+                hasher.update(shots.to_le_bytes());
+            }
         }
         for image_idx in episode.support.iter().chain(&episode.query) {
             hasher.update(image_idx.to_le_bytes());

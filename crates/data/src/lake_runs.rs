@@ -42,12 +42,7 @@ fn run(dataset: &Dataset, line: &str) -> Option<Episode> {
     let [_, alphabet, support_drawer, query_drawer, characters] = fields[..] else {
         return None;
     };
-    let mut episode = Episode {
-        shape: SHAPE,
-        classes: Vec::new(),
-        support: Vec::new(),
-        query: Vec::new(),
-    };
+    let mut episode = Episode::even(SHAPE, Vec::new(), Vec::new(), Vec::new());
     for character in characters.split(' ') {
         let class_idx = dataset.class_idx(&format!("{alphabet}/character{character}"))?;
         let class = &dataset.classes[class_idx as usize];

@@ -41,9 +41,12 @@ pub mod split;
 
 pub mod corruption;
 pub mod episode;
+pub mod held_out;
+pub mod mix;
 pub mod pool;
 pub mod rotation;
 pub mod sampler;
+pub mod sizes;
 
 pub mod arrays;
 pub mod folder;
@@ -76,12 +79,14 @@ mod test_data;
 pub use cache::Cache;
 pub use channels::Channels;
 pub use corruption::Corruption;
-pub use dataset::{Class, ClassImages, Dataset};
+pub use dataset::{Class, ClassImages, Dataset, Domain};
+
 pub use episode::{ClassRef, Episode, EpisodeShape, list_digest};
 pub use error::DataError;
 pub use glyphs::GlyphsConfig;
 pub use key::{Seeds, Stream};
 pub use lake_runs::lake_runs;
+pub use mix::mix;
 pub use picture::{Ink, Paper, Reading};
 pub use pool::TaskPool;
 pub use receipt::Receipt;
@@ -89,4 +94,5 @@ pub use registry::{OpenOptions, SOURCES, Source, open, open_among};
 pub use rotation::{Intensity, Rotations};
 pub use sampler::Sampler;
 pub use sheet::Sheet;
+pub use sizes::{Imbalance, Sizes};
 pub use split::{Amounts, MetaSplit, PartNames, Split, SplitRule, Unit};

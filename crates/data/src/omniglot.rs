@@ -141,6 +141,8 @@ fn decode(archives: &[(&Path, Vec<u8>)], side: usize) -> Result<Dataset, DataErr
         digest: digest::hex(&hasher.finalize()),
         decoding: None,
         receipt: None,
+        domains: Vec::new(),
+        held: Vec::new(),
     })
 }
 

@@ -100,6 +100,13 @@ pub const SOURCES: &[Source] = &[
         },
     },
     Source {
+        name: "emoji",
+        spec: "emoji",
+        summary: "1,032 names in six styles as coloured drawings, in categories; made by `fetch emoji --from DIR`",
+        takes_ink: true,
+        open: open_emoji,
+    },
+    Source {
         name: "arrays",
         spec: "arrays:PATH",
         summary: "arrays of images with labels: an .npz, .pkl or .parquet file, or a folder of such files, one a part",
@@ -153,6 +160,31 @@ pub fn open_among(
         Some(channels) => dataset.with_channels(channels),
         None => dataset,
     })
+}
+
+/// What `fetch emoji` makes of its packages, below the folder of data.
+pub const EMOJI: &str = "emoji-84";
+
+fn open_emoji(path: Option<&str>, options: &OpenOptions) -> Result<Dataset, DataError> {
+    if let Some(path) = path {
+        return Err(DataError::Invalid {
+            setting: "set",
+            value: format!("emoji:{path}"),
+            problem: "the drawings lie in the folder of data".into(),
+            next_step: format!("write emoji, or folder:{path} for a folder of your own"),
+        });
+    }
+    let root = options.data_dir.clone().unwrap_or_default();
+    let folder = root.join(EMOJI);
+    if !folder.is_dir() {
+        return Err(DataError::Invalid {
+            setting: "set",
+            value: "emoji".into(),
+            problem: format!("{} is not there", folder.display()),
+            next_step: "make it of the six packages: `cargo xtask fetch emoji --from DIR` (docs/images.md says how to get them)".into(),
+        });
+    }
+    folder::load(&folder, options.reading(), options.cache.as_ref())
 }
 
 fn open_omniglot(path: Option<&str>, options: &OpenOptions) -> Result<Dataset, DataError> {

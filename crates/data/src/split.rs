@@ -54,6 +54,71 @@ impl Split {
     /// [`DataError::Split`] if the rule's lists do not fit the data set, if a class would be in two parts or in
     /// none, or if train or test would be empty; [`DataError::TooFew`] if counts exceed what is there.
     pub fn new(dataset: &Dataset, rule: &SplitRule, seeds: &Seeds) -> Result<Self, DataError> {
+        if dataset.domains.is_empty() {
+            return Self::of_one(dataset, rule, seeds);
+        }
+        // Each domain by itself, under its own numbers.
+        let mut all: Option<Self> = None;
+        for domain in &dataset.domains {
+            let own = Self::of_one(&dataset.outline(domain), rule, seeds)?;
+            let shifted = |classes: Vec<u32>| {
+                let first = domain.classes.start as u32;
+                classes.into_iter().map(move |class| first + class)
+            };
+            match &mut all {
+                None => {
+                    all = Some(Self {
+                        rule: own.rule,
+                        train: shifted(own.train).collect(),
+                        validation: shifted(own.validation).collect(),
+                        test: shifted(own.test).collect(),
+                    });
+                }
+                Some(all) => {
+                    if all.rule != own.rule {
+                        all.rule = *rule;
+                    }
+                    all.train.extend(shifted(own.train));
+                    all.validation.extend(shifted(own.validation));
+                    all.test.extend(shifted(own.test));
+                }
+            }
+        }
+        all.ok_or_else(|| {
+            error(
+                dataset,
+                rule,
+                "there is no domain to split".into(),
+                "name the data sets of the mix",
+            )
+        })
+    }
+
+    /// The same without the classes for training and validation of one domain, whose test classes are then new in kind: what is left is
+    /// tested as before.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownName`] for a domain that the data set does not have.
+    pub fn without_training_of(&self, dataset: &Dataset, domain: &str) -> Result<Self, DataError> {
+        let names: Vec<&str> = dataset.domains.iter().map(|it| it.name.as_str()).collect();
+        let found = dataset.domains.iter().find(|it| it.name == domain);
+        let held_out = found.ok_or_else(|| DataError::unknown_name("domain", domain, &names))?;
+        let rest = |classes: &[u32]| {
+            let others = classes.iter().copied();
+            others
+                .filter(|class| !held_out.classes.contains(&(*class as usize)))
+                .collect::<Vec<u32>>()
+        };
+        Ok(Self {
+            rule: self.rule,
+            train: rest(&self.train),
+            validation: rest(&self.validation),
+            test: self.test.clone(),
+        })
+    }
+
+    /// Splits the classes of a data set of one domain.
+    fn of_one(dataset: &Dataset, rule: &SplitRule, seeds: &Seeds) -> Result<Self, DataError> {
         let rule = &Self::settled(dataset, rule);
         let parts = match rule {
             SplitRule::Lake => published::lake(dataset, rule)?,

@@ -17,7 +17,7 @@ const MOST_IMAGES: u128 = 1_000_000_000_000;
 /// Copies of a network's values that a run holds: weights, gradient, two of the optimizer, best, last, one adapted.
 const COPIES: u128 = 7;
 
-/// Bytes of a query of a test: its prediction and its log-odds, on the way to the file too.
+/// Bytes of a query of a test: its prediction and its log-odds, on the way to the file too; each class has a log-probability besides.
 const BYTES_OF_QUERY: u128 = 1 + 8 + 4;
 
 /// What the runs of a study ask for, added up run by run before each is built.
@@ -77,12 +77,13 @@ impl Budget {
 impl Need {
     fn of(config: &RunConfig) -> Result<Self> {
         let training = &config.training;
-        let episode = &config.episode;
+        let episode = config.episode_sizes.usual(config.episode);
         let wide = |count: usize| count as u128;
         let of_training = wide(episode.n_way) * wide(episode.k_shot + episode.n_query);
         let test = &config.test;
-        let n_queries = wide(test.way) * wide(test.query);
-        let of_test = wide(test.way) * wide(test.shot) + n_queries;
+        let usual = test.sizes.usual(test.shape());
+        let n_queries = wide(usual.n_way) * wide(usual.n_query);
+        let of_test = wide(usual.n_way) * wide(usual.k_shot) + n_queries;
         let validations = wide(
             training
                 .outer_steps
@@ -102,7 +103,10 @@ impl Need {
         let of_image = image_bytes(&config.network);
         let bytes = 4 * COPIES * stored
             + of_training.max(of_test) * of_image
-            + wide(test.episodes) * (n_queries * BYTES_OF_QUERY + 8 + 4 * wide(test.way));
+            + wide(test.episodes)
+                * (n_queries * (BYTES_OF_QUERY + 4 * wide(usual.n_way))
+                    + 8
+                    + 4 * wide(usual.n_way));
         Ok(Self { images, bytes })
     }
 }

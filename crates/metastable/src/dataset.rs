@@ -9,6 +9,7 @@ use metastable_data::{
 
 use crate::fetch;
 use crate::registry::registry;
+use crate::run::config::set_name;
 use crate::study::DataSettings;
 
 /// The set that is made, not opened: its settings are a table of the study.
@@ -30,6 +31,36 @@ pub(crate) fn forms() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// Loads the data set that the settings name; Omniglot is fetched if it is not there.
 pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) -> Result<Dataset> {
+    if data.mix.is_empty() {
+        if !data.held_out.is_empty() {
+            bail!(
+                "data.held_out = {:?}: there is one data set; name several with data.mix, e.g. mix = [\"glyphs\", \"omniglot\"]",
+                data.held_out
+            );
+        }
+        return load_one(data, config, data_dir);
+    }
+    if data.set != DataSettings::default().set {
+        bail!(
+            "data.set = {:?} beside data.mix: write the one or the other",
+            data.set
+        );
+    }
+    let mut domains = Vec::new();
+    for set in &data.mix {
+        let mut own = data.of(set);
+        // What is said of inks holds for the domains that have to be told.
+        if check_ink(&own).is_err() {
+            own.ink = Ink::Auto;
+            own.paper = Paper::Auto;
+        }
+        domains.push((set_name(set), load_one(&own, config, data_dir)?));
+    }
+    Ok(metastable_data::mix(domains)?)
+}
+
+/// Loads one data set.
+fn load_one(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) -> Result<Dataset> {
     if data.set == GLYPHS.0 {
         let glyphs = glyphs::generate(config)?;
         return Ok(glyphs.with_channels(data.channels.number().unwrap_or(1)));
@@ -72,6 +103,9 @@ pub(crate) fn check_set(set: &str) -> Result<()> {
 
 /// Whether `data.ink` and `data.paper` are left alone where the data set knows them by itself.
 pub(crate) fn check_ink(data: &DataSettings) -> Result<()> {
+    if !data.mix.is_empty() {
+        return Ok(());
+    }
     let kind = kind(&data.set);
     let is_told = |source: &Source| source.name == kind && source.takes_ink;
     if registry().sources().iter().any(is_told) {

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
-use metastable_algorithms::Head;
 use metastable_data::{Dataset, MetaSplit, Rotations, Seeds, SplitRule};
 use serde_json::Value;
 
@@ -96,13 +95,12 @@ pub(crate) fn plan(
             training,
         } in &study.learners
         {
-            let has_head = registry().checked(learner)?.entry().head == Head::Linear;
+            let head = registry().checked(learner)?.head();
             let episode = study.train_shape(training);
             let offset = study.seed_offset(variant, name);
             for (bundle, shared) in study.bundles(offset).into_iter().zip(study.bundles(0)) {
                 let (material, split_digest) = shelf.material(study, &bundle.seeds)?;
-                let network =
-                    study.network(has_head.then_some(episode.n_way), material.dataset.channels);
+                let network = study.network(head.outputs(episode.n_way), material.dataset.channels);
                 let (learner, network) = guest::planned(learner, network).map_err(|error| {
                     let keys = [".files", ".command", ""];
                     let paths = keys.map(|key| format!("learners.{name}{key}"));
@@ -110,10 +108,16 @@ pub(crate) fn plan(
                 })?;
                 let config = RunConfig {
                     data: settled(&study.data, &material),
-                    glyphs: (study.data.set == "glyphs").then(|| study.glyphs.clone()),
+                    glyphs: study
+                        .data
+                        .sets()
+                        .iter()
+                        .any(|set| set == "glyphs")
+                        .then(|| study.glyphs.clone()),
                     data_digest: material.dataset.digest.clone(),
                     split_digest,
                     episode,
+                    episode_sizes: study.episode.sizes,
                     pool,
                     test: study.test.clone(),
                     init: guest::planned_init(&network, study.network.init.into()),
@@ -196,6 +200,8 @@ impl<'d> Shelf<'d> {
         // What decides the images; how they are split and drawn does not.
         let of_set = DataSettings {
             split: String::new(),
+            held_out: String::new(),
+            held_out_file: String::new(),
             split_seed: 0,
             rotations: Rotations::Off,
             test_rotations: Rotations::Off,
@@ -205,15 +211,21 @@ impl<'d> Shelf<'d> {
         };
         let set = serde_json::to_string(&(of_set, glyphs))?;
         let key = format!(
-            "{set} {} {} {}",
-            data.split, seeds.split, data.allow_duplicates
+            "{set} {} {} {} {} {}",
+            data.split, data.held_out, data.held_out_file, seeds.split, data.allow_duplicates
         );
         if let Some((material, digest)) = self.materials.get(&key) {
             return Ok((Arc::clone(material), digest.clone()));
         }
         // A broken image is no matter of the split.
-        let at_set = |error: anyhow::Error| place(study, &["data.set"], &error);
-        let at_split = |error: anyhow::Error| place(study, &["data.split", "data.set"], &error);
+        let at_set = |error: anyhow::Error| place(study, &["data.set", "data.mix"], &error);
+        let at_split = |error: anyhow::Error| {
+            place(
+                study,
+                &["data.split", "data.held_out", "data.set", "data.mix"],
+                &error,
+            )
+        };
         let dataset = match self.datasets.get(&set) {
             Some(dataset) => Arc::clone(dataset),
             None => {
@@ -298,16 +310,41 @@ fn check(study: &Study, learner: &str, config: &RunConfig, material: &Material) 
             .map_err(|error| too_large(&test, error))?;
     }
     check_pool(study, learner, config)?;
-    if let Some(n_way) = config.network.n_way
+    check_sizes(study, learner, config)?;
+    if let Some(n_way) = config.network.fixed_way()
         && n_way != config.test.way
     {
         bail!(
-            "{}{learner} trains a head for {n_way} classes but test.way = {}: make them equal, or take a learner without a head",
+            "{}{learner} trains a head for {n_way} classes but test.way = {}: make them equal, take a learner without a head, or set head = \"prototypes\" or \"tied\" where the learner has that setting",
             study.place(&[&test[..1], &paths[..], &test[1..]].concat()),
             config.test.way
         );
     }
     Run::new(learner, config).map(drop)
+}
+
+/// Whether the learner serves episodes whose number of classes is drawn.
+fn check_sizes(study: &Study, learner: &str, config: &RunConfig) -> Result<()> {
+    let drawn = [
+        ("episode.sizes", config.episode_sizes),
+        ("test.sizes", config.test.sizes),
+    ];
+    let Some((key, sizes)) = drawn.into_iter().find(|(_, sizes)| sizes.draws_way()) else {
+        return Ok(());
+    };
+    if guest::is_of(config) {
+        bail!(
+            "{}{learner} is a guest, which is told one way; leave {key} at \"even\" for it",
+            study.place(&[key])
+        );
+    }
+    match config.network.fixed_way() {
+        None => Ok(()),
+        Some(n_way) => bail!(
+            "{}{learner} trains a head for {n_way} classes, and {key} = \"{sizes}\" draws the number of classes: set learners.{learner}.head to \"prototypes\" or \"tied\", or take a learner without a head (protonet, matching)",
+            study.place(&[key])
+        ),
+    }
 }
 
 /// Whether every member of a pool is seen, where members are exchanged: what is not seen changes nothing.

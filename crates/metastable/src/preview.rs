@@ -6,6 +6,7 @@ use std::path::Path;
 use std::thread;
 
 use anyhow::{Result, anyhow};
+use metastable_data::MetaSplit;
 
 use crate::plan::Planned;
 use crate::progress::clock;
@@ -69,7 +70,9 @@ pub(crate) fn preview(
         let of = |config: &RunConfig| cost.of_run(config);
         for run in &kind.runs {
             seconds.insert(&run.label, of(&run.config));
-            bytes += disk_bytes(&run.config, n_parameters);
+            let classes = run.material.split.classes(MetaSplit::Test).iter();
+            let n_images = classes.map(|at| run.material.dataset.classes[*at as usize].n_images);
+            bytes += disk_bytes(&run.config, n_parameters, n_images.sum());
         }
         println!(
             "{:>6} {:>10.2} {:>10}  {}",

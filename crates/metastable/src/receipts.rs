@@ -54,6 +54,25 @@ fn protocol(config: &RunConfig, material: &Material) -> Option<String> {
         .split
         .fewest_images(&material.dataset, MetaSplit::Test);
     let test = &config.test;
+    if !test.sizes.is_even() {
+        let what = if test.sizes.draws_way() {
+            "5 to 50 classes, 1 to 10 queries of each, up to 500 supports, by Meta-Dataset's rules; chance differs by task"
+                .to_owned()
+        } else {
+            format!(
+                "{} classes with {} supports and {} queries; chance is {:.2} %",
+                test.way,
+                test.sizes,
+                test.query,
+                100.0 / test.way as f64
+            )
+        };
+        let _ = writeln!(
+            text,
+            "  test: {what} (the smallest test class has {fewest} images)"
+        );
+        return Some(text);
+    }
     let _ = writeln!(
         text,
         "  test: {} classes with {} + {} images each (the smallest test class has {fewest}); chance is {:.2} %",
@@ -114,7 +133,7 @@ pub(crate) fn write(out: &Path, runs: &[Planned]) -> Result<()> {
         let sheet = Sheet::of(&run.material.dataset)
             .map_err(|problem| anyhow!("while drawing examples: {problem}"))?;
         Ok(About {
-            set: run.config.data.set.clone(),
+            set: run.config.data.sets().join(" + "),
             text: text.clone(),
             classes: sheet.classes,
             sheet: STANDARD.encode(&sheet.png),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use metastable_analysis::gate::{Checked, Gate, GateOutcome};
+use metastable_analysis::record::domains::TaskDomains;
 use metastable_analysis::report::Input;
 use metastable_analysis::{
     Certainty, Finding, Options, Study as Tables, StudyAnalysis, analyze, report,
@@ -22,7 +23,7 @@ use crate::files::write_whole;
 use crate::flags;
 use crate::probe;
 use crate::receipts;
-use crate::run::convert;
+use crate::run::{convert, results};
 use crate::shell::quote_path;
 use crate::study::suggestion;
 use crate::titles::titled;
@@ -67,7 +68,10 @@ impl Opened {
 /// The learner whose first run says how hard tasks are: one that compares embeddings and does not adapt, by cosine if
 /// there is one, as in the definition.
 fn usual_reference(runs: &[Finished]) -> Option<&str> {
-    let has_no_head = |run: &&Finished| run.record.config.network.n_way.is_none();
+    let has_no_head = |run: &&Finished| {
+        let config = &run.record.config;
+        config.network.n_way.is_none() && !config.learner.settings.contains_key("head")
+    };
     let is_cosine = |run: &&Finished| {
         let metric = run.record.config.learner.settings.get("metric");
         metric.is_some_and(|metric| metric == "cosine")
@@ -142,8 +146,34 @@ pub(crate) fn tables(
         factors,
         probes,
         replacements: replacements(&runs, &others)?,
+        domains: domains(&runs)?,
     };
     Ok((tables, options, read))
+}
+
+/// Which domain the test tasks of each setting are from; of settings that learn from a mix.
+fn domains(runs: &[&Finished]) -> Result<Vec<TaskDomains>> {
+    let mut found: Vec<TaskDomains> = Vec::new();
+    for run in runs {
+        let config = &run.record.config;
+        let setting = config.setting();
+        let is_tested = run
+            .record
+            .result
+            .as_ref()
+            .is_some_and(|it| it.test.is_some());
+        let is_known = found.iter().any(|it| it.setting == setting);
+        if config.data.mix.is_empty() || !is_tested || is_known {
+            continue;
+        }
+        let answers = results::read(&run.folder.test(), &run.record.identity)?.answers;
+        found.push(TaskDomains {
+            setting,
+            names: answers.domains,
+            of_task: answers.task_domain,
+        });
+    }
+    Ok(found)
 }
 
 /// Analyzes tables, writes the report, the figures as files too if asked for, and then prints the card. Where a certificate is

@@ -73,6 +73,7 @@ pub mod elementary;
 pub mod error;
 pub mod fused;
 pub mod graph;
+mod heads;
 pub mod init;
 pub mod network;
 pub mod objective;

@@ -97,6 +97,20 @@ pub trait Network<T: Real>: Send + Sync {
         pass: Pass<'_, T>,
         objective: Objective<'_>,
     ) -> Result<Box<dyn Tape<T> + '_>, ModelError>;
+
+    /// The same network with a linear head of `n_outputs` in place of its own, or of none. Parameters before the head are the same,
+    /// and lie at the same places of the layout.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] for a network that knows no other head than its own.
+    fn with_head(&self, n_outputs: usize) -> Result<&dyn Network<T>, ModelError> {
+        Err(ModelError::Config {
+            what: "network.n_way",
+            got: n_outputs.to_string(),
+            advice: "this network has one head; build it by its name (`build`) for heads that follow the task"
+                .to_owned(),
+        })
+    }
 }
 
 /// One recorded pass: `L(theta)` at a point, its gradient, and its Hessian's products.
@@ -179,6 +193,15 @@ pub struct NetworkConfig {
     pub norm: Norm,
     /// Outputs of a linear head; no head (outputs are the features) if absent.
     pub n_way: Option<usize>,
+}
+
+impl NetworkConfig {
+    /// Number of classes that the network is bound to: none without a head, and none with a head of one row, which is copied for
+    /// each class of a task.
+    #[must_use]
+    pub fn fixed_way(&self) -> Option<usize> {
+        self.n_way.filter(|n_way| *n_way > 1)
+    }
 }
 
 /// Draws the initial weights of a network; object-safe, so that a registry can hold it.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fused::FusedNetwork;
 use crate::graph::GraphNetwork;
+use crate::heads::WithHeads;
 use crate::{Architecture, Backend, DeviceSpec, ModelError, Network, NetworkConfig, Real};
 
 /// What one block of a network does to its input, before normalisation and ReLU.
@@ -116,7 +117,8 @@ pub fn build<T: Real>(
     backend: Backend,
     device: DeviceSpec,
 ) -> Result<Box<dyn Network<T>>, ModelError> {
-    T::build(Architecture::new(config)?, backend, device)
+    let own = T::build(Architecture::new(config)?, backend, device)?;
+    Ok(Box::new(WithHeads::new(own, backend, device)))
 }
 
 /// Where [`build`] becomes machine code, once for each precision.

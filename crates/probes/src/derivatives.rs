@@ -74,7 +74,7 @@ fn shape(subject: &Subject<'_>) -> EpisodeShape {
         n_way: subject
             .network
             .config()
-            .n_way
+            .fixed_way()
             .unwrap_or(trained.n_way.min(MOST_WAYS)),
         k_shot: trained.k_shot.min(MOST_SHOTS),
         n_query: 1,

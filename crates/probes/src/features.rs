@@ -93,29 +93,27 @@ pub(crate) fn many_images(subject: &Subject<'_>) -> Result<(Vec<f32>, usize)> {
     let chosen: Vec<u32> = (0..n_classes)
         .map(|at| classes[at * classes.len() / n_classes])
         .collect();
-    let episode = Episode {
-        // There are no queries; a count of 0 would be no episode.
-        shape: EpisodeShape {
-            n_way: n_classes,
-            k_shot: n_images,
-            n_query: 1,
-        },
-        support: chosen
-            .iter()
-            .flat_map(|class| {
-                let first = dataset.classes[*class as usize].first_image;
-                (first..first + n_images).map(|image| image as u32)
-            })
-            .collect(),
-        classes: chosen
-            .into_iter()
-            .map(|class_idx| ClassRef {
-                class_idx,
-                quarter_turns: 0,
-            })
-            .collect(),
-        query: Vec::new(),
+    // There are no queries; a count of 0 would be no episode.
+    let shape = EpisodeShape {
+        n_way: n_classes,
+        k_shot: n_images,
+        n_query: 1,
     };
+    let support = chosen
+        .iter()
+        .flat_map(|class| {
+            let first = dataset.classes[*class as usize].first_image;
+            (first..first + n_images).map(|image| image as u32)
+        })
+        .collect();
+    let classes = chosen
+        .into_iter()
+        .map(|class_idx| ClassRef {
+            class_idx,
+            quarter_turns: 0,
+        })
+        .collect();
+    let episode = Episode::even(shape, classes, support, Vec::new());
     let mut images = Vec::new();
     episode.gather(dataset, &mut images);
     Ok((images, n_classes * n_images))
@@ -181,7 +179,7 @@ fn query_features(
     task: &Task<f32>,
     inner_step: usize,
 ) -> Result<Vec<f64>> {
-    if subject.network.config().n_way.is_some() {
+    if subject.learner().inner_loop().is_some() {
         return body.last(subject, phi, task.query_images(), inner_step);
     }
     let rows = body.last(subject, phi, task.images(), inner_step)?;

@@ -89,7 +89,7 @@ impl<'s> Levels<'s> {
 
     /// A training episode with the first of its queries.
     fn seen(&self, episode: Episode) -> Episode {
-        let classes = episode.query.chunks_exact(episode.shape.n_query);
+        let classes = episode.queries_by_label();
         let first = classes.flat_map(|class| &class[..self.shape.n_query]);
         Episode {
             shape: self.shape,

@@ -89,9 +89,12 @@ fn curvature(subject: &Subject<'_>, n_tasks: usize) -> Result<curvature::Answers
         })?;
         let support = match learner.inner_loop() {
             None => None,
-            Some(inner) => at_point(subject.theta(), index, with_layers, |point| {
-                Ok(inner.support_loss(&context, point, 0)?)
-            })?,
+            Some(inner) => {
+                let start = inner.start(&context, subject.theta())?;
+                at_point(&start, index, with_layers, |point| {
+                    Ok(inner.support_loss(&context, point, 0)?)
+                })?
+            }
         };
         Ok((support, query))
     })?;

@@ -141,23 +141,20 @@ pub(crate) fn narrowed(
     let n_candidates = wide.shape.k_shot;
     let from = if fresh { n_query } else { 0 };
     let support = choice.iter().enumerate();
-    Episode {
-        shape: EpisodeShape {
-            k_shot,
-            n_query,
-            ..wide.shape
-        },
-        classes: wide.classes.clone(),
-        support: support
-            .map(|(slot, candidate)| wide.support[slot / k_shot * n_candidates + candidate])
-            .collect(),
-        query: wide
-            .query
-            .chunks_exact(wide.shape.n_query)
-            .flat_map(|of_class| &of_class[from..from + n_query])
-            .copied()
-            .collect(),
-    }
+    let shape = EpisodeShape {
+        k_shot,
+        n_query,
+        ..wide.shape
+    };
+    let support = support
+        .map(|(slot, candidate)| wide.support[slot / k_shot * n_candidates + candidate])
+        .collect();
+    let query = wide
+        .queries_by_label()
+        .flat_map(|of_class| &of_class[from..from + n_query])
+        .copied()
+        .collect();
+    Episode::even(shape, wide.classes.clone(), support, query)
 }
 
 fn label_order(subject: &Subject<'_>, n_tasks: usize) -> Result<label_order::Answers> {
@@ -233,8 +230,9 @@ fn step_sizes(subject: &Subject<'_>, n_tasks: usize) -> Result<Option<step_sizes
         let task = subject.gather(&sampler.episode(&seeds, index))?;
         let (context, theta) = (subject.context(&task), subject.theta());
         let phi = inner.adapt(&context, theta)?;
+        let start = inner.start(&context, theta)?;
         Ok([
-            largest_eigenvalue(inner.support_loss(&context, theta, 0)?, theta)?,
+            largest_eigenvalue(inner.support_loss(&context, &start, 0)?, &start)?,
             largest_eigenvalue(inner.support_loss(&context, &phi, n_steps)?, &phi)?,
         ])
     })?;

@@ -70,7 +70,7 @@ fn mismatch(subject: &Subject<'_>, others: &[Other], n_tasks: usize) -> Result<m
         n_tasks,
     )?;
     // A head is bound to its number of classes.
-    let ways = match subject.network.config().n_way {
+    let ways = match subject.network.config().fixed_way() {
         Some(n_way) => vec![n_way],
         None => WAYS.to_vec(),
     };

@@ -109,7 +109,8 @@ impl<T: Real> TaskUnits<T> {
             Some(inner) => {
                 // As in training: running statistics would hide what happens to those of the batch.
                 let context = Context::training(network, &task);
-                let before = inner.support_loss(&context, theta, 0)?;
+                let start = inner.start(&context, theta)?;
+                let before = inner.support_loss(&context, &start, 0)?;
                 let after = inner.support_loss(&context, &phi, inner.train_steps())?;
                 Some([before.units()?, after.units()?])
             }

@@ -126,7 +126,7 @@ fn certificate(
     mistakes: [Mistake; 2],
 ) -> Certificate {
     let checked = learner.validate().unwrap();
-    let config = network_config(name, norm, checked.entry().head);
+    let config = network_config(name, norm, checked.head());
     let single = planted(&config, backend, mistakes[0]);
     let double = planted(&config, backend, mistakes[1]);
     let mut rng = Seeds::all(3).rng(Stream::Eval, 0);
@@ -155,7 +155,7 @@ fn every_learner_is_certified_on_every_kind_of_network() {
             (Backend::Graph, "mlp", Norm::None),
         ] {
             let learner = match entry.head {
-                Head::Linear => maml(entry.name, 0.1, 3),
+                Head::Linear | Head::Tied => maml(entry.name, 0.1, 3),
                 Head::None => LearnerConfig::named(entry.name),
             };
             let found = certificate(&learner, network, [Mistake::None; 2]);

@@ -13,6 +13,7 @@ mod closed_form;
 mod config;
 mod counting;
 mod exchange;
+mod heads;
 mod networks;
 mod observing;
 mod optimizer;

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows how a score came about; a table from another laboratory serves as well.
 
+pub mod domains;
 pub mod replacement;
 pub mod rows;
 mod task_scores;
@@ -14,6 +15,7 @@ use crate::factors::table::FactorTable;
 use crate::fingerprint::Fingerprint;
 use crate::probe::Probe;
 
+use self::domains::TaskDomains;
 use self::replacement::Replacement;
 pub use self::task_scores::TaskScores;
 use self::training::{Selection, TrainingLog};
@@ -36,6 +38,9 @@ pub struct Study {
     /// Trainings that differ from one of the runs in one task of its pool, or in nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replacements: Vec<Replacement>,
+    /// Which domain the test tasks of a setting are from, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<TaskDomains>,
 }
 
 /// One meta-training with its test.

@@ -35,6 +35,7 @@
 //!     factors: None,
 //!     probes: Vec::new(),
 //!     replacements: Vec::new(),
+//!     domains: Vec::new(),
 //! };
 //! let analysis = analyze(&study, &Options::default())?;
 //! let page = report::html(&study, &analysis);

@@ -104,6 +104,7 @@ fn sentences_say_what_moves_which_way_and_what_is_refused() {
         factors: Some(table),
         probes: Vec::new(),
         replacements: Vec::new(),
+        domains: Vec::new(),
     };
     let result = analyze(&study, &options()).unwrap();
     let texts: Vec<&str> = result.findings.iter().map(|f| f.text.as_str()).collect();
@@ -156,6 +157,7 @@ fn noise_has_no_key_factor() {
         factors: Some(table),
         probes: Vec::new(),
         replacements: Vec::new(),
+        domains: Vec::new(),
         ..Study::default()
     };
     let result = analyze(&study, &options()).unwrap();
@@ -278,6 +280,7 @@ fn a_crossed_plan_has_components() {
         factors: Some(streams_table(rows)),
         probes: Vec::new(),
         replacements: Vec::new(),
+        domains: Vec::new(),
         ..Study::default()
     };
     let result = analyze(&study, &options()).unwrap();
@@ -353,6 +356,7 @@ fn key_factors_have_a_chapter() {
         factors: Some(small_factor_study()),
         probes: Vec::new(),
         replacements: Vec::new(),
+        domains: Vec::new(),
         ..Study::default()
     };
     let analysis = analyze(&alone, &options()).unwrap();
@@ -377,6 +381,7 @@ fn key_factors_have_a_chapter() {
         factors: Some(small_factor_study()),
         probes: Vec::new(),
         replacements: Vec::new(),
+        domains: Vec::new(),
         ..Study {
             name: "both".to_owned(),
             runs: vec![run("maml", "toy", 0, 0.9), run("maml", "toy", 1, 0.92)],

@@ -71,6 +71,7 @@ fn study(runs: Vec<Run>) -> Study {
         factors: None,
         probes: Vec::new(),
         replacements: Vec::new(),
+        domains: Vec::new(),
     }
 }
 
@@ -116,6 +117,7 @@ fn every_metric_of_a_sound_study() {
         factors: Some(factor_table(30, 2, 1)),
         probes: Vec::new(),
         replacements: Vec::new(),
+        domains: Vec::new(),
         ..study(all)
     };
     let result = analyze(&with_factors, &options).unwrap();

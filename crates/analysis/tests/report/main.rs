@@ -144,6 +144,7 @@ fn small_study() -> Study {
         factors: None,
         probes: Vec::new(),
         replacements: Vec::new(),
+        domains: Vec::new(),
     }
 }
 
@@ -436,6 +437,7 @@ fn what_is_missing_is_said_in_words() {
         factors: None,
         probes: Vec::new(),
         replacements: Vec::new(),
+        domains: Vec::new(),
     };
     let page = report::html(&nothing, &empty_analysis(&nothing));
     check(&page);

@@ -210,7 +210,7 @@ proptest! {
 
     #[test]
     fn any_study_renders(runs in prop::collection::vec(any_run(), 0..8), name in ".{0,12}") {
-        let study = Study { name, command: "x".into(), runs, factors: None, probes: Vec::new(), replacements: Vec::new() };
+        let study = Study { name, command: "x".into(), runs, factors: None, probes: Vec::new(), replacements: Vec::new(), domains: Vec::new() };
         let analysis = analyze(&study, &options()).unwrap_or_else(|_| empty_analysis(&study));
         check(&report::html(&study, &analysis));
         prop_assert!(!report::markdown(&study, &analysis).contains("NaN %"));

@@ -109,6 +109,8 @@ pub fn generate(config: &GlyphsConfig) -> Result<Dataset, DataError> {
         alphabets: (1..=config.n_alphabets).map(alphabet_name).collect(),
         decoding: None,
         receipt: None,
+        domains: Vec::new(),
+        held: Vec::new(),
     })
 }
 

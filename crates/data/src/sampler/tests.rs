@@ -374,3 +374,97 @@ fn requests_beyond_the_data_name_both_numbers() {
     check_refused(&[0, 99], [2, 1, 1], false, &["99", "has 12 classes"]);
     check_refused(&[], [5, 1, 1], false, &["5 needed, 0 there"]);
 }
+
+/// An alphabet of 26 characters of 20 images, as Meta-Dataset's sampler sees it (2,000 episodes of an independent Python simulation:
+/// 5 to 26 classes, mean 15.5; 10 queries of each; 5 to 221 supports, median 61; 1, 4 and 10 of a class at 5, 50 and 95 %).
+#[test]
+fn episodes_of_meta_dataset_have_the_moments_of_its_sampler() {
+    let dataset = dataset(3, 26, 20);
+    let classes = dataset.all_classes();
+    let sampler = Sampler::sized(
+        &dataset,
+        &classes,
+        (SHAPE, Sizes::MetaDataset),
+        Rotations::Off,
+        true,
+    )
+    .unwrap();
+    let largest = sampler.shape();
+    assert_eq!(
+        (largest.n_way, largest.k_shot, largest.n_query),
+        (26, 19, 10)
+    );
+    let seeds = Seeds::all(4);
+    let (mut ways, mut totals) = (Vec::new(), Vec::new());
+    let mut shots: Vec<u32> = Vec::new();
+    for index in 0..4000 {
+        let episode = sampler.episode(&seeds, index);
+        assert_eq!(episode.shape.n_query, 10);
+        assert_eq!(episode.query.len(), 10 * episode.shape.n_way);
+        let total: u32 = episode.shots.iter().sum();
+        assert_eq!(episode.support.len(), total as usize);
+        let alphabets: BTreeSet<u32> = episode.classes.iter().map(|it| it.class_idx / 26).collect();
+        assert_eq!(alphabets.len(), 1);
+        for (supports, (queries, class)) in episode
+            .supports_by_label()
+            .zip(episode.queries_by_label().zip(&episode.classes))
+        {
+            let images: BTreeSet<&u32> = supports.iter().chain(queries).collect();
+            assert_eq!(images.len(), supports.len() + 10);
+            assert!(images.iter().all(|image| **image / 20 == class.class_idx));
+        }
+        ways.push(episode.shape.n_way);
+        totals.push(total);
+        shots.extend(&episode.shots);
+    }
+    let mean = ways.iter().sum::<usize>() as f64 / 4000.0;
+    // SD of a uniform draw from 5 ..= 26 is 6.34; 5 of its errors.
+    assert!((mean - 15.5).abs() < 0.5, "{mean}");
+    assert_eq!(
+        (ways.iter().min(), ways.iter().max()),
+        (Some(&5), Some(&26))
+    );
+    totals.sort_unstable();
+    shots.sort_unstable();
+    assert_eq!(totals[0], 5);
+    assert!((55..=67).contains(&totals[2000]), "{}", totals[2000]);
+    assert!((180..=260).contains(&totals[3999]), "{}", totals[3999]);
+    let at = |share: f64| shots[(shots.len() as f64 * share) as usize];
+    assert_eq!([at(0.05), at(0.5), at(0.95)], [1, 4, 10]);
+}
+
+/// Each draw has its stream: other supports in number and kind, the same classes, labels and queries.
+#[test]
+fn the_support_stream_decides_how_many_supports_there_are() {
+    let dataset = dataset(3, 26, 20);
+    let classes = dataset.all_classes();
+    for sizes in ["meta-dataset", "random 1-9", "linear 1-9"] {
+        let sizes = sizes.parse().unwrap();
+        let sampler =
+            Sampler::sized(&dataset, &classes, (SHAPE, sizes), Rotations::Off, false).unwrap();
+        let seeds = Seeds::all(4);
+        let own = sampler.episode(&seeds, 0);
+        let other = sampler.episode(&seeds.with(Stream::Support, 9), 0);
+        assert_eq!((&own.classes, &own.query), (&other.classes, &other.query));
+        assert_ne!(own.support, other.support);
+        assert_eq!(own, sampler.episode(&seeds, 0));
+        assert!(!own.is_even());
+        if !sizes.draws_way() {
+            let mut shots = own.shots.clone();
+            shots.sort_unstable();
+            assert_eq!((own.shape.n_way, own.shape.n_query), (5, 8));
+            assert!(shots[4] <= 9 && shots[0] >= 1);
+        }
+        let lists = [&own, &other].map(|it| list_digest([it.clone()]));
+        assert_ne!(lists[0], lists[1]);
+    }
+    let few = Sampler::sized(
+        &dataset,
+        &[0, 1, 2, 3],
+        (SHAPE, Sizes::MetaDataset),
+        Rotations::Off,
+        false,
+    );
+    let said = few.unwrap_err().to_string();
+    assert!(said.contains("5 classes or more"), "{said}");
+}

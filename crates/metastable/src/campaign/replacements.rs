@@ -42,8 +42,8 @@ pub(crate) fn replacements(runs: &[&Finished], others: &[&Finished]) -> Result<V
             .as_ref()
             .is_some_and(|it| it.test.is_some());
         let task_nll = if is_tested {
-            let test = results::read(&other.folder.test(), &other.record.identity)?.test;
-            Some(test.task_nll)
+            let stored = results::read(&other.folder.test(), &other.record.identity)?;
+            Some(stored.answers.task_nll)
         } else {
             None
         };

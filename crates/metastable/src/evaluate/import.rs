@@ -23,7 +23,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use metastable_algorithms::{Head, Task, Weights};
+use metastable_algorithms::{Task, Weights};
 use metastable_models::{Architecture, BlockKind, NetworkConfig, Norm, Params};
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -228,7 +228,7 @@ fn config(study: &Study, name: &str, source: &Source<'_>) -> Result<RunConfig> {
             study.learners.len()
         );
     };
-    let has_head = registry().checked(&learner.learner)?.entry().head == Head::Linear;
+    let head = registry().checked(&learner.learner)?.head();
     let episode = study.train_shape(&learner.training);
     let channels = match source.find("blocks.0.conv.weight") {
         Some((_, shape)) if shape.len() == 4 => shape[1],
@@ -240,13 +240,19 @@ fn config(study: &Study, name: &str, source: &Source<'_>) -> Result<RunConfig> {
         .seeds;
     Ok(RunConfig {
         data: study.data.clone(),
-        glyphs: (study.data.set == "glyphs").then(|| study.glyphs.clone()),
+        glyphs: study
+            .data
+            .sets()
+            .iter()
+            .any(|set| set == "glyphs")
+            .then(|| study.glyphs.clone()),
         data_digest: String::new(),
         split_digest: String::new(),
         episode,
+        episode_sizes: study.episode.sizes,
         pool: None,
         test: study.test.clone(),
-        network: study.network(has_head.then_some(episode.n_way), channels),
+        network: study.network(head.outputs(episode.n_way), channels),
         init: study.network.init.into(),
         learner: learner.learner.clone(),
         training: learner.training.train(&study.validation),

@@ -26,7 +26,7 @@ pub(super) fn evaluate(
     mut config: RunConfig,
     flags: &flags::Evaluate,
 ) -> Result<Ending> {
-    if let Some(n_way) = config.network.n_way
+    if let Some(n_way) = config.network.fixed_way()
         && n_way != SHAPE.n_way
     {
         bail!(
@@ -36,9 +36,9 @@ pub(super) fn evaluate(
             SHAPE.n_way
         );
     }
-    let trained_on_omniglot = is_omniglot(&stored.config.data.set);
+    let trained_on_omniglot = stored.config.data.sets().iter().any(|set| is_omniglot(set));
     if flags.data.dataset.is_none() && !trained_on_omniglot {
-        config.data.set = String::from("omniglot");
+        config.data = config.data.of("omniglot");
     }
     let dir = data_dir(flags.machine.data_dir.as_deref());
     let dataset = crate::dataset::load(&config.data, &glyphs(&config), &dir)?;

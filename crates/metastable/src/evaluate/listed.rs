@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use metastable_data::{Dataset, Episode};
+use metastable_data::{Dataset, Episode, Sizes};
 
 use crate::run::results;
 use crate::study::TestSettings;
@@ -34,28 +34,29 @@ pub(super) fn read(
         check(episode, dataset).with_context(|| format!("{} is damaged", path.display()))?;
     }
     (test.way, test.shot, test.query) = (shape.n_way, shape.k_shot, shape.n_query);
+    // What it is called where tasks differ in the number of classes: those of one list are drawn by one rule.
+    test.sizes = if list.episodes.iter().all(|it| it.shape.n_way == shape.n_way) {
+        Sizes::Even
+    } else {
+        Sizes::MetaDataset
+    };
     test.episodes = test.episodes.min(list.episodes.len());
     Ok(list.episodes)
 }
 
 /// Whether every image is one of the class that it stands for.
 fn check(episode: &Episode, dataset: &Dataset) -> Result<()> {
-    let shape = episode.shape;
-    for (images, n_each) in [
-        (&episode.support, shape.k_shot),
-        (&episode.query, shape.n_query),
-    ] {
-        for (images, class) in images.chunks_exact(n_each).zip(&episode.classes) {
-            let known = dataset.classes.get(class.class_idx as usize);
-            let known = known.with_context(|| format!("there is no class {}", class.class_idx))?;
-            let of_class = known.images();
-            for image in images {
-                ensure!(
-                    of_class.contains(&(*image as usize)),
-                    "image {image} is not of class {}",
-                    known.name
-                );
-            }
+    let supports = episode.supports_by_label().zip(&episode.classes);
+    for (images, class) in supports.chain(episode.queries_by_label().zip(&episode.classes)) {
+        let known = dataset.classes.get(class.class_idx as usize);
+        let known = known.with_context(|| format!("there is no class {}", class.class_idx))?;
+        let of_class = known.images();
+        for image in images {
+            ensure!(
+                of_class.contains(&(*image as usize)),
+                "image {image} is not of class {}",
+                known.name
+            );
         }
     }
     Ok(())

@@ -44,7 +44,7 @@ pub(super) fn change(config: &mut RunConfig, flags: &flags::Evaluate) -> Result<
     // The images get the channels that the network has, whatever another set would have by itself.
     data.channels = config.network.image.channels.to_string().parse()?;
     if let Some(set) = &flags.data.dataset {
-        data.set.clone_from(set);
+        *data = data.of(set);
         // What the run said of its own images holds for others that have to be told, too.
         if check_ink(data).is_err() {
             data.ink = Ink::Auto;

@@ -1,10 +1,11 @@
 //! One run as the tables ask for it.
 
 use anyhow::{Result, anyhow};
-use metastable_analysis::{Adaptation, Test};
+use metastable_analysis::Adaptation;
 
 use crate::campaign::Finished;
 use crate::campaign::folder::Index;
+use crate::run::answers::Answers;
 use crate::run::log::{self, LogLine};
 use crate::run::record::{Record, RunResult};
 use crate::run::results;
@@ -20,7 +21,7 @@ pub(crate) struct Subject {
     /// Numbers of the log that stand in lists or groups, with the step of their line.
     pub(crate) signals: Vec<(usize, Signal)>,
     /// Absent if the training diverged.
-    pub(crate) test: Option<Test>,
+    pub(crate) test: Option<Answers>,
     /// Accuracy on each test task, 0 to 1; empty without a test.
     pub(crate) accuracies: Vec<f64>,
     /// The same of the weights that were not chosen, if they are others.
@@ -50,7 +51,7 @@ impl Subject {
             None => (None, None, None),
             Some(_) => {
                 let stored = results::read(&run.folder.test(), &run.record.identity)?;
-                (Some(stored.test), stored.adaptation, stored.other)
+                (Some(stored.answers), stored.adaptation, stored.other)
             }
         };
         let log = log::read(&run.folder.log())?;
@@ -58,7 +59,9 @@ impl Subject {
             study: index.study.clone(),
             signals: deep(&log)?,
             log,
-            accuracies: test.as_ref().map_or_else(Vec::new, Test::task_accuracies),
+            accuracies: test
+                .as_ref()
+                .map_or_else(Vec::new, Answers::task_accuracies),
             settings: settings(index, &run)?,
             result,
             test,

@@ -84,11 +84,10 @@ impl<'d> Materials<'d> {
         let channels = image.channels.to_string().parse()?;
         let open = |set: &String| -> Result<Other> {
             let data = DataSettings {
-                set: set.clone(),
                 channels,
                 ink: Ink::Auto,
                 paper: Paper::Auto,
-                ..config.data.clone()
+                ..config.data.of(set)
             };
             let dataset = crate::dataset::load(&data, &glyphs_of(&data), self.data_dir)
                 .with_context(|| format!("while opening {set}"))?;

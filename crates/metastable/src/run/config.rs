@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use metastable_algorithms::{LearnerConfig, TrainConfig};
-use metastable_data::{EpisodeShape, GlyphsConfig, Seeds, TaskPool};
+use metastable_data::{EpisodeShape, GlyphsConfig, Seeds, Sizes, TaskPool};
 use metastable_models::{Backend, DeviceSpec, Init, NetworkConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,6 +28,9 @@ pub(crate) struct RunConfig {
     pub(crate) split_digest: String,
     /// Training episodes.
     pub(crate) episode: EpisodeShape,
+    /// What of that is drawn.
+    #[serde(default, skip_serializing_if = "Sizes::is_even")]
+    pub(crate) episode_sizes: Sizes,
     /// The pool that they are drawn from; absent for endless ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) pool: Option<TaskPool>,
@@ -112,20 +115,30 @@ impl RunConfig {
     /// The setting but for the pool.
     pub(crate) fn setting_of_any_pool(&self) -> String {
         format!(
-            "{} {}-way {}-shot",
-            set_name(&self.data.set),
-            self.test.way,
-            self.test.shot
+            "{} {}",
+            self.data_name(),
+            self.test.sizes.title(self.test.shape())
         )
+    }
+
+    /// `glyphs`; of a mix `glyphs+omniglot`, and `glyphs+omniglot-without-glyphs` where a domain is held out.
+    fn data_name(&self) -> String {
+        let names: Vec<String> = self.data.sets().iter().map(|set| set_name(set)).collect();
+        let mut name = names.join("+");
+        for held_out in [&self.data.held_out, &self.data.held_out_file] {
+            if !held_out.is_empty() {
+                name += &format!("-without-{}", set_name(held_out));
+            }
+        }
+        name
     }
 
     /// `maml-glyphs-5w1s-s0`: what a study calls the run of one of its learners, with something that tells its seeds.
     pub(crate) fn label(&self, learner: &str, seeds: &str) -> String {
         format!(
-            "{learner}-{}-{}w{}s-{seeds}",
-            set_name(&self.data.set),
-            self.test.way,
-            self.test.shot,
+            "{learner}-{}-{}-{seeds}",
+            self.data_name(),
+            self.test.sizes.label(self.test.shape()),
         )
     }
 
@@ -152,7 +165,7 @@ impl RunConfig {
 }
 
 /// `folder:/a/b/mine` is called `mine`.
-fn set_name(set: &str) -> String {
+pub(crate) fn set_name(set: &str) -> String {
     let name = match set.split_once(':') {
         None => set.to_owned(),
         Some((kind, path)) => PathBuf::from(path).file_stem().map_or_else(

@@ -6,7 +6,7 @@ use metastable_analysis::training::{
     Angles, BlockState, FirstOrderBias, InnerAngles, Inside, LogLine, MeanCurve, Selection,
     TrainingLog,
 };
-use metastable_analysis::{Progress, Run, Test};
+use metastable_analysis::{Progress, Run};
 
 use super::record::RunResult;
 use super::{Record, log, results};
@@ -34,12 +34,14 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
             validation_accuracy: line.validation_accuracy,
         })
         .collect();
-    let (test, adaptation, selection) = match &result.test {
-        None => (None, None, None),
+    let (test, scores, adaptation, selection) = match &result.test {
+        None => (None, None, None, None),
         Some(_) => {
             let stored = results::read(&folder.test(), &record.identity)?;
-            let selection = selection(record, result, &stored.test, stored.other);
-            (Some(stored.test), stored.adaptation, selection)
+            let (test, scores) = stored.for_analysis();
+            let accuracies = stored.answers.task_accuracies();
+            let selection = selection(record, result, accuracies, stored.other);
+            (test, scores, stored.adaptation, selection)
         }
     };
     Ok(Run {
@@ -51,7 +53,7 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
         history,
         train_seconds: result.train_seconds,
         test,
-        scores: None,
+        scores,
         adaptation,
         // A guest tells its losses, and no gradients.
         training: result.guest.is_none().then(|| TrainingLog {
@@ -68,10 +70,9 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
 fn selection(
     record: &Record,
     result: &RunResult,
-    test: &Test,
+    chosen: Vec<f64>,
     other: Option<Vec<f64>>,
 ) -> Option<Selection> {
-    let chosen = test.task_accuracies();
     let step = result.test.as_ref()?.step;
     let (other, other_step) = match (other, &result.other_test) {
         (Some(accuracies), Some(test)) => (accuracies, test.step),

@@ -121,17 +121,23 @@ fn seconds(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     Ok(begun.elapsed().as_secs_f64() / n as f64)
 }
 
-/// Bytes that a finished run leaves, within a few per cent.
-pub(crate) fn disk_bytes(config: &RunConfig, n_parameters: usize) -> usize {
+/// Bytes of an image's number and name in the file of the test.
+const BYTES_OF_NAME: usize = 36;
+
+/// Bytes that a finished run leaves, within a few per cent; `n_images` is the number of images of the test classes.
+pub(crate) fn disk_bytes(config: &RunConfig, n_parameters: usize, n_images: usize) -> usize {
     let test = &config.test;
+    let usual = test.sizes.usual(test.shape());
     // Weights twice; lists of classes, record and manifest; see `results` for the meta-test and `log` for a line.
     let weights = 2 * 4 * n_parameters;
-    let per_task =
-        2 * 8 + 5 * test.way + 4 * test.way * test.shot + test.way * test.query * (1 + 4 + 4);
+    let (n_supports, n_queries) = (usual.n_support(), usual.n_queries());
+    let of_query = 1 + 4 + 4 + 4 * usual.n_way;
+    let per_task = 2 * 8 + 5 * usual.n_way + 4 * n_supports + n_queries * of_query;
+    let n_named = n_images.min(test.episodes * (n_supports + n_queries));
     let training = &config.training;
     let lines = training.outer_steps / config.log_every
         + training.outer_steps.div_ceil(training.validate_every);
     // A loss a step, a row of norms for at most 4,000 of them.
     let steps = training.outer_steps * 8 + training.outer_steps.min(4000) * 35;
-    weights + test.episodes * per_task + lines * 350 + steps + 12_000
+    weights + test.episodes * per_task + n_named * BYTES_OF_NAME + lines * 350 + steps + 12_000
 }

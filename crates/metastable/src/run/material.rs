@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use metastable_algorithms::Episodes;
 use metastable_data::{
-    Dataset, EpisodeShape, GlyphsConfig, MetaSplit, Rotations, Sampler, Seeds, Split, SplitRule,
+    Dataset, EpisodeShape, GlyphsConfig, MetaSplit, Rotations, Sampler, Seeds, Sizes, Split,
+    SplitRule,
 };
 
 use super::RunConfig;
@@ -35,7 +36,14 @@ impl Material {
     /// Splits a data set.
     pub(crate) fn of(dataset: Arc<Dataset>, data: &DataSettings, seeds: &Seeds) -> Result<Self> {
         let rule: SplitRule = data.split.parse()?;
-        let split = Split::new(&dataset, &rule, seeds)?;
+        let mut split = Split::new(&dataset, &rule, seeds)?;
+        if !data.held_out.is_empty() {
+            split = split.without_training_of(&dataset, &data.held_out)?;
+        }
+        let dataset = match data.held_out_file.as_str() {
+            "" => dataset,
+            file => Arc::new(dataset.holding_out(file, &split)?),
+        };
         if !data.allow_duplicates {
             split.refuse_equal_over_parts(&dataset)?;
         }
@@ -48,7 +56,7 @@ impl Material {
         let endless = self.episodes(
             config,
             MetaSplit::Train,
-            config.episode,
+            (config.episode, config.episode_sizes),
             rotations,
             config.seeds,
         )?;
@@ -60,26 +68,22 @@ impl Material {
 
     /// The list of validation or test episodes: the same for every run of a study.
     pub(crate) fn list(&self, config: &RunConfig, part: MetaSplit) -> Result<Episodes<'_>> {
-        let shape = EpisodeShape {
-            n_way: config.test.way,
-            k_shot: config.test.shot,
-            n_query: config.test.query,
-        };
+        let sizes = (config.test.shape(), config.test.sizes);
         let rotations = config.data.test_rotations;
-        self.episodes(config, part, shape, rotations, config.seeds.evaluation())
+        self.episodes(config, part, sizes, rotations, config.seeds.evaluation())
     }
 
     fn episodes(
         &self,
         config: &RunConfig,
         part: MetaSplit,
-        shape: EpisodeShape,
+        sizes: (EpisodeShape, Sizes),
         rotations: Rotations,
         seeds: Seeds,
     ) -> Result<Episodes<'_>> {
         let classes = self.split.classes(part);
         let within = config.data.within_alphabet;
-        let sampler = Sampler::new(&self.dataset, classes, shape, rotations, within)
+        let sampler = Sampler::sized(&self.dataset, classes, sizes, rotations, within)
             .with_context(|| format!("episodes of the {part:?} classes cannot be drawn"))?;
         Ok(Episodes {
             dataset: &self.dataset,

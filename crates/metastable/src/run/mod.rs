@@ -1,5 +1,6 @@
 //! One run: configuration, files, training, test. Start reading at [`execute`].
 
+pub(crate) mod answers;
 pub(crate) mod checkpoint;
 pub(crate) mod config;
 pub(crate) mod convert;

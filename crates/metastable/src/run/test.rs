@@ -66,7 +66,7 @@ impl Run<'_> {
             evaluation: &evaluation,
             other: other.as_ref(),
             episodes: &list,
-            data_digest: &self.config().data_digest,
+            dataset: &shop.material.dataset,
             curves: curves.as_ref(),
         };
         results::write(&folder.test(), self.identity(), &tested)?;

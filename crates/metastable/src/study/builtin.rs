@@ -29,6 +29,10 @@ pub(crate) const STUDIES: &[BuiltIn] = &[
         text: include_str!("../../studies/factors.toml"),
     },
     BuiltIn {
+        name: "domains",
+        text: include_str!("../../studies/domains.toml"),
+    },
+    BuiltIn {
         name: "replace",
         text: include_str!("../../studies/replace.toml"),
     },

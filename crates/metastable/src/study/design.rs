@@ -25,8 +25,11 @@ pub(super) const TABLES: [&str; 6] = [
 const PLACES: u64 = 100_000_000;
 
 /// Keys of `[settings.NAME]`, and the settings they stand for.
-const SETTING_KEYS: [(&str, &[&str]); 9] = [
+const SETTING_KEYS: [(&str, &[&str]); 13] = [
     ("set", &["data.set"]),
+    ("mix", &["data.mix"]),
+    ("held_out", &["data.held_out"]),
+    ("held_out_file", &["data.held_out_file"]),
     ("split", &["data.split"]),
     ("size", &["data.size"]),
     ("ink", &["data.ink"]),
@@ -35,6 +38,7 @@ const SETTING_KEYS: [(&str, &[&str]); 9] = [
     ("way", &["episode.way", "test.way"]),
     ("shot", &["episode.shot", "test.shot"]),
     ("query", &["episode.query", "test.query"]),
+    ("sizes", &["episode.sizes", "test.sizes"]),
 ];
 
 /// How a study goes beyond learners times seeds.

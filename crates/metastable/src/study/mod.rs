@@ -109,14 +109,21 @@ impl Study {
                 )
             }
         };
+        let is_built_in = STUDIES.iter().any(|study| study.name == name);
         for assignment in sets {
             tree::set(&mut tree, assignment)?;
         }
         for Shorthand { path, flag, value } in shorthands {
             tree::put(&mut tree, path, value, format!("{flag} {value}"))?;
             if *path == "data.set" && crate::dataset::is_of_the_user(value) {
-                // Their layout says how they are split, where nobody else does.
-                tree::put_missing(&mut tree, "data.split", "auto", &format!("{flag} {value}"));
+                // Their layout says how they are split, where nobody else does: what a built-in study says is for its own data.
+                let origin = format!("{flag} {value}");
+                let is_said = sets.iter().any(|set| set.starts_with("data.split="));
+                if is_built_in && !is_said {
+                    tree::put(&mut tree, "data.split", "auto", origin)?;
+                } else {
+                    tree::put_missing(&mut tree, "data.split", "auto", &origin);
+                }
             }
         }
         Self::read(&tree)
@@ -279,7 +286,7 @@ impl Study {
             Ok(())
         };
         section("data", &self.data)?;
-        if self.data.set == "glyphs" {
+        if self.data.sets().iter().any(|set| set == "glyphs") {
             section("glyphs", &self.glyphs)?;
         }
         section("episode", &self.episode)?;

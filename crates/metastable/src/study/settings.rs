@@ -4,7 +4,9 @@
 
 use anyhow::{Result, anyhow, bail};
 use metastable_algorithms::{OptimizerConfig, ScheduleConfig, TrainConfig};
-use metastable_data::{Channels, Ink, Paper, PartNames, Rotations, SplitRule, TaskPool};
+use metastable_data::{
+    Channels, EpisodeShape, Ink, Paper, PartNames, Rotations, Sizes, SplitRule, TaskPool,
+};
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
@@ -63,6 +65,15 @@ impl Head {
 pub(crate) struct DataSettings {
     /// `glyphs`, `omniglot`, `folder:PATH` or `idx:PATH`.
     pub(crate) set: String,
+    /// Data sets as of `set`, in place of it: domains, each split by itself, of which an episode draws one uniformly.
+    #[serde(default)]
+    pub(crate) mix: Vec<String>,
+    /// A domain of the mix that is tested and not trained on.
+    #[serde(default)]
+    pub(crate) held_out: String,
+    /// Name of files, without the ending: such images are left out of training and validation, and are the only queries of the test.
+    #[serde(default)]
+    pub(crate) held_out_file: String,
     /// Which classes are for training, validation and test.
     pub(crate) split: String,
     /// Seed of the split where it is drawn; the same for all seeds of the study.
@@ -99,6 +110,9 @@ impl Default for DataSettings {
     fn default() -> Self {
         Self {
             set: String::from("glyphs"),
+            mix: Vec::new(),
+            held_out: String::new(),
+            held_out_file: String::new(),
             split: String::from("random-alphabets"),
             split_seed: 0,
             parts: PartNames::default(),
@@ -116,6 +130,26 @@ impl Default for DataSettings {
 }
 
 impl DataSettings {
+    /// The set, or those of the mix.
+    pub(crate) fn sets(&self) -> &[String] {
+        if self.mix.is_empty() {
+            std::slice::from_ref(&self.set)
+        } else {
+            &self.mix
+        }
+    }
+
+    /// The same settings for one data set.
+    pub(crate) fn of(&self, set: &str) -> Self {
+        Self {
+            set: set.to_owned(),
+            mix: Vec::new(),
+            held_out: String::new(),
+            held_out_file: String::new(),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         bounds::SIZE.check("size", self.size)?;
         bounds::SEED.check("split_seed", self.split_seed)?;
@@ -137,6 +171,9 @@ pub(crate) struct EpisodeSettings {
     pub(crate) shot: usize,
     /// Queries of each class, Q.
     pub(crate) query: usize,
+    /// What of way, shot and query is drawn for each episode: `even` (nothing), `linear LOW-HIGH`, `step LOW-HIGH`, `random LOW-HIGH`
+    /// (supports of each class), or `meta-dataset` (all three).
+    pub(crate) sizes: Sizes,
     /// Tasks that training goes through again and again; 0 for new ones without end.
     pub(crate) pool: usize,
     /// Member of the pool, from 0, that is exchanged for a task that is in no pool.
@@ -149,6 +186,7 @@ impl Default for EpisodeSettings {
             way: 5,
             shot: 1,
             query: 15,
+            sizes: Sizes::Even,
             pool: 0,
             replaced: None,
         }
@@ -190,6 +228,9 @@ pub(crate) struct TestSettings {
     pub(crate) shot: usize,
     /// Queries of each class, Q.
     pub(crate) query: usize,
+    /// What of way, shot and query is drawn for each episode, as of `[episode]`.
+    #[serde(default)]
+    pub(crate) sizes: Sizes,
     /// Test episodes.
     pub(crate) episodes: usize,
     /// Seed of the lists of test and validation episodes; the same for all seeds of the study.
@@ -206,6 +247,7 @@ impl Default for TestSettings {
             way: 5,
             shot: 1,
             query: 15,
+            sizes: Sizes::Even,
             episodes: 600,
             seed: 0,
             curves: 50,
@@ -215,6 +257,15 @@ impl Default for TestSettings {
 }
 
 impl TestSettings {
+    /// What is not drawn of the size of an episode.
+    pub(crate) fn shape(&self) -> EpisodeShape {
+        EpisodeShape {
+            n_way: self.way,
+            k_shot: self.shot,
+            n_query: self.query,
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         check_shape(self.way, self.shot, self.query)?;
         bounds::EPISODES.check("episodes", self.episodes)?;

@@ -267,3 +267,24 @@ fn complaints_about_designs_name_the_line() {
     let streams = load("seeds = 2\n[learners.maml]\n[streams]\ninit = 2\n", &[]);
     assert!(format!("{:#}", streams.unwrap_err()).contains("s.toml:1: seeds = 2"));
 }
+
+/// The split of a built-in study is for its own data: a user's images are split as their layout tells, unless somebody says how.
+#[test]
+fn own_images_are_split_by_their_layout_in_built_in_studies_too() {
+    let shorthand = |path, flag, value: &str| Shorthand {
+        path,
+        flag,
+        value: value.to_owned(),
+    };
+    let own = || shorthand("data.set", "--dataset", "folder:icons");
+    let split = |sets: &[&str], shorthands: &[Shorthand]| {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        Study::load("quick", &sets, shorthands).unwrap().data.split
+    };
+    assert_eq!(split(&[], &[own()]), "auto");
+    assert_eq!(split(&["data.split=random"], &[own()]), "random");
+    let said = shorthand("data.split", "--split", "folders");
+    assert_eq!(split(&[], &[own(), said]), "folders");
+    let glyphs = shorthand("data.set", "--dataset", "omniglot");
+    assert_eq!(split(&[], &[glyphs]), "random-alphabets");
+}

@@ -271,7 +271,7 @@ fn is_alive(marker: &str) -> bool {
 
 /// A Python with numpy and safetensors (`METASTABLE_PYTHON` names it; else `python3`); none, said aloud, where there is none.
 #[allow(clippy::print_stderr, reason = "what is skipped is said")]
-fn python() -> Option<String> {
+pub(crate) fn python() -> Option<String> {
     let python = std::env::var("METASTABLE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let found = Command::new(&python)
         .args(["-c", "import numpy, safetensors"])

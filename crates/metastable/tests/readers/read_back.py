@@ -14,7 +14,7 @@ import polars
 import pyarrow.parquet
 from polars.testing import assert_frame_equal
 
-TABLES = ["runs", "settings", "steps", "signals", "tasks", "hits", "curves"]
+TABLES = ["runs", "settings", "steps", "signals", "tasks", "hits", "supports", "probabilities", "curves"]
 DTYPES = {polars.UInt64: "whole number", polars.Float64: "number", polars.Boolean: "true or false", polars.String: "text"}
 
 study = Path(sys.argv[1])

@@ -14,6 +14,7 @@ mod corruption;
 mod coupling;
 mod curvature;
 mod difficulty;
+mod domains;
 mod example_influence;
 mod factor_lists;
 pub(crate) mod factors;
@@ -57,6 +58,7 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &noise_floor::SUBJECT,
     &tail::SUBJECT,
     &difficulty::SUBJECT,
+    &domains::SUBJECT,
     &churn::SUBJECT,
     &failures::SUBJECT,
     &adaptation::SUBJECT,

@@ -11,8 +11,8 @@ pub(super) const TABLE: Table = Table {
     row: "a test episode of a run after a number of inner steps, for the first `test.curves` episodes and learners with an inner loop",
     columns: COLUMNS,
     shape: |run| match &run.adaptation {
-        None => [0, 0],
-        Some(curves) => [curves.n_tasks, width(curves)],
+        None => Vec::new(),
+        Some(curves) => vec![width(curves); curves.n_tasks],
     },
 };
 

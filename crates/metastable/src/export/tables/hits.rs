@@ -1,19 +1,15 @@
 //! `hits`: the meta-test, query by query.
 
-use metastable_analysis::Test;
-
-use super::super::column::Value;
+use super::super::column::{Row, Value};
 use super::super::subject::Subject;
 use super::{Column, RUN, TASK, Table};
+use crate::run::answers::Answers;
 
 pub(super) const TABLE: Table = Table {
     name: "hits",
     row: "a query of a test episode of a run",
     columns: COLUMNS,
-    shape: |run| match &run.test {
-        None => [0, 0],
-        Some(test) => [test.n_tasks, test.queries_per_task()],
-    },
+    shape: |run| by_task(run, |test, task| test.shape(task).n_queries()),
 };
 
 const COLUMNS: &[Column] = &[
@@ -29,59 +25,76 @@ const COLUMNS: &[Column] = &[
         "label",
         "",
         "right label in the episode, from 0",
-        |run, [_, query]| of_test(run, |test| test.label(query)),
+        |run, [task, query]| of_test(run, |test| test.label(task, query)),
     ),
     Column::count(
         "predicted",
         "",
         "label that was predicted",
-        |run, [task, query]| of_test(run, |test| predicted(test, task, query)),
+        |run, [task, query]| of_test(run, |test| test.predicted(task, query)),
     ),
     Column::flag("hit", "whether they agree", |run, [task, query]| {
         of_test(run, |test| {
-            test.label(query) == predicted(test, task, query)
+            test.label(task, query) == test.predicted(task, query)
         })
     }),
     Column::number(
         "log_odds",
         "nats",
         "`ln((1 - p) / p)`, `p` the probability given to the right label; absent where it is not finite",
-        |run, [task, query]| {
-            let test = run.test.as_ref();
-            let odds = test.and_then(|test| {
-                let at = task * test.queries_per_task() + query;
-                test.query_log_odds.as_ref().map(|odds| odds[at])
-            });
-            odds.into()
-        },
+        |run, [task, query]| of_test(run, |test| test.log_odds(task, query)),
     ),
     Column::count(
         "class",
         "",
         "number of the right class in the data set, whatever label the episode gave it",
-        |run, [task, query]| class(run, task, |test| test.label(query)),
+        |run, [task, query]| of_test(run, |test| class(test, task, test.label(task, query))),
     ),
     Column::count(
         "predicted_class",
         "",
         "number of the class that was predicted",
-        |run, [task, query]| class(run, task, |test| predicted(test, task, query)),
+        |run, [task, query]| of_test(run, |test| class(test, task, test.predicted(task, query))),
+    ),
+    Column::count(
+        "image",
+        "",
+        "number of the image in the data set, from 0",
+        |run, row| of_test(run, |test| image(test, row).map(u64::from)),
+    ),
+    Column::text(
+        "file",
+        "where the image came from: its file, or its class and its number there, from 01",
+        |run, row| {
+            let found = run.test.as_ref();
+            let file = found.and_then(|test| test.file(image(test, row)?));
+            file.into()
+        },
     ),
 ];
 
-fn of_test<'s, V: Into<Value<'s>>>(run: &'s Subject, of: impl FnOnce(&'s Test) -> V) -> Value<'s> {
+/// Rows of each test task of a run.
+pub(super) fn by_task(run: &Subject, rows: impl Fn(&Answers, usize) -> usize) -> Vec<usize> {
+    let Some(test) = &run.test else {
+        return Vec::new();
+    };
+    (0..test.episodes.len())
+        .map(|task| rows(test, task))
+        .collect()
+}
+
+pub(super) fn of_test<'s, V: Into<Value<'s>>>(
+    run: &'s Subject,
+    of: impl FnOnce(&'s Answers) -> V,
+) -> Value<'s> {
     run.test.as_ref().map(of).into()
 }
 
-fn predicted(test: &Test, task: usize, query: usize) -> usize {
-    test.predictions[task * test.queries_per_task() + query].into()
+/// The class behind a label of a task.
+pub(super) fn class(test: &Answers, task: usize, label: usize) -> Option<u64> {
+    test.class(task, label).map(u64::from)
 }
 
-/// The class behind a label of a task.
-fn class(run: &Subject, task: usize, label: impl FnOnce(&Test) -> usize) -> Value<'_> {
-    let found = run.test.as_ref().and_then(|test| {
-        let classes = test.classes.as_ref()?;
-        Some(u64::from(classes[task * test.n_way + label(test)]))
-    });
-    found.into()
+fn image(test: &Answers, [task, query]: Row) -> Option<u32> {
+    test.episodes[task].query.get(query).copied()
 }

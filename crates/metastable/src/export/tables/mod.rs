@@ -2,10 +2,12 @@
 
 mod curves;
 mod hits;
+mod probabilities;
 mod runs;
 mod settings;
 mod signals;
 mod steps;
+mod supports;
 mod tasks;
 
 #[cfg(test)]
@@ -13,7 +15,7 @@ mod tests;
 
 use anyhow::Result;
 
-use super::column::{Column, Row, Value};
+use super::column::{Column, Value};
 use super::subject::Subject;
 
 /// Every table, in the order of the documentation.
@@ -24,6 +26,8 @@ pub(crate) const TABLES: &[&Table] = &[
     &signals::TABLE,
     &tasks::TABLE,
     &hits::TABLE,
+    &supports::TABLE,
+    &probabilities::TABLE,
     &curves::TABLE,
 ];
 
@@ -35,8 +39,8 @@ pub(crate) struct Table {
     /// What one row is.
     pub(crate) row: &'static str,
     pub(crate) columns: &'static [Column],
-    /// Rows that a run has: a grid, named row by row.
-    pub(crate) shape: fn(&Subject) -> Row,
+    /// Rows that a run has under each first number of a row.
+    pub(crate) shape: fn(&Subject) -> Vec<usize>,
 }
 
 impl Table {
@@ -46,10 +50,9 @@ impl Table {
         subject: &Subject,
         mut put: impl FnMut(&[Value<'_>]) -> Result<()>,
     ) -> Result<()> {
-        let [n_first, n_second] = (self.shape)(subject);
         let mut values = Vec::with_capacity(self.columns.len());
-        for first in 0..n_first {
-            for second in 0..n_second {
+        for (first, n_rows) in (self.shape)(subject).into_iter().enumerate() {
+            for second in 0..n_rows {
                 values.clear();
                 let cells = self.columns.iter();
                 values.extend(cells.map(|column| (column.cell)(subject, [first, second])));

@@ -8,7 +8,7 @@ pub(super) const TABLE: Table = Table {
     name: "runs",
     row: "a finished run; one that diverged is finished",
     columns: COLUMNS,
-    shape: |_| [1, 1],
+    shape: |_| vec![1],
 };
 
 const COLUMNS: &[Column] = &[
@@ -94,7 +94,7 @@ const COLUMNS: &[Column] = &[
         |run, _| run.result.test.as_ref().map(|test| test.step).into(),
     ),
     Column::count("test_tasks", "", "test episodes", |run, _| {
-        run.test.as_ref().map(|test| test.n_tasks).into()
+        run.test.as_ref().map(|test| test.episodes.len()).into()
     }),
     Column::number(
         "test_accuracy",

@@ -6,7 +6,7 @@ pub(super) const TABLE: Table = Table {
     name: "settings",
     row: "a choice that was made for a run",
     columns: COLUMNS,
-    shape: |run| [run.settings.len(), 1],
+    shape: |run| vec![1; run.settings.len()],
 };
 
 const COLUMNS: &[Column] = &[

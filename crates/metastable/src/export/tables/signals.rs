@@ -6,7 +6,7 @@ pub(super) const TABLE: Table = Table {
     name: "signals",
     row: "a number of a line of a run's `log.jsonl` that is no column of `steps`: docs/dynamics.md says what each is",
     columns: COLUMNS,
-    shape: |run| [run.signals.len(), 1],
+    shape: |run| vec![1; run.signals.len()],
 };
 
 const COLUMNS: &[Column] = &[

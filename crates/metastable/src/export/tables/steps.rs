@@ -7,7 +7,7 @@ pub(super) const TABLE: Table = Table {
     name: "steps",
     row: "a line of a run's `log.jsonl`; means are over the outer steps since the line before",
     columns: COLUMNS,
-    shape: |run| [run.log.len(), 1],
+    shape: |run| vec![1; run.log.len()],
 };
 
 pub(super) const COLUMNS: &[Column] = &[

@@ -1,26 +1,48 @@
 //! `tasks`: the meta-test, task by task.
 
+use metastable_data::EpisodeShape;
+
+use super::super::subject::Subject;
 use super::{Column, RUN, TASK, Table};
 
 pub(super) const TABLE: Table = Table {
     name: "tasks",
     row: "a test episode of a run; runs with one `test_list` have the same episodes under the same numbers",
     columns: COLUMNS,
-    shape: |run| [run.accuracies.len(), 1],
+    shape: |run| vec![1; run.accuracies.len()],
 };
 
 const COLUMNS: &[Column] = &[
     RUN,
     TASK,
-    Column::count("n_way", "", "classes", |run, _| {
-        run.test.as_ref().map(|test| test.n_way).into()
+    Column::count("n_way", "", "classes", |run, [task, _]| {
+        shape(run, task).map(|shape| shape.n_way).into()
     }),
-    Column::count("k_shot", "", "supports of each class", |run, _| {
-        run.record().config.test.shot.into()
+    Column::count(
+        "k_shot",
+        "",
+        "supports of each class; of unequal ones the most",
+        |run, [task, _]| shape(run, task).map(|shape| shape.k_shot).into(),
+    ),
+    Column::count(
+        "n_support",
+        "",
+        "supports of all classes",
+        |run, [task, _]| {
+            run.test
+                .as_ref()
+                .map(|test| test.episodes[task].support.len())
+                .into()
+        },
+    ),
+    Column::count("n_query", "", "queries of each class", |run, [task, _]| {
+        shape(run, task).map(|shape| shape.n_query).into()
     }),
-    Column::count("n_query", "", "queries of each class", |run, _| {
-        run.test.as_ref().map(|test| test.n_query).into()
-    }),
+    Column::text(
+        "domain",
+        "data set of a mix that the episode is of; absent where there is one",
+        |run, [task, _]| run.test.as_ref().and_then(|test| test.domain(task)).into(),
+    ),
     Column::number(
         "accuracy",
         "fraction",
@@ -40,3 +62,7 @@ const COLUMNS: &[Column] = &[
         |run, [task, _]| run.test.as_ref().map(|test| test.task_nll[task]).into(),
     ),
 ];
+
+fn shape(run: &Subject, task: usize) -> Option<EpisodeShape> {
+    run.test.as_ref().map(|test| test.shape(task))
+}

@@ -80,7 +80,7 @@ pub(super) fn predictions(
         let n_tasks = config.test.episodes.min(MOST_TASKS);
         let tasks = |index| test.task(index);
         let evaluation = again.evaluate(&subject.learnt.weights, &tasks, n_tasks)?;
-        let stored = results::read(&run.folder.test(), &record.identity)?.test;
+        let stored = results::read(&run.folder.test(), &record.identity)?.answers;
         let n_predictions = evaluation.predictions.len().min(stored.predictions.len());
         let begins = &stored.predictions[..n_predictions];
         let (expected, found) = (sha256(begins), sha256(&evaluation.predictions));

@@ -45,7 +45,7 @@ impl Host {
                 settings: process.settings.clone(),
                 seeds,
                 data: Data {
-                    name: config.data.set.clone(),
+                    name: config.data.sets().join("+"),
                     digest: config.data_digest.clone(),
                     height: image.height,
                     width: image.width,

@@ -43,11 +43,7 @@ pub(super) fn ask(
         Ok(())
     };
     each(session, episodes, n_tasks, MOST_TASKS, hear)?;
-    Ok(Evaluation::assembled(shape(episodes), judged))
-}
-
-fn shape(episodes: &Episodes<'_>) -> metastable_data::EpisodeShape {
-    episodes.episode(0).shape
+    Ok(Evaluation::assembled(judged))
 }
 
 /// Hears the predictions on the first `n_tasks` of a list, asked in messages of at most `most` tasks.
@@ -140,7 +136,7 @@ pub(super) fn test(
         Ok(())
     };
     each(&mut session, &episodes, n_tasks, MOST_TASKS, hear)?;
-    let evaluation = Evaluation::assembled(shape(&episodes), judged);
+    let evaluation = Evaluation::assembled(judged);
     let chosen_result = TestResult::new(chosen.step, &evaluation, begun);
     let again = answers(&mut session, &episodes, n_again, MOST_TASKS)?;
     let mut fresh = host.start()?;
@@ -168,7 +164,7 @@ pub(super) fn test(
             evaluation: &evaluation,
             other: other.as_ref(),
             episodes: &list,
-            data_digest: &run.config().data_digest,
+            dataset: &shop.material.dataset,
             curves: None,
         };
         results::write(&folder.test(), run.identity(), &tested)?;

@@ -1,0 +1,148 @@
+//! One body, heads of any size: what [`crate::build`] hands out.
+//!
+//! A linear head lies behind all other parameters, so that networks which differ in the size of their heads share everything before
+//! it, value by value. A learner whose head follows the task asks for the network with as many outputs as the task has classes.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::{
+    Architecture, Backend, DeviceSpec, Layout, ModelError, Network, NetworkConfig, Objective,
+    Params, Pass, Real, Tape,
+};
+
+/// Most outputs of a head that is asked for: a prediction is a byte, and one more than that.
+const MOST_OUTPUTS: usize = 257;
+
+/// A network, and those with other heads, made when they are first asked for.
+pub(crate) struct WithHeads<T> {
+    own: Box<dyn Network<T>>,
+    backend: Backend,
+    device: DeviceSpec,
+    /// By number of outputs.
+    others: Vec<OnceLock<Box<dyn Network<T>>>>,
+}
+
+impl<T: Real> WithHeads<T> {
+    /// Around a network of this backend and device.
+    pub(crate) fn new(own: Box<dyn Network<T>>, backend: Backend, device: DeviceSpec) -> Self {
+        Self {
+            own,
+            backend,
+            device,
+            others: (0..=MOST_OUTPUTS).map(|_| OnceLock::new()).collect(),
+        }
+    }
+}
+
+impl<T: Real> Network<T> for WithHeads<T> {
+    fn config(&self) -> &NetworkConfig {
+        self.own.config()
+    }
+
+    fn layout(&self) -> &Arc<Layout> {
+        self.own.layout()
+    }
+
+    fn buffers(&self) -> &Arc<Layout> {
+        self.own.buffers()
+    }
+
+    fn n_outputs(&self) -> usize {
+        self.own.n_outputs()
+    }
+
+    fn outputs(
+        &self,
+        params: &Params<T>,
+        images: &[T],
+        pass: Pass<'_, T>,
+    ) -> Result<Vec<T>, ModelError> {
+        self.own.outputs(params, images, pass)
+    }
+
+    fn record(
+        &self,
+        params: &Params<T>,
+        images: &[T],
+        pass: Pass<'_, T>,
+        objective: Objective<'_>,
+    ) -> Result<Box<dyn Tape<T> + '_>, ModelError> {
+        self.own.record(params, images, pass, objective)
+    }
+
+    fn with_head(&self, n_outputs: usize) -> Result<&dyn Network<T>, ModelError> {
+        if self.config().n_way == Some(n_outputs) {
+            return Ok(&*self.own);
+        }
+        let config = NetworkConfig {
+            n_way: Some(n_outputs),
+            ..self.config().clone()
+        };
+        let place = self.others.get(n_outputs);
+        let place = place.ok_or_else(|| ModelError::Config {
+            what: "network.n_way",
+            got: n_outputs.to_string(),
+            advice: format!("a head that follows its task has at most {MOST_OUTPUTS} outputs"),
+        })?;
+        if let Some(known) = place.get() {
+            return Ok(&**known);
+        }
+        let built = T::build(Architecture::new(&config)?, self.backend, self.device)?;
+        // Whoever is first: two threads build the same.
+        Ok(&**place.get_or_init(|| built))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use crate::{
+        Architecture, Backend, DeviceSpec, ImageShape, Loss, NetworkConfig, Norm, Objective, Pass,
+        build,
+    };
+
+    /// The network of any head is the one that would have been built with it, on both backends.
+    #[test]
+    fn a_head_of_another_size_is_the_network_built_with_it() {
+        let config = |n_way| NetworkConfig {
+            name: "conv4".to_owned(),
+            form: None,
+            image: ImageShape {
+                height: 4,
+                width: 4,
+                channels: 1,
+            },
+            n_blocks: 1,
+            width: 8,
+            norm: Norm::Batch,
+            n_way,
+        };
+        let images: Vec<f64> = (0..32).map(|at| f64::from(at % 7) / 7.0).collect();
+        let objective = Objective {
+            loss: Loss::CrossEntropy,
+            n_way: 3,
+            supports: &[],
+            labels: &[0, 2],
+        };
+        for backend in [Backend::Fused, Backend::Graph] {
+            let plain = build::<f64>(&config(Some(3)), backend, DeviceSpec::Cpu).unwrap();
+            let theta = Architecture::new(&config(Some(3)))
+                .unwrap()
+                .initial_params(&mut ChaCha8Rng::seed_from_u64(0));
+            let expected = plain
+                .record(&theta, &images, Pass::batch(0), objective)
+                .unwrap()
+                .loss();
+            for n_way in [None, Some(1), Some(3)] {
+                let any = build::<f64>(&config(n_way), backend, DeviceSpec::Cpu).unwrap();
+                let other = any.with_head(3).unwrap();
+                assert_eq!(other.layout(), plain.layout());
+                let tape = other.record(&theta, &images, Pass::batch(0), objective);
+                assert_eq!(tape.unwrap().loss().to_bits(), expected.to_bits());
+                assert!(any.with_head(0).is_err() && any.with_head(1000).is_err());
+            }
+        }
+    }
+}
