@@ -90,3 +90,8 @@ pub use rotation::{Intensity, Rotations};
 pub use sampler::Sampler;
 pub use sheet::Sheet;
 pub use split::{Amounts, MetaSplit, PartNames, Split, SplitRule, Unit};
+
+/// The code of `README.md`, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -18,5 +18,6 @@ mod observing;
 mod optimizer;
 mod quadratic;
 mod reptile;
+mod revalidating;
 mod second_order;
 mod training;
