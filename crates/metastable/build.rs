@@ -1,4 +1,5 @@
-//! Puts a digest of everything that computes into the program: part of the identity of every run.
+//! Puts a digest of everything that computes into the program: stored runs with another are held against their first steps
+//! before they are taken over.
 
 use std::env;
 use std::error::Error;

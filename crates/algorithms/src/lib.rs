@@ -95,9 +95,14 @@ pub use learner::{
 };
 pub use outer::{
     BestWeights, BlockState, Divergence, FirstOrderBias, InnerObservation, Inspection, MeanCurve,
-    NormDrift, OBSERVED_TASKS, Observation, OptimizerConfig, Outcome, ScheduleConfig, Signal,
-    StepReport, TrainConfig, TrainState, Trainer, Validation, Weights,
+    NormDrift, OBSERVED_TASKS, Observation, OptimizerConfig, Outcome, Revalidation, ScheduleConfig,
+    Signal, StepReport, TrainConfig, TrainState, Trainer, Validation, Weights, revalidate,
 };
 pub use prediction::{Curve, Prediction};
 pub use registry::LEARNERS;
 pub use task::{Task, TaskSource};
+
+/// The code of `README.md`, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -11,12 +11,6 @@ pub fn normal_quantile(share: f64) -> f64 {
     Normal::standard().inverse_cdf(share)
 }
 
-/// Distribution function of the standard normal.
-#[must_use]
-pub fn normal_cdf(z: f64) -> f64 {
-    Normal::standard().cdf(z)
-}
-
 /// Quantile of Student's t with `df` degrees of freedom (not necessarily whole), at `share` in (0, 1).
 #[must_use]
 pub fn student_quantile(share: f64, df: f64) -> f64 {

@@ -115,3 +115,8 @@ pub use record::{Adaptation, Outcome, Progress, Run, Study, TaskScores, Test};
 pub use replacement::Replacement;
 pub use scale::ScoreScale;
 pub use scores::ScoreMatrix;
+
+/// The code of `README.md`, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -96,3 +96,8 @@ pub use sampler::Sampler;
 pub use sheet::Sheet;
 pub use sizes::{Imbalance, Sizes};
 pub use split::{Amounts, MetaSplit, PartNames, Split, SplitRule, Unit};
+
+/// The code of `README.md`, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -20,6 +20,7 @@ mod living;
 pub mod message;
 pub mod network;
 pub mod order;
+pub mod python;
 pub mod session;
 mod tensors;
 
@@ -30,3 +31,8 @@ pub use living::kill_all;
 pub use message::{Hello, PROTOCOL, Ready, Shape, Trained};
 pub use network::{OUTSIDE, Outside, outside};
 pub use session::{Cancel, Session};
+
+/// The code of `README.md`, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,5 @@
-//! One digest of everything at build time that can change the bits of a run: shared by the build script and its tests.
+//! One digest of everything at build time that can change the bits of a run, the *build*: shared by the build script and its
+//! tests.
 //!
 //! An explicit version number per crate would be forgotten on the day it matters, and a golden run cannot visit every
 //! branch. A digest of the sources errs on the safe side: a change that leaves every bit alone may cost a repeated run,

@@ -120,6 +120,7 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         preview(&runs, study.probe.as_ref(), &place, shares)?;
         return Ok(Ending::Done);
     }
+    crate::repeat::check(&runs, &place)?;
     let text = study.to_toml()?;
     if let Some(input) = input {
         folder.refuse_input(input, &text)?;

@@ -38,12 +38,15 @@ pub mod inputs;
 mod launcher;
 mod list;
 mod mark;
+#[cfg(test)]
+mod pages;
 mod plan;
 mod preview;
 mod probe;
 mod progress;
 mod receipts;
 mod registry;
+mod repeat;
 mod report;
 mod restart;
 mod run;
@@ -111,3 +114,8 @@ pub fn run(command: &Command) -> Result<Ending> {
         flags::Command::Man => completions::man(),
     }
 }
+
+/// The code of `README.md`, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

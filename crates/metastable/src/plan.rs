@@ -14,6 +14,7 @@ use crate::dataset::{self, check_ink};
 use crate::registry::registry;
 use crate::run::config::Compute;
 use crate::run::log::MOST_LINES;
+use crate::run::miniature::Codes;
 use crate::run::numerics::Numerics;
 use crate::run::{Material, Run, RunConfig, guest};
 use crate::study::{DataSettings, Exchange, Study, StudyLearner};
@@ -76,6 +77,7 @@ pub(crate) fn plan(
     let variants = study.variants()?;
     let mut shelf = Shelf::new(data_dir);
     let numerics = Numerics::here();
+    let mut codes = Codes::default();
     let mut runs = Vec::new();
     for variant in &variants {
         let study = &variant.study;
@@ -106,7 +108,7 @@ pub(crate) fn plan(
                     let paths = keys.map(|key| format!("learners.{name}{key}"));
                     place(study, &paths.each_ref().map(String::as_str), &error)
                 })?;
-                let config = RunConfig {
+                let mut config = RunConfig {
                     data: settled(&study.data, &material),
                     glyphs: study
                         .data
@@ -135,6 +137,7 @@ pub(crate) fn plan(
                 };
                 budget.add(name, &config)?;
                 check(study, name, &config, &material)?;
+                config.numerics.code = codes.of(&config)?;
                 let tail: Vec<&str> = point.iter().map(String::as_str).collect();
                 let tail = [tail, vec![bundle.label.as_str()]].concat().join("-");
                 runs.push(Planned {

@@ -34,6 +34,11 @@ pub(crate) fn preview(
         matches!(store::stored(&folder, &run.identity), Stored::Whole)
     };
     let (finished, left): (Vec<&Planned>, Vec<&Planned>) = runs.iter().partition(is_finished);
+    let is_trained = |config: &RunConfig| -> Result<bool> {
+        let training = config.training_identity()?;
+        Ok(!guest::is_of(config) && !store::trained_by(store, &training).is_empty())
+    };
+    let mut n_trained = 0;
     let mut kinds: BTreeMap<String, Kind<'_>> = BTreeMap::new();
     for run in &left {
         kinds
@@ -67,9 +72,14 @@ pub(crate) fn preview(
             continue;
         }
         let (cost, n_parameters) = measure(kind.first, shares)?;
-        let of = |config: &RunConfig| cost.of_run(config);
         for run in &kind.runs {
-            seconds.insert(&run.label, of(&run.config));
+            let time = if is_trained(&run.config)? {
+                n_trained += 1;
+                cost.of_measurement(&run.config)
+            } else {
+                cost.of_run(&run.config)
+            };
+            seconds.insert(&run.label, time);
             let classes = run.material.split.classes(MetaSplit::Test).iter();
             let n_images = classes.map(|at| run.material.dataset.classes[*at as usize].n_images);
             bytes += disk_bytes(&run.config, n_parameters, n_images.sum());
@@ -78,16 +88,20 @@ pub(crate) fn preview(
             "{:>6} {:>10.2} {:>10}  {}",
             kind.runs.len(),
             1e3 * cost.step,
-            clock(of(&kind.first.config)),
+            clock(cost.of_run(&kind.first.config)),
             kind.first.label
         );
     }
     let inorder: Vec<f64> = left.iter().map(|run| seconds[run.label.as_str()]).collect();
     println!(
-        "{} runs: {} in the store, {} to do",
+        "{} runs: {} in the store, {} to do{}",
         runs.len(),
         finished.len(),
-        left.len()
+        left.len(),
+        match n_trained {
+            0 => String::new(),
+            n => format!(" ({n} of them trained already, to be tested)"),
+        }
     );
     println!(
         "time: about {} ({} at a time with {} each; {} of computing)",

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+#[cfg(feature = "candle")]
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,7 @@ pub enum Backend {
     /// Hand-derived layers with run-time SIMD ([`crate::fused`]); the processor only.
     #[default]
     Fused,
-    /// Plain candle operations, on any device.
+    /// Plain candle operations, on any device; needs the feature `candle`.
     Graph,
 }
 
@@ -44,29 +45,48 @@ pub enum DeviceSpec {
 }
 
 impl DeviceSpec {
-    /// Opens the device.
+    /// Whether the device can be opened.
     ///
     /// # Errors
     /// [`ModelError::Device`] if this program was compiled without it, or the machine does not have it.
-    pub fn open(self) -> Result<Device, ModelError> {
-        let unavailable = |reason: String| ModelError::Device {
+    pub fn check(self) -> Result<(), ModelError> {
+        self.compiled_in()?;
+        #[cfg(feature = "candle")]
+        self.open()?;
+        Ok(())
+    }
+
+    fn compiled_in(self) -> Result<(), ModelError> {
+        let missing = match self {
+            Self::Cuda(_) if !cfg!(feature = "cuda") => "cuda",
+            Self::Metal if !cfg!(feature = "metal") => "metal",
+            Self::Cpu | Self::Cuda(_) | Self::Metal => return Ok(()),
+        };
+        Err(self.unavailable(format!(
+            "this program was compiled without it; rebuild with --features {missing}, or use cpu"
+        )))
+    }
+
+    fn unavailable(self, reason: String) -> ModelError {
+        ModelError::Device {
             device: self.to_string(),
             reason,
-        };
-        let missing = |feature: &str| {
-            unavailable(format!(
-                "this program was compiled without it; rebuild with --features {feature}, or use cpu"
-            ))
-        };
-        match self {
-            Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda(_) if !cfg!(feature = "cuda") => Err(missing("cuda")),
-            Self::Metal if !cfg!(feature = "metal") => Err(missing("metal")),
-            Self::Cuda(index) => {
-                Device::new_cuda(index).map_err(|error| unavailable(error.to_string()))
-            }
-            Self::Metal => Device::new_metal(0).map_err(|error| unavailable(error.to_string())),
         }
+    }
+
+    /// Opens the device for candle.
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] if this program was compiled without it, or the machine does not have it.
+    #[cfg(feature = "candle")]
+    pub fn open(self) -> Result<Device, ModelError> {
+        self.compiled_in()?;
+        let opened = match self {
+            Self::Cpu => Ok(Device::Cpu),
+            Self::Cuda(index) => Device::new_cuda(index),
+            Self::Metal => Device::new_metal(0),
+        };
+        opened.map_err(|error| self.unavailable(error.to_string()))
     }
 }
 
@@ -131,7 +151,7 @@ mod tests {
     #[cfg(not(feature = "cuda"))]
     #[test]
     fn what_is_not_compiled_in_is_refused_with_advice() {
-        let message = DeviceSpec::Cuda(0).open().unwrap_err().to_string();
+        let message = DeviceSpec::Cuda(0).check().unwrap_err().to_string();
         assert!(message.contains("--features cuda"), "{message}");
     }
 }

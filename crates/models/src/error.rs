@@ -68,6 +68,7 @@ pub enum ModelError {
         source: std::io::Error,
     },
     /// An error of candle.
+    #[cfg(feature = "candle")]
     #[error("candle failed in {during}")]
     Candle {
         /// The operation.

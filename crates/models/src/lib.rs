@@ -1,8 +1,8 @@
 //! Networks as functions of (parameters, images), with exact first and second derivatives.
 //!
 //! A [`Network`] *records* a pass of a batch through itself and a loss; the [`Tape`] then gives the gradient and products
-//! with the Hessian. Two backends stand behind that seam: [`fused`], hand-derived CPU kernels, and [`graph`], plain candle
-//! on any device. Nothing above the seam can tell them apart but by speed.
+//! with the Hessian. Two backends stand behind that seam: [`fused`], hand-derived CPU kernels, and `graph`, plain candle
+//! on any device (feature `candle`, on by default). Nothing above the seam can tell them apart but by speed.
 //!
 //! Deliberately not here: data, learners, optimisers, thread pools. Start reading at [`network`] (the seam), then
 //! [`architecture`] (what a configuration unrolls to); [`check`] says how the derivatives are tested.
@@ -72,6 +72,7 @@ pub mod device;
 pub mod elementary;
 pub mod error;
 pub mod fused;
+#[cfg(feature = "candle")]
 pub mod graph;
 mod heads;
 pub mod init;
@@ -97,3 +98,8 @@ pub use params::{Entry, Layout, Params};
 pub use real::Real;
 pub use registry::{BlockKind, Form, NETWORKS, NetworkEntry, Readout, build};
 pub use vector::Vector;
+
+/// The code of `README.md`, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

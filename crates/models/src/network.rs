@@ -2,7 +2,7 @@
 //!
 //! A learner *records* one pass of a batch through the network and a loss, and then asks the tape for the gradient and
 //! for products with the Hessian at that point. Nothing above knows whether the fused CPU kernels ([`crate::fused`]) or
-//! a candle graph ([`crate::graph`]) answer; each is the other's test.
+//! a candle graph (`crate::graph`) answer; each is the other's test.
 
 use std::sync::Arc;
 

@@ -4,13 +4,25 @@ use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
+/// What the portable backend asks of a number; nothing without the feature `candle`.
+#[cfg(feature = "candle")]
+pub trait Portable: candle_core::WithDType {}
+#[cfg(feature = "candle")]
+impl<T: candle_core::WithDType> Portable for T {}
+
+/// What the portable backend asks of a number; nothing without the feature `candle`.
+#[cfg(not(feature = "candle"))]
+pub trait Portable {}
+#[cfg(not(feature = "candle"))]
+impl<T> Portable for T {}
+
 /// `f32` (training) or `f64` (derivative checks and golden values).
 ///
-/// [`candle_core::WithDType`] and [`safetensors`] conversions ride along, so that code above needs one bound.
+/// What each backend asks of a number rides along, so that code above needs one bound.
 pub trait Real:
     crate::registry::Instantiated
     + crate::Vector
-    + candle_core::WithDType
+    + Portable
     + Copy
     + Default
     + Send

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::fused::FusedNetwork;
+#[cfg(feature = "candle")]
 use crate::graph::GraphNetwork;
 use crate::heads::WithHeads;
 use crate::{Architecture, Backend, DeviceSpec, ModelError, Network, NetworkConfig, Real};
@@ -111,7 +112,8 @@ pub(crate) fn form_of(config: &NetworkConfig) -> Result<Form, ModelError> {
 /// Builds a network.
 ///
 /// # Errors
-/// [`ModelError::Config`] if there is no such network, [`ModelError::Device`] if there is no such device.
+/// [`ModelError::Config`] if there is no such network, [`ModelError::Device`] if there is no such device, or the graph backend
+/// is asked for without the feature `candle`.
 pub fn build<T: Real>(
     config: &NetworkConfig,
     backend: Backend,
@@ -152,7 +154,16 @@ macro_rules! instantiate {
                             "the fused backend runs on the processor; use the graph backend there"
                                 .to_owned(),
                     }),
+                    #[cfg(feature = "candle")]
                     Backend::Graph => Ok(Box::new(GraphNetwork::new(architecture, device)?)),
+                    #[cfg(not(feature = "candle"))]
+                    Backend::Graph => Err(ModelError::Device {
+                        device: device.to_string(),
+                        reason:
+                            "this program was compiled without the graph backend; rebuild with \
+                                 --features candle, or use the fused backend"
+                                .to_owned(),
+                    }),
                 }
             }
         }

@@ -30,3 +30,8 @@ mod task_map;
 
 pub use error::{ProbeError, Result};
 pub use subject::{Protocol, Subject};
+
+/// The code of `README.md`, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -69,6 +69,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 /// What a crate with its default features must not drag in, however far below.
 const FREE_OF: &[(&str, &str)] = &[
+    ("metastable-guests", "candle-core"),
     ("metastable-analysis", "candle-core"),
     ("metastable-data", "candle-core"),
     ("metastable-data", "hf-hub"),

@@ -3,6 +3,7 @@
 
 mod arrows;
 mod circles;
+mod packages;
 mod rules;
 mod stranger;
 
@@ -24,6 +25,7 @@ const STEPS: &[Step] = &[
     ("file rules", rules::check),
     ("arrows", arrows::check),
     ("circles", circles::check),
+    ("packages", packages::check),
     ("lints", |root| {
         let arguments = [
             "clippy",
@@ -33,6 +35,16 @@ const STEPS: &[Step] = &[
             "--",
             "-D",
             "warnings",
+        ];
+        cargo(root, &arguments, &[])
+    }),
+    ("networks without candle", |root| {
+        let arguments = [
+            "check",
+            "--package",
+            "metastable-models",
+            "--no-default-features",
+            "--locked",
         ];
         cargo(root, &arguments, &[])
     }),

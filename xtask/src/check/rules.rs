@@ -52,7 +52,17 @@ fn judge(text: &str) -> Vec<String> {
 
 /// All Rust files, in order.
 fn sources(root: &Path) -> Result<Vec<PathBuf>> {
-    let mut folders: Vec<PathBuf> = FOLDERS.iter().map(|name| root.join(name)).collect();
+    let mut files = Vec::new();
+    for name in FOLDERS {
+        files.extend(sources_in(&root.join(name))?);
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The Rust files below a folder, in order.
+pub(super) fn sources_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders = vec![folder.to_owned()];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder)? {

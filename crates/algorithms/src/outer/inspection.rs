@@ -65,7 +65,7 @@ impl Inspection {
     ///
     /// # Errors
     /// Those of the learner, the network and the source.
-    pub(super) fn make<T: Real>(
+    pub fn make<T: Real>(
         network: &dyn Network<T>,
         learner: &dyn Learner<T>,
         weights: &Weights<T>,

@@ -160,7 +160,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         }
         let previous = std::mem::replace(&mut self.state, next);
         if self.plan.validates_after(self.state.step) {
-            match self.validate().and_then(|made| Ok((made, self.inspect()?))) {
+            match self.look() {
                 Ok((validation, inspection)) => {
                     report.validation = Some(validation);
                     report.inspection = inspection;
@@ -253,6 +253,12 @@ impl<'a, T: Real> Trainer<'a, T> {
             inspection: None,
         };
         Ok((report, next))
+    }
+
+    /// The validation of the weights as they are, and what its first tasks show from within if they are inspected.
+    pub(super) fn look(&mut self) -> Result<(Validation, Option<Inspection>), AlgorithmError> {
+        let validation = self.validate()?;
+        Ok((validation, self.inspect()?))
     }
 
     fn validate(&mut self) -> Result<Validation, AlgorithmError> {

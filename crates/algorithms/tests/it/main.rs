@@ -19,5 +19,6 @@ mod observing;
 mod optimizer;
 mod quadratic;
 mod reptile;
+mod revalidating;
 mod second_order;
 mod training;

@@ -13,7 +13,7 @@ use crate::Ending;
 use crate::files::{remove_folder, remove_if_there};
 use crate::flags;
 use crate::preview::size;
-use crate::store::Store;
+use crate::store::{Store, forget_gone};
 use find::Find;
 
 /// Runs the command.
@@ -53,6 +53,7 @@ pub(crate) fn command(flags: &flags::Clean) -> Result<Ending> {
         return Ok(Ending::Done);
     }
     finds.iter().try_for_each(remove)?;
+    forget_gone(&store);
     println!("{} removed, {total}", things(finds.len()));
     Ok(Ending::Done)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use metastable_algorithms::{LearnerConfig, TrainConfig};
-use metastable_data::{EpisodeShape, GlyphsConfig, Seeds, Sizes, TaskPool};
+use metastable_data::{EpisodeShape, GlyphsConfig, Rotations, Seeds, Sizes, Stream, TaskPool};
 use metastable_models::{Backend, DeviceSpec, Init, NetworkConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -68,12 +68,10 @@ impl Compute {
     /// Checks what the user asked for: the fused kernels on the CPU and the graph elsewhere, if nothing was said.
     pub(crate) fn new(device: Option<&str>, backend: Option<Backend>) -> Result<Self> {
         let device: DeviceSpec = device.unwrap_or("cpu").parse()?;
-        let on_cpu = device == DeviceSpec::Cpu;
-        device.open()?;
+        device.check()?;
         let backend = match backend {
-            None if on_cpu => Backend::Fused,
-            None => Backend::Graph,
-            Some(Backend::Fused) if !on_cpu => bail!(
+            None => Backend::for_device(device),
+            Some(Backend::Fused) if device != DeviceSpec::Cpu => bail!(
                 "--backend fused runs on the CPU only; leave out --device {device}, or take --backend graph"
             ),
             Some(backend) => backend,
@@ -154,6 +152,54 @@ impl RunConfig {
     /// SHA-256 over everything that determines the run: its identity, in any study.
     pub(crate) fn identity(&self) -> Result<String> {
         Ok(sha256(&serde_json::to_vec(self)?))
+    }
+
+    /// SHA-256 over everything that determines the weights of a training: the identity without what is measured on them.
+    ///
+    /// Two runs that agree in it have the same weights after every step, and validate after the same steps. They may differ
+    /// in the episodes of validation and test, and in what is recorded of them.
+    pub(crate) fn training_identity(&self) -> Result<String> {
+        let training = TrainConfig {
+            validation_tasks: 1,
+            inspected_tasks: 0,
+            ..self.training.clone()
+        };
+        Self {
+            data: DataSettings {
+                test_rotations: Rotations::Off,
+                ..self.data.clone()
+            },
+            test: TestSettings::default(),
+            training,
+            seeds: self.seeds.with(Stream::Eval, 0),
+            ..self.clone()
+        }
+        .identity()
+    }
+
+    /// Whether the same weights get the same validations as in another run: the same episodes, looked at as closely.
+    pub(crate) fn validates_like(&self, other: &Self) -> bool {
+        let of = |config: &Self| {
+            let TestSettings {
+                way,
+                shot,
+                query,
+                sizes,
+                seed,
+                // Of the test alone.
+                episodes: _,
+                curves: _,
+                weights: _,
+            } = config.test;
+            let training = &config.training;
+            (
+                ([way, shot, query], sizes),
+                [training.validation_tasks, training.inspected_tasks],
+                [seed, config.seeds.eval],
+                config.data.test_rotations,
+            )
+        };
+        of(self) == of(other)
     }
 
     /// The configuration as `dotted.path -> value`.

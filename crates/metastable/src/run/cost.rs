@@ -7,7 +7,7 @@ use metastable_algorithms::{Trainer, curves};
 use metastable_data::MetaSplit;
 use serde_json::Value;
 
-use super::{Material, Run, RunConfig};
+use super::{Material, Run, RunConfig, validated};
 
 /// Measuring one thing goes on for so long.
 const SECONDS: f64 = 0.3;
@@ -29,14 +29,18 @@ impl Cost {
     /// Seconds of the whole run.
     #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub(crate) fn of_run(&self, config: &RunConfig) -> f64 {
+        config.training.outer_steps as f64 * self.step + self.of_measurement(config)
+    }
+
+    /// Seconds of validation and test alone.
+    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    pub(crate) fn of_measurement(&self, config: &RunConfig) -> f64 {
         let training = &config.training;
         let validations = training.outer_steps.div_ceil(training.validate_every);
         // The last weights are tested too.
         let tasks = validations * training.validation_tasks + 2 * config.test.episodes;
         let n_curves = config.test.curves.min(config.test.episodes);
-        training.outer_steps as f64 * self.step
-            + tasks as f64 * self.task
-            + n_curves as f64 * self.curve
+        tasks as f64 * self.task + n_curves as f64 * self.curve
     }
 }
 
@@ -128,13 +132,14 @@ const BYTES_OF_NAME: usize = 36;
 pub(crate) fn disk_bytes(config: &RunConfig, n_parameters: usize, n_images: usize) -> usize {
     let test = &config.test;
     let usual = test.sizes.usual(test.shape());
-    // Weights twice; lists of classes, record and manifest; see `results` for the meta-test and `log` for a line.
-    let weights = 2 * 4 * n_parameters;
+    // Weights twice and at each validation; lists of classes, record and manifest; see `results` for the meta-test and `log`
+    // for a line.
+    let training = &config.training;
+    let weights = 2 * 4 * n_parameters + validated::n_bytes(training, n_parameters);
     let (n_supports, n_queries) = (usual.n_support(), usual.n_queries());
     let of_query = 1 + 4 + 4 + 4 * usual.n_way;
     let per_task = 2 * 8 + 5 * usual.n_way + 4 * n_supports + n_queries * of_query;
     let n_named = n_images.min(test.episodes * (n_supports + n_queries));
-    let training = &config.training;
     let lines = training.outer_steps / config.log_every
         + training.outer_steps.div_ceil(training.validate_every);
     // A loss a step, a row of norms for at most 4,000 of them.

@@ -14,8 +14,10 @@ use metastable_models::{Architecture, Network};
 use super::growing::{Growing, Mark};
 use super::guest;
 use super::log::{LogLine, Pending};
+use super::numerics::BUILD;
 use super::record::{Record, RecordParts, RunResult};
 use super::state::State;
+use super::validated::Validated;
 use super::{Material, RunConfig, checkpoint};
 use crate::campaign::room::Seat;
 use crate::progress::{Line, Progress};
@@ -73,6 +75,10 @@ impl RunFolder {
         self.0.join("last.safetensors")
     }
 
+    pub(crate) fn validated(&self) -> PathBuf {
+        self.0.join(VALIDATED)
+    }
+
     pub(crate) fn test(&self) -> PathBuf {
         self.0.join("test.safetensors")
     }
@@ -84,6 +90,7 @@ impl RunFolder {
             self.log(),
             self.best(),
             self.last(),
+            self.validated(),
             self.test(),
         ]
         .iter()
@@ -95,6 +102,7 @@ impl RunFolder {
 
 const LOG: &str = "log.jsonl";
 const STATE: &str = "state.safetensors";
+const VALIDATED: &str = "validated.f32";
 
 /// A run whose configuration is checked and whose network is built.
 pub(crate) struct Run<'a> {
@@ -139,6 +147,11 @@ impl<'a> Run<'a> {
         &self.identity
     }
 
+    /// What a state is marked with: another build goes on with none of this one's.
+    fn mark(&self) -> String {
+        format!("{} by {BUILD}", self.identity)
+    }
+
     pub(crate) fn learner(&self) -> &dyn Learner<f32> {
         self.learner.single()
     }
@@ -151,7 +164,8 @@ impl<'a> Run<'a> {
             Err(_) if !attempt.is_held() => Ok(Ended::TakenOver),
             Ok(Ended::Finished(_)) if !attempt.is_held() => Ok(Ended::TakenOver),
             Ok(Ended::Finished(record)) => {
-                attempt.publish(&folder.lasting())?;
+                let training = self.config.training_identity()?;
+                attempt.publish(&folder.lasting(), &training)?;
                 Ok(Ended::Finished(record))
             }
             other => other,
@@ -172,13 +186,23 @@ impl<'a> Run<'a> {
             self.label,
             shop,
             attempt,
-            |folder| State::read(&folder.state(), &self.identity, &*self.network, optimizer),
+            |folder| {
+                let path = folder.state();
+                let state = State::read(&path, &self.mark(), &*self.network, optimizer)?;
+                if let Some(state) = &state {
+                    state.validated.read(&folder.validated())?;
+                }
+                Ok(state)
+            },
             |state: &State| (state.train.step, &state.log),
         )?;
         let mut record = self.blank_record(shop)?;
-        let (state, outcome) = match self.train(shop, folder, attempt, start)? {
-            Trained::Ended(state, outcome) => (state, outcome),
-            Trained::Cut(ended) => return Ok(ended),
+        let (state, outcome, trained_by) = match self.reuse(shop, folder, attempt)? {
+            Some(reused) => (reused.state, reused.outcome, Some(reused.from)),
+            None => match self.train(shop, folder, attempt, start)? {
+                Trained::Ended(state, outcome) => (*state, plain(&outcome), None),
+                Trained::Cut(ended) => return Ok(ended),
+            },
         };
         let train = &state.train;
         let save = |path: &Path, weights: &Weights<f32>, step| {
@@ -188,15 +212,17 @@ impl<'a> Run<'a> {
         if let Some(best) = &train.best {
             save(&folder.best(), &best.weights, best.step)?;
         }
+        let has_completed = outcome == metastable_analysis::Outcome::Completed;
         let mut result = RunResult {
-            outcome: plain(&outcome),
+            outcome,
             train_seconds: state.train_seconds,
             best_validation: train.best.as_ref().map(|best| (best.step, best.accuracy)),
             test: None,
             other_test: None,
+            trained_by,
             guest: None,
         };
-        if outcome == Outcome::Completed {
+        if has_completed {
             if shop.stop.asked() {
                 return Ok(Ended::Interrupted);
             }
@@ -240,11 +266,18 @@ impl<'a> Run<'a> {
             None => State {
                 train: self.initial_state()?,
                 log: Mark::default(),
+                validated: Mark::default(),
                 pending: Pending::default(),
                 train_seconds: 0.0,
             },
         };
         let mut log = Growing::open(&folder.log(), &start.log)?;
+        let mut validated = Validated::open(
+            &folder.validated(),
+            &config.training,
+            self.network(),
+            &start.validated,
+        )?;
         let mut pending = start.pending;
         let training = shop.material.training(config)?;
         let validation = shop.material.list(config, MetaSplit::Validation)?;
@@ -274,6 +307,9 @@ impl<'a> Run<'a> {
             };
             shop.seat.warm();
             pending.add(&report, config.training.outer_steps);
+            if report.validation.is_some() {
+                validated.append(&trainer.state().weights)?;
+            }
             let is_last = report.step == config.training.outer_steps;
             if self.logs_after(&report) {
                 accuracy = report.validation.map(|v| v.accuracy).or(accuracy);
@@ -289,10 +325,11 @@ impl<'a> Run<'a> {
                 let state = State {
                     train: trainer.state().clone(),
                     log: log.mark()?,
+                    validated: validated.mark()?,
                     pending: pending.clone(),
                     train_seconds: seconds(),
                 };
-                state.write(&folder.state(), &self.identity)?;
+                state.write(&folder.state(), &self.mark())?;
                 saved = Instant::now();
             }
             drop(step);
@@ -311,6 +348,7 @@ impl<'a> Run<'a> {
         let state = State {
             train: trainer.into_state(),
             log: log.mark()?,
+            validated: validated.mark()?,
             pending,
             train_seconds: seconds(),
         };
@@ -369,7 +407,12 @@ pub(super) fn furthest<S>(
         }
     }
     let (state, path) = best.unzip();
-    attempt.adopt(path.as_deref(), &[STATE, LOG])?;
+    let kept = |folder: &PathBuf| {
+        let names = [STATE, LOG, VALIDATED].into_iter();
+        names.filter(|name| folder.join(name).exists()).collect()
+    };
+    let names: Vec<&str> = path.as_ref().map(kept).unwrap_or_default();
+    attempt.adopt(path.as_deref(), &names)?;
     Ok(state)
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use metastable_algorithms::{Inspection, Observation, StepReport};
+use metastable_algorithms::{Inspection, Observation, StepReport, Validation};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
@@ -127,9 +127,7 @@ impl Pending {
             n_clipped: sums.n_clipped,
             outer_lr: sums.outer_lr,
             validation_accuracy: validation.map(|validation| validation.accuracy),
-            validation_loss: validation
-                .map(|validation| validation.loss)
-                .filter(|loss| loss.is_finite()),
+            validation_loss: validation.and_then(|validation| finite(validation.loss)),
             update_ratio: sums.update_ratio / n,
             gradient_squares: sums.gradient_squares.map(|sum| sum / n),
             losses: sums.losses,
@@ -141,6 +139,13 @@ impl Pending {
 }
 
 impl LogLine {
+    /// The same step with other validations than it was logged with.
+    pub(crate) fn see(&mut self, validation: &Validation, inspection: Option<Inspection>) {
+        self.validation_accuracy = Some(validation.accuracy);
+        self.validation_loss = finite(validation.loss);
+        self.inspection = inspection;
+    }
+
     /// As it stands in the file.
     pub(crate) fn text(&self) -> Result<String> {
         let mut text = serde_json::to_string(self)?;
@@ -159,6 +164,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<LogLine>> {
                 .with_context(|| format!("while reading line {} of {}", index + 1, path.display()))
         })
         .collect()
+}
+
+fn finite(number: f64) -> Option<f64> {
+    Some(number).filter(|number| number.is_finite())
 }
 
 /// What a guest does not say; JSON has no number for it.

@@ -10,13 +10,16 @@ pub(crate) mod growing;
 pub(crate) mod guest;
 pub(crate) mod log;
 pub(crate) mod material;
+pub(crate) mod miniature;
 pub(crate) mod numerics;
 pub(crate) mod record;
 pub(crate) mod replay;
 pub(crate) mod results;
+mod reuse;
 pub(crate) mod state;
 pub(crate) mod tensors;
 mod test;
+pub(crate) mod validated;
 
 pub(crate) use config::RunConfig;
 pub(crate) use execute::{Ended, Run, RunFolder, Workshop};

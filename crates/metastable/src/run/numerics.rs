@@ -6,10 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::registry::registry;
 
+/// Digest of the sources that compute, the packages under them and the compiler (`build/digest.rs`): two programs that agree in
+/// it make the same bits on one machine.
+pub(crate) const BUILD: &str = env!("METASTABLE_CODE");
+
 /// The build and the machine, as far as they can change a bit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Numerics {
-    /// Digest of the sources that compute, the packages under them and the compiler (`build/digest.rs`).
+    /// Digest of the bits that a miniature of the run makes ([`super::miniature`]); of a guest's run or an accelerator's,
+    /// [`BUILD`].
     pub(crate) code: String,
     /// Instruction set of the fused kernels.
     pub(crate) instruction_set: String,
@@ -21,10 +26,10 @@ pub(crate) struct Numerics {
 }
 
 impl Numerics {
-    /// Of this process.
+    /// Of this process, with the build as its code.
     pub(crate) fn here() -> Self {
         Self {
-            code: env!("METASTABLE_CODE").to_owned(),
+            code: BUILD.to_owned(),
             instruction_set: instruction_set().to_owned(),
             elementary: elementary_digest(),
             program: registry().program().map(String::from),

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RunConfig;
 use super::guest::Visit;
+use super::numerics::BUILD;
 use crate::files::{read_text, write_whole};
 
 /// Raised when the meaning of the file changes.
@@ -73,6 +74,10 @@ pub(crate) struct RunResult {
     /// The same test of the weights that `test.weights` did not choose, `last` or `best`; absent if they are the same.
     #[serde(default)]
     pub(crate) other_test: Option<TestResult>,
+    /// Identity of the run whose training this is, where it was found in the store and only measured anew. `train_seconds`
+    /// are those of that run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) trained_by: Option<String>,
     /// What was seen of a guest; absent for the learners of this program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) guest: Option<Visit>,
@@ -108,6 +113,9 @@ pub(crate) struct Environment {
     pub(crate) metastable: String,
     pub(crate) candle: String,
     pub(crate) git_revision: Option<String>,
+    /// Digest of the build.
+    #[serde(default)]
+    pub(crate) build: Option<String>,
     pub(crate) os: String,
     pub(crate) architecture: String,
 }
@@ -120,6 +128,7 @@ impl Environment {
         Self {
             metastable: env!("CARGO_PKG_VERSION").to_owned(),
             candle: String::from("0.11.1"),
+            build: Some(BUILD.to_owned()),
             git_revision: REVISION.get_or_init(git_revision).clone(),
             os: std::env::consts::OS.to_owned(),
             architecture: std::env::consts::ARCH.to_owned(),

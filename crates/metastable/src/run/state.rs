@@ -15,6 +15,8 @@ pub(crate) struct State {
     pub(crate) train: TrainState<f32>,
     /// The part of the log that belongs to it.
     pub(crate) log: Mark,
+    /// The part of the weights of validations that belongs to it.
+    pub(crate) validated: Mark,
     pub(crate) pending: Pending,
     /// Seconds of training over all sessions.
     pub(crate) train_seconds: f64,
@@ -31,6 +33,7 @@ impl State {
         let mut note = |key: &str, value: String| file.metadata.insert(key.to_owned(), value);
         note("identity", identity.to_owned());
         note("log", serde_json::to_string(&self.log)?);
+        note("validated", serde_json::to_string(&self.validated)?);
         note("pending", serde_json::to_string(&self.pending)?);
         note("train_seconds", self.train_seconds.to_string());
         push_params(&mut file, &params);
@@ -49,6 +52,7 @@ impl State {
             Ok(Self {
                 train: TrainState::import(network, optimizer, &params, &file.metadata)?,
                 log: serde_json::from_str(file.text("log")?)?,
+                validated: serde_json::from_str(file.text("validated")?)?,
                 pending: serde_json::from_str(file.text("pending")?)?,
                 train_seconds: file.text("train_seconds")?.parse()?,
             })

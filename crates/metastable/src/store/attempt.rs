@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::claim::Lease;
 use super::manifest::Manifest;
-use super::{Store, Stored};
+use super::{Store, Stored, trained};
 use crate::files::{make_folder, process_token, remove_folder, remove_if_there, sync_folder};
 
 /// First letters of an attempt's folder, inside the working folder of its run.
@@ -91,8 +91,14 @@ impl<'s> Attempt<'s> {
         Ok(())
     }
 
-    /// Makes the attempt the finished run: these files, and no others. What is there already has the same bits, and stays.
-    pub(crate) fn publish(self, names: &[String]) -> Result<()> {
+    /// Other finished runs of the store that made the same training.
+    pub(crate) fn trained_by(&self, training: &str) -> Vec<(String, PathBuf)> {
+        super::trained_by(self.store.root(), training)
+    }
+
+    /// Makes the attempt the finished run of a training: these files, and no others. What is there already has the same bits,
+    /// and stays.
+    pub(crate) fn publish(self, names: &[String], training: &str) -> Result<()> {
         if !self.is_held() {
             bail!("another process has taken the run over");
         }
@@ -109,6 +115,7 @@ impl<'s> Attempt<'s> {
             }
         }
         sync_folder(&place);
+        trained::note(self.store.root(), training, &self.identity)?;
         // From here on the run is finished; what stays behind does no harm.
         if let Ok(entries) = fs::read_dir(&place) {
             for path in entries.flatten().map(|entry| entry.path()) {

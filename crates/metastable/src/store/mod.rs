@@ -5,6 +5,7 @@
 //!   3f0c.../               a finished run, with its manifest.json; nothing in it changes any more
 //!   in-use                 locked by whoever works here
 //!   studies/               which studies that are elsewhere use it
+//!   trained/               which runs made which training
 //!   work/3f0c.../          an unfinished one
 //!     1.claim, 2.claim     who works on it, and who did before
 //!     attempt-.../         its files so far
@@ -21,6 +22,7 @@ pub(crate) mod heart;
 pub(crate) mod host;
 pub(crate) mod manifest;
 pub(crate) mod studies;
+pub(crate) mod trained;
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -164,6 +166,20 @@ pub(crate) fn work(root: &Path, identity: &str) -> PathBuf {
 /// The note on why a run could not be finished.
 pub(crate) fn failure(root: &Path, identity: &str) -> PathBuf {
     work(root, identity).join(FAILURE)
+}
+
+/// The finished runs that made a training: identity and folder of each. Those whose files are damaged are left out.
+pub(crate) fn trained_by(root: &Path, training: &str) -> Vec<(String, PathBuf)> {
+    let runs = trained::runs(root, training).into_iter();
+    runs.map(|identity| (folder(root, &identity), identity))
+        .filter(|(folder, identity)| matches!(stored(folder, identity), Stored::Whole))
+        .map(|(folder, identity)| (identity, folder))
+        .collect()
+}
+
+/// Forgets which trainings the runs made that are gone.
+pub(crate) fn forget_gone(root: &Path) {
+    trained::forget(root, |identity| folder(root, identity).exists());
 }
 
 /// Makes place for a run whose stored files are damaged; they go when it is finished again.

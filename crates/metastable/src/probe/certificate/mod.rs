@@ -16,6 +16,7 @@ use super::subject::Subject;
 use crate::campaign::Finished;
 use crate::files::sha256;
 use crate::run::Run;
+use crate::run::miniature::Codes;
 use crate::run::numerics::Numerics;
 use crate::store::manifest::MANIFEST;
 
@@ -85,7 +86,14 @@ pub(super) fn rests_on(run: &Finished) -> Result<BTreeMap<String, String>> {
 
 /// Whether this program and machine make the bits of that run.
 fn is_here(subject: &Subject<'_>) -> bool {
-    subject.config.numerics == Numerics::here()
+    let code = Codes::default().of(&subject.config);
+    code.is_ok_and(|code| {
+        let here = Numerics {
+            code,
+            ..Numerics::here()
+        };
+        subject.config.numerics == here
+    })
 }
 
 fn note(answers: &mut Answers, name: &str, verdict: Verdict) {

@@ -225,6 +225,7 @@ fn visit(
         best_validation,
         test,
         other_test,
+        trained_by: None,
         guest: Some(visited),
     });
     record.write(&folder.record())?;
