@@ -25,7 +25,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 14] = [
     Target {
         name: "checkpoint",
         seeds: seeds::checkpoints,
@@ -96,6 +96,18 @@ pub const TARGETS: [Target; 12] = [
         name: "answers",
         seeds: seeds::answers,
         run: targets::answers,
+        is_text: true,
+    },
+    Target {
+        name: "frames",
+        seeds: seeds::frames,
+        run: targets::frames,
+        is_text: true,
+    },
+    Target {
+        name: "import",
+        seeds: seeds::imports,
+        run: targets::import,
         is_text: true,
     },
 ];

@@ -294,3 +294,83 @@ pub(crate) fn answers() -> Vec<Vec<u8>> {
     })
     .collect()
 }
+
+/// Between a map and its weights.
+pub(crate) const WEIGHTS_MARK: &[u8] = b"\n# weights:\n";
+
+/// Weights that PyTorch wrote.
+pub(crate) const IMPORTED: &[u8] =
+    include_bytes!("../../crates/metastable/tests/golden/import.safetensors");
+
+const MAP: &str = r#"
+[data]
+size = 8
+[network]
+width = 4
+blocks = 3
+norm = "running"
+[learners.protonet]
+[tensors]
+"blocks.{i}.conv" = "features.{i}.0"
+"blocks.{i}.norm" = "features.{i}.1"
+[input]
+mean = [0.3, 0.45, 0.6]
+std = [0.2, 0.25, 0.3]
+order = "bgr"
+[import]
+ignore = ["fc."]
+"#;
+
+/// Maps alone, and with their weights.
+pub(crate) fn imports() -> Vec<Vec<u8>> {
+    let with_weights = [MAP.as_bytes(), WEIGHTS_MARK, IMPORTED].concat();
+    vec![MAP.as_bytes().to_vec(), with_weights]
+}
+
+/// Answers of a guest: its greeting, a step, scores, and several in a row.
+pub(crate) fn frames() -> Vec<Vec<u8>> {
+    let scores = |name: &str, shape: &str| {
+        let header = format!(
+            "{{\"{name}\":{{\"dtype\":\"F64\",\"shape\":{shape},\"data_offsets\":[0,32]}}}}"
+        );
+        let mut payload = (header.len() as u64).to_le_bytes().to_vec();
+        payload.extend(header.bytes());
+        payload.extend([0.5_f64.ln(); 4].iter().flat_map(|it| it.to_le_bytes()));
+        payload
+    };
+    let messages = [
+        (
+            "{\"type\":\"ready\",\"protocol\":1,\"name\":\"g\",\"offers\":[\"predict\",\"save\"],\"max_batch\":8,\"fixed_way\":5,\"modules\":{\"m\":\"00\"}}",
+            Vec::new(),
+        ),
+        (
+            "{\"type\":\"trained\",\"id\":3,\"loss\":1.5,\"accuracy\":null,\"gradient_norm\":2}",
+            Vec::new(),
+        ),
+        (
+            "{\"type\":\"progress\",\"id\":4,\"step\":7,\"loss\":1.5,\"accuracy\":0.5}",
+            Vec::new(),
+        ),
+        (
+            "{\"type\":\"prediction\",\"id\":5}",
+            scores("0.log_probabilities", "[2,2]"),
+        ),
+        (
+            "{\"type\":\"prediction\",\"id\":5}",
+            scores("0.logits", "[2,2]"),
+        ),
+        (
+            "{\"type\":\"features\",\"id\":6}",
+            scores("embeddings", "[1,4]"),
+        ),
+    ];
+    let frames = messages.map(|(header, payload)| {
+        let mut frame = (header.len() as u32).to_le_bytes().to_vec();
+        frame.extend((payload.len() as u64).to_le_bytes());
+        frame.extend(header.bytes());
+        frame.extend(payload);
+        frame
+    });
+    let all = frames.concat();
+    frames.into_iter().chain([all]).collect()
+}

@@ -123,3 +123,19 @@ pub(crate) fn set(bytes: &[u8], _: &Path) -> bool {
 pub(crate) fn answers(bytes: &[u8], _: &Path) -> bool {
     inputs::answers(&String::from_utf8_lossy(bytes)).is_ok()
 }
+
+/// What a guest sends.
+pub(crate) fn frames(bytes: &[u8], _: &Path) -> bool {
+    metastable_guests::inputs::frames(bytes).unwrap_or(false)
+}
+
+/// A map of names, and after a mark the weights; those of the seeds where the mark is gone.
+pub(crate) fn import(bytes: &[u8], _: &Path) -> bool {
+    let mark = crate::seeds::WEIGHTS_MARK;
+    let at = bytes.windows(mark.len()).position(|it| it == mark);
+    let (map, weights) = match at {
+        Some(at) => (&bytes[..at], &bytes[at + mark.len()..]),
+        None => (bytes, crate::seeds::IMPORTED),
+    };
+    inputs::import(&String::from_utf8_lossy(map), weights).is_ok()
+}

@@ -4,6 +4,7 @@
 //! climb out of a folder, so that an archive which passed can also be unpacked by any other tool.
 //! Start at [`open`]; then [`read`] each entry.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
 use zip::ZipArchive;
@@ -24,6 +25,9 @@ pub struct Limits {
     pub max_ratio: u64,
     /// Unpacked bytes up to which no ratio is looked at: blank images and sorted labels compress well.
     pub free_bytes: u64,
+    /// Whether two names may differ in case alone. Where they are read as the names that they are, they may; a file system that
+    /// does not tell them apart would unpack one over the other.
+    pub is_case_told: bool,
 }
 
 impl Default for Limits {
@@ -35,6 +39,7 @@ impl Default for Limits {
             max_total_bytes: 1 << 30,
             max_ratio: 100,
             free_bytes: 64 << 10,
+            is_case_told: false,
         }
     }
 }
@@ -67,6 +72,19 @@ pub enum ArchiveError {
     NotAFile {
         /// The entry.
         name: String,
+    },
+    /// Two entries of one name: which of them is meant depends on the reader.
+    #[error("two entries have one name, so that readers take different ones")]
+    SameName,
+    /// Two entries whose names differ in case alone.
+    #[error(
+        "entries {first:?} and {second:?} differ in case alone: many systems unpack one over the other"
+    )]
+    SameButCase {
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
     },
     /// An encrypted entry.
     #[error("entry {name:?} is encrypted")]
@@ -135,12 +153,24 @@ pub fn open<R: Read + Seek>(mut reader: R, limits: &Limits) -> Result<ZipArchive
             limit: limits.max_entries,
         });
     }
+    if archive.has_duplicate_names() {
+        return Err(ArchiveError::SameName);
+    }
     let mut total = 0_u64;
+    let mut known = BTreeMap::new();
     for entry_idx in 0..archive.len() {
         let entry = archive.by_index_raw(entry_idx)?;
         // The raw bytes: decoding must not turn one spelling of a separator into another.
         let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
         check_name(&name)?;
+        if !limits.is_case_told
+            && let Some(first) = known.insert(name.to_lowercase(), name.clone())
+        {
+            return Err(ArchiveError::SameButCase {
+                first,
+                second: name,
+            });
+        }
         if entry.encrypted() {
             return Err(ArchiveError::Encrypted { name });
         }
@@ -332,6 +362,27 @@ mod tests {
             matches!(&error, ArchiveError::NotAFile { name } if name == "link"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn two_entries_of_one_name_are_refused() {
+        let bytes = zip_of(&[("a/1.png", b"one"), ("a/2.png", b"two")]);
+        let error = error_of(patch(bytes, b"a/2.png", b"a/1.png"), &Limits::default());
+        assert!(matches!(error, ArchiveError::SameName), "{error}");
+
+        // A folder counts too: what is below it would be merged.
+        for (first, second) in [("a/x.png", "a/X.png"), ("Abc/", "aBC/"), ("é", "É")] {
+            let bytes = zip_of(&[(first, b""), (second, b"")]);
+            let error = error_of(bytes.clone(), &Limits::default()).to_string();
+            for name in [first, second] {
+                assert!(error.contains(&format!("{name:?}")), "{error}");
+            }
+            let limits = Limits {
+                is_case_told: true,
+                ..Limits::default()
+            };
+            open(Cursor::new(bytes), &limits).unwrap();
+        }
     }
 
     #[test]

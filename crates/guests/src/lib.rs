@@ -15,6 +15,8 @@ pub mod child;
 pub mod config;
 pub mod error;
 pub mod frame;
+#[doc(hidden)]
+pub mod inputs;
 pub mod learner;
 mod living;
 pub mod message;

@@ -451,7 +451,7 @@ impl Session {
 }
 
 /// Log-probabilities of the queries of task `number` in the order of the task.
-fn prediction<T: Real>(
+pub(crate) fn prediction<T: Real>(
     scores: &SafeTensors<'_>,
     number: usize,
     task: &Task<T>,

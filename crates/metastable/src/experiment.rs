@@ -188,7 +188,7 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
         return Ok(Ending::Failed);
     }
     let index = folder.read()?;
-    let finished = folder.finished(&index, |_, _| {})?;
+    let finished = folder.finished(&index, |_, _| {});
     let asked = Round {
         folder: &folder,
         settings: &study.questions(),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::export;
@@ -507,7 +508,7 @@ pub(crate) struct Analyze {
     #[arg(long)]
     pub(crate) ignore_others: bool,
     /// What a score is: percent, or the name of another scale, such as return, loss or seconds
-    #[arg(long, value_name = "UNIT")]
+    #[arg(long, value_name = "UNIT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) unit: Option<String>,
     /// Which scores are better
     #[arg(long, value_enum, default_value_t = Direction::Higher)]
@@ -537,7 +538,7 @@ pub(crate) struct Fetch {
     #[arg(required = true, value_name = "WHAT")]
     pub(crate) what: Vec<String>,
     /// A folder or URL that holds the files, for mirrors and machines without a network
-    #[arg(long, value_name = "DIR|URL")]
+    #[arg(long, value_name = "DIR|URL", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) from: Option<String>,
     /// Folder of the data sets [default: $METASTABLE_DATA, or the user's data folder]
     #[arg(long, value_name = "DIR")]

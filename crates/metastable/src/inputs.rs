@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::study::Study;
-use crate::{analyze, probe};
+use crate::{analyze, evaluate, probe};
 
 /// A study file.
 ///
@@ -33,6 +33,14 @@ pub fn set(assignment: &str) -> Result<()> {
 /// The parser's.
 pub fn table(path: &Path) -> Result<()> {
     analyze::read_only(path)
+}
+
+/// A map of weights that were trained elsewhere, and the weights.
+///
+/// # Errors
+/// The parser's.
+pub fn import(map: &str, weights: &[u8]) -> Result<()> {
+    evaluate::import_only(map, weights)
 }
 
 /// A file of answers without its seal, which is put on again.

@@ -51,8 +51,7 @@ impl Opened {
         let folder = StudyFolder::new(dir);
         let index = folder.read()?;
         let mut left_out = LeftOut::default();
-        let finished =
-            folder.finished(&index, |entry, stored| left_out.note(&entry.label, stored))?;
+        let finished = folder.finished(&index, |entry, stored| left_out.note(&entry.label, stored));
         if finished.is_empty() {
             bail!("no run of {} has ended; run its study first", dir.display());
         }

@@ -54,7 +54,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "metastable-fuzz",
-        &["metastable", "metastable-data", "metastable-models"],
+        &[
+            "metastable",
+            "metastable-data",
+            "metastable-guests",
+            "metastable-models",
+        ],
     ),
     (
         "acceptance",

@@ -9,6 +9,7 @@
 
 mod archives;
 mod hub;
+mod kinds;
 mod lies;
 mod real;
 mod server;

@@ -47,6 +47,8 @@ pub(crate) struct Reply {
     drip: Option<Duration>,
     /// Wait before the head.
     silence: Duration,
+    /// These bytes instead of everything above.
+    raw: Option<Vec<u8>>,
 }
 
 impl Reply {
@@ -60,6 +62,7 @@ impl Reply {
             cut: usize::MAX,
             drip: None,
             silence: Duration::ZERO,
+            raw: None,
         }
     }
 
@@ -75,6 +78,13 @@ impl Reply {
             None => Self::new(200, body),
         };
         reply.with("ETag", tag)
+    }
+
+    /// Bytes that need not be HTTP.
+    pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
+        let mut reply = Self::new(200, "");
+        reply.raw = Some(bytes.into());
+        reply
     }
 
     pub(crate) fn redirect(to: &str) -> Self {
@@ -113,6 +123,9 @@ impl Reply {
 
     fn send(&self, stream: &mut TcpStream) -> std::io::Result<()> {
         std::thread::sleep(self.silence);
+        if let Some(raw) = &self.raw {
+            return self.send_body(raw, stream);
+        }
         let mut head = format!("HTTP/1.1 {} Status\r\nConnection: close\r\n", self.status);
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
@@ -122,7 +135,10 @@ impl Reply {
         }
         stream.write_all(head.as_bytes())?;
         stream.write_all(b"\r\n")?;
-        let body = &self.body[..self.cut.min(self.body.len())];
+        self.send_body(&self.body[..self.cut.min(self.body.len())], stream)
+    }
+
+    fn send_body(&self, body: &[u8], stream: &mut TcpStream) -> std::io::Result<()> {
         match self.drip {
             None => stream.write_all(body),
             Some(pause) => body.iter().try_for_each(|byte| {

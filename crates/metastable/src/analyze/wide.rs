@@ -45,6 +45,11 @@ pub(super) fn lengthened(
         });
         fits.map(String::len)
     };
+    if across == Across::Tasks && prefixes.iter().any(String::is_empty) {
+        bail!(
+            "{flag} \"\": every column begins so, and a column that is no task has to be left; write how the names of the tasks begin"
+        );
+    }
     let is_one = |name: &String| rest_of(name).is_some();
     let (wide, kept): (Vec<usize>, Vec<usize>) =
         (0..sheet.header.len()).partition(|at| is_one(&sheet.header[*at]));

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::folder::{Entry, Index, StudyFolder};
+use super::folder::{Entry, Index, StudyFolder, read_record};
 use super::work::Failure;
 use crate::progress::clock;
-use crate::run::{Record, RunFolder, log};
+use crate::run::{RunFolder, log};
 use crate::store::host::Owner;
 use crate::store::{self, Stored, claim};
+use crate::words::told;
 
 /// How far one run is.
 pub(crate) enum Far {
@@ -19,6 +20,8 @@ pub(crate) enum Far {
     },
     Failed(String),
     Damaged(String),
+    /// It was finished, as its link says, and is no longer in the store.
+    Vanished,
     /// Somebody has it.
     Running {
         who: String,
@@ -38,6 +41,14 @@ impl Far {
         matches!(self, Self::Finished { .. } | Self::Failed(_))
     }
 
+    /// Whether somebody should hear of it.
+    pub(crate) fn is_wrong(&self) -> bool {
+        match self {
+            Self::Failed(_) | Self::Damaged(_) | Self::Vanished => true,
+            Self::Finished { .. } | Self::Running { .. } | Self::Waiting { .. } => false,
+        }
+    }
+
     /// Outer steps that an unfinished run has made, by its log.
     pub(crate) fn step(&self) -> Option<usize> {
         match self {
@@ -53,12 +64,13 @@ pub(crate) fn far(folder: &StudyFolder, index: &Index, store: &Path, entry: &Ent
     match stored {
         Stored::Damaged(error) => return Far::Damaged(format!("{error:#}")),
         Stored::Whole => {
-            let record = Record::read(&RunFolder::new(path).record());
-            return match record.ok().and_then(|record| {
-                let diverged = record.has_diverged();
-                record.result.map(|result| (diverged, result))
-            }) {
-                Some((diverged, result)) => Far::Finished {
+            let record = match read_record(&RunFolder::new(path)) {
+                Ok(record) => record,
+                Err(error) => return Far::Damaged(told(&error)),
+            };
+            let diverged = record.has_diverged();
+            return match record.result {
+                Some(result) => Far::Finished {
                     diverged,
                     seconds: result.train_seconds + result.test.map_or(0.0, |test| test.seconds),
                 },
@@ -80,6 +92,7 @@ pub(crate) fn far(folder: &StudyFolder, index: &Index, store: &Path, entry: &Ent
     }
     match Failure::read(&store::failure(store, &entry.identity)) {
         Some(failure) => Far::Failed(failure.why),
+        None if folder.is_linked(index, entry) => Far::Vanished,
         None => Far::Waiting { step },
     }
 }
@@ -108,6 +121,9 @@ pub(crate) fn line(far: &Far, all: bool) -> Option<String> {
         Far::Finished { seconds, .. } => all.then(|| format!("finished in {}", clock(*seconds))),
         Far::Failed(why) => Some(format!("failed: {why}")),
         Far::Damaged(why) => Some(format!("damaged, will be run again: {why}")),
+        Far::Vanished => Some(String::from(
+            "was finished and is no longer in the store, will be run again",
+        )),
         Far::Running { who, step, silent } => Some(format!(
             "{who} has it{}, last sign of life {} ago",
             at(step),

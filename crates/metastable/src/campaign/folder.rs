@@ -301,12 +301,8 @@ impl StudyFolder {
                 link.display()
             );
         }
-        let target = if index.store == Path::new(BESIDE) {
-            Path::new("..").join(store::folder(Path::new(BESIDE), &entry.identity))
-        } else {
-            store::folder(&index.store, &entry.identity)
-        };
-        if fs::read_link(&link).is_ok_and(|there| there == target) {
+        let target = link_target(index, entry);
+        if self.is_linked(index, entry) {
             return Ok(());
         }
         remove_if_there(&link)?;
@@ -318,6 +314,11 @@ impl StudyFolder {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the link of a finished run is there, which says that the run was finished once.
+    pub(crate) fn is_linked(&self, index: &Index, entry: &Entry) -> bool {
+        fs::read_link(self.link(&entry.label)).is_ok_and(|there| there == link_target(index, entry))
     }
 
     /// Removes links to runs that are no longer of this study; the runs stay in the store.
@@ -334,6 +335,15 @@ impl StudyFolder {
             }
         }
         Ok(())
+    }
+}
+
+/// What the link of a run says: its place in the store, from the folder of the links unless it is absolute.
+fn link_target(index: &Index, entry: &Entry) -> PathBuf {
+    if index.store == Path::new(BESIDE) {
+        Path::new("..").join(store::folder(Path::new(BESIDE), &entry.identity))
+    } else {
+        store::folder(&index.store, &entry.identity)
     }
 }
 
@@ -357,7 +367,7 @@ impl StudyFolder {
         &self,
         index: &Index,
         mut missing: impl FnMut(&Entry, &Stored),
-    ) -> Result<Vec<Finished>> {
+    ) -> Vec<Finished> {
         let read = |entry| (entry, self.finished_run(index, entry));
         let runs: Vec<_> = index.runs.par_iter().map(read).collect();
         let runs = runs.into_iter().filter_map(|(entry, run)| match run {
@@ -375,7 +385,7 @@ impl StudyFolder {
         &self,
         index: &Index,
         mut missing: impl FnMut(&Entry, &Stored),
-    ) -> impl Iterator<Item = Result<Finished>> {
+    ) -> impl Iterator<Item = Finished> {
         index.runs.iter().filter_map(move |entry| {
             let run = self.finished_run(index, entry);
             run.map_err(|stored| missing(entry, &stored)).ok()
@@ -383,23 +393,34 @@ impl StudyFolder {
     }
 
     /// A run whose files are whole, or what there is of it instead.
-    fn finished_run(
-        &self,
-        index: &Index,
-        entry: &Entry,
-    ) -> std::result::Result<Result<Finished>, Stored> {
+    fn finished_run(&self, index: &Index, entry: &Entry) -> std::result::Result<Finished, Stored> {
         let (path, stored) = self.run(index, entry);
         if !matches!(stored, Stored::Whole) {
             return Err(stored);
         }
         let folder = RunFolder::new(path);
-        let record = Record::read(&folder.record());
-        Ok(record.map(|record| Finished {
-            entry: entry.clone(),
-            folder,
-            record,
-        }))
+        match read_record(&folder) {
+            Ok(record) => Ok(Finished {
+                entry: entry.clone(),
+                folder,
+                record,
+            }),
+            Err(error) => Err(Stored::Damaged(error)),
+        }
     }
+}
+
+/// The record of a finished run, whose settings have to have its identity as this program reads them: one that it lacks would be dropped
+/// without a word, and one that the file lacks filled in.
+pub(super) fn read_record(folder: &RunFolder) -> Result<Record> {
+    let path = folder.record();
+    let record = Record::read(&path)?;
+    ensure!(
+        record.config.identity()? == record.identity,
+        "{} was written by another version of this program: its settings, as this one reads them, do not have its identity; that version reads it, and the command that runs the study makes the run again",
+        path.display()
+    );
+    Ok(record)
 }
 
 fn is_real_folder(path: &Path) -> bool {

@@ -1,4 +1,7 @@
 //! `status`: how far a study is, from its files alone; works from another shell, and from another machine.
+//!
+//! Runs that failed, are damaged or have vanished from the store give exit code 1: a script that asks hears of them. Runs that
+//! nobody has made yet are no fault.
 
 use std::collections::BTreeMap;
 
@@ -24,15 +27,35 @@ pub(crate) fn command(flags: &flags::Status) -> Result<Ending> {
     if flags.json {
         let progress = Progress::new(&index.study, &runs);
         println!("{}", serde_json::to_string_pretty(&progress)?);
-        return Ok(Ending::Done);
+    } else {
+        for (entry, far) in &runs {
+            if let Some(text) = line(far, flags.all) {
+                println!("{}: {text}", entry.label);
+            }
+        }
+        println!("{}", summary(&index.study, &runs));
     }
-    for (entry, far) in &runs {
-        if let Some(text) = line(far, flags.all) {
-            println!("{}: {text}", entry.label);
+    Ok(ending(&runs, flags.json))
+}
+
+/// How the command ends: well if nothing is wrong, however much waits or runs. What is wrong is named: by the lines on stdout, or on
+/// stderr where stdout has JSON.
+fn ending(runs: &[(&Entry, Far)], is_json: bool) -> Ending {
+    let wrong: Vec<_> = runs.iter().filter(|(_, far)| far.is_wrong()).collect();
+    if wrong.is_empty() {
+        return Ending::Done;
+    }
+    if is_json {
+        for (entry, far) in &wrong {
+            eprintln!("{}: {}", entry.label, line(far, true).unwrap_or_default());
         }
     }
-    println!("{}", summary(&index.study, &runs));
-    Ok(Ending::Done)
+    eprintln!(
+        "{} of {} runs failed, are damaged or are gone; the command that runs the study tries them again",
+        wrong.len(),
+        runs.len()
+    );
+    Ending::Failed
 }
 
 /// What `status --json` prints.
@@ -47,7 +70,7 @@ struct RunProgress<'a> {
     run: &'a str,
     learner: &'a str,
     seed: u64,
-    /// `finished`, `diverged`, `failed`, `damaged`, `running` or `waiting`.
+    /// `finished`, `diverged`, `failed`, `damaged`, `vanished`, `running` or `waiting`.
     state: &'static str,
     /// Outer steps that an unfinished run has made.
     step: Option<usize>,
@@ -66,6 +89,7 @@ impl<'a> Progress<'a> {
                     Far::Finished { .. } => "finished",
                     Far::Failed(_) => "failed",
                     Far::Damaged(_) => "damaged",
+                    Far::Vanished => "vanished",
                     Far::Running { .. } => "running",
                     Far::Waiting { .. } => "waiting",
                 },
@@ -84,12 +108,16 @@ fn summary(study: &str, runs: &[(&Entry, Far)]) -> String {
     let diverged = count(|far| matches!(far, Far::Finished { diverged: true, .. }));
     let running = count(|far| matches!(far, Far::Running { .. }));
     let failed = count(|far| matches!(far, Far::Failed(_)));
+    let damaged = count(|far| matches!(far, Far::Damaged(_) | Far::Vanished));
     let left = runs.len() - finished - failed;
     let mut text = format!(
         "{study}: {finished}/{} runs finished ({diverged} diverged), {running} running, {failed} failed, {} waiting",
         runs.len(),
-        left - running
+        left - running - damaged
     );
+    if damaged > 0 {
+        text += &format!(", {damaged} damaged or gone");
+    }
     // What runs of the same learner took; of any, where none of it has ended.
     let mut times: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for (entry, far) in runs {
@@ -105,7 +133,7 @@ fn summary(study: &str, runs: &[(&Entry, Far)]) -> String {
             .filter_map(|(entry, far)| {
                 let own = times.get(entry.learner.as_str()).unwrap_or(&all);
                 match far {
-                    Far::Waiting { .. } | Far::Damaged(_) => Some(mean(own)),
+                    Far::Waiting { .. } | Far::Damaged(_) | Far::Vanished => Some(mean(own)),
                     // How many steps it has is not in its log: half is right on average.
                     Far::Running { .. } => Some(0.5 * mean(own)),
                     _ => None,
@@ -154,6 +182,14 @@ mod tests {
         assert_eq!(
             summary("s", &runs),
             "s: 2/5 runs finished (1 diverged), 1 running, 1 failed, 1 waiting; about 0:30 left"
+        );
+        assert_eq!(ending(&runs[..4], false), Ending::Done);
+        assert_eq!(ending(&runs, false), Ending::Failed);
+        let gone = [(&entry, finished(false)), (&entry, Far::Vanished)];
+        assert_eq!(ending(&gone, true), Ending::Failed);
+        assert_eq!(
+            summary("s", &gone),
+            "s: 1/2 runs finished (0 diverged), 0 running, 0 failed, 0 waiting, 1 damaged or gone"
         );
     }
 }

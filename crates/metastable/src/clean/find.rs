@@ -114,7 +114,6 @@ fn in_study(user: &User, finds: &mut Vec<Find>) -> Result<()> {
     let mut n_finished = 0;
     for run in folder.each_finished(index, |_, _| {}) {
         n_finished += 1;
-        let run = run?;
         let checkpoint = probe::checkpoint(&run);
         for path in probe::store::outdated(folder.path(), &run.entry.label, &checkpoint)? {
             finds.push(Find::new(path, "answers of other weights")?);

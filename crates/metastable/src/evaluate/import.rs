@@ -166,7 +166,8 @@ pub(super) fn read(map: &Path, weights: &Path) -> Result<(Stored, Input)> {
         .with_context(|| format!("while importing {}", weights.display()))
 }
 
-fn of(text: &str, name: &str, bytes: &[u8]) -> Result<(Stored, Input)> {
+/// The same of a text and of bytes.
+pub(super) fn of(text: &str, name: &str, bytes: &[u8]) -> Result<(Stored, Input)> {
     let tree = tree::parse(text, name)?;
     let (own, of_study): (Vec<Entry>, Vec<Entry>) = tree
         .into_iter()

@@ -22,6 +22,11 @@ use crate::run::{Material, Run, RunConfig, guest};
 use crate::schedule::Shares;
 use import::Input;
 
+/// Reads a map and weights, and does nothing with them: for the fuzz target.
+pub(crate) fn import_only(map: &str, weights: &[u8]) -> Result<()> {
+    import::of(map, "map.toml", weights).map(drop)
+}
+
 /// Runs the command.
 pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     import::refuse_torch(&flags.checkpoint)?;

@@ -69,7 +69,7 @@ fn tables(
     let mut left_out = LeftOut::default();
     let mut n_runs = 0;
     for run in folder.each_finished(index, |entry, stored| left_out.note(&entry.label, stored)) {
-        let subject = Subject::read(index, run?)?;
+        let subject = Subject::read(index, run)?;
         for (table, sheet) in &mut sheets {
             table.rows(&subject, |values| sheet.row(values))?;
         }
@@ -94,7 +94,6 @@ fn events(flags: &flags::Export, folder: &StudyFolder, index: &Index) -> Result<
     let out = flags.out.as_deref().unwrap_or(&default);
     let mut left_out = LeftOut::default();
     for run in folder.each_finished(index, |entry, stored| left_out.note(&entry.label, stored)) {
-        let run = run?;
         let path = tensorboard::path(out, &run.entry.label);
         tensorboard::finish(&path, &run.folder.log())?;
         println!("{}", path.display());

@@ -204,7 +204,7 @@ fn follow(
     let mut ended = follower.follow(&mut runs, &mut seat);
     progress.finish();
     let finished = match ended {
-        Ok(Ended::Done) => study.finished(index, |_, _| {})?,
+        Ok(Ended::Done) => study.finished(index, |_, _| {}),
         _ => Vec::new(),
     };
     if !finished.is_empty() {

@@ -88,7 +88,7 @@ pub(crate) fn work(flags: &flags::Work) -> Result<Ending> {
             stop: &stop,
             leaves: true,
         }
-        .ask(&folder.finished(&index, |_, _| {})?)?
+        .ask(&folder.finished(&index, |_, _| {}))?
     } else {
         Ending::Done
     };

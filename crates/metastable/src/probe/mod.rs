@@ -10,10 +10,11 @@ mod told;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail, ensure};
 use clap::ValueEnum;
 use metastable_analysis::{Options, Outcome, Probe, Run, Study as Tables, analyze};
 use metastable_guests as guests;
+use metastable_models::Backend;
 use metastable_probes::{generalization, geometry, sensitivity, shift};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,7 @@ use crate::dataset::{data_dir, has_omniglot};
 use crate::flags;
 use crate::plan::Planned;
 use crate::run::checkpoint::Stored;
+use crate::run::config::Compute;
 use crate::run::{RunConfig, guest};
 use crate::schedule::Shares;
 use crate::signal::{Stop, Work};
@@ -151,6 +153,33 @@ fn threads(machine: &flags::Machine) -> Result<usize> {
     Ok(Shares::new(Some(1), machine.threads, 1)?.threads)
 }
 
+/// That `--device` and `--backend`, where they are given, are those of the runs: a learner is asked where it was trained.
+fn refuse_other_compute<'c>(
+    machine: &flags::Machine,
+    configs: impl IntoIterator<Item = &'c RunConfig>,
+) -> Result<()> {
+    if machine.device.is_none() && machine.backend.is_none() {
+        return Ok(());
+    }
+    let asked = Compute::new(machine.device.as_deref(), machine.backend.map(Into::into))?;
+    let shown = |compute: &Compute| {
+        let backend = match compute.backend {
+            Backend::Fused => "fused",
+            Backend::Graph => "graph",
+        };
+        format!("--device {} --backend {backend}", compute.device)
+    };
+    for config in configs {
+        ensure!(
+            config.compute == asked,
+            "{}: what was trained with {} is asked with the same; leave both flags out",
+            shown(&asked),
+            shown(&config.compute)
+        );
+    }
+    Ok(())
+}
+
 /// Runs the command `probe`.
 pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
     let data_dir = data_dir(flags.machine.data_dir.as_deref());
@@ -221,8 +250,9 @@ fn ask_finished(
     let threads = threads(machine)?;
     let is_allowed = machine.allow_commands;
     let mut left_out = LeftOut::default();
-    let finished = folder.finished(index, |entry, stored| left_out.note(&entry.label, stored))?;
+    let finished = folder.finished(index, |entry, stored| left_out.note(&entry.label, stored));
     let configs = finished.iter().map(|run| &run.record.config);
+    refuse_other_compute(machine, configs.clone())?;
     crate::consent::check(configs, None, is_allowed)?;
     let Some(first) = finished.first() else {
         bail!(
@@ -313,6 +343,7 @@ pub(crate) fn checkpoint(run: &Finished) -> PathBuf {
 fn of_checkpoint(flags: &flags::Probe, data_dir: &Path, threads: usize) -> Result<Ending> {
     let stored = Stored::read(&flags.target)?;
     let config = std::iter::once(&stored.config);
+    refuse_other_compute(&flags.machine, config.clone())?;
     crate::consent::check(config, None, flags.machine.allow_commands)?;
     crate::reexec_for(stored.config.compute.backend)?;
     let stop = Stop::listen_during(Work::Checkpoint)?;

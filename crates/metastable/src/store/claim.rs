@@ -391,6 +391,34 @@ mod tests {
         assert!(take(folder.path(), &a, 1, &watch).is_none());
     }
 
+    /// Times of files are those of another machine's clock, or of the server's: none of them decides anything.
+    #[test]
+    fn the_clocks_of_other_machines_do_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (owner("a", "one"), owner("b", "two"));
+        let year = Duration::from_secs(365 * 24 * 3600);
+        for skewed in [SystemTime::now() - year, SystemTime::now() + year] {
+            let work = folder.path().join(format!("{skewed:?}"));
+            let watch = Mutex::default();
+            let lease = take(&work, &a, 1, &watch).unwrap();
+            let set = || {
+                let file = File::options().write(true).open(path_of(&work, 1));
+                file.unwrap().set_modified(skewed).unwrap();
+            };
+            set();
+            let begun = Instant::now();
+            assert!(take(&work, &b, 1, &watch).is_none());
+            lease.beat().unwrap();
+            set();
+            assert!(take(&work, &b, 1, &watch).is_none(), "it was seen to live");
+            while take(&work, &b, 1, &watch).is_none() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            assert!(begun.elapsed() >= Duration::from_secs(1));
+            assert!(!lease.is_held());
+        }
+    }
+
     /// A dead process of this machine: the system has released its lock.
     #[test]
     fn a_dead_neighbour_is_followed_at_once() {

@@ -161,6 +161,45 @@ fn a_report_depends_on_what_is_stored_now() {
     assert!(report() == whole);
 }
 
+/// `status` is asked by scripts: what is damaged or gone gives an exit code, and has its name on stderr beside JSON too.
+#[test]
+fn status_ends_with_what_is_damaged_or_gone() {
+    let bench = Bench::new(&[("seeds = 2", "seeds = 1")]);
+    bench.experiment(&["--out", "out"]);
+    let status = ["status", "out"];
+    let as_json = ["status", "out", "--json"];
+    assert!(bench.run(&status).status.success());
+
+    let link = bench.path("out/runs/protonet-glyphs-3w1s-s0");
+    let run = link.canonicalize().unwrap();
+    for entry in fs::read_dir(&run).unwrap() {
+        let path = entry.unwrap().path();
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        ends(&bench.run(&as_json), 1, name);
+        let output = bench.run(&status);
+        ends(&output, 1, "1 of 2 runs failed, are damaged or are gone");
+        assert!(stdout(&output).contains(name), "{}", stdout(&output));
+        fs::write(&path, &whole).unwrap();
+    }
+    assert!(bench.run(&status).status.success());
+
+    let away = bench.path("away");
+    fs::rename(&run, &away).unwrap();
+    ends(&bench.run(&as_json), 1, "is no longer in the store");
+    let output = bench.run(&status);
+    ends(&output, 1, "the command that runs the study");
+    let said = stdout(&output);
+    assert!(said.contains("1/2 runs finished"), "{said}");
+    assert!(said.contains("0 waiting, 1 damaged or gone"), "{said}");
+    // What nobody has made yet is no fault.
+    fs::remove_file(&link).unwrap();
+    assert!(bench.run(&status).status.success());
+    bench.experiment(&["--out", "out"]);
+    assert!(bench.run(&as_json).status.success());
+}
+
 /// What is taken away while the study runs is missed at its end, by name, and made again by the same command.
 #[test]
 fn runs_that_vanish_under_way_are_missed() {
