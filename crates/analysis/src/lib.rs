@@ -57,6 +57,7 @@ pub mod hardness;
 pub mod planner;
 pub mod probe;
 pub mod replacement;
+pub mod reproduction;
 pub mod spread;
 pub mod steadiness;
 pub mod tail;

@@ -45,6 +45,7 @@ mod progress;
 mod receipts;
 mod registry;
 mod report;
+mod reproduce;
 mod restart;
 mod run;
 mod schedule;
@@ -99,6 +100,7 @@ pub fn run(command: &Command) -> Result<Ending> {
         flags::Command::Certify(flags) => probe::certify(flags),
         flags::Command::Status(flags) => campaign::status::command(flags),
         flags::Command::Report(flags) => report::command(flags),
+        flags::Command::Reproduce(flags) => reproduce::command(flags),
         flags::Command::Advise(flags) => advise::command(flags),
         flags::Command::Export(flags) => export::command(flags),
         flags::Command::Analyze(flags) => analyze::command(flags),
