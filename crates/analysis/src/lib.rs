@@ -60,6 +60,7 @@ pub mod incomplete;
 pub mod planner;
 pub mod probe;
 pub mod replacement;
+pub mod reproduction;
 pub mod spread;
 pub mod steadiness;
 pub mod tail;

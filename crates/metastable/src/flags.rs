@@ -47,6 +47,9 @@ pub(crate) enum Command {
     /// Write the report of a study again
     #[command(after_help = "Example: metastable report runs/quick --gate 'seed_sd < 1'")]
     Report(Report),
+    /// Compare finished runs with published numbers
+    #[command(after_help = "Example: metastable reproduce runs/omniglot")]
+    Reproduce(Reproduce),
     /// Say which runs would settle what a study leaves open
     #[command(after_help = "Example: metastable advise runs/quick")]
     Advise(Advise),
@@ -415,6 +418,34 @@ pub(crate) struct Output {
         long_help = "End with an exit code: 0 if these conditions hold for every learner, 1 if one does not, 3 if the runs do not settle it.\nConditions: QUANTITY < NUMBER or LEARNER.QUANTITY > NUMBER, joined by `and`. Quantities: mean (%), seed_sd (pp), cvar10 (%), failed (%).\nA condition holds where the whole interval does."
     )]
     pub(crate) gate: Option<Gate>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Reproduce {
+    /// The folder of a study, whose runs are compared; or a paper, whose numbers are told [default: the list of papers]
+    #[arg(value_name = "DIR|PAPER")]
+    pub(crate) what: Option<String>,
+    /// Judge in spite of known differences of the protocol, which are told beside
+    #[arg(long)]
+    pub(crate) lenient: bool,
+    /// Largest difference that does not matter, in percentage points
+    #[arg(long, default_value_t = 0.5, value_name = "PP")]
+    pub(crate) margin: f64,
+    /// Print the comparison as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Of a paper: write the study that trains as it says, to this new file
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) study: Option<PathBuf>,
+    /// Of a paper: which of its methods [default: the first]
+    #[arg(long, value_name = "NAME", requires = "study")]
+    pub(crate) method: Option<String>,
+    /// Of a paper: classes of an episode [default: of its first number]
+    #[arg(long, requires = "study")]
+    pub(crate) way: Option<usize>,
+    /// Of a paper: supports of each class [default: of its first number]
+    #[arg(long, requires = "study")]
+    pub(crate) shot: Option<usize>,
 }
 
 #[derive(Args, Debug)]

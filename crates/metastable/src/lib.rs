@@ -48,6 +48,7 @@ mod receipts;
 mod registry;
 mod repeat;
 mod report;
+mod reproduce;
 mod restart;
 mod run;
 mod schedule;
@@ -103,6 +104,7 @@ pub fn run(command: &Command) -> Result<Ending> {
         flags::Command::Certify(flags) => probe::certify(flags),
         flags::Command::Status(flags) => campaign::status::command(flags),
         flags::Command::Report(flags) => report::command(flags),
+        flags::Command::Reproduce(flags) => reproduce::command(flags),
         flags::Command::Advise(flags) => advise::command(flags),
         flags::Command::Export(flags) => export::command(flags),
         flags::Command::Analyze(flags) => analyze::command(flags),

@@ -1,7 +1,7 @@
 //! How often the statements of a report are wrong, and how often they find what is there, on simulated studies.
 //!
 //! `cargo run --release -p metastable-analysis --example calibrate -- [REPETITIONS] [SEED]` prints `docs/calibration.md`; a third word (intervals,
-//! spreads, reports, verdicts, factors) prints that section alone.
+//! spreads, reports, verdicts, factors, reproductions) prints that section alone.
 
 #![allow(clippy::print_stdout, reason = "an example speaks")]
 
@@ -9,13 +9,14 @@ mod factors;
 mod intervals;
 mod noise;
 mod reports;
+mod reproductions;
 mod spreads;
 
 /// Writes one section: its heading, how many repetitions of those asked it makes, and what writes it.
 type Section = (&'static str, &'static str, u64, fn(&mut String, u64, u64));
 
 /// Sections by the word that asks for one alone. What is cheap to simulate is repeated more often.
-const SECTIONS: [Section; 5] = [
+const SECTIONS: [Section; 6] = [
     (
         "intervals",
         "Intervals: how often they hold",
@@ -45,6 +46,12 @@ const SECTIONS: [Section; 5] = [
         "Which factors move the spread",
         1,
         factors::write,
+    ),
+    (
+        "reproductions",
+        "Is a published mean reproduced",
+        1,
+        reproductions::write,
     ),
 ];
 

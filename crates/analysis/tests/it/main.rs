@@ -16,6 +16,7 @@ mod key;
 mod lists;
 mod published;
 mod replacement;
+mod reproduction;
 mod simulation;
 mod steadiness;
 mod study;

@@ -38,7 +38,7 @@ pub(crate) const DATA_SEALED: &str = "data.json";
 pub(crate) const DATA_IMAGES: &str = "images.csv";
 
 /// What this program writes into the folder of a study.
-const OUTPUTS: [&str; 15] = [
+const OUTPUTS: [&str; 16] = [
     "study.toml",
     "runs.json",
     "runs",
@@ -51,6 +51,7 @@ const OUTPUTS: [&str; 15] = [
     "figures",
     "tables",
     "export",
+    "reproduction",
     "report.html",
     "report.md",
     "report.json",
