@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::frame::{FrameError, Frames};
 use crate::message::{Progressed, Ready, Trained};
-use crate::session::prediction;
+use crate::answer::prediction;
 use crate::tensors::numbers;
 
 /// Most bytes of a payload here.
