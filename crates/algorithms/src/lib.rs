@@ -60,6 +60,7 @@
 
 pub mod adaptation;
 pub mod anil;
+pub mod boil;
 pub mod check;
 mod checkpoints;
 pub mod context;
@@ -68,9 +69,11 @@ pub mod episodes;
 pub mod error;
 pub mod evaluate;
 pub mod fomaml;
+pub mod imaml;
 pub mod inner;
 pub mod learner;
 pub mod maml;
+pub mod maml_pp;
 pub mod matching;
 pub mod metric;
 mod minibatch;
@@ -94,7 +97,7 @@ pub use learner::{
 pub use outer::{
     BestWeights, BlockState, Divergence, FirstOrderBias, InnerObservation, Inspection, MeanCurve,
     NormDrift, OBSERVED_TASKS, Observation, OptimizerConfig, Outcome, ScheduleConfig, Signal,
-    StepReport, TrainConfig, TrainState, Trainer, Validation, Weights,
+    StepReport, TaskWeighting, TrainConfig, TrainState, Trainer, Validation, Weights,
 };
 pub use prediction::{Curve, Prediction};
 pub use registry::LEARNERS;

@@ -7,12 +7,15 @@
 
 mod anil;
 mod asking;
+mod boil;
 mod check;
 mod claims;
 mod closed_form;
 mod config;
 mod counting;
 mod exchange;
+mod imaml;
+mod maml_pp;
 mod networks;
 mod observing;
 mod optimizer;
@@ -20,3 +23,4 @@ mod quadratic;
 mod reptile;
 mod second_order;
 mod training;
+mod weighting;

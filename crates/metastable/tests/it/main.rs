@@ -22,6 +22,7 @@ mod probe;
 mod processes;
 mod recipes;
 mod replace;
+mod reproduce;
 mod silent;
 mod slurm;
 mod stranger;
