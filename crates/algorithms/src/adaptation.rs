@@ -114,7 +114,7 @@ impl Adaptation {
         context: &Context<'a, T>,
         n_steps: usize,
     ) -> Result<GradientDescent<'a, T>> {
-        let descent = GradientDescent {
+        Ok(GradientDescent {
             context: self.head.context(context)?,
             outer: *context,
             head: self.head,
@@ -123,9 +123,7 @@ impl Adaptation {
             moves: self.moves,
             batch: self.batch,
             proximity: self.proximity.map(T::of),
-        };
-        descent.check()?;
-        Ok(descent)
+        })
     }
 
     /// See [`crate::Train::query_loss`].

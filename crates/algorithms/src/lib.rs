@@ -99,7 +99,8 @@ pub use learner::{
 pub use outer::{
     BestWeights, BlockState, Divergence, FirstOrderBias, InnerObservation, Inspection, MeanCurve,
     NormDrift, OBSERVED_TASKS, Observation, OptimizerConfig, Outcome, Revalidation, ScheduleConfig,
-    Signal, StepReport, TaskWeighting, TrainConfig, TrainState, Trainer, Validation, Weights, revalidate,
+    Signal, StepReport, TaskWeighting, TrainConfig, TrainState, Trainer, Validation, Weights,
+    revalidate,
 };
 pub use prediction::{Curve, Prediction};
 pub use registry::LEARNERS;

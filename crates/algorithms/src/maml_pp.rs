@@ -23,9 +23,7 @@ use crate::adaptation::{Adaptation, Adapts};
 use crate::entry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
 use crate::inner::{GradientDescent, first_bad_weight};
 use crate::maml::{GradientOrder, Maml, MamlConfig};
-use crate::{
-    Context, Differentiable, InnerLoop, Learner, MetaGradient, NonFinite, Result, Train, Trajectory,
-};
+use crate::{Context, Differentiable, InnerLoop, Learner, MetaGradient, NonFinite, Result, Train};
 
 /// The registry's line.
 pub const ENTRY: LearnerEntry = LearnerEntry {
@@ -201,7 +199,7 @@ fn build(settings: &Value) -> Result<Box<dyn AnyLearner>> {
         inner_lr: config.inner_lr,
         inner_steps: config.inner_steps,
         test_inner_steps: config.test_inner_steps,
-        trajectory: Trajectory::Auto,
+        ..MamlConfig::default()
     };
     Ok(Box::new(MamlPp {
         exact: maml.validate(GradientOrder::Second)?,

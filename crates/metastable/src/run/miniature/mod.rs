@@ -125,6 +125,7 @@ fn small(config: &RunConfig) -> Result<RunConfig> {
             outer_steps: STEPS,
             meta_batch: training.meta_batch.min(FEW),
             optimizer: training.optimizer,
+            task_weighting: training.task_weighting,
             schedule: match training.schedule {
                 ScheduleConfig::Constant => ScheduleConfig::Constant,
                 ScheduleConfig::Cosine { .. } => ScheduleConfig::Cosine { final_lr: 1e-4 },
