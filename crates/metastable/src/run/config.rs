@@ -10,7 +10,7 @@ use metastable_models::{Backend, DeviceSpec, Init, NetworkConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::numerics::Numerics;
+use super::numerics::{BUILD, Numerics};
 use crate::files::sha256;
 use crate::study::{DataSettings, TestSettings};
 
@@ -172,6 +172,11 @@ impl RunConfig {
             test: TestSettings::default(),
             training,
             seeds: self.seeds.with(Stream::Eval, 0),
+            // The code is that of the tests too; weights are taken over within one build.
+            numerics: Numerics {
+                code: BUILD.to_owned(),
+                ..self.numerics.clone()
+            },
             ..self.clone()
         }
         .identity()

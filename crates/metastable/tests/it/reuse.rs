@@ -118,9 +118,11 @@ fn a_damaged_training_is_not_taken_over_and_a_removed_one_is_forgotten() {
     assert_eq!(run(&bench, "runs/second", "runs/.store", "test.seed=2"), 0);
     fs::write(&kept, whole).unwrap();
     assert_eq!(entries(), 2);
-    fs::remove_dir_all(bench.path("runs/first")).unwrap();
+    // The first study becomes another, and its run one of no study.
+    assert_eq!(run(&bench, "runs/first", "runs/.store", "test.seed=9"), 1);
+    assert_eq!(entries(), 3);
     let cleaned = bench.run(&["clean", "runs", "--remove"]);
     assert!(cleaned.status.success(), "{}", stderr(&cleaned));
-    assert_eq!(entries(), 1);
+    assert_eq!(entries(), 2);
     assert_eq!(run(&bench, "runs/third", "runs/.store", "test.seed=3"), 1);
 }
