@@ -100,6 +100,7 @@ fn small(config: &RunConfig) -> Result<RunConfig> {
             },
             ..config.network.clone()
         },
+        init: config.init,
         learner: LearnerConfig {
             settings: settings(&config.learner)?,
             ..config.learner.clone()
@@ -194,7 +195,7 @@ impl Parts<'_> {
     fn bits(&self, config: &RunConfig) -> Result<String> {
         let mut hasher = Sha256::new();
         let mut rng = config.seeds.rng(Stream::Init, 0);
-        let theta = Architecture::new(&config.network)?.initial_params(&mut rng);
+        let theta = Architecture::new(&config.network)?.initial_params_by(config.init, &mut rng);
         let state = TrainState::new(self.network, &config.training.optimizer, theta);
         let mut trainer = Trainer::new(
             self.network,

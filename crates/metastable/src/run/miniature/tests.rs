@@ -5,7 +5,7 @@ use std::sync::Arc;
 use metastable_algorithms::OptimizerConfig;
 use metastable_data::TaskPool;
 use metastable_models::{
-    Backend, ImageShape, Layout, ModelError, Norm, Objective, Params, Pass, Tape,
+    Backend, ImageShape, Init, Layout, ModelError, Norm, Objective, Params, Pass, Tape,
 };
 
 use super::*;
@@ -41,6 +41,7 @@ fn config(learner: &str, norm: Norm) -> RunConfig {
             norm,
             n_way: has_head.then_some(3),
         },
+        init: Init::default(),
         learner: LearnerConfig::named(learner),
         training: TrainConfig::default(),
         seeds: Seeds::all(3),
