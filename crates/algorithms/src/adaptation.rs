@@ -1,7 +1,7 @@
 //! Adaptation by gradient steps on the supports, judged by a head: what MAML and its relatives share.
 //!
-//! They differ in the outer direction ([`crate::maml`], [`crate::fomaml`], [`crate::reptile`]) and in what moves
-//! ([`crate::anil`]).
+//! They differ in the outer direction ([`crate::maml`], [`crate::fomaml`], [`crate::reptile`], [`crate::imaml`]) and in what moves
+//! ([`crate::anil`], [`crate::boil`]).
 
 use metastable_models::{Loss, Params, Real, Tape};
 
@@ -23,6 +23,7 @@ pub struct Adaptation {
     moves: Moves,
     batch: Option<usize>,
     head: HeadStart,
+    proximity: Option<f64>,
 }
 
 impl Adaptation {
@@ -45,6 +46,7 @@ impl Adaptation {
             moves: Moves::All,
             batch: None,
             head: HeadStart::Linear,
+            proximity: None,
         })
     }
 
@@ -74,6 +76,18 @@ impl Adaptation {
         require(0 < size, "inner_batch", size, advice)?;
         let batch = Some(size);
         Ok(Self { batch, ..self })
+    }
+
+    /// The same whose steps descend `lambda |phi - theta|^2 / 2` too. Such a descent has no adjoint here.
+    ///
+    /// # Errors
+    /// [`crate::AlgorithmError::Setting`] unless `lambda` is finite and positive.
+    pub fn near(self, lambda: f64) -> Result<Self> {
+        let advice = "it pulls the adapted parameters back to theta and has to be finite and positive, e.g. 2";
+        let holds = lambda.is_finite() && 0.0 < lambda;
+        require(holds, "lambda", lambda, advice)?;
+        let proximity = Some(lambda);
+        Ok(Self { proximity, ..self })
     }
 
     /// The same that keeps something else for its adjoint.
@@ -108,6 +122,7 @@ impl Adaptation {
             n_steps,
             moves: self.moves,
             batch: self.batch,
+            proximity: self.proximity.map(T::of),
         })
     }
 
@@ -190,6 +205,9 @@ impl<T: Real> InnerLoop<T> for Adaptation {
     }
 
     fn anatomy(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Option<Anatomy<T>>> {
+        if self.proximity.is_some() {
+            return Ok(None);
+        }
         let inner = self.training(context)?;
         let descent = inner.adapt_for_adjoint(theta, self.trajectory)?;
         let start = inner.start(theta)?;

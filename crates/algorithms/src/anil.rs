@@ -12,6 +12,7 @@
 use serde_json::Value;
 
 use crate::entry::{AnyLearner, Head, LearnerEntry, parse_for};
+use crate::inner::HEAD;
 use crate::maml::{GradientOrder, MamlConfig, complete};
 use crate::{AlgorithmError, Moves};
 
@@ -24,9 +25,6 @@ pub const ENTRY: LearnerEntry = LearnerEntry {
     complete,
     build,
 };
-
-/// What the tensors of the head are called ([`metastable_models::Architecture`]).
-const HEAD: &str = "head.";
 
 fn build(settings: &Value) -> Result<Box<dyn AnyLearner>, AlgorithmError> {
     let config: MamlConfig = parse_for(ENTRY.name, settings)?;

@@ -36,15 +36,31 @@ pub enum Moves {
     All,
     /// Those whose names begin so; the others stay at theta.
     Named(&'static str),
+    /// All but those whose names begin so.
+    AllBut(&'static str),
 }
 
+/// What the tensors of the head are called ([`metastable_models::Architecture`]).
+pub(crate) const HEAD: &str = "head.";
+
 impl Moves {
+    /// Whether a tensor of that name moves.
+    fn moves(self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(prefix) => name.starts_with(prefix),
+            Self::AllBut(prefix) => !name.starts_with(prefix),
+        }
+    }
+
     /// `v <- M v`.
     fn project<T: Real>(self, v: &mut Params<T>) {
-        let Self::Named(prefix) = self else { return };
+        if self == Self::All {
+            return;
+        }
         let layout = Arc::clone(v.layout());
         let entries = layout.entries().iter();
-        for entry in entries.filter(|entry| !entry.name.starts_with(prefix)) {
+        for entry in entries.filter(|entry| !self.moves(&entry.name)) {
             v.values_mut()[entry.offset..][..entry.len()].fill(T::ZERO);
         }
     }
@@ -67,6 +83,9 @@ pub(crate) struct GradientDescent<'a, T> {
     pub(crate) moves: Moves,
     /// Supports of each step, taken in turn; all of them if absent.
     pub(crate) batch: Option<usize>,
+    /// `lambda` of the pull back to theta, `lambda |phi - theta|^2 / 2`, that the steps descend besides the support loss; none if
+    /// absent. [`Self::pull_back`] is for descents without it.
+    pub(crate) proximity: Option<T>,
 }
 
 /// Where the descent ended, and what its adjoint needs.
@@ -113,7 +132,7 @@ impl<'a, T: Real> GradientDescent<'a, T> {
     }
 
     /// The loss that step `k` descends: `L_S`, of the supports whose turn it is.
-    fn step_loss(&self, phi: &Params<T>, k: usize) -> Result<Box<dyn Tape<T> + 'a>> {
+    pub(crate) fn step_loss(&self, phi: &Params<T>, k: usize) -> Result<Box<dyn Tape<T> + 'a>> {
         let supports = self.context.task.supports();
         match self.batch {
             Some(size) if size < supports.labels.len() => {
@@ -126,6 +145,20 @@ impl<'a, T: Real> GradientDescent<'a, T> {
             }
             Some(_) | None => self.support(phi, k),
         }
+    }
+
+    /// `phi_{k+1}` from `phi_k`, and the tape of step `k`.
+    pub(crate) fn next(
+        &self,
+        theta: &Params<T>,
+        phi: &Params<T>,
+        tape: &mut (dyn Tape<T> + 'a),
+    ) -> Result<Params<T>> {
+        let mut direction = self.direction(tape)?;
+        if let Some(lambda) = self.proximity {
+            direction.add(lambda, &phi.plus(T::of(-1.0), theta));
+        }
+        Ok(phi.plus(-self.inner_lr, &direction))
     }
 
     /// `M grad L_S(phi_k)`, from the tape of step `k`.
@@ -179,7 +212,7 @@ impl<'a, T: Real> GradientDescent<'a, T> {
                 let loss = NonFinite::SupportLoss { inner_step: k };
                 non_finite = Some(first_bad_weight(&phi, k).unwrap_or(loss));
             }
-            let next = phi.plus(-self.inner_lr, &self.direction(tape.as_mut())?);
+            let next = self.next(theta, &phi, tape.as_mut())?;
             match &mut kept {
                 Kept::Nothing => {}
                 Kept::Tapes(tapes) => tapes.push(tape),
@@ -272,10 +305,15 @@ impl<'a, T: Real> GradientDescent<'a, T> {
         Ok(Checkpoint { k, phi })
     }
 
-    fn pull_back_step(&self, tape: &mut (dyn Tape<T> + 'a), mut v: Params<T>) -> Result<Params<T>> {
+    /// `v - alpha H_S(phi_k) M v`, from the tape of step `k`.
+    pub(crate) fn pull_back_step(
+        &self,
+        tape: &mut (dyn Tape<T> + 'a),
+        mut v: Params<T>,
+    ) -> Result<Params<T>> {
         let hessian_v = match self.moves {
             Moves::All => tape.hessian_product(&v)?,
-            Moves::Named(_) => {
+            Moves::Named(_) | Moves::AllBut(_) => {
                 let mut moved = v.clone();
                 self.moves.project(&mut moved);
                 tape.hessian_product(&moved)?
@@ -308,7 +346,7 @@ impl<'a, T: Real> GradientDescent<'a, T> {
                 if self.batch.is_some() {
                     support = self.step_loss(&phi, k)?;
                 }
-                phi.add(-self.inner_lr, &self.direction(support.as_mut())?);
+                phi = self.next(theta, &phi, support.as_mut())?;
             }
         }
         Ok(curve)
@@ -316,7 +354,7 @@ impl<'a, T: Real> GradientDescent<'a, T> {
 }
 
 /// The first tensor of the fast weights that is not finite, `inner_step` steps into the inner loop.
-fn first_bad_weight<T: Real>(phi: &Params<T>, inner_step: usize) -> Option<NonFinite> {
+pub(crate) fn first_bad_weight<T: Real>(phi: &Params<T>, inner_step: usize) -> Option<NonFinite> {
     phi.first_non_finite().map(|tensor| NonFinite::FastWeights {
         tensor: tensor.to_owned(),
         inner_step,

@@ -40,6 +40,20 @@ pub trait Train<T: Real>: Send + Sync {
     fn meta_gradient(&self, context: &Context<'_, T>, theta: &Params<T>)
     -> Result<MetaGradient<T>>;
 
+    /// The same after `made` outer steps, for a learner whose training changes over time; what it comes to in the end is
+    /// [`Self::meta_gradient`], which certificates check.
+    ///
+    /// # Errors
+    /// As for [`Predict::predict`].
+    fn meta_gradient_at(
+        &self,
+        context: &Context<'_, T>,
+        theta: &Params<T>,
+        _made: usize,
+    ) -> Result<MetaGradient<T>> {
+        self.meta_gradient(context, theta)
+    }
+
     /// Loss of the queries under `labels` at adapted parameters `phi` (see [`Learner::adapted`]), kept for derivatives.
     /// The task's own labels are [`Task::query_labels`]; labels drawn from the predictions give the Fisher information.
     ///

@@ -60,6 +60,7 @@
 
 pub mod adaptation;
 pub mod anil;
+pub mod boil;
 pub mod check;
 mod checkpoints;
 pub mod context;
@@ -69,9 +70,11 @@ pub mod error;
 pub mod evaluate;
 pub mod fomaml;
 pub mod heads;
+pub mod imaml;
 pub mod inner;
 pub mod learner;
 pub mod maml;
+pub mod maml_pp;
 pub mod matching;
 pub mod metric;
 mod minibatch;
@@ -96,7 +99,8 @@ pub use learner::{
 pub use outer::{
     BestWeights, BlockState, Divergence, FirstOrderBias, InnerObservation, Inspection, MeanCurve,
     NormDrift, OBSERVED_TASKS, Observation, OptimizerConfig, Outcome, Revalidation, ScheduleConfig,
-    Signal, StepReport, TrainConfig, TrainState, Trainer, Validation, Weights, revalidate,
+    Signal, StepReport, TaskWeighting, TrainConfig, TrainState, Trainer, Validation, Weights,
+    revalidate,
 };
 pub use prediction::{Curve, Prediction};
 pub use registry::LEARNERS;

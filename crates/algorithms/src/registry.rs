@@ -1,15 +1,18 @@
 //! The learners: a new one is one file and one line in [`LEARNERS`].
 
 use crate::{
-    AlgorithmError, CheckedLearner, LearnerConfig, LearnerEntry, anil, fomaml, maml, matching,
-    protonet, reptile,
+    AlgorithmError, CheckedLearner, LearnerConfig, LearnerEntry, anil, boil, fomaml, imaml, maml,
+    maml_pp, matching, protonet, reptile,
 };
 
 /// Every learner, in the order in which lists and reports show them.
 pub const LEARNERS: &[&LearnerEntry] = &[
     &maml::ENTRY,
     &fomaml::ENTRY,
+    &maml_pp::ENTRY,
+    &imaml::ENTRY,
     &anil::ENTRY,
+    &boil::ENTRY,
     &reptile::ENTRY,
     &protonet::ENTRY,
     &matching::ENTRY,

@@ -1,7 +1,8 @@
 //! A guest in Rust: nearest class mean on raw pixels, and every way of going wrong that the tests need.
 //!
-//! `guest nearest-mean` is an honest one. A second word makes it fail in a way: `guest nearest-mean die-at-predict`. It needs
-//! nothing of metastable but the frames.
+//! `guest nearest-mean` is an honest one, `guest embedder` the same with its pixels as features, `guest own` one that trains by
+//! itself, `guest cheat` one that answers by position. A second word makes it fail in a way: `guest nearest-mean die-at-predict`. It
+//! needs nothing of metastable but the frames.
 
 #![allow(
     clippy::print_stdout,
@@ -9,8 +10,9 @@
     reason = "a guest that fails talks where it should not"
 )]
 
+use std::collections::BTreeSet;
 use std::io::{Write, stdin, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use metastable_guests::frame::{Frame, Frames};
@@ -23,7 +25,9 @@ fn main() {
     let kind = arguments.first().map_or("nearest-mean", String::as_str);
     let flaw = arguments.get(1).map_or("", String::as_str);
     let mut guest = Guest {
-        is_cheat: kind == "cheat",
+        kind: kind.to_owned(),
+        rate: 1.0,
+        budget: 0,
         flaw: flaw.to_owned(),
         trained: 0,
         asked: 0,
@@ -36,17 +40,25 @@ fn main() {
         let Some(reply) = guest.answer(&frame) else {
             return;
         };
-        let bytes = reply.to_bytes().unwrap_or_default();
-        let mut out = stdout();
-        if out.write_all(&bytes).and_then(|()| out.flush()).is_err() {
+        if !send(&reply) {
             return;
         }
     }
 }
 
+/// Whether the other side is still there.
+fn send(frame: &Frame) -> bool {
+    let bytes = frame.to_bytes().unwrap_or_default();
+    let mut out = stdout();
+    out.write_all(&bytes).and_then(|()| out.flush()).is_ok()
+}
+
 struct Guest {
-    /// Answers by the place of a query, as if they came label by label.
-    is_cheat: bool,
+    kind: String,
+    /// Its only setting: what its losses are multiplied with.
+    rate: f64,
+    /// Outer steps of the study.
+    budget: u64,
     flaw: String,
     /// Steps made: all that it learns.
     trained: u64,
@@ -79,13 +91,23 @@ impl Guest {
             Some(Frame::of(header))
         };
         match kind {
-            "hello" => plain(json!({
-                "type": "ready",
-                "protocol": if self.has("version") { 9 } else { 1 },
-                "name": "guest", "version": "1",
-                "offers": ["predict", "train", "save"],
-                "max_batch": 4,
-            })),
+            "hello" => {
+                self.rate = frame.header["settings"]["rate"].as_f64().unwrap_or(1.0);
+                self.budget = frame.header["budget"]["outer_steps"].as_u64().unwrap_or(0);
+                plain(json!({
+                    "type": "ready",
+                    "protocol": if self.has("version") { 9 } else { 1 },
+                    "name": "guest", "version": "1",
+                    "offers": match self.kind.as_str() {
+                        "embedder" => ["predict", "features", "train", "save"].as_slice(),
+                        "own" => &["predict", "fit", "save"],
+                        _ => &["predict", "train", "save"],
+                    },
+                    "max_batch": 4,
+                }))
+            }
+            "fit" => self.fit(&path(), &id),
+            "features" => Some(self.features(frame, &id)),
             "train" => {
                 self.trained += 1;
                 if self.has("die-at-train") && self.trained == 3 {
@@ -98,7 +120,7 @@ impl Guest {
                 let loss = if self.has("nan-at-train") && self.trained == 3 {
                     Value::Null
                 } else {
-                    json!(1.0 / self.trained as f64)
+                    json!(self.rate / self.trained as f64)
                 };
                 plain(json!({ "type": "trained", "loss": loss, "accuracy": 0.5 }))
             }
@@ -109,6 +131,9 @@ impl Guest {
                         eprintln!("line {line}");
                     }
                     std::process::exit(7);
+                }
+                if self.has("killed") {
+                    std::process::abort();
                 }
                 if self.has("hang") {
                     std::thread::sleep(Duration::from_secs(1000));
@@ -134,6 +159,69 @@ impl Guest {
             }
             _ => None,
         }
+    }
+
+    /// Steps of its own on the images of a file, half of which it reports.
+    fn fit(&mut self, path: &Path, id: &Value) -> Option<Frame> {
+        let bytes = std::fs::read(path).ok()?;
+        let tensors = SafeTensors::deserialize(&bytes).ok()?;
+        let classes = |part: &str| -> Option<BTreeSet<Vec<u8>>> {
+            let labels = tensors.tensor(&format!("{part}.labels")).ok()?;
+            let images = tensors.tensor(&format!("{part}.images")).ok()?;
+            let each = labels.data().chunks_exact(8).map(<[u8]>::to_vec);
+            (images.shape()[0] == labels.shape()[0]).then(|| each.collect())
+        };
+        eprintln!(
+            "{} classes for training, {} for validation",
+            classes("train")?.len(),
+            classes("validation")?.len()
+        );
+        let report = |kind: &str, step: u64, loss: f64| {
+            let said =
+                json!({ "type": kind, "id": id, "step": step, "loss": loss, "accuracy": 0.5 });
+            said.as_object().cloned().map(Frame::of)
+        };
+        while self.trained < self.budget {
+            self.trained += 1;
+            if self.has("die-at-train") && self.trained == 3 {
+                eprintln!("the third step is too much for me");
+                std::process::exit(7);
+            }
+            if self.trained.is_multiple_of(2) {
+                send(&report(
+                    "progress",
+                    self.trained,
+                    self.rate / self.trained as f64,
+                )?);
+            }
+        }
+        report("fitted", self.trained, self.rate / self.trained as f64)
+    }
+
+    /// The pixels.
+    fn features(&self, frame: &Frame, id: &Value) -> Frame {
+        let tensors =
+            SafeTensors::deserialize(&frame.payload).expect("metastable sends safetensors");
+        let mut rows = rows(&tensors, "images");
+        if self.has("cheat-by-place") {
+            // What the place of an image would tell of its class.
+            for (at, row) in rows.iter_mut().enumerate() {
+                row.fill(at as f64);
+            }
+        }
+        let width = rows[0].len();
+        let bytes: Vec<u8> = rows
+            .concat()
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        let view = TensorView::new(Dtype::F64, vec![rows.len(), width], &bytes)
+            .expect("a tensor of its shape");
+        let mut header = Map::new();
+        header.insert("type".to_owned(), json!("features"));
+        header.insert("id".to_owned(), id.clone());
+        let payload = safetensors::serialize([("embeddings", view)], None).unwrap_or_default();
+        Frame { header, payload }
     }
 
     fn predict(&self, frame: &Frame, id: &Value) -> Frame {
@@ -188,27 +276,10 @@ impl Guest {
 
     /// Minus the squared distance of each query to each class mean, in pixels over 255.
     fn scores(&self, tensors: &SafeTensors<'_>, number: usize, way: usize) -> Vec<Vec<f64>> {
-        let images = |what: &str| -> Vec<Vec<f64>> {
-            let view = tensors
-                .tensor(&format!("{number}.{what}.images"))
-                .expect("images are sent");
-            let n_pixels: usize = view.shape()[1..].iter().product();
-            let values: Vec<f64> = match view.dtype() {
-                Dtype::U8 => view
-                    .data()
-                    .iter()
-                    .map(|byte| f64::from(*byte) / 255.0)
-                    .collect(),
-                _ => view
-                    .data()
-                    .chunks_exact(4)
-                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]).into())
-                    .collect(),
-            };
-            values.chunks_exact(n_pixels).map(<[f64]>::to_vec).collect()
-        };
+        let images = |what: &str| rows(tensors, &format!("{number}.{what}.images"));
         let (supports, queries) = (images("support"), images("query"));
-        if self.is_cheat {
+        if self.kind == "cheat" {
+            // By the place of a query, as if they came label by label.
             let of_class = queries.len() / way;
             let row =
                 |at: usize| (0..way).map(move |class| f64::from(u8::from(class == at / of_class)));
@@ -243,4 +314,23 @@ impl Guest {
             .map(|query| means.iter().map(|mean| -distance(query, mean)).collect())
             .collect()
     }
+}
+
+/// Images as rows of pixels.
+fn rows(tensors: &SafeTensors<'_>, name: &str) -> Vec<Vec<f64>> {
+    let view = tensors.tensor(name).expect("images are sent");
+    let n_pixels: usize = view.shape()[1..].iter().product();
+    let values: Vec<f64> = match view.dtype() {
+        Dtype::U8 => view
+            .data()
+            .iter()
+            .map(|byte| f64::from(*byte) / 255.0)
+            .collect(),
+        _ => view
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]).into())
+            .collect(),
+    };
+    values.chunks_exact(n_pixels).map(<[f64]>::to_vec).collect()
 }

@@ -5,6 +5,8 @@
     command = ["python3", "torch_protonet.py"]
     files = ["torch_protonet.py", "metastable_guest.py"]
     settings = { lr = 1e-3, width = 64 }
+
+With ``training = "own"`` it draws its episodes itself, from all images of the training classes (``fit``).
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
-from metastable_guest import Learner, Run, Task, serve
+from metastable_guest import Learner, Report, Run, Task, serve
 
 import numpy as np
 import torch
@@ -38,6 +40,7 @@ class ProtoNet(Learner):
         torch.manual_seed(run.seeds["init"])
         torch.set_num_threads(run.threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
+        self.run = run
         self.net = conv4(run.data["channels"], int(run.settings.get("width", 64)))
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=float(run.settings.get("lr", 1e-3)))
 
@@ -59,6 +62,27 @@ class ProtoNet(Learner):
         loss.backward()
         self.optimizer.step()
         return {"loss": loss.item(), "accuracy": right / count}
+
+    def fit(
+        self, train: tuple[np.ndarray, np.ndarray], validation: tuple[np.ndarray, np.ndarray], report: Report
+    ) -> Mapping[str, float]:
+        """The same steps on episodes of its own; the last state is kept, and the validation classes are not looked at."""
+        draws = np.random.default_rng(self.run.seeds["task"])
+        steps, batch = self.run.budget["outer_steps"], self.run.budget["meta_batch"]
+        said: Mapping[str, float] = {"loss": float("nan"), "accuracy": float("nan")}
+        for step in range(1, steps + 1):
+            said = self.train([self.episode(draws, *train) for _ in range(batch)])
+            if step % 10 == 0:
+                report(step, said["loss"], said["accuracy"])
+        return {"step": steps, **said}
+
+    def episode(self, draws: np.random.Generator, images: np.ndarray, classes: np.ndarray) -> Task:
+        """Some classes, and some images of each: the first are supports, the others queries."""
+        way, shot, query = (self.run.episode[key] for key in ("way", "shot", "query"))
+        chosen = draws.choice(np.unique(classes), way, replace=False)
+        rows = np.stack([draws.choice(np.flatnonzero(classes == one), shot + query, replace=False) for one in chosen])
+        labels = np.arange(way)
+        return Task(images[rows[:, :shot].ravel()], labels.repeat(shot), images[rows[:, shot:].ravel()], labels.repeat(query))
 
     @torch.no_grad()
     def predict(self, support: np.ndarray, labels: np.ndarray, query: np.ndarray, way: int) -> Any:

@@ -5,9 +5,9 @@ use metastable_data::EpisodeShape;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
+use crate::answer::prediction;
 use crate::frame::{FrameError, Frames};
 use crate::message::{Progressed, Ready, Trained};
-use crate::session::prediction;
 use crate::tensors::numbers;
 
 /// Most bytes of a payload here.

@@ -11,8 +11,10 @@
 //!
 //! Start reading at [`session`].
 
+mod answer;
 pub mod child;
 pub mod config;
+pub mod embedding;
 pub mod error;
 pub mod frame;
 #[doc(hidden)]
@@ -27,6 +29,7 @@ pub mod session;
 mod tensors;
 
 pub use config::{ProcessConfig, Training};
+pub use embedding::Embedding;
 pub use error::{GuestError, Result};
 pub use learner::{ENTRY, Guest, state, state_of};
 pub use living::kill_all;

@@ -55,11 +55,11 @@ impl Outside {
     }
 }
 
-fn refuse() -> ModelError {
-    ModelError::Checkpoint {
-        path: "the network of a guest".to_owned(),
-        reason: "it is in another process, and gives neither outputs nor gradients here".to_owned(),
-    }
+pub(crate) fn refuse() -> ModelError {
+    ModelError::Outside(
+        "the network of a guest is in another process, and gives neither outputs nor gradients here"
+            .into(),
+    )
 }
 
 impl<T: Real> Network<T> for Outside {

@@ -11,13 +11,15 @@ use safetensors::SafeTensors;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::answer::{embeddings, prediction};
 use crate::child::{Child, NoFrame};
 use crate::config::{ProcessConfig, Training};
 use crate::error::{GuestError, Result};
 use crate::frame::Frame;
 use crate::living::Scratch;
 use crate::message::{Hello, PROTOCOL, Progressed, Ready, Trained};
-use crate::tensors::{Images, Out, QueryLabels, numbers, payload, task};
+use crate::order::order;
+use crate::tensors::{Images, Out, QueryLabels, payload, task};
 
 /// Most bytes of the header and the names of an answer's tensors.
 const TENSOR_HEADER: u64 = 1 << 20;
@@ -25,8 +27,6 @@ const TENSOR_HEADER: u64 = 1 << 20;
 const MOST_SAVED: u64 = 4 << 30;
 /// Most values of an embedding.
 const MOST_FEATURES: u64 = 1 << 16;
-/// How far the probabilities of a query may be from adding up to 1.
-const NORMALISED: f64 = 1e-3;
 
 /// Says whether the user asked to stop.
 #[derive(Clone)]
@@ -258,29 +258,23 @@ impl Session {
         read().map_err(|problem| self.protocol(&request, problem))
     }
 
-    /// Embeddings `(n, width)` of images `(n, pixels)`, and their width.
+    /// Embeddings `(n, width)` of images `(n, pixels)`, and their width. The images are sent in an order of their pixels, as those of
+    /// a task are.
     ///
     /// # Errors
     /// [`GuestError`].
-    pub fn features(&mut self, images: &[f32]) -> Result<(usize, Vec<f64>)> {
+    pub fn features<T: Real>(&mut self, images: &[T]) -> Result<(usize, Vec<f64>)> {
         let request = "features";
         let images = Images::new(images, self.image);
-        let n_images = images.len();
-        let tensors = [Out::images("images".to_owned(), images)];
-        let most = n_images as u64 * MOST_FEATURES * 8;
+        let order = order(images.rows(), 0);
+        let tensors = [Out::images("images".to_owned(), images.ordered(&order))];
+        let most = order.len() as u64 * MOST_FEATURES * 8;
         let frame = self.ask(request, header("features", &[]), &tensors, most)?;
         self.expect(request, "features", &frame)?;
         let read = || -> Result<(usize, Vec<f64>), String> {
             let found = SafeTensors::deserialize(&frame.payload)
                 .map_err(|error| format!("its payload is no safetensors: {error}"))?;
-            match numbers(&found, "embeddings")? {
-                (shape, values) if shape.len() == 2 && shape[0] == n_images && shape[1] > 0 => {
-                    Ok((shape[1], values))
-                }
-                (shape, _) => Err(format!(
-                    "embeddings have shape {shape:?}, and ({n_images}, width) is expected"
-                )),
-            }
+            embeddings(&found, &order)
         };
         read().map_err(|problem| self.protocol(request, problem))
     }
@@ -450,67 +444,6 @@ impl Session {
     }
 }
 
-/// Log-probabilities of the queries of task `number` in the order of the task.
-pub(crate) fn prediction<T: Real>(
-    scores: &SafeTensors<'_>,
-    number: usize,
-    task: &Task<T>,
-    order: &[usize],
-) -> Result<Prediction<T>, String> {
-    let n_way = task.shape().n_way;
-    let (logits, probabilities) = (
-        format!("{number}.logits"),
-        format!("{number}.log_probabilities"),
-    );
-    let is_logits = scores.names().contains(&logits.as_str());
-    let name = if is_logits { logits } else { probabilities };
-    let (shape, mut values) = numbers(scores, &name)?;
-    if shape != [order.len(), n_way] {
-        return Err(format!(
-            "{name} has shape {shape:?}, and [{}, {n_way}] (queries, classes) is expected",
-            order.len()
-        ));
-    }
-    for (query, row) in values.chunks_exact_mut(n_way).enumerate() {
-        let norm = log_sum_exp(row);
-        if is_logits {
-            row.iter_mut().for_each(|value| *value -= norm);
-        } else if (norm.exp() - 1.0).abs() > NORMALISED {
-            // What is not finite is not larger, and passes.
-            return Err(format!(
-                "the probabilities of query {query} of task {number} add up to {}: send {number}.logits, which are normalised here",
-                norm.exp()
-            ));
-        }
-    }
-    let mut put_back = vec![T::ZERO; values.len()];
-    let mut loss = 0.0;
-    for (row, at) in values.chunks_exact(n_way).zip(order) {
-        loss -= row[task.query_labels()[*at]] / order.len() as f64;
-        for (to, value) in put_back[at * n_way..(at + 1) * n_way].iter_mut().zip(row) {
-            *to = T::of(*value);
-        }
-    }
-    Ok(Prediction {
-        log_probabilities: put_back,
-        n_way,
-        query_loss: T::of(loss),
-    })
-}
-
-/// `ln sum exp`, exact where terms differ much; NaN where one is.
-fn log_sum_exp(row: &[f64]) -> f64 {
-    let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if row.iter().any(|value| value.is_nan()) || most == f64::INFINITY {
-        return f64::NAN;
-    }
-    most + row
-        .iter()
-        .map(|value| (value - most).exp())
-        .sum::<f64>()
-        .ln()
-}
-
 fn kind(frame: &Frame) -> &str {
     frame
         .header
@@ -538,6 +471,3 @@ fn object(hello: &Hello) -> Map<String, Value> {
     map.insert("type".to_owned(), json!("hello"));
     map
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,6 +7,9 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::order::order;
 
+/// Values that are turned into bytes before it is asked whether they were bytes.
+const AT_ONCE: usize = 4096;
+
 /// A tensor on its way out.
 pub(crate) struct Out {
     name: String,
@@ -66,11 +69,10 @@ pub(crate) struct Images {
 impl Images {
     /// Of rows `(height, width, channels)`.
     pub(crate) fn new<T: Real>(images: &[T], shape: ImageShape) -> Self {
-        let single = |value: &T| value.wide() as f32;
-        let (dtype, bytes) = match as_bytes(images.iter().map(single), images.len()) {
+        let (dtype, bytes) = match as_bytes(images) {
             Some(bytes) => (Dtype::U8, bytes),
             None => {
-                let bytes = images.iter().flat_map(|value| single(value).to_le_bytes());
+                let bytes = images.iter().flat_map(|value| single(*value).to_le_bytes());
                 (Dtype::F32, bytes.collect())
             }
         };
@@ -103,13 +105,14 @@ impl Images {
     }
 
     /// The same rows in another order.
-    fn ordered(self, order: &[usize]) -> Self {
+    pub(crate) fn ordered(self, order: &[usize]) -> Self {
         let width = self.width();
-        let rows = order
+        let rows: Vec<&[u8]> = order
             .iter()
-            .map(|at| &self.bytes[at * width..(at + 1) * width]);
+            .map(|at| &self.bytes[at * width..(at + 1) * width])
+            .collect();
         Self {
-            bytes: rows.flatten().copied().collect(),
+            bytes: rows.concat(),
             ..self
         }
     }
@@ -133,24 +136,30 @@ impl Images {
     }
 }
 
+fn single<T: Real>(value: T) -> f32 {
+    value.wide() as f32
+}
+
 /// Each value as the byte that it is a 255th of; none if one of them is no such thing.
-fn as_bytes(values: impl Iterator<Item = f32>, n_values: usize) -> Option<Vec<u8>> {
-    let mut of_byte = [0.0_f32; 256];
-    for (byte, value) in (0..=u8::MAX).zip(&mut of_byte) {
-        *value = f32::from(byte) / 255.0;
-    }
-    let mut bytes = Vec::with_capacity(n_values);
-    for value in values {
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a value outside of 0 to 255 saturates, and is then not what it came from"
-        )]
-        let byte = (value * 255.0 + 0.5) as u8;
-        if of_byte[usize::from(byte)].to_bits() != value.to_bits() {
+fn as_bytes<T: Real>(values: &[T]) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; values.len()];
+    for (values, bytes) in values.chunks(AT_ONCE).zip(bytes.chunks_mut(AT_ONCE)) {
+        // Without a branch in the loop it is one of vectors: this is most of what a message costs.
+        let mut differing = 0;
+        for (value, byte) in values.iter().zip(bytes) {
+            let value = single(*value);
+            // From 2^23 on the last bits of a number are those of an integer. What is no byte gives some byte, and is found out.
+            #[allow(
+                clippy::cast_possible_truncation,
+                reason = "the last eight bits are meant"
+            )]
+            let last_bits = (value * 255.0 + 8_388_608.0).to_bits() as u8;
+            *byte = last_bits;
+            differing |= (f32::from(last_bits) / 255.0).to_bits() ^ value.to_bits();
+        }
+        if differing != 0 {
             return None;
         }
-        bytes.push(byte);
     }
     Some(bytes)
 }
@@ -251,11 +260,35 @@ mod tests {
             (grey.dtype, grey.bytes.as_slice()),
             (Dtype::U8, [0, 255, 37, 254].as_slice())
         );
-        for value in [0.5_f32, -0.1, 1.1, f32::NAN] {
+        let near = f32::from_bits((37.0_f32 / 255.0).to_bits() + 1);
+        for value in [
+            0.5,
+            near,
+            -0.0,
+            -0.1,
+            1.1,
+            256.0 / 255.0,
+            1e30,
+            f32::INFINITY,
+            f32::NAN,
+        ] {
             let other = Images::new(&[value, 0.0], SHAPE);
             assert_eq!(other.dtype, Dtype::F32);
             assert_eq!(other.bytes[..4], value.to_le_bytes());
         }
+    }
+
+    #[test]
+    fn every_byte_comes_through_in_either_precision() {
+        let bytes: Vec<u8> = (0..20_000_u32).map(|at| (at % 256) as u8).collect();
+        let single: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte) / 255.0).collect();
+        let double: Vec<f64> = single.iter().map(|value| f64::from(*value)).collect();
+        assert_eq!(Images::new(&single, SHAPE).bytes, bytes);
+        assert_eq!(Images::new(&double, SHAPE).bytes, bytes);
+        // The last value is in another piece than the first.
+        let mut other = single;
+        other[19_999] += 0.001;
+        assert_eq!(Images::new(&other, SHAPE).dtype, Dtype::F32);
     }
 
     #[test]

@@ -94,7 +94,7 @@ fn repeats(run: &Planned, folder: &RunFolder, record: &Record) -> Result<bool> {
     let tasks = |index| list.task(index);
     let n_tasks = config.test.episodes.min(TASKS);
     let evaluation = again.evaluate(&weights, &tasks, n_tasks)?;
-    let stored = results::read(&folder.test(), &record.identity)?.test;
+    let stored = results::read(&folder.test(), &record.identity)?.answers;
     let bits = |losses: &[f64]| -> Vec<u64> { losses.iter().map(|it| it.to_bits()).collect() };
     let same_losses = stored
         .task_nll

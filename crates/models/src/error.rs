@@ -67,6 +67,9 @@ pub enum ModelError {
         #[source]
         source: std::io::Error,
     },
+    /// A network that is outside of this program failed, or cannot do what it was asked.
+    #[error(transparent)]
+    Outside(Box<dyn std::error::Error + Send + Sync>),
     /// An error of candle.
     #[cfg(feature = "candle")]
     #[error("candle failed in {during}")]

@@ -34,12 +34,19 @@ const SURFACE_TASKS: usize = 4;
 /// Points of a loss surface along each axis.
 const SURFACE_POINTS: usize = 11;
 
-/// Every question of the family, on `n_tasks` test tasks at most. Representations are absent for a subject without blocks.
+/// Every question of the family, on `n_tasks` test tasks at most. Representations are absent for a subject without blocks, and all
+/// others for one whose parameters are not here.
 ///
 /// # Errors
 ///
 /// If the test classes cannot give the episodes, or a pass fails.
 pub fn ask(subject: &Subject<'_>, n_tasks: usize) -> Result<Probe> {
+    if !subject.is_open {
+        return Ok(Probe {
+            representation: features::representation(subject, n_tasks)?,
+            ..Probe::default()
+        });
+    }
     Ok(Probe {
         curvature: Some(curvature(subject, n_tasks.min(MOST_SPECTRA))?),
         surface: Some(surface(subject, n_tasks.min(SURFACE_TASKS))?),

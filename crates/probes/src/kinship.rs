@@ -25,49 +25,77 @@ pub struct Member<'s, 'm> {
     pub subject: &'s Subject<'m>,
 }
 
+/// The features of the images that all trainings of a split are compared on.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    /// Name and features of each block, first to last; absent where they are constant or not finite.
+    layers: Vec<(String, Option<Features>)>,
+}
+
+impl Embedded {
+    /// Those of a training.
+    ///
+    /// # Errors
+    ///
+    /// If a pass fails.
+    pub fn of(subject: &Subject<'_>) -> Result<Self> {
+        let (images, n_images) = many_images(subject)?;
+        let body = Body::new(subject);
+        let layers = (0..body.n_blocks()).map(|block| {
+            let rows = body.features(subject, block, subject.theta(), &images, 0)?;
+            let name = if subject.is_open {
+                format!("block {}", block + 1)
+            } else {
+                "features".to_owned()
+            };
+            Ok((name, Features::new(&rows, n_images).ok()))
+        });
+        Ok(Self {
+            layers: layers.collect::<Result<_>>()?,
+        })
+    }
+
+    /// Debiased CKA with another training, block by block; absent where either is.
+    ///
+    /// # Errors
+    ///
+    /// If the two are of other images.
+    pub fn similarity(&self, other: &Self) -> Result<Vec<(String, Option<f64>)>> {
+        let each = self.layers.iter().zip(&other.layers);
+        each.map(|((name, a), (_, b))| {
+            let cka = match (a, b) {
+                (Some(a), Some(b)) => debiased_cka(a, b)?,
+                _ => None,
+            };
+            Ok((name.clone(), cka))
+        })
+        .collect()
+    }
+}
+
 /// One training against others, which have to share its test classes and its blocks; heads may differ.
 ///
 /// # Errors
 ///
 /// If the test classes cannot give the episodes, or a pass fails.
 pub fn ask(one: Member<'_, '_>, others: &[Member<'_, '_>], n_tasks: usize) -> Result<Answers> {
-    let images = many_images(one.subject)?;
-    let own = layers(one.subject, &images)?;
+    let own = Embedded::of(one.subject)?;
     let pairs = others
         .par_iter()
         .map(|other| {
-            let theirs = layers(other.subject, &images)?;
-            let mut ckas = Vec::new();
-            for (block, (a, b)) in own.iter().zip(&theirs).enumerate() {
-                let cka = match (a, b) {
-                    (Some(a), Some(b)) => debiased_cka(a, b)?,
-                    _ => None,
-                };
-                ckas.push((format!("block {}", block + 1), cka));
-            }
-            let line = if one.learner == other.learner {
+            let line = if one.learner == other.learner && one.subject.is_open {
                 path(one.subject, other.subject, n_tasks)?
             } else {
                 Vec::new()
             };
             Ok(Pair {
                 other: other.label.to_owned(),
-                layers: ckas,
+                layers: own.similarity(&Embedded::of(other.subject)?)?,
                 line,
             })
         })
         .collect::<Result<_>>()?;
     Ok(Answers { pairs })
-}
-
-fn layers(subject: &Subject<'_>, (images, n): &(Vec<f32>, usize)) -> Result<Vec<Option<Features>>> {
-    let body = Body::new(subject);
-    (0..body.n_blocks())
-        .map(|block| {
-            let rows = body.features(subject, block, subject.theta(), images, 0)?;
-            Ok(Features::new(&rows, *n).ok())
-        })
-        .collect()
 }
 
 /// Loss after adaptation along the straight line between two runs, mean over tasks.

@@ -51,6 +51,9 @@ pub struct Subject<'m> {
     /// Networks that end after the first block, the second, and so on, with the names of the whole one's parameters. Empty if
     /// there are none: questions about features are left out then.
     pub blocks: Vec<Box<dyn Network<f32>>>,
+    /// Whether parameters and gradients are here to be looked at; those of a learner in another process are not, and questions
+    /// about curvature and about paths between parameters are left out.
+    pub is_open: bool,
     /// The images.
     pub dataset: &'m Dataset,
     /// Which classes are for training, validation and test.
@@ -74,6 +77,7 @@ impl<'m> Subject<'m> {
             last: None,
             network,
             blocks: Vec::new(),
+            is_open: true,
             dataset,
             split,
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{OptimizerConfig, ScheduleConfig};
+use super::{OptimizerConfig, ScheduleConfig, TaskWeighting};
 use crate::AlgorithmError;
 use crate::error::require;
 
@@ -20,6 +20,9 @@ pub struct TrainConfig {
     pub optimizer: OptimizerConfig,
     /// How the step size changes.
     pub schedule: ScheduleConfig,
+    /// Which tasks of a meta-batch count.
+    #[serde(skip_serializing_if = "TaskWeighting::is_mean")]
+    pub task_weighting: TaskWeighting,
     /// Largest Euclidean norm of the averaged meta-gradient; no clipping if absent.
     pub clip_norm: Option<f64>,
     /// Validation after every so many steps, and after the last; 0 for never.
@@ -45,6 +48,7 @@ impl Default for TrainConfig {
             outer_lr: 1e-3,
             optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),
+            task_weighting: TaskWeighting::default(),
             clip_norm: None,
             validate_every: 100,
             validation_tasks: 50,
@@ -75,6 +79,7 @@ impl TrainConfig {
         )?;
         self.optimizer.check()?;
         self.schedule.check()?;
+        self.task_weighting.check()?;
         if let Some(clip_norm) = self.clip_norm {
             require(
                 clip_norm.is_finite() && 0.0 < clip_norm,

@@ -11,6 +11,7 @@ pub mod schedule;
 pub mod signal;
 pub mod state;
 pub mod trainer;
+pub mod weighting;
 
 pub use config::{TrainConfig, TrainPlan};
 pub use inspection::{BlockState, Inspection, MeanCurve, NormDrift};
@@ -22,3 +23,4 @@ pub use schedule::ScheduleConfig;
 pub use signal::Signal;
 pub use state::{BestWeights, TrainState, Weights};
 pub use trainer::{StepReport, Trainer, Validation};
+pub use weighting::TaskWeighting;

@@ -4,8 +4,8 @@ use metastable_models::{Network, Params, Real};
 use rayon::prelude::*;
 
 use super::{
-    BestWeights, Divergence, Inspection, Observation, Outcome, Signal, TrainPlan, TrainState,
-    budget::InspectionBudget,
+    BestWeights, Divergence, Inspection, Observation, Outcome, Signal, TaskWeighting, TrainPlan,
+    TrainState, budget::InspectionBudget,
 };
 use crate::{AlgorithmError, Context, Learner, MetaGradient, TaskSource, evaluate};
 
@@ -188,7 +188,8 @@ impl<'a, T: Real> Trainer<'a, T> {
                 let task = (self.train)(index)?;
                 let theta = &self.state.weights.theta;
                 let context = Context::training(self.network, &task);
-                self.learner.meta_gradient(&context, theta)
+                self.learner
+                    .meta_gradient_at(&context, theta, self.state.step)
             })
             .collect()
     }
@@ -199,7 +200,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         tasks: &[MetaGradient<T>],
     ) -> Result<(StepReport, TrainState<T>), Divergence> {
         let config = self.plan.config();
-        let batch = Batch::average(&self.state.weights.theta, tasks)?;
+        let batch = Batch::average(&self.state.weights.theta, tasks, config.task_weighting)?;
         let gradient_norm = batch.gradient.norm();
         let clipped = config.clip_norm.filter(|limit| *limit < gradient_norm);
         let shortened = clipped.map(|limit| {
@@ -244,7 +245,7 @@ impl<'a, T: Real> Trainer<'a, T> {
             outer_lr,
             signal: Signal::of(
                 tasks,
-                &batch.gradient,
+                batch.plain.as_ref().unwrap_or(&batch.gradient),
                 &self.state.weights.theta,
                 &next.weights.theta,
             ),
@@ -305,15 +306,23 @@ impl<'a, T: Real> Trainer<'a, T> {
 struct Batch<T> {
     loss: f64,
     accuracy: f64,
+    /// What is descended: the mean over the tasks that count.
     gradient: Params<T>,
+    /// The mean over all tasks, where others do not count; the signal is about the tasks, and not about their weights.
+    plain: Option<Params<T>>,
 }
 
 impl<T: Real> Batch<T> {
-    fn average(theta: &Params<T>, tasks: &[MetaGradient<T>]) -> Result<Self, Divergence> {
+    fn average(
+        theta: &Params<T>,
+        tasks: &[MetaGradient<T>],
+        weighting: TaskWeighting,
+    ) -> Result<Self, Divergence> {
         let mut batch = Self {
             loss: 0.0,
             accuracy: 0.0,
             gradient: Params::zeros(theta.layout()),
+            plain: None,
         };
         for (task_idx, task) in tasks.iter().enumerate() {
             if let Some(what) = task.non_finite.clone() {
@@ -327,6 +336,9 @@ impl<T: Real> Batch<T> {
         batch.loss /= n_tasks;
         batch.accuracy /= n_tasks;
         batch.gradient.scale(T::of(1.0 / n_tasks));
+        if !weighting.is_mean() {
+            batch.weigh(tasks, weighting);
+        }
         match batch.gradient.first_non_finite() {
             Some(tensor) => {
                 // The first bad tensor of the first bad task, if it is not the sum alone.
@@ -343,5 +355,17 @@ impl<T: Real> Batch<T> {
             }
             None => Ok(batch),
         }
+    }
+
+    /// The mean over the tasks that count in place of that over all.
+    fn weigh(&mut self, tasks: &[MetaGradient<T>], weighting: TaskWeighting) {
+        let losses: Vec<f64> = tasks.iter().map(|task| task.query_loss.wide()).collect();
+        let counted = weighting.counted(&losses);
+        let mut gradient = Params::zeros(self.gradient.layout());
+        for index in &counted {
+            gradient.add(T::ONE, &tasks[*index].gradient);
+        }
+        gradient.scale(T::of(1.0 / counted.len() as f64));
+        self.plain = Some(std::mem::replace(&mut self.gradient, gradient));
     }
 }

@@ -7,6 +7,7 @@
 
 mod anil;
 mod asking;
+mod boil;
 mod check;
 mod claims;
 mod closed_form;
@@ -14,6 +15,8 @@ mod config;
 mod counting;
 mod exchange;
 mod heads;
+mod imaml;
+mod maml_pp;
 mod networks;
 mod observing;
 mod optimizer;
@@ -22,3 +25,4 @@ mod reptile;
 mod revalidating;
 mod second_order;
 mod training;
+mod weighting;

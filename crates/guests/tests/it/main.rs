@@ -6,6 +6,7 @@
     reason = "helpers of tests panic as tests do, and say what they skip"
 )]
 
+mod environment;
 mod failures;
 mod honest;
 mod python;

@@ -37,8 +37,8 @@ pub(crate) fn tasks(n: u64) -> Vec<Task<f32>> {
         .collect()
 }
 
-/// The built example.
-pub(crate) fn guest(words: &[&str]) -> ProcessConfig {
+/// A built example of this crate.
+pub(crate) fn built(name: &str) -> String {
     // Beside `deps`, where this test is.
     let test = std::env::current_exe().unwrap();
     let built = test
@@ -46,13 +46,14 @@ pub(crate) fn guest(words: &[&str]) -> ProcessConfig {
         .nth(2)
         .unwrap()
         .join("examples")
-        .join(format!("guest{}", std::env::consts::EXE_SUFFIX));
+        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    built.to_string_lossy().into_owned()
+}
+
+/// The guest among the examples.
+pub(crate) fn guest(words: &[&str]) -> ProcessConfig {
     let words = words.iter().map(|word| (*word).to_owned());
-    config(
-        std::iter::once(built.to_string_lossy().into_owned())
-            .chain(words)
-            .collect(),
-    )
+    config(std::iter::once(built("guest")).chain(words).collect())
 }
 
 pub(crate) fn config(command: Vec<String>) -> ProcessConfig {

@@ -1,6 +1,7 @@
 //! `probe`: questions to trained learners after their runs. The answers lie beside the runs, and the report reads them.
 
 mod certificate;
+mod kept;
 mod materials;
 mod round;
 pub(crate) mod store;
@@ -92,13 +93,21 @@ impl Family {
         }
     }
 
-    /// Whether a run can answer.
-    pub(crate) fn is_for(self, config: &RunConfig) -> bool {
-        self.why_not(config).is_none()
+    /// Whether a run can answer; `offers` are the requests that a guest answers.
+    pub(crate) fn is_for(self, config: &RunConfig, offers: &[String]) -> bool {
+        self.why_not(config, offers).is_none()
+    }
+
+    /// What a guest is asked of a family that is about gradients and parameters too.
+    fn part_of_a_guest(self) -> Option<&'static str> {
+        match self {
+            Self::Geometry | Self::Kinship => Some("its features"),
+            Self::Sensitivity | Self::Generalization | Self::Shift | Self::Certificate => None,
+        }
     }
 
     /// Why a run cannot answer; none if it can.
-    fn why_not(self, config: &RunConfig) -> Option<&'static str> {
+    fn why_not(self, config: &RunConfig, offers: &[String]) -> Option<&'static str> {
         let training = guest::training(config)?;
         match self {
             Self::Sensitivity | Self::Shift | Self::Certificate => None,
@@ -106,7 +115,10 @@ impl Family {
                 "a guest that is not trained on episodes given by this program has seen none of them",
             ),
             Self::Geometry | Self::Kinship => {
-                Some("a guest shows neither gradients nor parameters")
+                let offers_features = offers.iter().any(|offer| offer == "features");
+                (!offers_features).then_some(
+                    "a guest shows neither gradients nor parameters, and this one offers no features",
+                )
             }
         }
     }
@@ -377,7 +389,11 @@ fn of_checkpoint(flags: &flags::Probe, data_dir: &Path, threads: usize) -> Resul
             eprintln!("{}", Work::Checkpoint.farewell());
             return Ok(Ending::Interrupted);
         }
-        if let Some(reason) = family.why_not(&subject.config) {
+        let offers = subject
+            .visit
+            .as_ref()
+            .map_or(&[][..], |ready| &ready.offers);
+        if let Some(reason) = family.why_not(&subject.config, offers) {
             eprintln!("not asked about {}, since {reason}", family.name());
             continue;
         }

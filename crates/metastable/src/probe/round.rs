@@ -3,17 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use metastable_analysis::Probe;
-use metastable_probes::kinship::{self, Member};
+use metastable_analysis::probe::kinship::{Answers as Kinship, Pair};
+use metastable_probes::kinship::{self, Embedded, Member};
 
 use super::certificate;
+use super::kept::Keeper;
 use super::materials::Materials;
 use super::store::{self, About, Answers};
-use super::subject::Subject;
+use super::subject::{Subject, are_comparable};
 use super::told::is_certified;
 use super::{Family, checkpoint};
 use crate::Ending;
@@ -22,8 +25,8 @@ use crate::campaign::work::is_of_the_system;
 use crate::campaign::{Finished, StudyFolder};
 use crate::files::remove_folder;
 use crate::plan::Planned;
-use crate::run::Material;
 use crate::run::checkpoint::Stored;
+use crate::run::{Material, guest};
 use crate::schedule::Shares;
 use crate::signal::Stop;
 use crate::store::claimer::Claimer;
@@ -61,13 +64,47 @@ struct Asked<'m> {
     /// The weights after the last step, where a question needs them.
     last: Option<Stored>,
     material: &'m Material,
+    /// The processes of a guest.
+    keeper: Keeper,
+    /// The features of a guest on the images that all runs are compared on.
+    embedded: OnceLock<Embedded>,
 }
 
 impl<'m> Asked<'m> {
     /// With a network of its own for each question: a network keeps the memory of its passes for the next ones, and that of hundreds
     /// of runs would be the machine's.
     fn subject(&self) -> Result<Subject<'m>> {
-        Subject::with(self.stored.clone(), self.last.clone(), self.material)
+        Subject::with(
+            self.stored.clone(),
+            self.last.clone(),
+            self.material,
+            &self.keeper,
+        )
+    }
+
+    /// Whether it can answer a family.
+    fn answers(&self, family: Family) -> bool {
+        family.is_for(&self.stored.config, self.run.record.offers())
+    }
+
+    fn is_guest(&self) -> bool {
+        guest::is_of(&self.stored.config)
+    }
+
+    fn is_comparable(&self, other: &Self) -> bool {
+        are_comparable(
+            (&self.stored.config, self.material),
+            (&other.stored.config, other.material),
+        )
+    }
+
+    /// The features of a guest, which is asked for them once.
+    fn embedded(&self) -> Result<&Embedded> {
+        if let Some(found) = self.embedded.get() {
+            return Ok(found);
+        }
+        let found = Embedded::of(&self.subject()?.learnt)?;
+        Ok(self.embedded.get_or_init(|| found))
     }
 }
 
@@ -131,6 +168,8 @@ impl Round<'_> {
                 material: materials.of(&stored.config)?,
                 last: last.transpose()?,
                 stored,
+                keeper: Keeper::default(),
+                embedded: OnceLock::new(),
             });
         }
         self.say_what_is_left_out(&runs);
@@ -141,7 +180,7 @@ impl Round<'_> {
     fn say_what_is_left_out(&self, runs: &[Asked<'_>]) {
         for family in &self.settings.families {
             let left_out = runs.iter().filter_map(|asked| {
-                let reason = family.why_not(&asked.stored.config)?;
+                let reason = family.why_not(&asked.stored.config, asked.run.record.offers())?;
                 Some((asked.run.entry.label.as_str(), reason))
             });
             let (labels, reasons): (Vec<&str>, Vec<&str>) = left_out.unzip();
@@ -153,6 +192,18 @@ impl Round<'_> {
                     labels.join(", ")
                 );
             }
+            let is_in_part = |asked: &&Asked<'_>| asked.is_guest() && asked.answers(*family);
+            let in_part = runs.iter().filter(is_in_part);
+            let labels: Vec<&str> = in_part
+                .map(|asked| asked.run.entry.label.as_str())
+                .collect();
+            if let (false, Some(part)) = (labels.is_empty(), family.part_of_a_guest()) {
+                eprintln!(
+                    "asked about {} as far as {part} tell, since a guest shows neither gradients nor parameters: {}",
+                    family.name(),
+                    labels.join(", ")
+                );
+            }
         }
     }
 
@@ -160,9 +211,8 @@ impl Round<'_> {
     fn questions(&self, runs: &[Asked<'_>]) -> Vec<Question> {
         let of_run = |run: usize| {
             let families = self.settings.families.iter().copied();
-            let config = &runs[run].stored.config;
             let is_asked = move |family: &Family| {
-                if !family.is_for(config) {
+                if !runs[run].answers(*family) {
                     return false;
                 }
                 let earlier = runs[..run].iter().map(|asked| asked.run);
@@ -203,9 +253,14 @@ impl Round<'_> {
         while !open.is_empty() {
             let n_before = open.len();
             let mut elsewhere = Vec::new();
+            // Questions come run by run, so that the processes of one guest at a time are there.
+            let mut at: Option<usize> = None;
             for question in open {
                 if self.stop.asked() {
                     return Ok(Ending::Interrupted);
+                }
+                if let Some(before) = at.replace(question.run).filter(|run| *run != question.run) {
+                    runs[before].keeper.release();
                 }
                 match self.take(runs, materials, question, &claimer) {
                     Ok(true) => {}
@@ -216,6 +271,9 @@ impl Round<'_> {
                         ending = Ending::Failed;
                     }
                 }
+            }
+            if let Some(last) = at {
+                runs[last].keeper.release();
             }
             open = elsewhere;
             let sees_life = |question: &Question| {
@@ -294,21 +352,23 @@ impl Round<'_> {
     }
 
     fn kinship(&self, runs: &[Asked<'_>], run: usize) -> Result<Probe> {
-        // The features of a guest are not here to be compared.
-        let kin = (run..runs.len()).filter(|at| Family::Kinship.is_for(&runs[*at].stored.config));
-        let subjects = kin
-            .map(|at| Ok((&runs[at].run.entry, runs[at].subject()?)))
-            .collect::<Result<Vec<_>>>()?;
-        let (one, others) = subjects
-            .split_first()
-            .ok_or_else(|| anyhow!("a run is not among its kin, which is a bug"))?;
-        let others: Vec<Member<'_, '_>> = others
+        let one = &runs[run];
+        let kin = runs[run + 1..]
             .iter()
-            .filter(|(_, other)| one.1.is_comparable(other))
-            .map(member)
-            .collect();
-        let n_tasks = self.settings.tasks.min(KINSHIP_TASKS);
-        let answers = kinship::ask(member(one), &others, n_tasks)?;
+            .filter(|other| other.answers(Family::Kinship) && one.is_comparable(other));
+        let answers = if one.is_guest() {
+            Kinship {
+                pairs: of_guests(one, kin)?,
+            }
+        } else {
+            let subject = one.subject()?;
+            let subjects = kin
+                .map(|other| Ok((&other.run.entry, other.subject()?)))
+                .collect::<Result<Vec<_>>>()?;
+            let others: Vec<Member<'_, '_>> = subjects.iter().map(member).collect();
+            let n_tasks = self.settings.tasks.min(KINSHIP_TASKS);
+            kinship::ask(member(&(&one.run.entry, subject)), &others, n_tasks)?
+        };
         Ok(Probe {
             kinship: Some(answers),
             ..Probe::default()
@@ -367,6 +427,24 @@ fn certificate(asked: &Asked<'_>) -> Result<Probe> {
         certificate: Some(answers),
         ..Probe::default()
     })
+}
+
+/// A guest against others: what they make of the same images. No more than the processes of two are there at a time.
+fn of_guests<'a, 'm: 'a>(
+    one: &Asked<'_>,
+    kin: impl Iterator<Item = &'a Asked<'m>>,
+) -> Result<Vec<Pair>> {
+    let own = one.embedded()?;
+    kin.map(|other| {
+        let layers = own.similarity(other.embedded()?)?;
+        other.keeper.release();
+        Ok(Pair {
+            other: other.run.entry.label.clone(),
+            layers,
+            line: Vec::new(),
+        })
+    })
+    .collect()
 }
 
 /// A run with its subject, as kin of others.

@@ -2,15 +2,15 @@
 
 use anyhow::Result;
 use metastable_algorithms::TrainState;
-use metastable_data::{EpisodeShape, MetaSplit};
-use metastable_guests::{self as guests, Guest, Outside, Ready, Session};
+use metastable_data::EpisodeShape;
+use metastable_guests::{self as guests, Embedding, Outside, Ready};
 use metastable_models::{DeviceSpec, Network, NetworkConfig};
 use metastable_probes::{Protocol, Subject as Learnt};
 
+use super::kept::{Keeper, Recipe};
 use crate::registry::registry;
 use crate::run::checkpoint::Stored;
-use crate::run::guest::{self, Host};
-use crate::run::{Material, Run, RunConfig};
+use crate::run::{Material, Run, RunConfig, guest};
 
 /// A checkpoint with the configuration and the data of its run.
 pub(super) struct Subject<'m> {
@@ -23,17 +23,18 @@ pub(super) struct Subject<'m> {
 
 impl<'m> Subject<'m> {
     pub(super) fn new(stored: Stored, material: &'m Material) -> Result<Self> {
-        Self::with(stored, None, material)
+        Self::with(stored, None, material, &Keeper::default())
     }
 
-    /// The same with the weights after the last step of its training.
+    /// The same with the weights after the last step of its training, and with the processes that a guest has already.
     pub(super) fn with(
         stored: Stored,
         last: Option<Stored>,
         material: &'m Material,
+        keeper: &Keeper,
     ) -> Result<Self> {
         if guest::is_of(&stored.config) {
-            return Self::of_guest(stored, last, material);
+            return Self::of_guest(stored, last, material, keeper);
         }
         let config = stored.config;
         let compute = &config.compute;
@@ -66,34 +67,33 @@ impl<'m> Subject<'m> {
         })
     }
 
-    /// A guest: a process for each saved state, as long as the subject lives.
-    fn of_guest(stored: Stored, last: Option<Stored>, material: &'m Material) -> Result<Self> {
+    /// A guest: a process for each saved state.
+    fn of_guest(
+        stored: Stored,
+        last: Option<Stored>,
+        material: &'m Material,
+        keeper: &Keeper,
+    ) -> Result<Self> {
         let config = stored.config;
-        let train_classes = material.split.classes(MetaSplit::Train).len();
-        let host = Host::new(&config, "questions", train_classes)?.for_questions();
-        let start = |state: &Option<Vec<u8>>| -> Result<Session> {
-            let mut session = host.start()?;
-            if let Some(state) = state.as_ref().filter(|state| !state.is_empty()) {
-                session.load(state)?;
-            }
-            Ok(session)
-        };
-        let mut sessions = vec![start(&stored.guest)?];
-        let ready = sessions[0].ready().clone();
-        let network = Outside::new(config.network.image, ready.fixed_way);
+        let last = last.filter(|last| last.step > stored.step);
+        let saved = [Some(&stored.guest), last.as_ref().map(|last| &last.guest)];
+        let states = saved.into_iter().flatten();
+        let states = states.map(|state| state.as_deref().unwrap_or_default());
+        let recipe = Recipe::new(&config, material, states.collect())?;
+        let (guest, ready) = keeper.guest(&recipe)?;
+        let image = config.network.image;
+        let network = Outside::new(image, ready.fixed_way);
         let weights = guests::state(&network, 0);
-        let last = match last.filter(|last| last.step > stored.step) {
-            None => None,
-            Some(last) => {
-                sessions.push(start(&last.guest)?);
-                Some((last.step, guests::state(&network, 1)))
-            }
-        };
+        let last = last.map(|last| (last.step, guests::state(&network, 1)));
         let mut protocol = protocol(&config)?;
-        protocol.learner = protocol.learner.answered_by(Guest::with(sessions));
+        protocol.learner = protocol.learner.answered_by(guest.clone());
         let from = (&*material.dataset, &material.split);
         let mut learnt = Learnt::new(protocol, Box::new(network), weights, stored.step, from);
         learnt.last = last;
+        learnt.is_open = false;
+        if ready.offers("features") {
+            learnt.blocks = vec![Box::new(Embedding::new(image, guest))];
+        }
         Ok(Self {
             config,
             material,
@@ -117,23 +117,20 @@ impl<'m> Subject<'m> {
         let double = metastable_models::build(&self.config.network, compute.backend, device)?;
         Ok(Some(double))
     }
+}
 
-    /// Whether another run has the same setting, the same test classes and the same blocks; heads may differ.
-    pub(super) fn is_comparable(&self, other: &Self) -> bool {
-        let body = |subject: &Self| {
-            let network = &subject.config.network;
-            (network.name.clone(), network.n_blocks, network.image)
-        };
-        let split = |subject: &Self| {
-            (
-                subject.config.data_digest.clone(),
-                subject.material.class_lists(),
-            )
-        };
-        self.config.setting() == other.config.setting()
-            && body(self) == body(other)
-            && split(self) == split(other)
-    }
+/// Whether two runs have the same setting, the same test classes and the same blocks; heads may differ.
+pub(super) fn are_comparable(one: (&RunConfig, &Material), other: (&RunConfig, &Material)) -> bool {
+    let body = |config: &RunConfig| {
+        let network = &config.network;
+        (network.name.clone(), network.n_blocks, network.image)
+    };
+    let split = |(config, material): (&RunConfig, &Material)| {
+        (config.data_digest.clone(), material.class_lists())
+    };
+    one.0.setting() == other.0.setting()
+        && body(one.0) == body(other.0)
+        && split(one) == split(other)
 }
 
 /// How a run trains and tests.

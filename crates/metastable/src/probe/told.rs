@@ -75,7 +75,9 @@ pub(crate) fn answers(
                 // Those of further runs are there or not as chance had it.
                 Family::Certificate if !witness.is_certified => continue,
                 Family::Certificate => true,
-                _ if !family.is_for(&witness.run.record.config) => continue,
+                _ if !family.is_for(&witness.run.record.config, witness.run.record.offers()) => {
+                    continue;
+                }
                 _ => declared.contains(&family),
             };
             match read(out, witness, &witnesses[at + 1..], family) {

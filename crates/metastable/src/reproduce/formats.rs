@@ -173,8 +173,8 @@ pub(super) fn rule(rows: &[Row]) -> String {
         .map_or((0.0, 0.0), |row| (row.margin, row.error_rate));
     format!(
         "Reproduced: the {:.0} % interval of ours minus published lies within ±{:.2} percentage points; not reproduced: it lies beyond; \
-         undecided: neither. The interval has the uncertainty of both sides, and each of the first two words is wrong in at most {:.0} % \
-         of comparisons. Where a protocol is known to differ, that is said instead.",
+         undecided: neither. The interval has the uncertainty of both sides, and each of the first two words is wrong in about {:.0} % \
+         of comparisons at most, where seeds are about normal. Where a protocol is known to differ, that is said instead.",
         100.0 * (1.0 - 2.0 * rate),
         100.0 * margin,
         100.0 * rate

@@ -115,9 +115,10 @@ impl Group {
                 rows.push(test.task_accuracies());
             }
         }
-        let scores = match rows.is_empty() {
-            true => None,
-            false => Some(ScoreMatrix::from_rows(&rows)?),
+        let scores = if rows.is_empty() {
+            None
+        } else {
+            Some(ScoreMatrix::from_rows(&rows)?)
         };
         let interval = match &scores {
             Some(scores) if scores.n_runs() > 1 && scores.n_tasks() > 1 => {

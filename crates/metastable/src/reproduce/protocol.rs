@@ -152,7 +152,7 @@ impl Protocol {
         let named = Self::FIELDS.iter().zip(both);
         named
             .filter(|(name, _)| !PRECISION.contains(name))
-            .filter_map(|(name, (ours, theirs))| Some(difference(name, &ours?, &theirs?)?))
+            .filter_map(|(name, (ours, theirs))| difference(name, &ours?, &theirs?))
             .collect()
     }
 }

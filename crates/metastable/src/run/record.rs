@@ -197,6 +197,12 @@ impl Record {
         matches!(outcome, Some(Outcome::Diverged { .. }))
     }
 
+    /// The requests that a guest answers; empty for the learners of this program.
+    pub(crate) fn offers(&self) -> &[String] {
+        let visit = self.result.as_ref().and_then(|it| it.guest.as_ref());
+        visit.map_or(&[], |visit| &visit.offers)
+    }
+
     /// What the answers of a guest to equal questions differ by; absent if it was not tested, and for the learners of this program.
     pub(crate) fn noise_floor(&self) -> Option<NoiseFloor> {
         self.result.as_ref()?.guest.as_ref()?.noise_floor

@@ -96,6 +96,15 @@ choices! {
     }
 }
 
+choices! {
+    /// Which tasks of a meta-batch count; [`metastable_algorithms::TaskWeighting`] without its number.
+    WeightingKind {
+        Mean = "mean",
+        Max = "max",
+        Cvar = "cvar",
+    }
+}
+
 /// For serde: a value of another crate, as the word that it is written with.
 pub(crate) fn write<V: Display, S: Serializer>(value: &V, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(value)

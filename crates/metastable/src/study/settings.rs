@@ -3,14 +3,14 @@
 //! Every field is a key of the study file; the doc comments are what `docs/running.md` says about it.
 
 use anyhow::{Result, anyhow, bail};
-use metastable_algorithms::{OptimizerConfig, ScheduleConfig, TrainConfig};
+use metastable_algorithms::{OptimizerConfig, ScheduleConfig, TaskWeighting, TrainConfig};
 use metastable_data::{
     Channels, EpisodeShape, Ink, Paper, PartNames, Rotations, Sizes, SplitRule, TaskPool,
 };
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
-use super::choice::{self, Chosen, InitKind, NormKind, OptimizerKind, ScheduleKind};
+use super::choice::{self, Chosen, InitKind, NormKind, OptimizerKind, ScheduleKind, WeightingKind};
 use super::section::require;
 use crate::dataset::check_set;
 use crate::probe::Family;
@@ -364,6 +364,10 @@ pub(crate) struct TrainingSettings {
     pub(crate) step_every: usize,
     /// What multiplies the step size at a change (`step` only).
     pub(crate) step_factor: f64,
+    /// Which tasks of a meta-batch count in the outer step: all (`mean`), the worst (`max`), the worst share (`cvar`).
+    pub(crate) task_weighting: WeightingKind,
+    /// Share of the tasks that count (`cvar` only).
+    pub(crate) cvar_share: f64,
     /// Largest Euclidean norm of the meta-gradient; absent for no clipping.
     pub(crate) clip_norm: Option<f64>,
     /// Outer steps between two close looks at the gradients of the tasks; 0 for none.
@@ -389,6 +393,8 @@ impl Default for TrainingSettings {
             final_lr: 0.0,
             step_every: 2000,
             step_factor: 0.5,
+            task_weighting: WeightingKind::Mean,
+            cvar_share: 0.5,
             clip_norm: None,
             observe_every: 500,
             running_momentum: 0.1,
@@ -431,12 +437,20 @@ impl TrainingSettings {
                 factor: self.step_factor,
             },
         };
+        let task_weighting = match self.task_weighting {
+            WeightingKind::Mean => TaskWeighting::Mean,
+            WeightingKind::Max => TaskWeighting::Max,
+            WeightingKind::Cvar => TaskWeighting::Cvar {
+                share: self.cvar_share,
+            },
+        };
         TrainConfig {
             outer_steps: self.outer_steps,
             meta_batch: self.meta_batch,
             outer_lr: self.outer_lr,
             optimizer,
             schedule,
+            task_weighting,
             clip_norm: self.clip_norm,
             validate_every: self.outer_steps.div_ceil(validation.times),
             validation_tasks: validation.episodes,

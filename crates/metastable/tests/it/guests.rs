@@ -1,5 +1,9 @@
 //! Guests in studies: a learner in another process beside ours, consent to its command, its failures, Ctrl-C, and Python.
 
+mod asked;
+mod own;
+mod torch;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -192,11 +196,16 @@ fn guests_that_fail_leave_their_words_and_the_study_goes_on() {
     let bench = Bench::new(&[]);
     let flaws = [
         "die-at-train",
+        "killed",
         "version",
+        "print",
         "shape",
+        "id",
+        "long",
         "unnormalised",
         "nan-at-train",
         "nan",
+        "slow",
     ];
     let mut learners: String = flaws
         .iter()
@@ -204,6 +213,7 @@ fn guests_that_fail_leave_their_words_and_the_study_goes_on() {
         .collect();
     learners += &table("hang", &["nearest-mean", "hang"], "timeout_seconds = 1");
     learners += &table("good", &["nearest-mean"], "");
+    learners += &table("cheat", &["cheat"], "");
     study(&bench, "tiny.toml", &learners);
     let output = bench.run(&["experiment", "tiny.toml", "--seeds", "1", "--out", "out"]);
     let said = stderr(&output);
@@ -211,18 +221,37 @@ fn guests_that_fail_leave_their_words_and_the_study_goes_on() {
     for words in [
         "exit status: 7",
         "| the third step is too much for me",
+        "signal: 6",
+        "bad frame at byte 0: looks like text: \"Epoch 1: loss 0.3",
+        "its id is 12345, and",
+        "a payload of 16777216 bytes, and at most",
         "speaks protocol 9, and this program speaks protocol 1",
         "(queries, classes) is expected",
         "send 0.logits",
         "did not answer predict (3 tasks), id",
         "within 1 s and was killed",
-        "8 runs: 3 finished, 2 of them diverged; 5 failed",
+        "14 runs: 5 finished, 2 of them diverged; 9 failed",
     ] {
         assert!(said.contains(words), "{words:?} is not in: {said}");
     }
     let diverged = json(&bench.path("out/runs/nan-at-train-glyphs-3w1s-s0/run.json"));
     assert_eq!(diverged["result"]["outcome"]["kind"], "diverged");
     assert_eq!(diverged["result"]["outcome"]["step"], 3);
+    // One that is slow is as good as one that is not; one that answers by position guesses.
+    let accuracy = |learner: &str| {
+        let record = json(&bench.path(&format!("out/runs/{learner}-glyphs-3w1s-s0/run.json")));
+        let accuracy = &record["result"]["test"]["accuracy"];
+        accuracy
+            .as_f64()
+            .unwrap_or_else(|| panic!("{}", record["result"]["test"]))
+    };
+    assert_eq!(accuracy("slow").to_bits(), accuracy("good").to_bits());
+    // 48 queries at 1/3: the standard error is 0.07.
+    assert!(
+        (accuracy("cheat") - 1.0 / 3.0).abs() < 0.2,
+        "{}",
+        accuracy("cheat")
+    );
 }
 
 #[test]

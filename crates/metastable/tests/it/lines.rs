@@ -31,8 +31,17 @@ fn commands() -> Vec<Command> {
 /// What a command needs besides the flag in question, so that the flag is what is refused.
 fn needed(command: &str) -> Option<&'static [&'static str]> {
     match command {
-        "experiment" => Some(&["tiny.toml", "--out", "out"]),
-        "train" => Some(&["maml", "--study", "tiny.toml", "--out", "out"]),
+        // With a store, or one is put behind the flag in question.
+        "experiment" => Some(&["tiny.toml", "--out", "out", "--store", "st"]),
+        "train" => Some(&[
+            "maml",
+            "--study",
+            "tiny.toml",
+            "--out",
+            "out",
+            "--store",
+            "st",
+        ]),
         "evaluate" => Some(&["made/runs/maml-glyphs-3w1s-s0/best.safetensors"]),
         "probe" | "certify" | "status" | "report" | "advise" | "work" => Some(&["made"]),
         "export" => Some(&["made", "--format", "csv"]),
@@ -211,10 +220,10 @@ fn places_that_are_something_else_are_refused_by_name() {
             ],
             &["fetch", "omniglot", "--data-dir", "d", "--from", place],
         ] {
-            if place == "tiny.toml"
-                && ["train", "experiment"].contains(&command[0])
-                && command.len() < 7
-            {
+            // A study, and one that leaves everything out.
+            let is_study = ["tiny.toml", "/dev/null", ""].contains(&place);
+            let is_of_study = ["train", "experiment"].contains(&command[0]);
+            if is_study && is_of_study && !command.contains(&"--dataset") {
                 continue;
             }
             let shown: String = place.chars().take(40).collect();

@@ -26,6 +26,7 @@ mod recipes;
 mod recompute;
 mod repeat;
 mod replace;
+mod reproduce;
 mod reuse;
 mod silent;
 mod slurm;

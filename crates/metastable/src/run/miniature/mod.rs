@@ -18,7 +18,9 @@ use metastable_algorithms::{
     Episodes, Inspection, Learner, LearnerConfig, ScheduleConfig, TaskSource, TrainConfig,
     TrainState, Trainer, curves, evaluate,
 };
-use metastable_data::{ClassImages, Dataset, EpisodeShape, Rotations, Sampler, Seeds, Stream};
+use metastable_data::{
+    ClassImages, Dataset, EpisodeShape, Rotations, Sampler, Seeds, Sizes, Stream,
+};
 use metastable_guests::OUTSIDE;
 use metastable_models::{Architecture, Network, NetworkConfig};
 use serde_json::{Map, Value};
@@ -50,9 +52,13 @@ pub(crate) struct Codes(BTreeMap<String, String>);
 impl Codes {
     /// The code of a configuration, whatever its own says.
     ///
-    /// That of a guest, whose bits are its own, and of an accelerator, whose bits are not promised, is the build.
+    /// That of a guest, whose bits are its own, of an accelerator, whose bits are not promised, and of episodes that a miniature
+    /// does not draw is the build.
     pub(crate) fn of(&mut self, config: &RunConfig) -> Result<String> {
-        if config.network.name == OUTSIDE || config.compute.device != "cpu" {
+        if config.network.name == OUTSIDE
+            || config.compute.device != "cpu"
+            || !is_drawn_evenly(config)
+        {
             return Ok(BUILD.to_owned());
         }
         let small = small(config)?;
@@ -64,6 +70,15 @@ impl Codes {
         self.0.insert(key, code.clone());
         Ok(code)
     }
+}
+
+/// Whether all episodes have one size and come from one data set, as those of a miniature.
+fn is_drawn_evenly(config: &RunConfig) -> bool {
+    let data = &config.data;
+    config.episode_sizes.is_even()
+        && config.test.sizes.is_even()
+        && data.mix.is_empty()
+        && data.held_out_file.is_empty()
 }
 
 /// The miniature of a run: nothing in it that chooses between two branches is another.
@@ -85,6 +100,7 @@ fn small(config: &RunConfig) -> Result<RunConfig> {
             k_shot: config.episode.k_shot.min(FEW),
             n_query: config.episode.n_query.min(FEW),
         },
+        episode_sizes: Sizes::default(),
         pool: config.pool.map(|pool| pool.whole()),
         test: TestSettings {
             way: config.test.way,
@@ -109,6 +125,7 @@ fn small(config: &RunConfig) -> Result<RunConfig> {
             outer_steps: STEPS,
             meta_batch: training.meta_batch.min(FEW),
             optimizer: training.optimizer,
+            task_weighting: training.task_weighting,
             schedule: match training.schedule {
                 ScheduleConfig::Constant => ScheduleConfig::Constant,
                 ScheduleConfig::Cosine { .. } => ScheduleConfig::Cosine { final_lr: 1e-4 },

@@ -23,6 +23,7 @@ fn config(learner: &str, norm: Norm) -> RunConfig {
             k_shot: 1,
             n_query: 5,
         },
+        episode_sizes: Sizes::default(),
         pool: None,
         test: TestSettings {
             way: 3,

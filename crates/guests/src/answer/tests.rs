@@ -15,13 +15,18 @@ fn example() -> (Task<f32>, Vec<usize>) {
     )
 }
 
-fn read(name: &str, values: &[f64]) -> Result<Prediction<f32>, String> {
+/// A tensor in a payload.
+fn payload(name: &str, shape: [usize; 2], values: &[f64]) -> Vec<u8> {
     let bytes: Vec<u8> = values
         .iter()
         .flat_map(|value| value.to_le_bytes())
         .collect();
-    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F64, vec![2, 2], &bytes);
-    let payload = safetensors::serialize([(name, view.unwrap())], None).unwrap();
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F64, shape.into(), &bytes);
+    safetensors::serialize([(name, view.unwrap())], None).unwrap()
+}
+
+fn read(name: &str, values: &[f64]) -> Result<Prediction<f32>, String> {
+    let payload = payload(name, [2, 2], values);
     let (task, order) = example();
     prediction(
         &SafeTensors::deserialize(&payload).unwrap(),
@@ -53,4 +58,18 @@ fn probabilities_have_to_add_up_and_nan_passes() {
     assert!(nan.query_loss.is_nan());
     let error = read("0.scores", &[half; 4]).unwrap_err();
     assert!(error.contains("0.log_probabilities is missing"), "{error}");
+}
+
+#[test]
+fn embeddings_are_put_back_and_other_shapes_are_refused() {
+    let read = |shape: [usize; 2], values: &[f64]| {
+        let payload = payload("embeddings", shape, values);
+        embeddings(&SafeTensors::deserialize(&payload).unwrap(), &[2, 0, 1])
+    };
+    let (width, rows) = read([3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
+    assert_eq!((width, rows), (2, vec![3.0, 4.0, 5.0, 6.0, 1.0, 2.0]));
+    for (shape, values) in [([2, 3], &[0.0; 6][..]), ([3, 0], &[])] {
+        let error = read(shape, values).unwrap_err();
+        assert!(error.contains("(3, width) is expected"), "{error}");
+    }
 }
