@@ -1,6 +1,8 @@
 //! What widths and images cost: processor time of one thread, which other work on the machine hardly changes.
 //! `cargo bench -p metastable-models --bench shapes -- [PART OF A NAME]`; each line's cost has to lie near those of its neighbours.
 
+#![allow(clippy::print_stdout, reason = "a program that measures")]
+
 use std::time::Instant;
 
 use metastable_models::{

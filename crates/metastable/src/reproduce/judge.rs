@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use metastable_analysis::ScoreMatrix;
 use metastable_analysis::components::components;
 use metastable_analysis::reproduction::{Reproduction, Rule, Word, reproduction};
+use metastable_data::Sizes;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -91,6 +92,7 @@ pub(super) fn rows(
 fn is_of(cell: &Cell, config: &RunConfig) -> bool {
     cell.method == config.learner.name
         && config.data.set.split(':').next() == Some(cell.data.as_str())
+        && config.test.sizes == Sizes::Even
         && cell.way == Some(config.test.way)
         && cell.shot == Some(config.test.shot)
 }
