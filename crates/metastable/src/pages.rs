@@ -67,7 +67,8 @@ fn blocks(language: &str) -> Vec<Block> {
     blocks
 }
 
-/// The words of a command; single quotes hold words together, and a comment or `…` is none.
+/// The words of a command; single quotes hold words together, a comment or `…` is none, and what a shell does with the output is
+/// not the command's.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (index, part) in line.split('\'').enumerate() {
@@ -82,6 +83,8 @@ fn words(line: &str) -> Vec<String> {
             break;
         }
     }
+    let end = words.iter().position(|word| word == ">" || word == "|");
+    words.truncate(end.unwrap_or(words.len()));
     words
 }
 
@@ -152,8 +155,12 @@ fn every_study_of_every_page_is_read() {
             continue;
         }
         // A fragment says what it is about; the rest is that of a study that has everything.
-        let learners = "\n[learners.maml]\n[learners.protonet]\n";
-        let text = format!("{}{learners}", block.text);
+        let is_missing = |table: &&str| !block.text.contains(*table);
+        let learners = ["[learners.maml]", "[learners.protonet]"]
+            .into_iter()
+            .filter(is_missing);
+        let learners: Vec<&str> = learners.collect();
+        let text = format!("{}\n{}\n", block.text, learners.join("\n"));
         let study = Study::of_text(&text, &block.place);
         assert!(study.is_ok(), "{:#}", study.err().unwrap());
         n_read += 1;

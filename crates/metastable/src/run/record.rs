@@ -215,6 +215,9 @@ impl Record {
             .config
             .flat()?
             .into_iter()
+            // That of a kind of run: another at each point of a factor, though one program made them all. Runs of other programs are in no
+            // study of this one unless a replay gave their bits.
+            .filter(|(key, _)| key != "numerics.code")
             .map(|(key, value)| match key.strip_prefix("seeds.") {
                 Some(stream) => (format!("seed.{stream}"), value),
                 None => (key, value),

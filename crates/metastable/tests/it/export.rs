@@ -10,8 +10,16 @@ use serde_json::Value;
 
 use crate::support::{Bench, json, stderr, stdout};
 
-const TABLES: [&str; 7] = [
-    "runs", "settings", "steps", "signals", "tasks", "hits", "curves",
+const TABLES: [&str; 9] = [
+    "runs",
+    "settings",
+    "steps",
+    "signals",
+    "tasks",
+    "hits",
+    "supports",
+    "probabilities",
+    "curves",
 ];
 
 /// A row: cells by column, absent ones left out. Numbers are as they were read.
