@@ -122,6 +122,11 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("while reading {}", path.display()))
 }
 
+/// The bytes of a file, text or not.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("while reading {}", path.display()))
+}
+
 /// Removes a file; one that is not there is as good.
 pub(crate) fn remove_if_there(path: &Path) -> Result<()> {
     match fs::remove_file(path) {

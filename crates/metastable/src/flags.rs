@@ -6,6 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::export;
+use crate::reproduce;
 use metastable_analysis::gate::Gate;
 
 use crate::figures::{Format, TableFormat};
@@ -429,7 +430,7 @@ pub(crate) struct Reproduce {
     #[arg(long)]
     pub(crate) lenient: bool,
     /// Largest difference that does not matter, in percentage points
-    #[arg(long, default_value_t = 0.5, value_name = "PP")]
+    #[arg(long, default_value_t = 0.5, value_name = "PP", value_parser = reproduce::margin)]
     pub(crate) margin: f64,
     /// Print the comparison as one JSON object
     #[arg(long)]

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::files::{make_folder, read_text, remove_if_there, sha256, write_whole};
+use crate::files::{make_folder, read_bytes, remove_if_there, sha256, write_whole};
 use crate::mark;
 use crate::plan::Planned;
 use crate::run::{Record, RunConfig, RunFolder};
@@ -244,7 +244,7 @@ impl StudyFolder {
             )
         })?;
         ensure!(
-            sha256(read_text(&self.study())?.as_bytes()) == index.study_sha256,
+            sha256(&read_bytes(&self.study())?) == index.study_sha256,
             "{} is damaged or was edited: it does not have the checksum that runs.json says; run the study again",
             self.study().display()
         );

@@ -25,6 +25,14 @@ use crate::flags;
 use crate::report::Opened;
 use crate::study::suggestion;
 
+/// A margin in percentage points, as it is typed.
+pub(crate) fn margin(text: &str) -> Result<f64, String> {
+    let points = text.trim().parse().ok();
+    points
+        .filter(|it: &f64| it.is_finite() && 0.0 < *it)
+        .ok_or_else(|| format!("`{text}` is no margin; write percentage points above 0, e.g. 0.5"))
+}
+
 /// Runs the command.
 pub(crate) fn command(flags: &flags::Reproduce) -> Result<Ending> {
     let cells = published::cells()?;

@@ -20,7 +20,9 @@ const VALUES: [&str; 6] = [
 ];
 
 /// Flags whose value may be any text, a place or a name.
-const FREE: [&str; 5] = ["out", "store", "data-dir", "from", "unit"];
+const FREE: [&str; 7] = [
+    "out", "store", "data-dir", "from", "unit", "study", "margin",
+];
 
 /// All commands, as clap describes them.
 fn commands() -> Vec<Command> {
@@ -48,6 +50,7 @@ fn needed(command: &str) -> Option<&'static [&'static str]> {
         "analyze" => Some(&["scores.csv", "--out", "out"]),
         "fetch" => Some(&["nothing"]),
         "clean" => Some(&["nowhere"]),
+        "reproduce" => Some(&["snell2017"]),
         "guest" => Some(&["--template", "nothing"]),
         "completions" => Some(&["bash"]),
         // They take no values, and always say the same.
@@ -150,6 +153,10 @@ fn command_lines_that_nobody_means_are_refused_by_name() {
         &["analyze", "scores.csv", "--out", "out", "--unit="],
         &["--unit"],
     );
+    for margin in ["-1", "0", "NaN", "1e400"] {
+        let margin = format!("--margin={margin}");
+        try_line(&["reproduce", "snell2017", &margin], &["is no margin"]);
+    }
     // What is no command.
     for word in [
         "",

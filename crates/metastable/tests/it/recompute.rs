@@ -229,7 +229,8 @@ fn exports_name_the_image_of_every_support_and_query() {
         ("[learners.maml]\ninner_steps = 2\n", ""),
     ]);
     bench.images("own");
-    bench.experiment(&["--dataset", "folder:own", "--out", "study"]);
+    let split = "data.split=random:4,4,4";
+    bench.experiment(&["--dataset", "folder:own", "--out", "study", "--set", split]);
     let output = bench.run(&["export", "study", "--format", "csv", "--out", "csv"]);
     assert!(output.status.success(), "{}", stderr(&output));
     let table = |name: &str| -> Vec<BTreeMap<String, String>> {

@@ -346,7 +346,8 @@ fn incomplete_tables_name_the_hole_and_the_way_on() {
         let row = said.lines().find(|line| line.starts_with("a ")).unwrap();
         row.split_whitespace().nth(1).unwrap().parse().unwrap()
     };
-    assert!((mean(&all) - mean(&said)).abs() < 0.05, "{all}{said}");
+    // What is left is the hole's own wobble, of at most 1.2 pp, in a mean of twelve.
+    assert!((mean(&all) - mean(&said)).abs() < 0.11, "{all}{said}");
     let said = read(&bench, "t.csv", &hole, &["--common-tasks"]);
     assert!(
         said.contains("incomplete, 2 of 3") && said.contains("4 × 2"),

@@ -21,7 +21,7 @@ struct Shape {
 /// Accuracies of two learners: seeds 0 to 3 of `maml` have a mean of 0.61, of `protonet` 0.71.
 const RUNS: [(&str, [f64; 4]); 2] = [
     ("maml", [0.60, 0.62, 0.59, 0.63]),
-    ("protonet", [0.70, 0.72, 0.69, 0.73]),
+    ("protonet", [0.70, 0.73, 0.68, 0.73]),
 ];
 
 fn each(mut line: impl FnMut(&str, usize, f64) -> String) -> String {
@@ -228,7 +228,7 @@ fn tables_of_tools_are_read_by_what_their_refusal_proposes() {
                 stderr(&output)
             );
         }
-        // Ten points apart on every seed: nothing else may be said of them.
+        // Nine to eleven points apart on every seed: nothing else may be said of them.
         let (markdown, _) = report(&bench);
         if says.len() > 2 {
             assert!(
