@@ -75,7 +75,7 @@ fn a_domain_that_is_held_out_is_tested_all_the_same() {
         ("[learners.maml]\ninner_steps = 2\n", ""),
         (
             "[learners.protonet]",
-            "[learners.protonet]\n[settings.all]\n[settings.new]\nheld_out = \"own\"\n",
+            "[learners.protonet]\n[settings.all]\nheld_out = \"\"\n[settings.new]\nheld_out = \"own\"\n",
         ),
     ]);
     bench.images("own");

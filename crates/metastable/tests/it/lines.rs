@@ -20,8 +20,8 @@ const VALUES: [&str; 6] = [
 ];
 
 /// Flags whose value may be any text, a place or a name.
-const FREE: [&str; 7] = [
-    "out", "store", "data-dir", "from", "unit", "study", "margin",
+const FREE: [&str; 8] = [
+    "out", "store", "data-dir", "from", "unit", "study", "margin", "title",
 ];
 
 /// All commands, as clap describes them.

@@ -253,7 +253,7 @@ fn exports_name_the_image_of_every_support_and_query() {
         .skip(1)
         .map(|line| {
             let cells: Vec<&str> = line.split(',').collect();
-            (cells[0].to_owned(), cells[2].to_owned())
+            (cells[1].to_owned(), cells[3].to_owned())
         })
         .collect();
     for (name, n_rows) in [("hits", 8 * 6), ("supports", 8 * 3)] {
