@@ -109,7 +109,9 @@ fn settings(index: &Index, run: &Finished) -> Result<Vec<Setting>> {
         name: stream.clone(),
         value: which.to_string(),
     });
+    // What is not set is no setting: a format without empty cells says the same as one that has them.
     let configuration = run.record.config.flat()?.into_iter();
+    let configuration = configuration.filter(|(_, value)| !value.is_empty());
     let configuration = configuration.map(|(name, value)| Setting {
         role: "configuration",
         name,

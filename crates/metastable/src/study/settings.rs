@@ -66,13 +66,10 @@ pub(crate) struct DataSettings {
     /// `glyphs`, `omniglot`, `folder:PATH` or `idx:PATH`.
     pub(crate) set: String,
     /// Data sets as of `set`, in place of it: domains, each split by itself, of which an episode draws one uniformly.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) mix: Vec<String>,
     /// A domain of the mix that is tested and not trained on.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) held_out: String,
     /// Name of files, without the ending: such images are left out of training and validation, and are the only queries of the test.
-    #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) held_out_file: String,
     /// Which classes are for training, validation and test.
     pub(crate) split: String,
