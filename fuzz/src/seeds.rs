@@ -361,7 +361,7 @@ pub(crate) fn frames() -> Vec<Vec<u8>> {
         ),
         (
             "{\"type\":\"features\",\"id\":6}",
-            scores("embeddings", "[1,4]"),
+            scores("embeddings", "[2,2]"),
         ),
     ];
     let frames = messages.map(|(header, payload)| {

@@ -218,11 +218,11 @@ impl<T: Real> InnerLoop<T> for Adaptation {
             inner.query(&start, 0)?.gradient()?,
         ];
         Ok(Some(Anatomy {
-            support: inner.at_theta(theta, support)?,
-            query: inner.at_theta(theta, query)?,
+            support: inner.at_theta(&start, support)?,
+            query: inner.at_theta(&start, query)?,
             displacement: self.head.shared(theta, displacement),
             exact: inner.pull_back(descent, at_phi.clone())?,
-            first_order: inner.at_theta(theta, at_phi)?,
+            first_order: inner.at_theta(&start, at_phi)?,
         }))
     }
 }

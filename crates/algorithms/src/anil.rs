@@ -11,9 +11,9 @@
 
 use serde_json::Value;
 
-use crate::entry::{AnyLearner, Head, LearnerEntry, parse_for};
+use crate::entry::{AnyLearner, Head, LearnerEntry, complete_steps, parse_for};
 use crate::inner::HEAD;
-use crate::maml::{GradientOrder, MamlConfig, complete};
+use crate::maml::{GradientOrder, MamlConfig};
 use crate::{AlgorithmError, Moves};
 
 /// The registry's line.
@@ -22,7 +22,7 @@ pub const ENTRY: LearnerEntry = LearnerEntry {
     summary: "ANIL: MAML whose inner loop moves the head alone",
     citation: "Raghu, Raghu, Bengio & Vinyals 2020, ICLR, arXiv 1909.09157",
     head: Head::Linear,
-    complete,
+    complete: complete_steps::<MamlConfig>,
     build,
 };
 

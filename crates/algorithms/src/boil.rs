@@ -8,9 +8,9 @@
 
 use serde_json::Value;
 
-use crate::entry::{AnyLearner, Head, LearnerEntry, parse_for};
+use crate::entry::{AnyLearner, Head, LearnerEntry, complete_steps, parse_for};
 use crate::inner::HEAD;
-use crate::maml::{GradientOrder, MamlConfig, complete};
+use crate::maml::{GradientOrder, MamlConfig};
 use crate::{AlgorithmError, Moves};
 
 /// The registry's line.
@@ -19,7 +19,7 @@ pub const ENTRY: LearnerEntry = LearnerEntry {
     summary: "BOIL: MAML whose inner loop moves the body alone",
     citation: "Oh, Yoo, Kim & Yun 2021, ICLR, arXiv 2008.08882",
     head: Head::Linear,
-    complete,
+    complete: complete_steps::<MamlConfig>,
     build,
 };
 

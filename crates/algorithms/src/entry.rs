@@ -241,7 +241,19 @@ pub(crate) fn parse<C: DeserializeOwned>(settings: &Value) -> Result<C, serde_js
     C::deserialize(settings)
 }
 
-/// The same for a learner that is being built: what is wrong is told with its name.
+/// The settings of a learner with inner steps, every default filled in; at test and validation as many steps as in training, if nothing
+/// else is said.
+pub(crate) fn complete_steps<C: DeserializeOwned + Serialize>(
+    settings: &Value,
+) -> Result<Value, serde_json::Error> {
+    let mut completed = serde_json::to_value(parse::<C>(settings)?)?;
+    if completed["test_inner_steps"].is_null() {
+        completed["test_inner_steps"] = completed["inner_steps"].clone();
+    }
+    Ok(completed)
+}
+
+/// [`parse`] for a learner that is being built: what is wrong is told with its name.
 pub(crate) fn parse_for<C: DeserializeOwned>(
     learner: &'static str,
     settings: &Value,

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::entry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
+use crate::entry::{AnyLearner, Head, LearnerEntry, complete_steps, parse_for};
 use crate::maml::{GradientOrder, MamlConfig};
 use crate::{AlgorithmError, HeadStart, Trajectory};
 
@@ -19,7 +19,7 @@ pub const ENTRY: LearnerEntry = LearnerEntry {
     summary: "first-order MAML: the Hessians are dropped",
     citation: "Finn, Abbeel & Levine 2017, ICML, arXiv 1703.03400, section 5.2; Nichol, Achiam & Schulman 2018, arXiv 1803.02999",
     head: Head::Linear,
-    complete,
+    complete: complete_steps::<FomamlConfig>,
     build,
 };
 
@@ -47,12 +47,6 @@ impl Default for FomamlConfig {
             head: maml.head,
         }
     }
-}
-
-fn complete(settings: &Value) -> Result<Value, serde_json::Error> {
-    let mut config: FomamlConfig = parse(settings)?;
-    config.test_inner_steps.get_or_insert(config.inner_steps);
-    serde_json::to_value(config)
 }
 
 fn build(settings: &Value) -> Result<Box<dyn AnyLearner>, AlgorithmError> {

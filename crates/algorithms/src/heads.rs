@@ -16,7 +16,7 @@ use std::sync::Arc;
 use metastable_models::{Layout, Loss, Network, Params, Pass, Real};
 use serde::{Deserialize, Serialize};
 
-use crate::{AlgorithmError, Batch, Context, Result};
+use crate::{AlgorithmError, Batch, Context, Result, Task};
 
 /// The start of the head in each task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -82,20 +82,20 @@ impl HeadStart {
         Ok(Params::from_values(layout, values))
     }
 
-    /// `(d phi_0 / d theta)^T v`: from the layout of the task's network to that of theta.
+    /// `(d phi_0 / d theta)^T v`: from the layout of the task's network to that of theta; `start` is `phi_0`.
     pub(crate) fn pull_back<T: Real>(
         self,
         context: &Context<'_, T>,
-        theta: &Params<T>,
+        start: &Params<T>,
         v: Params<T>,
     ) -> Result<Params<T>> {
-        let body = body(v.layout());
+        let (body, layout) = (body(v.layout()), context.network.layout());
         match self {
             Self::Linear => Ok(v),
-            Self::Tied => Ok(folded(theta.layout(), &v, body)),
+            Self::Tied => Ok(folded(layout, &v, body)),
             Self::Prototypes => {
-                let mut through = Prototypes::of(context, theta)?.pull_back(context, theta, &v)?;
-                let own = Params::from_values(theta.layout(), v.values()[..body].to_vec());
+                let mut through = Prototypes::at(context, start).pull_back(context, start, &v)?;
+                let own = Params::from_values(layout, v.values()[..body].to_vec());
                 through.add(T::ONE, &own);
                 Ok(through)
             }
@@ -147,6 +147,15 @@ fn folded<T: Real>(layout: &Arc<Layout>, v: &Params<T>, body: usize) -> Params<T
     sum
 }
 
+/// Supports of each class.
+fn shots<T: Real>(task: &Task<T>) -> Vec<usize> {
+    let mut shots = vec![0; task.shape().n_way];
+    for label in task.support_labels() {
+        shots[*label] += 1;
+    }
+    shots
+}
+
 /// Mean features of the supports of each class at theta.
 struct Prototypes<T> {
     /// `(n_way, width)`.
@@ -167,11 +176,9 @@ impl<T: Real> Prototypes<T> {
         let features = context
             .network
             .outputs(theta, task.support_images(), pass)?;
-        let n_way = task.shape().n_way;
-        let mut shots = vec![0; n_way];
-        let mut means = vec![T::ZERO; n_way * width];
+        let shots = shots(task);
+        let mut means = vec![T::ZERO; shots.len() * width];
         for (row, label) in features.chunks_exact(width).zip(task.support_labels()) {
-            shots[*label] += 1;
             T::add_scaled(&mut means[label * width..][..width], T::ONE, row);
         }
         for (mean, n) in means.chunks_exact_mut(width).zip(&shots) {
@@ -184,8 +191,21 @@ impl<T: Real> Prototypes<T> {
         })
     }
 
-    /// `sum_i (df(x_i) / d theta)^T u_{y_i}` over the supports, with `u_k = (2 v_{w_k} - 2 c_k v_{b_k}) / n_k`: what `v` says of the
-    /// head, said of theta.
+    /// Those that a descent started from: its rows are `2 c_k`.
+    fn at(context: &Context<'_, T>, start: &Params<T>) -> Self {
+        let shots = shots(context.task);
+        let width = context.network.n_outputs();
+        let rows = &start.values()[body(start.layout())..][..shots.len() * width];
+        let half = T::of(0.5);
+        Self {
+            means: rows.iter().map(|w| half * *w).collect(),
+            width,
+            shots,
+        }
+    }
+
+    /// `sum_i (df(x_i) / d theta)^T u_{y_i}` over the supports, with `u_k = (2 v_{w_k} - 2 c_k v_{b_k}) / n_k`: the part of
+    /// `v` that belongs to the head, carried over to theta.
     ///
     /// The seam gives gradients of losses and products with their Hessians, and no other derivative of features; a product does.
     /// Under a cross-entropy whose head is zero every class has probability `1 / (N + 1)`, whatever the features, so that
@@ -194,11 +214,11 @@ impl<T: Real> Prototypes<T> {
     fn pull_back(
         &self,
         context: &Context<'_, T>,
-        theta: &Params<T>,
+        start: &Params<T>,
         v: &Params<T>,
     ) -> Result<Params<T>> {
         let (n_way, width) = (self.shots.len(), self.width);
-        let n_body = theta.values().len();
+        let n_body = context.network.layout().n_values();
         let labels = context.task.support_labels();
         let (rows, biases) = v.values()[n_body..].split_at(n_way * width);
         let network = context.network.with_head(n_way + 1)?;
@@ -214,7 +234,7 @@ impl<T: Real> Prototypes<T> {
             T::add_scaled(last, -T::ONE, u);
         }
         let mut point = Params::zeros(network.layout());
-        point.values_mut()[..n_body].copy_from_slice(theta.values());
+        point.values_mut()[..n_body].copy_from_slice(&start.values()[..n_body]);
         let task = Context {
             network,
             ..*context
@@ -226,7 +246,7 @@ impl<T: Real> Prototypes<T> {
         let mut tape = task.record_as(Loss::CrossEntropy, &point, batch, 0, n_way + 1)?;
         let product = tape.hessian_product(&along)?;
         Ok(Params::from_values(
-            theta.layout(),
+            context.network.layout(),
             product.values()[..n_body].to_vec(),
         ))
     }

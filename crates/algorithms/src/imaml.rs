@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::adaptation::{Adaptation, Adapts};
-use crate::entry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
+use crate::entry::{AnyLearner, Head, LearnerEntry, complete_steps, parse_for};
 use crate::error::require;
 use crate::{Context, InnerLoop, Learner, MetaGradient, Result, Train};
 
@@ -28,7 +28,7 @@ pub const ENTRY: LearnerEntry = LearnerEntry {
     summary: "implicit MAML: the gradient at the end of the inner loop, by conjugate gradients",
     citation: "Rajeswaran, Finn, Kakade & Levine 2019, NeurIPS, arXiv 1909.04630",
     head: Head::Linear,
-    complete,
+    complete: complete_steps::<ImamlConfig>,
     build,
 };
 
@@ -146,12 +146,6 @@ fn conjugate_gradients<T: Real>(
         square = next;
     }
     Ok(x)
-}
-
-fn complete(settings: &Value) -> Result<Value, serde_json::Error> {
-    let mut config: ImamlConfig = parse(settings)?;
-    config.test_inner_steps.get_or_insert(config.inner_steps);
-    serde_json::to_value(config)
 }
 
 fn build(settings: &Value) -> Result<Box<dyn AnyLearner>> {

@@ -1,7 +1,7 @@
 //! The inner loop: gradient descent on the support loss, its adjoint, and its curve.
 //!
-//! `phi_0 = theta`, or theta with the head that [`HeadStart`] says; `phi_{k+1} = phi_k - alpha M grad L_S(phi_k)`, `M` the identity or the projection onto the tensors that
-//! move ([`Moves`]). Fast weights are values; nothing is differentiated through: the adjoint runs backwards with one
+//! `phi_0` is theta, with the head that [`HeadStart`] gives it; `phi_{k+1} = phi_k - alpha M grad L_S(phi_k)`, where `M` is the
+//! identity or the projection onto the tensors that move ([`Moves`]). Fast weights are values; nothing is differentiated through: the adjoint runs backwards with one
 //! Hessian product per step.
 
 use std::sync::Arc;
@@ -92,8 +92,8 @@ pub(crate) struct GradientDescent<'a, T> {
 pub(crate) struct Descent<'a, T> {
     pub(crate) phi: Params<T>,
     pub(crate) non_finite: Option<NonFinite>,
-    /// Where it started.
-    theta: Params<T>,
+    /// Where it started, `phi_0`.
+    start: Params<T>,
     kept: Kept<'a, T>,
 }
 
@@ -121,8 +121,8 @@ impl<'a, T: Real> GradientDescent<'a, T> {
     }
 
     /// What a derivative with respect to `phi_0` is with respect to theta.
-    pub(crate) fn at_theta(&self, theta: &Params<T>, v: Params<T>) -> Result<Params<T>> {
-        self.head.pull_back(&self.outer, theta, v)
+    pub(crate) fn at_theta(&self, start: &Params<T>, v: Params<T>) -> Result<Params<T>> {
+        self.head.pull_back(&self.outer, start, v)
     }
 
     /// `L_S` at `phi_k`, of all supports.
@@ -203,7 +203,8 @@ impl<'a, T: Real> GradientDescent<'a, T> {
 
     fn run(&self, theta: &Params<T>, mut kept: Kept<'a, T>) -> Result<Descent<'a, T>> {
         let mut non_finite = None;
-        let mut phi = self.start(theta)?;
+        let start = self.start(theta)?;
+        let mut phi = start.clone();
         for k in 0..self.n_steps {
             // phi_{k+1} = phi_k - alpha M grad L_S(phi_k)
             let mut tape = self.step_loss(&phi, k)?;
@@ -229,7 +230,7 @@ impl<'a, T: Real> GradientDescent<'a, T> {
         Ok(Descent {
             phi,
             non_finite,
-            theta: theta.clone(),
+            start,
             kept,
         })
     }
@@ -252,7 +253,7 @@ impl<'a, T: Real> GradientDescent<'a, T> {
                 v = self.pull_back_from(phis, self.n_steps, SLOTS, v)?;
             }
         }
-        self.at_theta(&descent.theta, v)
+        self.at_theta(&descent.start, v)
     }
 
     /// The adjoint of the steps up to `end`, from checkpoints that have `slots` among them.

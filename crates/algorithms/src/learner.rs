@@ -40,8 +40,8 @@ pub trait Train<T: Real>: Send + Sync {
     fn meta_gradient(&self, context: &Context<'_, T>, theta: &Params<T>)
     -> Result<MetaGradient<T>>;
 
-    /// The same after `made` outer steps, for a learner whose training changes over time; what it comes to in the end is
-    /// [`Self::meta_gradient`], which certificates check.
+    /// The same after `made` outer steps, for a learner whose training changes over time; once it no longer
+    /// changes, this is [`Self::meta_gradient`], which is what certificates check.
     ///
     /// # Errors
     /// As for [`Predict::predict`].

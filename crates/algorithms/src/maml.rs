@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::adaptation::{Adaptation, Adapts};
-use crate::entry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
+use crate::entry::{AnyLearner, Head, LearnerEntry, complete_steps, parse_for};
 use crate::{
     Context, Differentiable, HeadStart, InnerLoop, Learner, MetaGradient, Moves, Result, Train,
     Trajectory,
@@ -22,7 +22,7 @@ pub const ENTRY: LearnerEntry = LearnerEntry {
     summary: "MAML, exact second-order meta-gradient",
     citation: "Finn, Abbeel & Levine 2017, ICML, arXiv 1703.03400",
     head: Head::Linear,
-    complete,
+    complete: complete_steps::<MamlConfig>,
     build,
 };
 
@@ -178,12 +178,6 @@ impl<T: Real> Differentiable<T> for Maml {
 }
 
 /// The settings with every default filled in.
-pub(crate) fn complete(settings: &Value) -> Result<Value, serde_json::Error> {
-    let mut config: MamlConfig = parse(settings)?;
-    config.test_inner_steps.get_or_insert(config.inner_steps);
-    serde_json::to_value(config)
-}
-
 fn build(settings: &Value) -> Result<Box<dyn AnyLearner>> {
     let config: MamlConfig = parse_for(ENTRY.name, settings)?;
     Ok(Box::new(config.validate(GradientOrder::Second)?))

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::adaptation::{Adaptation, Adapts};
-use crate::entry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
+use crate::entry::{AnyLearner, Head, LearnerEntry, complete_steps, parse_for};
 use crate::inner::{GradientDescent, first_bad_weight};
 use crate::maml::{GradientOrder, Maml, MamlConfig};
 use crate::{Context, Differentiable, InnerLoop, Learner, MetaGradient, NonFinite, Result, Train};
@@ -31,7 +31,7 @@ pub const ENTRY: LearnerEntry = LearnerEntry {
     summary: "MAML with the parts of MAML++ as switches: multi-step loss, order annealing",
     citation: "Antoniou, Edwards & Storkey 2019, ICLR, arXiv 1810.09502",
     head: Head::Linear,
-    complete,
+    complete: complete_steps::<MamlPpConfig>,
     build,
 };
 
@@ -154,20 +154,18 @@ fn weighted<T: Real>(
         steps.push((tape, phi.clone()));
     }
     let mut v = Params::zeros(theta.layout());
-    let mut last = None;
-    while let Some((mut tape, phi)) = steps.pop() {
-        let k = steps.len();
-        let mut queries = inner.query(&phi, k + 1)?;
-        v.add(T::of(weights[k]), &queries.gradient()?);
-        last.get_or_insert(queries);
+    let mut queries = inner.query(&phi, weights.len())?;
+    v.add(T::of(weights[weights.len() - 1]), &queries.gradient()?);
+    while let Some((mut tape, _)) = steps.pop() {
         if order == GradientOrder::Second {
             v = inner.pull_back_step(tape.as_mut(), v)?;
         }
+        // `phi_k` is where the step before ended.
+        if let Some((_, phi)) = steps.last() {
+            let k = steps.len();
+            v.add(T::of(weights[k - 1]), &inner.query(phi, k)?.gradient()?);
+        }
     }
-    let queries = match last {
-        Some(queries) => queries,
-        None => inner.query(theta, 0)?,
-    };
     Ok(MetaGradient::of(
         &*queries,
         inner.context.task,
@@ -185,12 +183,6 @@ impl<T: Real> Learner<T> for MamlPp {
     fn differentiable(&self) -> Option<&dyn Differentiable<T>> {
         self.exact.differentiable()
     }
-}
-
-fn complete(settings: &Value) -> Result<Value, serde_json::Error> {
-    let mut config: MamlPpConfig = parse(settings)?;
-    config.test_inner_steps.get_or_insert(config.inner_steps);
-    serde_json::to_value(config)
 }
 
 fn build(settings: &Value) -> Result<Box<dyn AnyLearner>> {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::adaptation::{Adaptation, Adapts};
-use crate::entry::{AnyLearner, Head, LearnerEntry, parse, parse_for};
+use crate::entry::{AnyLearner, Head, LearnerEntry, complete_steps, parse_for};
 use crate::{Context, InnerLoop, Learner, MetaGradient, Result, Train};
 
 /// The registry's line.
@@ -25,7 +25,7 @@ pub const ENTRY: LearnerEntry = LearnerEntry {
     summary: "Reptile: theta moves towards where plain training on a task leads",
     citation: "Nichol, Achiam & Schulman 2018, arXiv 1803.02999",
     head: Head::Linear,
-    complete,
+    complete: complete_steps::<ReptileConfig>,
     build,
 };
 
@@ -98,12 +98,6 @@ impl<T: Real> Learner<T> for Reptile {
     fn inner_loop(&self) -> Option<&dyn InnerLoop<T>> {
         Some(&self.0)
     }
-}
-
-fn complete(settings: &Value) -> Result<Value, serde_json::Error> {
-    let mut config: ReptileConfig = parse(settings)?;
-    config.test_inner_steps.get_or_insert(config.inner_steps);
-    serde_json::to_value(config)
 }
 
 fn build(settings: &Value) -> Result<Box<dyn AnyLearner>> {

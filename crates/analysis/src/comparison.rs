@@ -55,7 +55,8 @@ pub struct Comparison {
 pub struct PairedComparison {
     /// Mean of `A_a[r, t] - A_b[r, t]`, with the random-effects interval (absent for one seed).
     pub difference: Estimate,
-    /// Two-sided p-value of "no difference" that goes with its interval, for this pair alone; absent for one seed.
+    /// Two-sided p-value of "no difference" that goes with its interval, for this pair alone; absent for one seed, and for one
+    /// difference on every seed.
     #[serde(default)]
     pub p: Option<f64>,
     /// Difference of the means of each seed bundle.
@@ -85,6 +86,17 @@ pub enum Decision {
 }
 
 impl Comparison {
+    /// Why nothing is decided, where there is no p-value.
+    #[must_use]
+    pub(crate) fn why_undecided(&self) -> &'static str {
+        match (self.refused.is_some(), self.seeds.len()) {
+            (true, _) => "runs of another kind",
+            (false, 0) => "too few runs, or runs that do not differ",
+            (false, 1) => "a single shared seed",
+            (false, _) => "the same difference on every seed",
+        }
+    }
+
     /// Mean of A less mean of B: paired where they share a seed, else of all their runs.
     #[must_use]
     pub fn difference(&self) -> Option<&Estimate> {
@@ -185,25 +197,28 @@ pub fn compare(
     let differences = a.minus(b)?;
     let by_seed = differences.run_means();
     let center = differences.mean();
-    let (interval, p) = if differences.n_runs() > 1 && differences.n_tasks() > 1 {
+    let rounding = a.rounding().max(b.rounding());
+    let (interval, p) = if differences.n_runs() < 2 {
+        (None, None)
+    } else if differences.are_copies(rounding) {
+        // One difference on every seed has no scale to measure by; no difference needs none.
+        let is_none = by_seed.iter().all(|it| it.abs() <= rounding);
+        (None, is_none.then_some(1.0))
+    } else if differences.n_tasks() > 1 {
         let found = components(&differences, None, options.level)?;
-        match p_of(center, found.variance_of_mean, found.df) {
-            Some(p) => (Some(found.interval), Some(p)),
-            None => (None, None),
-        }
-    } else if differences.n_runs() > 1 {
+        let p = p_of(center, found.variance_of_mean, found.df);
+        (p.map(|_| found.interval), p)
+    } else {
         let n = by_seed.len() as f64;
         let interval = student_interval(&by_seed, options.level);
         (interval, p_of(center, variance(&by_seed) / n, n - 1.0))
-    } else {
-        (None, None)
     };
     // Equal totals summed in another order may differ in the last bits; accuracies are far coarser.
     let wins: Vec<f64> = by_seed
         .iter()
         .map(|d| match d {
-            d if *d > 1e-12 => 1.0,
-            d if *d < -1e-12 => 0.0,
+            d if *d > rounding => 1.0,
+            d if *d < -rounding => 0.0,
             _ => 0.5,
         })
         .collect();
@@ -405,7 +420,9 @@ fn sentence(setting: &str, comparison: &Comparison, options: &Options) -> Option
             if n == 1 {
                 "one seed".to_owned()
             } else {
-                format!("each of {n} seeds, to the last digit: they are copies of one run")
+                format!(
+                    "each of {n} seeds, to the last digit: copies of one run, a seed that changes nothing, or coarsely rounded scores"
+                )
             }
         );
         return Some(Finding::of_setting(

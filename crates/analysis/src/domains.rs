@@ -10,7 +10,7 @@ use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::scores::ScoreMatrix;
 use crate::spread::spread;
-use crate::summary::{mean, standard_deviation};
+use crate::summary::{NO_SCATTER, mean, standard_deviation};
 
 /// Accuracy by domain of one learner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -143,13 +143,14 @@ fn worst(domains: &[DomainScore], means: &[Vec<f64>], level: f64) -> Worst {
     }
 }
 
-/// Mean over runs with Student's interval; none for one run.
+/// Mean over runs with Student's interval; none for one run, or runs that do not differ.
 fn over_seeds(values: &[f64], level: f64) -> Estimate {
-    let (n, value) = (values.len(), mean(values));
-    if n < 2 {
+    let (n, value, sd) = (values.len(), mean(values), standard_deviation(values));
+    // One run, or runs that do not differ, have no scale to measure by.
+    if sd <= NO_SCATTER {
         return Estimate::bare(value);
     }
-    let variance = standard_deviation(values).powi(2) / n as f64;
+    let variance = sd * sd / n as f64;
     let method = format!("Student t over {n} seeds");
     Estimate::new(
         value,
@@ -171,16 +172,19 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         .map(|it| format!("{} on {}", percent(it.mean.value), it.name))
         .collect();
     let worst = &result.worst;
-    let verdict = if worst.is_settled {
-        format!("{} is its worst domain on these tasks", worst.name)
-    } else {
-        format!(
+    let verdict = match (worst.is_settled, result.n_runs) {
+        (true, _) => format!("{} is its worst domain on these tasks", worst.name),
+        (false, 1) => format!(
+            "{} has the lowest mean in its one run, which says nothing about another training",
+            worst.name
+        ),
+        (false, _) => format!(
             "{} has the lowest mean, which is not distinguishable from that of another domain",
             worst.name
-        )
+        ),
     };
     let text = format!(
-        "{} reaches {}; {verdict}. The lowest domain of each run has {} on average.",
+        "{} reaches {}; {verdict}. The lowest domain of a run averages {}.",
         group.learner,
         each.join(", "),
         percent(worst.of_each_run.value)

@@ -448,9 +448,11 @@ fn same_scores(
         ("test.n_way", &first.1.task_ways, &second.1.task_ways),
     ] {
         if a != b {
-            let told =
-                |it: &Option<Vec<usize>>| it.as_ref().map_or("equal", |_| "other numbers by task");
-            return Err(not_comparable(first.0, second.0, name, told(a), told(b)));
+            let told = |it: &Option<Vec<usize>>| match it {
+                None => "one number, or unknown".to_owned(),
+                Some(by_task) => format!("by task {by_task:?}"),
+            };
+            return Err(not_comparable(first.0, second.0, name, &told(a), &told(b)));
         }
     }
     match (0..names.len()).find(|&at| a[at] != b[at]) {

@@ -49,6 +49,7 @@ pub mod churn;
 pub mod comparison;
 pub mod components;
 pub mod confusion;
+mod crossed;
 pub mod curves;
 pub mod difficulty;
 pub mod domains;

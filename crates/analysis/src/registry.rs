@@ -2,14 +2,14 @@
 
 use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
 use crate::{
-    aggregate, churn, comparison, components, confusion, curves, difficulty, domains, factors,
+    aggregate, churn, comparison, confusion, crossed, curves, difficulty, domains, factors,
     hardness, probe, replacement, spread, steadiness, tail, threshold, training, transfer,
 };
 
 /// Metrics of one learner in one setting, in the order of the report.
 pub const LEARNER_METRICS: &[&LearnerMetric] = &[
     &spread::METRIC,
-    &components::METRIC,
+    &crossed::METRIC,
     &tail::METRIC,
     &difficulty::METRIC,
     &confusion::METRIC,

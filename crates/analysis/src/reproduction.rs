@@ -16,7 +16,7 @@ use crate::distribution::{normal_quantile, student_quantile};
 use crate::error::AnalysisError;
 use crate::estimate::Interval;
 use crate::scores::ScoreMatrix;
-use crate::summary::{mean, variance};
+use crate::summary::{NO_SCATTER, mean, standard_deviation, variance};
 
 /// What the number behind a published `±` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,7 +170,8 @@ pub fn reproduction(
     let means = scores.run_means();
     let ours = mean(&means);
     let difference = ours - published.value;
-    if means.len() < 2 {
+    // One run, or copies of one, tell no spread.
+    if standard_deviation(&means) <= NO_SCATTER {
         return Ok(Reproduction {
             word: Word::Undecided,
             ours,

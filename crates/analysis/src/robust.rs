@@ -14,6 +14,8 @@ use crate::jackknife::variance_left_out;
 use crate::random::{generator, index};
 use crate::summary::{mean, median, ranks, sorted};
 
+pub use crate::summary::chance_normalized;
+
 /// Runs of a setting from which on a percentile bootstrap over runs holds. Of fewer it covers too seldom: 71 to 89 % of the nominal 95 of an
 /// interquartile mean at three and five runs.
 pub const ENOUGH_TO_RESAMPLE: usize = 10;
@@ -87,13 +89,6 @@ impl Strata {
         });
         Self(slots.collect())
     }
-}
-
-/// Accuracy as a share of what lies above guessing: `(a - 1/N) / (1 - 1/N)`.
-#[must_use]
-pub fn chance_normalized(accuracy: f64, n_way: usize) -> f64 {
-    let chance = 1.0 / n_way as f64;
-    (accuracy - chance) / (1.0 - chance)
 }
 
 /// Mean of the settings' means.

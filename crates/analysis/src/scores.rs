@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::AnalysisError;
-use crate::summary::mean;
+use crate::summary::{NO_SCATTER, mean};
 
 /// Scores of `n_runs` runs on the same `n_tasks` tasks in the same order (crossed design), all finite.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,15 +105,24 @@ impl ScoreMatrix {
         mean(&self.run_means())
     }
 
-    /// Whether every run has the scores of the first: copies of one run tell nothing about another.
+    /// Whether every run has the scores of the first, but for `rounding`: such runs have no scale to measure another by.
     #[must_use]
-    pub(crate) fn are_copies(&self) -> bool {
+    pub(crate) fn are_copies(&self, rounding: f64) -> bool {
         let same = |run: &[f64]| {
-            run.iter()
-                .zip(self.run(0))
-                .all(|(a, b)| a.to_bits() == b.to_bits())
+            let mut pairs = run.iter().zip(self.run(0));
+            pairs.all(|(a, b)| (a - b).abs() <= rounding)
         };
         self.n_runs > 1 && self.runs().all(same)
+    }
+
+    /// How far sums of these scores may be apart by rounding.
+    #[must_use]
+    pub(crate) fn rounding(&self) -> f64 {
+        let most = self
+            .values
+            .iter()
+            .fold(1.0_f64, |most, it| most.max(it.abs()));
+        most * NO_SCATTER
     }
 
     /// `m_r`: mean of each run over tasks, `(n_runs)`.

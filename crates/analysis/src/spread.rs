@@ -14,11 +14,8 @@ use crate::kurtosis::{FEWEST_RUNS, pooled_kurtosis, variance_of_log};
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::scores::ScoreMatrix;
-use crate::summary::standard_deviation;
+use crate::summary::{NO_SCATTER, standard_deviation};
 use crate::words::Words;
-
-/// Standard deviation of run means up to which they are one and the same number, but for rounding.
-pub(crate) const NO_SCATTER: f64 = 1e-12;
 
 /// Share of trainings that a tolerance interval holds.
 const TOLERATED: f64 = 0.95;
@@ -28,7 +25,7 @@ const TOLERATED: f64 = 0.95;
 pub struct Spread {
     /// Runs, R.
     pub n_runs: usize,
-    /// Tasks, T.
+    /// Tasks, T; of a table with holes those that any run has, while all that follows is of one adjusted mean for each run.
     pub n_tasks: usize,
     /// Mean over runs and tasks, with Student's interval over seeds (absent for one run):
     /// `mean +- t(R - 1) s_run / sqrt(R)`.
@@ -247,6 +244,15 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
     let mut result = spread_on(scores, options.level, words.are_shares())?;
     if noise_of_test(runs).is_none() {
         (result.seed_sd_beyond_test, result.test_noise) = (None, None);
+    }
+    if let Some(cells) = &runs.cells {
+        // The one column of scores is the adjusted mean of each run; the tasks are those that any of them has.
+        let longest = cells.iter().map(Vec::len).max().unwrap_or(0);
+        let is_there = |task: &usize| {
+            let mut of_runs = cells.iter().filter_map(|run| run.get(*task));
+            of_runs.any(Option::is_some)
+        };
+        result.n_tasks = (0..longest).filter(is_there).count();
     }
     let text = match (&result.seed_sd, &result.mean.interval, &result.prediction) {
         (Some(sd), Some(interval), Some(next)) => {

@@ -1,9 +1,19 @@
 //! Mean, standard deviation, quantiles, ranks: the small vocabulary of all other files.
 
+/// Standard deviation of run means up to which they are one and the same number, but for rounding.
+pub(crate) const NO_SCATTER: f64 = 1e-12;
+
 /// Arithmetic mean; NaN for no values.
 #[must_use]
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Accuracy as a share of what lies above guessing: `(a - 1/N) / (1 - 1/N)`.
+#[must_use]
+pub fn chance_normalized(accuracy: f64, n_way: usize) -> f64 {
+    let chance = 1.0 / n_way as f64;
+    (accuracy - chance) / (1.0 - chance)
 }
 
 /// Sample variance, `sum (x - mean)^2 / (n - 1)`; 0 for fewer than two values.

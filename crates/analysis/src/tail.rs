@@ -320,6 +320,11 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         },
     };
     let result = tail_of(scores, &shapes, group.enough_queries(), options)?;
+    let equally = if group.ways_by_task.is_some() {
+        "tasks with one share above chance, whatever their number of classes,"
+    } else {
+        "equally hard tasks"
+    };
     let sentences = result.levels.iter().map(|level| {
         let null = level.null.interval.as_ref();
         let apart = null.is_some_and(|null| level.over_tasks.upper < null.lower);
@@ -334,7 +339,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
             " (fewer than 15 queries per class: the tail is mostly query noise)"
         };
         let text = format!(
-            "On its worst {:.0} % of tasks {} reaches {} ({} to {} over tasks); equally hard tasks would give {}: \
+            "On its worst {:.0} % of tasks {} reaches {} ({} to {} over tasks); {equally} would give {}: \
              {}{}.",
             100.0 * level.share,
             group.learner,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::distribution::student_two_sided;
 use crate::estimate::{Estimate, Interval};
-use crate::summary::{mean, variance};
+use crate::summary::{NO_SCATTER, mean, variance};
 
 /// Two learners by the means of all their runs, whether or not they share seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,7 +33,11 @@ pub fn compare_unpaired(a: &[f64], b: &[f64], level: f64) -> Option<UnpairedComp
     let (n_a, n_b) = (a.len() as f64, b.len() as f64);
     let (v_a, v_b) = (variance(a) / n_a, variance(b) / n_b);
     let variance_of_mean = v_a + v_b;
-    if variance_of_mean <= 0.0 {
+    let size = a
+        .iter()
+        .chain(b)
+        .fold(1.0_f64, |most, it| most.max(it.abs()));
+    if variance(a).max(variance(b)).sqrt() <= NO_SCATTER * size {
         return None;
     }
     let df = variance_of_mean.powi(2) / (v_a * v_a / (n_a - 1.0) + v_b * v_b / (n_b - 1.0));

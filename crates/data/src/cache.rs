@@ -150,17 +150,12 @@ fn read(path: &Path, key: &CacheKey<'_>) -> Option<Dataset> {
     let at_end = file.read(&mut [0]).ok()? == 0;
     let is_whole = at_end && u32::from_le_bytes(checksum) == hasher.finalize();
     (is_whole && header.key == key.text()).then_some(Dataset {
-        name: header.name,
-        side: header.side,
-        channels: header.channels,
         pixels,
         classes: header.classes,
         alphabets: header.alphabets,
         digest: header.digest,
         decoding: header.decoding,
-        receipt: None,
-        domains: Vec::new(),
-        held: Vec::new(),
+        ..Dataset::empty(header.name, header.side, header.channels)
     })
 }
 

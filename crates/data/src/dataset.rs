@@ -81,6 +81,23 @@ pub struct ClassImages {
 }
 
 impl Dataset {
+    /// A data set without an image.
+    pub(crate) fn empty(name: impl Into<String>, side: usize, channels: usize) -> Self {
+        Self {
+            name: name.into(),
+            side,
+            channels,
+            pixels: Vec::new(),
+            classes: Vec::new(),
+            alphabets: Vec::new(),
+            digest: String::new(),
+            decoding: None,
+            receipt: None,
+            domains: Vec::new(),
+            held: Vec::new(),
+        }
+    }
+
     /// A data set from images of one channel in memory: [`Self::from_colour_classes`] with one.
     ///
     /// # Errors
@@ -109,19 +126,7 @@ impl Dataset {
     ) -> Result<Self, DataError> {
         // The one list of numbers of channels that there are.
         channels.to_string().parse::<Channels>()?;
-        let mut dataset = Self {
-            name: name.into(),
-            side,
-            channels,
-            pixels: Vec::new(),
-            classes: Vec::new(),
-            alphabets: Vec::new(),
-            digest: String::new(),
-            decoding: None,
-            receipt: None,
-            domains: Vec::new(),
-            held: Vec::new(),
-        };
+        let mut dataset = Self::empty(name, side, channels);
         check_side(side)?;
         let n_values = side * side * channels;
         let mut names = BTreeSet::new();

@@ -32,17 +32,14 @@ impl Dataset {
         let is_held = |image: usize| stem_of(&files[image]) == Some(stem);
         let test = split.classes(MetaSplit::Test);
         let mut out = Self {
-            name: self.name.clone(),
-            side: self.side,
-            channels: self.channels,
             pixels: Vec::with_capacity(self.pixels.len()),
             classes: Vec::with_capacity(self.classes.len()),
             alphabets: self.alphabets.clone(),
-            digest: String::new(),
             decoding: self.decoding,
             receipt: self.receipt.clone(),
             domains: self.domains.clone(),
             held: Vec::with_capacity(self.classes.len()),
+            ..Self::empty(self.name.clone(), self.side, self.channels)
         };
         let mut order = Vec::with_capacity(files.len());
         let mut text = format!("{} without {stem} but in the test of\n", self.digest);

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use crate::receipt::{Place, Receipt};
+use crate::receipt::{Decoding, Place, Receipt};
 use crate::{Class, DataError, Dataset, Domain, digest};
 
 /// Puts domains side by side, each under its name. Where one has three channels, the grey of the others is repeated.
@@ -48,20 +48,11 @@ pub fn mix(domains: Vec<(String, Dataset)>) -> Result<Dataset, DataError> {
     }
     let channels = domains.iter().map(|(_, it)| it.channels).max().unwrap_or(1);
     let mut text = format!("mix in {channels} channels\n");
-    let mut mixed = Dataset {
-        name: names.join("+"),
-        side,
-        channels,
-        pixels: Vec::new(),
-        classes: Vec::new(),
-        alphabets: Vec::new(),
-        digest: String::new(),
-        decoding: None,
-        receipt: None,
-        domains: Vec::new(),
-        held: Vec::new(),
+    let mut mixed = Dataset::empty(names.join("+"), side, channels);
+    let mut receipt = Receipt {
+        root: PathBuf::from(&mixed.name),
+        ..Receipt::default()
     };
-    let mut receipt = Receipt::default();
     let mut has_receipt = false;
     for (name, dataset) in domains {
         text += &format!("{name} {}\n", dataset.digest);
@@ -133,8 +124,12 @@ fn add_receipt(all: &mut Receipt, name: &str, dataset: &Dataset) {
     all.equal
         .extend(groups.map(|group| group.iter().map(place).collect::<Vec<_>>()));
     all.constant.extend(own.constant.iter().map(place));
-    all.decoding.n_colour += own.decoding.n_colour;
-    all.decoding.channels = all.decoding.channels.max(own.decoding.channels);
+    let before = all.decoding;
+    all.decoding = Decoding {
+        n_colour: before.n_colour + own.decoding.n_colour,
+        channels: before.channels.max(own.decoding.channels),
+        ..own.decoding
+    };
     all.files.extend(own.files.iter().map(below));
 }
 
@@ -162,10 +157,6 @@ impl Dataset {
             .unwrap_or(0);
         let last = own.iter().map(|class| class.alphabet_idx + 1).max();
         Self {
-            name: domain.name.clone(),
-            side: self.side,
-            channels: self.channels,
-            pixels: Vec::new(),
             classes: own
                 .iter()
                 .map(|class| Class {
@@ -178,11 +169,7 @@ impl Dataset {
                 .iter()
                 .map(|name| plain(name))
                 .collect(),
-            digest: String::new(),
-            decoding: None,
-            receipt: None,
-            domains: Vec::new(),
-            held: Vec::new(),
+            ..Self::empty(domain.name.clone(), self.side, self.channels)
         }
     }
 }

@@ -132,17 +132,11 @@ fn decode(archives: &[(&Path, Vec<u8>)], side: usize) -> Result<Dataset, DataErr
     let mut hasher = Sha256::new();
     packed.iter().for_each(|image| hasher.update(image));
     Ok(Dataset {
-        name: "omniglot".into(),
-        side,
-        channels: 1,
         pixels,
         classes,
         alphabets,
         digest: digest::hex(&hasher.finalize()),
-        decoding: None,
-        receipt: None,
-        domains: Vec::new(),
-        held: Vec::new(),
+        ..Dataset::empty("omniglot", side, 1)
     })
 }
 

@@ -106,16 +106,13 @@ impl Sampler {
         within_alphabet: bool,
     ) -> Result<Self, DataError> {
         let needed = match sizes {
-            Sizes::Even => shape,
-            Sizes::Unequal { high, .. } => EpisodeShape {
-                k_shot: high.into(),
-                ..shape
-            },
             Sizes::MetaDataset => EpisodeShape {
                 n_way: MIN_WAYS,
                 k_shot: 1,
                 n_query: 1,
             },
+            // The same of every class, whatever the data.
+            Sizes::Even | Sizes::Unequal { .. } => sizes.largest(shape, 0, 0),
         };
         check_shape(needed)?;
         let sources = sources(dataset, classes)?;
@@ -262,6 +259,9 @@ impl Sampler {
                 let n_images: Vec<u32> = drawn.iter().map(|(source, _)| source.n_images).collect();
                 let held = drawn.iter().map(|(source, _)| source.n_queries()).min();
                 let n_query = meta_dataset_queries(&n_images).min(held.unwrap_or(0));
+                // Held images that are no queries are no supports either.
+                let usable = |(source, _): &(Source, ClassRef)| source.n_usable(n_query as usize);
+                let n_images: Vec<u32> = drawn.iter().map(|it| usable(it) as u32).collect();
                 let beta = unit(&mut rng);
                 let width = LOG_WEIGHTS.end - LOG_WEIGHTS.start;
                 let weights: Vec<f64> = drawn

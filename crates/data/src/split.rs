@@ -54,44 +54,26 @@ impl Split {
     /// [`DataError::Split`] if the rule's lists do not fit the data set, if a class would be in two parts or in
     /// none, or if train or test would be empty; [`DataError::TooFew`] if counts exceed what is there.
     pub fn new(dataset: &Dataset, rule: &SplitRule, seeds: &Seeds) -> Result<Self, DataError> {
-        if dataset.domains.is_empty() {
-            return Self::of_one(dataset, rule, seeds);
-        }
         // Each domain by itself, under its own numbers.
-        let mut all: Option<Self> = None;
-        for domain in &dataset.domains {
-            let own = Self::of_one(&dataset.outline(domain), rule, seeds)?;
-            let shifted = |classes: Vec<u32>| {
-                let first = domain.classes.start as u32;
-                classes.into_iter().map(move |class| first + class)
-            };
-            match &mut all {
-                None => {
-                    all = Some(Self {
-                        rule: own.rule,
-                        train: shifted(own.train).collect(),
-                        validation: shifted(own.validation).collect(),
-                        test: shifted(own.test).collect(),
-                    });
-                }
-                Some(all) => {
-                    if all.rule != own.rule {
-                        all.rule = *rule;
-                    }
-                    all.train.extend(shifted(own.train));
-                    all.validation.extend(shifted(own.validation));
-                    all.test.extend(shifted(own.test));
-                }
+        let of_domain = |domain: &crate::Domain| -> Result<Self, DataError> {
+            let mut own = Self::of_one(&dataset.outline(domain), rule, seeds)?;
+            let first = domain.classes.start as u32;
+            for classes in [&mut own.train, &mut own.validation, &mut own.test] {
+                classes.iter_mut().for_each(|class| *class += first);
             }
-        }
-        all.ok_or_else(|| {
-            error(
-                dataset,
-                rule,
-                "there is no domain to split".into(),
-                "name the data sets of the mix",
-            )
-        })
+            Ok(own)
+        };
+        let splits: Result<Vec<Self>, DataError> = dataset.domains.iter().map(of_domain).collect();
+        let joined = splits?.into_iter().reduce(|mut all, own| {
+            if all.rule != own.rule {
+                all.rule = *rule;
+            }
+            all.train.extend(own.train);
+            all.validation.extend(own.validation);
+            all.test.extend(own.test);
+            all
+        });
+        joined.map_or_else(|| Self::of_one(dataset, rule, seeds), Ok)
     }
 
     /// The same without the classes for training and validation of one domain, whose test classes are then new in kind: what is left is

@@ -5,10 +5,9 @@ use metastable_data::EpisodeShape;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-use crate::answer::prediction;
+use crate::answer::{embeddings, prediction};
 use crate::frame::{FrameError, Frames};
 use crate::message::{Progressed, Ready, Trained};
-use crate::tensors::numbers;
 
 /// Most bytes of a payload here.
 const MOST: u64 = 1 << 16;
@@ -43,5 +42,5 @@ fn is_of_scores(payload: &[u8]) -> bool {
     ) else {
         return false;
     };
-    prediction(&scores, 0, &task, &[1, 0]).is_ok() | numbers(&scores, "embeddings").is_ok()
+    prediction(&scores, 0, &task, &[1, 0]).is_ok() | embeddings(&scores, &[1, 0]).is_ok()
 }

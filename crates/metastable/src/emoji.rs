@@ -13,7 +13,7 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{ImageHrefResolver, Options, Tree};
 use serde::{Deserialize, Serialize};
 
-use crate::files::{make_folder, process_token, sha256, write_whole};
+use crate::files::{make_folder, process_token, read_bytes, sha256, write_whole};
 
 /// Style, who drew it, licence. The categories are those of the first.
 const STYLES: [(&str, &str, &str); 6] = [
@@ -84,7 +84,7 @@ pub(crate) fn make(from: &Path, data_dir: &Path) -> Result<(PathBuf, usize)> {
     }
     let read = |style: &str| -> Result<(PathBuf, Vec<u8>)> {
         let path = package_of(from, style)?;
-        let bytes = fs::read(&path).with_context(|| format!("while reading {}", path.display()))?;
+        let bytes = read_bytes(&path)?;
         Ok((path, bytes))
     };
     let files: Vec<_> = STYLES

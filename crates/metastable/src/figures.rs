@@ -66,8 +66,9 @@ pub(crate) fn write(out: &Path, figures: &[FigureFile], format: Format) -> Resul
         let path = folder.join(&figure.name);
         write_whole(&path.with_extension("csv"), figure.csv.as_bytes())?;
         let drawn = |draw: fn(&Tree) -> Result<Vec<u8>>| {
-            let tree = tree(&figure.svg, &fonts)?;
-            draw(&tree).with_context(|| format!("while drawing {}", figure.name))
+            tree(&figure.svg, &fonts)
+                .and_then(|tree| draw(&tree))
+                .with_context(|| format!("while drawing {}", figure.name))
         };
         let (ending, bytes) = match format {
             Format::Svg => ("svg", figure.svg.clone().into_bytes()),

@@ -6,7 +6,6 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::export;
-use crate::reproduce;
 use metastable_analysis::gate::Gate;
 
 use crate::figures::{Format, TableFormat};
@@ -430,7 +429,7 @@ pub(crate) struct Reproduce {
     #[arg(long)]
     pub(crate) lenient: bool,
     /// Largest difference that does not matter, in percentage points
-    #[arg(long, default_value_t = 0.5, value_name = "PP", value_parser = reproduce::margin)]
+    #[arg(long, default_value_t = 0.5, value_name = "PP", value_parser = margin)]
     pub(crate) margin: f64,
     /// Print the comparison as one JSON object
     #[arg(long)]
@@ -447,6 +446,18 @@ pub(crate) struct Reproduce {
     /// Of a paper: supports of each class [default: of its first number]
     #[arg(long, requires = "study")]
     pub(crate) shot: Option<usize>,
+}
+
+/// A margin in percentage points, as it is typed.
+fn margin(text: &str) -> Result<f64, String> {
+    let points = text.trim().parse().ok();
+    points
+        .filter(|it: &f64| 0.0 < *it && *it < 100.0)
+        .ok_or_else(|| {
+            format!(
+                "--margin {text} is no margin; write percentage points between 0 and 100, e.g. 0.5"
+            )
+        })
 }
 
 #[derive(Args, Debug)]

@@ -110,12 +110,7 @@ pub(crate) fn plan(
                 })?;
                 let mut config = RunConfig {
                     data: settled(&study.data, &material),
-                    glyphs: study
-                        .data
-                        .sets()
-                        .iter()
-                        .any(|set| set == "glyphs")
-                        .then(|| study.glyphs.clone()),
+                    glyphs: study.data.has_glyphs().then(|| study.glyphs.clone()),
                     data_digest: material.dataset.digest.clone(),
                     split_digest,
                     episode,

@@ -36,7 +36,7 @@ pub(crate) fn preview(
     let (finished, left): (Vec<&Planned>, Vec<&Planned>) = runs.iter().partition(is_finished);
     let is_trained = |config: &RunConfig| -> Result<bool> {
         let training = config.training_identity()?;
-        Ok(!guest::is_of(config) && !store::trained_by(store, &training).is_empty())
+        Ok(!guest::is_of(config) && store::trained_by(store, &training).next().is_some())
     };
     let mut n_trained = 0;
     let mut kinds: BTreeMap<String, Kind<'_>> = BTreeMap::new();

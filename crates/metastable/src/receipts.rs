@@ -2,11 +2,10 @@
 //! people, `data.json` with its checksum for the report), shown in the report with a sheet of examples.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use metastable_analysis::report::{Input, Picture};
@@ -15,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Ending;
 use crate::campaign::folder::{DATA_IMAGES, DATA_SEALED, DATA_TEXT};
-use crate::files::write_whole;
+use crate::files::{read_bytes, write_whole};
 use crate::plan::Planned;
 use crate::run::{Material, RunConfig};
 use crate::sealed::{Sealed, fault};
@@ -60,7 +59,7 @@ fn protocol(config: &RunConfig, material: &Material) -> Option<String> {
                 .to_owned()
         } else {
             format!(
-                "{} classes with {} supports and {} queries; chance is {:.2} %",
+                "{} classes with {} supports and {} queries of each; chance is {:.2} %",
                 test.way,
                 test.sizes,
                 test.query,
@@ -183,7 +182,7 @@ pub(crate) fn read(out: &Path) -> Result<(Vec<Input>, Ending)> {
     if !path.exists() {
         return Ok((Vec::new(), Ending::Done));
     }
-    let bytes = fs::read(&path).with_context(|| format!("while reading {}", path.display()))?;
+    let bytes = read_bytes(&path)?;
     let Ok(receipts) = Sealed::<Receipts>::open(&bytes) else {
         eprintln!(
             "{} {}, and the report says nothing of the data; the command that runs the study writes it again",

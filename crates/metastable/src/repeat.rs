@@ -2,7 +2,8 @@
 //!
 //! The code of a run is identified by the bits of a miniature ([`crate::run::miniature`]), which cannot visit every branch.
 //! Before a stored run of another build counts as one of this build, its first steps and first predictions are made
-//! again; of runs that differ in their seeds alone, those of one.
+//! again. Runs of one kind ([`crate::run::cost::kind`]: they may differ in seeds, data, numbers of steps, and numbers with a point) are
+//! judged by the first of them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +18,6 @@ use crate::run::cost::kind;
 use crate::run::numerics::BUILD;
 use crate::run::{Record, Run, RunFolder, guest, results};
 use crate::store::{self, Stored};
-use crate::study::Chosen;
 
 /// Steps that are made again, unless the first line of the log is later.
 const STEPS: usize = 10;
@@ -85,11 +85,7 @@ fn repeats(run: &Planned, folder: &RunFolder, record: &Record) -> Result<bool> {
     if record.result.as_ref().is_none_or(|it| it.test.is_none()) {
         return Ok(true);
     }
-    let weights = match config.test.weights {
-        Chosen::Best => folder.best(),
-        Chosen::Last => folder.last(),
-    };
-    let weights = Checkpoint::read(&weights)?.weights;
+    let weights = Checkpoint::read(&folder.tested(config.test.weights))?.weights;
     let list = run.material.list(config, MetaSplit::Test)?;
     let tasks = |index| list.task(index);
     let n_tasks = config.test.episodes.min(TASKS);

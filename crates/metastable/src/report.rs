@@ -194,7 +194,13 @@ fn publish_with(
     options: &Options,
     output: &flags::Output,
 ) -> Result<Ending> {
-    let (tables, options) = &titled(tables, options, &output.title)?;
+    let shown = match &output.title[..] {
+        [] => None,
+        titles => Some(titled(tables, options, titles)?),
+    };
+    let (tables, options) = shown
+        .as_ref()
+        .map_or((tables, options), |(tables, options)| (tables, options));
     let analysis = analyze(tables, options).context("while analyzing the runs")?;
     let mut json = serde_json::to_string_pretty(&analysis)?;
     json.push('\n');

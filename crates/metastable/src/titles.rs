@@ -42,6 +42,9 @@ pub(crate) fn titled(
     titles: &[Title],
 ) -> Result<(Study, Options)> {
     let names: BTreeSet<&str> = tables.runs.iter().map(|run| run.learner.as_str()).collect();
+    if names.is_empty() {
+        bail!("--title: this report shows no learner by name; leave it out");
+    }
     for Title { learner, .. } in titles {
         if !names.contains(learner.as_str()) {
             let names: Vec<&str> = names.into_iter().collect();

@@ -10,7 +10,7 @@ use crate::{
     Params, Pass, Real, Tape,
 };
 
-/// Most outputs of a head that is asked for: a prediction is a byte, and one more than that.
+/// Most outputs of a head that is asked for: 256, as a predicted label is a byte, and one more for the derivative of prototypes.
 const MOST_OUTPUTS: usize = 257;
 
 /// A network, and those with other heads, made when they are first asked for.
@@ -74,10 +74,6 @@ impl<T: Real> Network<T> for WithHeads<T> {
         if self.config().n_way == Some(n_outputs) {
             return Ok(&*self.own);
         }
-        let config = NetworkConfig {
-            n_way: Some(n_outputs),
-            ..self.config().clone()
-        };
         let place = self.others.get(n_outputs);
         let place = place.ok_or_else(|| ModelError::Config {
             what: "network.n_way",
@@ -87,6 +83,10 @@ impl<T: Real> Network<T> for WithHeads<T> {
         if let Some(known) = place.get() {
             return Ok(&**known);
         }
+        let config = NetworkConfig {
+            n_way: Some(n_outputs),
+            ..self.config().clone()
+        };
         let built = T::build(Architecture::new(&config)?, self.backend, self.device)?;
         // Whoever is first: two threads build the same.
         Ok(&**place.get_or_init(|| built))

@@ -59,7 +59,7 @@ impl Embedded {
     ///
     /// # Errors
     ///
-    /// If the two are of other images.
+    /// If the two come from different images.
     pub fn similarity(&self, other: &Self) -> Result<Vec<(String, Option<f64>)>> {
         let each = self.layers.iter().zip(&other.layers);
         each.map(|((name, a), (_, b))| {

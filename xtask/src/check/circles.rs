@@ -11,18 +11,17 @@ use anyhow::{Context, Result, ensure};
 /// Files in one circle that are allowed.
 const LIMIT: usize = 2;
 
-/// Circles that stood on 2026-11-30, when this check was written: crate, first module of the circle (none: the root of
-/// the crate), files. One that shrinks or goes has to be written down here, so that none grows back.
+/// Circles that stand: crate, first module of the circle (none: the root of the crate), files. Any change of a number has to be written
+/// down here: a circle grows only where somebody has seen it (by files that were split, so far), and one that is cut does not grow back.
 const EXCEPTIONS: &[(&str, &str, usize)] = &[
-    ("analysis", "components", 31),
+    ("analysis", "components", 30),
     ("analysis", "report::card", 4),
     ("analysis", "report::chapters::fan", 3),
     ("analysis", "report::svg", 4),
     ("data", "fetch", 4),
     ("data", "split", 3),
     ("metastable", "analyze::columns", 12),
-    ("metastable", "analyze::delimited", 6),
-    ("metastable", "budget", 46),
+    ("metastable", "budget", 37),
     ("models", "architecture", 41),
     ("models", "check", 3),
     ("probes", "features", 3),

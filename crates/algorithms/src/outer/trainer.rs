@@ -308,7 +308,7 @@ struct Batch<T> {
     accuracy: f64,
     /// What is descended: the mean over the tasks that count.
     gradient: Params<T>,
-    /// The mean over all tasks, where others do not count; the signal is about the tasks, and not about their weights.
+    /// The mean over all tasks, if not all of them count: the signal describes the tasks, whatever their weights.
     plain: Option<Params<T>>,
 }
 

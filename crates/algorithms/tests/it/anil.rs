@@ -2,11 +2,10 @@
 
 use metastable_algorithms::maml::{GradientOrder, MamlConfig};
 use metastable_algorithms::{Context, Head, Learner, Moves};
-use metastable_models::{Backend, Network, Norm, Params};
+use metastable_models::{Backend, Norm};
 
-use crate::closed_form::LinearSoftmax;
 use crate::networks::{network, network_on, task};
-use crate::second_order::{SHAPE, central_difference, draws, maml, noise_task};
+use crate::second_order::{agrees_on_halves, central_difference, maml};
 
 #[test]
 fn the_body_stays_and_the_head_moves() {
@@ -60,29 +59,9 @@ fn the_gradient_agrees_with_differences_on_real_networks() {
     }
 }
 
-/// Coordinate by coordinate on the two halves of a smooth network, one of which the inner loop leaves alone.
 #[test]
 fn the_gradient_with_a_projection_agrees_with_differences() {
-    let network = LinearSoftmax::halved(4, SHAPE.n_way);
-    let layout = Network::<f64>::layout(&network);
-    let theta = Params::from_values(layout, draws(100, layout.n_values()));
-    let task = noise_task(0, SHAPE, 4);
-    for trajectory in ["stored", "recompute"] {
-        let checked = maml("anil", 0.5, 7)
-            .with("trajectory", trajectory)
-            .validate()
-            .unwrap();
-        let learner = checked.double();
-        let context = Context::training(&network, &task);
-        let exact = learner.meta_gradient(&context, &theta).unwrap().gradient;
-        for i in 0..layout.n_values() {
-            let mut unit = Params::zeros(layout);
-            unit.values_mut()[i] = 1.0;
-            let difference = central_difference(&network, learner, &theta, &task, &unit, 1e-5);
-            let error = (exact.values()[i] - difference).abs();
-            assert!(error < 1e-7 * exact.norm(), "{trajectory}, {i}: {error:e}");
-        }
-    }
+    agrees_on_halves("anil");
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! BOIL moves the body alone in its inner loop: what ANIL leaves it moves, and what ANIL moves it leaves.
 
 use metastable_algorithms::{Context, Head};
-use metastable_models::{Network, Norm, Params};
+use metastable_models::Norm;
 
-use crate::closed_form::LinearSoftmax;
 use crate::networks::{network, task};
-use crate::second_order::{SHAPE, central_difference, draws, maml, noise_task};
+use crate::second_order::{agrees_on_halves, maml};
 
 #[test]
 fn the_head_stays_and_the_body_moves() {
@@ -43,24 +42,7 @@ fn the_head_stays_and_the_body_moves() {
     }
 }
 
-/// Coordinate by coordinate on the two halves of a smooth network, one of which the inner loop leaves alone.
 #[test]
 fn the_gradient_agrees_with_differences() {
-    let network = LinearSoftmax::halved(4, SHAPE.n_way);
-    let layout = Network::<f64>::layout(&network);
-    let theta = Params::from_values(layout, draws(100, layout.n_values()));
-    let task = noise_task(0, SHAPE, 4);
-    for trajectory in ["stored", "recompute"] {
-        let config = maml("boil", 0.5, 7).with("trajectory", trajectory);
-        let checked = config.validate().unwrap();
-        let (learner, context) = (checked.double(), Context::training(&network, &task));
-        let exact = learner.meta_gradient(&context, &theta).unwrap().gradient;
-        for i in 0..layout.n_values() {
-            let mut unit = Params::zeros(layout);
-            unit.values_mut()[i] = 1.0;
-            let difference = central_difference(&network, learner, &theta, &task, &unit, 1e-5);
-            let error = (exact.values()[i] - difference).abs();
-            assert!(error < 1e-7 * exact.norm(), "{trajectory}, {i}: {error:e}");
-        }
-    }
+    agrees_on_halves("boil");
 }

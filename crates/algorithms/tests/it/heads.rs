@@ -8,7 +8,7 @@ use metastable_data::{EpisodeShape, Seeds, Stream};
 use metastable_models::check::TOLERANCE;
 use metastable_models::{Backend, DeviceSpec, Network, Norm, Params, build};
 
-use crate::networks::{SHAPE, network, network_config, task};
+use crate::networks::{ORDERS, SHAPE, network, network_config, task};
 use crate::second_order::{maml, noise_task};
 
 const N_PIXELS: usize = 64;
@@ -126,14 +126,6 @@ fn a_tied_head_is_maml_from_equal_rows() {
 /// row for each label has neither.
 #[test]
 fn the_order_of_classes_moves_a_linear_head_alone() {
-    let orders = [
-        [0, 1, 2],
-        [0, 2, 1],
-        [1, 0, 2],
-        [1, 2, 0],
-        [2, 0, 1],
-        [2, 1, 0],
-    ];
     for (head, moves) in [("tied", false), ("prototypes", false), ("linear", true)] {
         let checked = learner("maml", head, 3);
         let subject = network("conv4", Norm::Batch, checked.head());
@@ -141,7 +133,7 @@ fn the_order_of_classes_moves_a_linear_head_alone() {
         for index in 0..20 {
             let task = task(index);
             let plain = predict(&checked, &subject, &task);
-            let accuracies = orders.map(|order| {
+            let accuracies = ORDERS.map(|order| {
                 let relabeled = task.relabeled(&order).unwrap();
                 let found = predict(&checked, &subject, &relabeled);
                 // Row of a query: class `order[label]` has its new label, and its queries moved with it.

@@ -11,6 +11,16 @@ use metastable_models::{
 
 use crate::second_order::{central_difference, draws, maml, noise_task};
 
+/// All orders of three classes.
+pub(crate) const ORDERS: [[usize; 3]; 6] = [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+];
+
 const SIDE: usize = 8;
 pub(crate) const SHAPE: EpisodeShape = EpisodeShape {
     n_way: 3,
@@ -171,14 +181,6 @@ fn every_learner_descends_on_its_tasks() {
 /// A metric learner has no order of classes to be sensitive to: the predicted class is the same, whatever its label.
 #[test]
 fn metric_learners_do_not_see_the_order_of_labels() {
-    let orders = [
-        [0, 1, 2],
-        [0, 2, 1],
-        [1, 0, 2],
-        [1, 2, 0],
-        [2, 0, 1],
-        [2, 1, 0],
-    ];
     for entry in LEARNERS.iter().filter(|entry| entry.head == Head::None) {
         let (network, theta) = network("conv4", Norm::None, entry.head);
         for metric in ["euclidean", "cosine"] {
@@ -198,8 +200,8 @@ fn metric_learners_do_not_see_the_order_of_labels() {
                 }
                 classes
             };
-            let expected = predicted(orders[0]);
-            for order in orders {
+            let expected = predicted(ORDERS[0]);
+            for order in ORDERS {
                 assert_eq!(
                     predicted(order),
                     expected,

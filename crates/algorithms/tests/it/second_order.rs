@@ -128,3 +128,25 @@ fn stored_and_recomputed_trajectories_give_the_same_bits() {
         assert_eq!(gradient("stored"), gradient("auto"), "{steps} steps");
     }
 }
+
+/// Coordinate by coordinate on the two halves of a smooth network, one of which the inner loop of this learner leaves alone.
+pub(crate) fn agrees_on_halves(name: &str) {
+    let network = LinearSoftmax::halved(4, SHAPE.n_way);
+    let layout = Network::<f64>::layout(&network);
+    let theta = Params::from_values(layout, draws(100, layout.n_values()));
+    let task = noise_task(0, SHAPE, 4);
+    for trajectory in ["stored", "recompute"] {
+        let config = maml(name, 0.5, 7).with("trajectory", trajectory);
+        let checked = config.validate().unwrap();
+        let (learner, context) = (checked.double(), Context::training(&network, &task));
+        let exact = learner.meta_gradient(&context, &theta).unwrap().gradient;
+        for i in 0..layout.n_values() {
+            let mut unit = Params::zeros(layout);
+            unit.values_mut()[i] = 1.0;
+            let difference = central_difference(&network, learner, &theta, &task, &unit, H);
+            let error = (exact.values()[i] - difference).abs();
+            let bound = 1e-7 * exact.norm();
+            assert!(error < bound, "{name}, {trajectory}, {i}: {error:e}");
+        }
+    }
+}

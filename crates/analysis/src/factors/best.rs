@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clustered::Seeds;
 use super::columns::{beside, columns, left, occurring, ones, orthonormal, without};
+use super::max_t::APART;
 use super::responses::PointResponse;
 use super::table::{FactorRun, FactorTable, Scale};
 use crate::distribution::fisher_quantile;
@@ -12,8 +13,6 @@ use crate::estimate::{Estimate, Interval};
 
 /// Levels of a number at which its parabola is looked at.
 const GRID: usize = 33;
-/// The share of a factor's variation that the other factors have to leave.
-const LEFT: f64 = 0.15;
 /// Degrees of freedom that a fit has to leave for its error.
 const FEWEST_DF: f64 = 3.0;
 
@@ -34,7 +33,7 @@ pub struct BestLevels {
     pub fall: Estimate,
     /// Runs at the kept levels.
     pub n_runs: usize,
-    /// Of those, failed: a mean is of the others.
+    /// Of those, failed; a failed run without a response is in no mean.
     pub n_failed: usize,
 }
 
@@ -98,7 +97,7 @@ fn fit(
     let basis = orthonormal(&others);
     let own = &designs[at];
     let df = n as f64 - (basis.ncols() + own.ncols()) as f64;
-    if own.ncols() == 0 || df < FEWEST_DF || left(own, &basis) < LEFT {
+    if own.ncols() == 0 || df < FEWEST_DF || left(own, &basis) < APART {
         return None;
     }
     let z = without(own, &basis);
@@ -243,11 +242,16 @@ fn of_factor(
             .collect(),
         _ => stretches((0..levels.len()).map(is_kept)),
     };
+    // Numbers between two places of the grid belong to the nearer one.
+    let reach = match scale {
+        Scale::Categories(_) => 0.0,
+        _ => (levels[levels.len() - 1].0 - levels[0].0) / (2 * (GRID - 1)) as f64,
+    };
     let here = |run: &FactorRun| {
         let u = scale.to_unit(run.levels[at]);
         stretches
             .iter()
-            .any(|&(first, last)| levels[first].0 <= u && u <= levels[last].0)
+            .any(|&(first, last)| levels[first].0 - reach <= u && u <= levels[last].0 + reach)
     };
     let runs = || table.runs.iter().filter(|run| here(run));
     Some(BestLevels {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AnalysisError, check_finite, check_len};
-use crate::summary::mean;
+use crate::summary::{chance_normalized, mean};
 
 /// Accuracy on each test task, without the predictions behind it: the same tasks, in the same order, for every run of a
 /// setting.
@@ -91,10 +91,8 @@ impl TaskScores {
     #[must_use]
     pub(crate) fn above_chance(&self) -> Option<f64> {
         let ways = self.task_ways.as_ref()?;
-        let above = self.accuracies.iter().zip(ways).map(|(accuracy, n_way)| {
-            let chance = 1.0 / *n_way as f64;
-            (accuracy - chance) / (1.0 - chance)
-        });
+        let scores = self.accuracies.iter().zip(ways);
+        let above = scores.map(|(accuracy, n_way)| chance_normalized(*accuracy, *n_way));
         Some(mean(&above.collect::<Vec<_>>()))
     }
 

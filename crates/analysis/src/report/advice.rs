@@ -12,8 +12,9 @@ use crate::options::Light;
 use crate::outcome::{LearnerAnalysis, StudyAnalysis};
 use crate::planner::{MOST_SEEDS, Size, half_width};
 use crate::record::Study;
-use crate::spread::{NO_SCATTER, Spread};
+use crate::spread::Spread;
 use crate::steadiness::{SpreadVerdict, Steadiness};
+use crate::summary::NO_SCATTER;
 use crate::tail::Tail;
 
 /// What more seeds would settle.

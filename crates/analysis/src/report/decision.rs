@@ -7,7 +7,7 @@ use super::chapters::factors::of_sources;
 use super::document::{Answer, Line, count, list, percent};
 use super::group::Group;
 use super::light::{Verdict, judge};
-use crate::comparison::Comparisons;
+use crate::comparison::{Comparison, Comparisons};
 use crate::factors::key::KeyFactors;
 use crate::factors::responses::Side;
 use crate::factors::words::{MOST_HIDDEN, effect, hidden};
@@ -107,7 +107,8 @@ fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> Stri
             (pair.a == first && pair.b == *other) || (pair.b == first && pair.a == *other)
         });
         let Some(pair) = pair.filter(|pair| pair.p_value.is_some()) else {
-            unknown.push(*other);
+            let why = pair.map_or("no common test", Comparison::why_undecided);
+            unknown.push(format!("{other} ({why})"));
             continue;
         };
         match (pair.better(1.0 - level), pair.difference()) {
@@ -139,10 +140,7 @@ fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> Stri
         text += &format!(" Behind: {}.", list(&behind));
     }
     if !unknown.is_empty() {
-        text += &format!(
-            " Not comparable with {first} (too few runs, or runs of another kind): {}.",
-            list(&unknown)
-        );
+        text += &format!(" Not decided against {first}: {}.", list(&unknown));
     }
     text
 }

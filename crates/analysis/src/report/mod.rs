@@ -248,8 +248,8 @@ fn lead(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<St
     let words = Words::of(&analysis.options);
     let tested = if groups.iter().any(Group::is_incomplete) {
         format!(
-            "Runs lack tasks of each other: each counts with its mean {} as if it had been on every task of its setting (tasks random, REML), which \
-             supposes that no score is missing because of what it would have been.",
+            "Not every run was tested on every task: each counts with its mean {} as if it had been on every task of its setting (tasks random, REML), which \
+             assumes that whether a score is missing does not depend on what it would have been.",
             words.noun()
         )
     } else if tests.is_empty() && scored.iter().all(|n| *n == 1) && !scored.is_empty() {

@@ -4,6 +4,7 @@ use metastable_analysis::ScoreMatrix;
 use metastable_analysis::reproduction::{
     PlusMinus, Published, Reproduction, Rule, Word, reproduction,
 };
+use rayon::prelude::*;
 use serde::Deserialize;
 
 use crate::support::{close, normal, rng};
@@ -96,25 +97,26 @@ fn simulated(key: u64, n_runs: usize, seed_sd: f64, difference: f64) -> Reproduc
 /// nothing differs *not reproduced* is said less often.
 #[test]
 fn the_words_are_wrong_as_seldom_as_the_rule_says() {
-    for n_runs in [3, 10] {
-        for seed_sd in [0.0005, 0.003] {
-            let count = |difference: f64, word: Word| {
-                let each = |key| simulated(key, n_runs, seed_sd, difference).word == word;
-                (0..100).filter(|key| each(*key)).count()
+    for n_runs in [3, 5, 10] {
+        for seed_sd in [0.0005, 0.001, 0.003] {
+            let words = |difference: f64| -> Vec<Word> {
+                let keys = (0..200).into_par_iter();
+                keys.map(|key| simulated(key, n_runs, seed_sd, difference).word)
+                    .collect()
             };
+            let count = |words: &[Word], word: Word| words.iter().filter(|it| **it == word).count();
             let cell = format!("{n_runs} runs, SD {seed_sd}");
-            let (falsely, denied) = (
-                count(0.005, Word::Reproduced),
-                count(0.005, Word::NotReproduced),
-            );
+            let (at_margin, equal) = (words(0.005), words(0.0));
+            let falsely = count(&at_margin, Word::Reproduced);
             assert!(
-                falsely <= 12,
+                falsely <= 20,
                 "{cell}: reproduced at the margin {falsely} times"
             );
-            assert!(denied <= 12, "{cell}: denied at the margin {denied} times");
-            let denied = count(0.0, Word::NotReproduced);
+            let denied = count(&at_margin, Word::NotReproduced);
+            assert!(denied <= 20, "{cell}: denied at the margin {denied} times");
+            let denied = count(&equal, Word::NotReproduced);
             assert!(
-                denied <= 12,
+                denied <= 10,
                 "{cell}: denied without a difference {denied} times"
             );
         }

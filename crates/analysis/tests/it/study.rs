@@ -6,6 +6,7 @@ use metastable_analysis::comparison::Comparisons;
 use metastable_analysis::components::Components;
 use metastable_analysis::failure::FailureReason;
 use metastable_analysis::hardness::Hardness;
+use metastable_analysis::record::domains::TaskDomains;
 use metastable_analysis::registry::{LEARNER_METRICS, SETTING_METRICS, STUDY_METRICS};
 use metastable_analysis::spread::Spread;
 use metastable_analysis::tail::Tail;
@@ -117,7 +118,11 @@ fn every_metric_of_a_sound_study() {
         factors: Some(factor_table(30, 2, 1)),
         probes: Vec::new(),
         replacements: Vec::new(),
-        domains: Vec::new(),
+        domains: vec![TaskDomains {
+            setting: SETTING.to_owned(),
+            names: vec!["even".to_owned(), "odd".to_owned()],
+            of_task: (0..40).map(|task| task % 2).collect(),
+        }],
         ..study(all)
     };
     let result = analyze(&with_factors, &options).unwrap();

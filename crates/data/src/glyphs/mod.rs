@@ -100,17 +100,11 @@ pub fn generate(config: &GlyphsConfig) -> Result<Dataset, DataError> {
                 });
         });
     Ok(Dataset {
-        name: "glyphs".to_owned(),
-        side: config.side,
-        channels: 1,
         digest: digest(config, &pixels),
         pixels,
         classes: classes(config),
         alphabets: (1..=config.n_alphabets).map(alphabet_name).collect(),
-        decoding: None,
-        receipt: None,
-        domains: Vec::new(),
-        held: Vec::new(),
+        ..Dataset::empty("glyphs", config.side, 1)
     })
 }
 

@@ -37,7 +37,7 @@ pub(super) fn is_missing(text: &str) -> bool {
         ".",
         "\u{2014}",
     ];
-    // Hot in large tables: most cells are numbers, and none of these begins with a digit but for three.
+    // Hot in large tables: most cells are numbers, and only two of these begin with a digit.
     let first = text.bytes().next().unwrap_or(b' ');
     if first.is_ascii_digit() && !text.contains('#') {
         return false;

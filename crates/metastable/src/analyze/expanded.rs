@@ -1,11 +1,11 @@
 //! Cells that hold a whole object: trackers' `config` and `summary`, as JSON or as Python prints a dictionary.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use super::cell;
-use super::lines::flatten;
+use super::lines::{flatten, parsed};
 use super::sheet::Sheet;
 
 /// The sheet with a column `outer.inner` for each key of a column whose cells are objects; none if no column is.
@@ -17,41 +17,43 @@ pub(super) fn expanded(sheet: &Sheet) -> Option<Sheet> {
         return None;
     }
     let mut header: Vec<String> = Vec::new();
-    let mut index: BTreeMap<String, usize> = BTreeMap::new();
-    // Of each object, its cells by name.
-    let mut inner: Vec<Vec<BTreeMap<String, String>>> = Vec::new();
-    for (name, column) in sheet.header.iter().zip(objects) {
+    // Of each new column, the old one that holds it.
+    let mut origins: Vec<usize> = Vec::new();
+    // Of each old column whose cells are objects, what is in them by name.
+    let mut inner: Vec<Option<Vec<BTreeMap<String, String>>>> = Vec::new();
+    for (at, (name, column)) in sheet.header.iter().zip(objects).enumerate() {
         let Some(column) = column else {
             header.push(name.clone());
-            inner.push(Vec::new());
+            origins.push(at);
+            inner.push(None);
             continue;
         };
-        let mut rows = Vec::new();
+        let mut known: BTreeSet<String> = BTreeSet::new();
+        let mut rows: Vec<BTreeMap<String, String>> = Vec::new();
         for object in column {
             let mut cells = Vec::new();
             for (key, value) in object {
                 flatten(format!("{name}.{key}"), value, &mut cells);
             }
             for (key, _) in &cells {
-                if !index.contains_key(key) {
-                    index.insert(key.clone(), inner.len());
+                if known.insert(key.clone()) {
                     header.push(key.clone());
+                    origins.push(at);
                 }
             }
             rows.push(cells.into_iter().collect());
         }
-        inner.push(rows);
+        inner.push(Some(rows));
     }
     let mut out = sheet.like(sheet.format.clone(), header.clone());
     for row in 0..sheet.n_rows() {
-        let mut own = (0..sheet.header.len()).filter(|at| inner[*at].is_empty());
-        let cells: Vec<&str> = header
+        let cells = header
             .iter()
-            .map(|name| match index.get(name) {
-                Some(at) => inner[*at][row].get(name).map_or("", String::as_str),
-                None => own.next().map_or("", |at| sheet.cell(row, at)),
-            })
-            .collect();
+            .zip(&origins)
+            .map(|(name, at)| match &inner[*at] {
+                Some(rows) => rows[row].get(name).map_or("", String::as_str),
+                None => sheet.cell(row, *at),
+            });
         out.push(sheet.line(row) as usize, cells);
     }
     Some(out)
@@ -70,7 +72,7 @@ fn column(sheet: &Sheet, at: usize) -> Option<Vec<Map<String, Value>>> {
         if !(text.starts_with('{') && text.ends_with('}')) {
             return None;
         }
-        let json = serde_json::from_str(text).or_else(|_| serde_json::from_str(&as_json(text)));
+        let json = parsed(text).or_else(|_| serde_json::from_str(&as_json(text)));
         is_object = true;
         found.push(json.ok()?);
     }
@@ -79,11 +81,12 @@ fn column(sheet: &Sheet, at: usize) -> Option<Vec<Map<String, Value>>> {
 
 /// Python's text of a dictionary as JSON: quotes doubled, its words for true, false and nothing, tuples as lists.
 fn as_json(text: &str) -> String {
-    const WORDS: [(&str, &str); 5] = [
+    const WORDS: [(&str, &str); 6] = [
         ("True", "true"),
         ("False", "false"),
         ("None", "null"),
         ("nan", "null"),
+        ("-inf", "null"),
         ("inf", "null"),
     ];
     let mut out = String::new();

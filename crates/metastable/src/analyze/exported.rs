@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use super::file;
 use super::own::KNOWN;
-use super::sheet::{self, Sheet};
+use super::sheet::Sheet;
 
 /// A table of ours, known by its columns.
 struct Exported {
@@ -112,7 +113,7 @@ pub(super) fn joined(path: &Path, sheet: &Sheet) -> Result<Option<Joined>> {
     let beside = |name: &str| beside(path, kind.name, name);
     let runs = match (kind.name, beside("runs")) {
         ("runs", _) => None,
-        (_, Some(found)) if found.exists() => Some(sheet::read(&found)?),
+        (_, Some(found)) if found.exists() => Some(file::read(&found)?),
         (_, found) => bail!(
             "{file}: this is the table `{}` of an export, and {} with learner and seed of each run is not beside it; put it there (`export` \
              writes both), or add the columns `learner` and `seed` and rename `accuracy` to `score`",
@@ -125,7 +126,7 @@ pub(super) fn joined(path: &Path, sheet: &Sheet) -> Result<Option<Joined>> {
     };
     let about = about(runs.as_ref().unwrap_or(sheet));
     let varied = match beside("settings") {
-        Some(found) if found.exists() => varied(&sheet::read(&found)?),
+        Some(found) if found.exists() => varied(&file::read(&found)?),
         _ => Varied::default(),
     };
     let mut header = vec![String::from("run")];

@@ -52,7 +52,7 @@ fn no_object(file: &str, line_number: usize, line: &str) -> String {
 }
 
 /// Python writes NaN, which JSON does not know.
-fn parsed<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     serde_json::from_str(text).or_else(|error| match without_nan(text) {
         Some(text) => serde_json::from_str(&text),
         None => Err(error),

@@ -11,6 +11,7 @@ mod document;
 mod expanded;
 mod exported;
 mod factors;
+mod file;
 #[cfg(test)]
 mod kinds;
 mod lines;

@@ -167,8 +167,8 @@ fn tests(table: &Table, runs: &Runs<'_>, crossings: &BTreeMap<&str, Crossing>) -
                     String::from("runs are compared on those")
                 } else if table.columns.all_factors().is_empty() {
                     String::from(
-                        "runs are compared by means that allow for what each lacks (REML), which supposes that a score is missing for no reason of \
-                         its own; --common-tasks compares them on the tasks of all, and a run that broke off is marked in a column `failed`",
+                        "runs are compared by means adjusted for the tasks that each lacks (variances by REML); this assumes that whether a score is \
+                         missing does not depend on what it would have been; --common-tasks compares them on the tasks of all, and a run that broke off is marked in a column `failed`",
                     )
                 } else {
                     String::from("runs count with the mean of the tasks that they have")

@@ -109,7 +109,7 @@ impl Reference {
                 }
                 // Of an adjusted mean the scores behind it, which a number for all tasks alone can put on the scale.
                 if let Some(cells) = &mut scores.cells {
-                    if low.len() > 1 || high.len() > 1 || names_learner {
+                    if names_learner {
                         bail!(
                             "--reference: runs lack tasks of each other, so the score of a learner on each task is not known for all; give \
                              --common-tasks too, or numbers for random and oracle"

@@ -1,11 +1,8 @@
 //! Cells of a file and the lines they stand in, whatever the format was.
 
-use std::path::Path;
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::cell::{self, Commas};
-use super::{decode, delimited, expanded, lines, parquet};
 use crate::study::suggestion;
 
 /// A header and rows of text, in one buffer: a table of hits has millions of rows.
@@ -137,7 +134,7 @@ impl Sheet {
     }
 
     /// The first column, if its name is one that programs give to an index, and its cells count from 0 or 1.
-    fn counting(&self) -> Option<String> {
+    pub(super) fn counting(&self) -> Option<String> {
         const NAMES: [&str; 6] = [
             "index",
             "level_0",
@@ -171,38 +168,4 @@ impl Sheet {
         let start = if at == 0 { 0 } else { self.ends[at - 1] };
         &self.cells[start..self.ends[at]]
     }
-}
-
-/// Reads a file: Parquet by its first bytes, JSON lines by their first brace, separated text otherwise; gzip and UTF-16 are
-/// unpacked first.
-pub(super) fn read(path: &Path) -> Result<Sheet> {
-    let name = path.display().to_string();
-    let bytes = std::fs::read(path).with_context(|| format!("while reading {name}"))?;
-    let (bytes, packed) =
-        decode::unpacked(bytes).with_context(|| format!("while reading {name}"))?;
-    let mut sheet = if bytes.starts_with(b"PAR1") && !packed {
-        parquet::sheet(path)?
-    } else {
-        let (text, encoding) = decode::text(&name, bytes)?;
-        let mut sheet = if text.trim_start().starts_with(['{', '[']) {
-            lines::sheet(&name, &text)?
-        } else {
-            delimited::sheet(&name, &text)?
-        };
-        if !encoding.is_empty() {
-            sheet.format = format!("{}, {encoding}", sheet.format);
-        }
-        sheet
-    };
-    if packed {
-        sheet.format += ", gzip";
-    }
-    if let Some(wider) = expanded::expanded(&sheet) {
-        sheet = wider;
-    }
-    sheet.index = sheet.counting();
-    if sheet.n_rows() == 0 {
-        bail!("{name}: no row below the header");
-    }
-    Ok(sheet)
 }

@@ -9,9 +9,9 @@ use anyhow::{Result, anyhow, bail};
 use super::cell::{self, Commas};
 pub(crate) use super::columns::Columns;
 use super::columns::Meaning;
-use super::sheet::{self, Sheet};
+use super::sheet::Sheet;
 use super::wide::{self, Across};
-use super::{curves, exported, naming};
+use super::{curves, exported, file, naming};
 
 /// The rows of a file, and where they stand.
 pub(super) struct Table {
@@ -34,7 +34,7 @@ pub(super) struct Row<'t> {
 /// Reads a file and checks its columns.
 pub(super) fn read(path: &Path, columns: &Columns) -> Result<Table> {
     let file = path.display().to_string();
-    let mut sheet = sheet::read(path)?;
+    let mut sheet = file::read(path)?;
     let mut columns = columns.clone();
     let mut roles = Vec::new();
     if let Some(found) = exported::joined(path, &sheet)? {
@@ -114,6 +114,10 @@ fn percentages(file: &str, sheet: &Sheet, meaning: &Meaning) -> Result<bool> {
     let Some(at) = meaning.names.iter().position(|name| name == "score") else {
         return Ok(false);
     };
+    // Signs are rare, and reading a number is not free.
+    if !(0..sheet.n_rows()).any(|row| sheet.cell(row, at).contains('%')) {
+        return Ok(false);
+    }
     let mut first: [Option<usize>; 2] = [None; 2];
     for row in 0..sheet.n_rows() {
         let text = sheet.cell(row, at);

@@ -23,9 +23,11 @@ pub(super) fn scores(table: &Table, runs: &Runs<'_>) -> String {
         (Some(_), ..) => "scores, to be put between two references".to_owned(),
         (None, true, _) => "percentages of right answers, here as shares".to_owned(),
         (None, false, Some(unit)) => unit.clone(),
-        (None, false, None) if columns.lower_is_better => "scores".to_owned(),
         (None, false, None)
-            if columns.all_factors().is_empty() && ends[0] >= 0.0 && ends[1] <= 1.0 =>
+            if !columns.lower_is_better
+                && columns.all_factors().is_empty()
+                && ends[0] >= 0.0
+                && ends[1] <= 1.0 =>
         {
             "shares of right answers".to_owned()
         }

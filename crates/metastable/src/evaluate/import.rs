@@ -241,12 +241,7 @@ fn config(study: &Study, name: &str, source: &Source<'_>) -> Result<RunConfig> {
         .seeds;
     Ok(RunConfig {
         data: study.data.clone(),
-        glyphs: study
-            .data
-            .sets()
-            .iter()
-            .any(|set| set == "glyphs")
-            .then(|| study.glyphs.clone()),
+        glyphs: study.data.has_glyphs().then(|| study.glyphs.clone()),
         data_digest: String::new(),
         split_digest: String::new(),
         episode,

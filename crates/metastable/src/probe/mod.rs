@@ -343,12 +343,7 @@ pub(crate) fn check(study: &Study, runs: &[Planned], data_dir: &Path) -> Result<
 
 /// The weights that were tested.
 pub(crate) fn checkpoint(run: &Finished) -> PathBuf {
-    let best = run.folder.best();
-    if run.record.config.test.weights == Chosen::Best && best.exists() {
-        best
-    } else {
-        run.folder.last()
-    }
+    run.folder.tested(run.record.config.test.weights)
 }
 
 /// Asks one checkpoint, and says on stdout what it answered; nothing is written.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ use crate::campaign::{Finished, StudyFolder};
 use crate::files::remove_folder;
 use crate::plan::Planned;
 use crate::run::checkpoint::Stored;
+use crate::run::miniature::Codes;
 use crate::run::{Material, guest};
 use crate::schedule::Shares;
 use crate::signal::Stop;
@@ -68,6 +69,8 @@ struct Asked<'m> {
     keeper: Keeper,
     /// The features of a guest on the images that all runs are compared on.
     embedded: OnceLock<Embedded>,
+    /// Codes of the runs that were certified so far.
+    codes: Arc<Mutex<Codes>>,
 }
 
 impl<'m> Asked<'m> {
@@ -159,6 +162,7 @@ impl Round<'_> {
             }
         }
         let mut runs = Vec::new();
+        let codes = Arc::new(Mutex::new(Codes::default()));
         for (run, checkpoint, stored) in weights {
             let needs_last = self.settings.families.contains(&Family::Generalization);
             let last = needs_last.then(|| Stored::read(&run.folder.last()));
@@ -170,6 +174,7 @@ impl Round<'_> {
                 stored,
                 keeper: Keeper::default(),
                 embedded: OnceLock::new(),
+                codes: Arc::clone(&codes),
             });
         }
         self.say_what_is_left_out(&runs);
@@ -422,7 +427,7 @@ impl Round<'_> {
 }
 
 fn certificate(asked: &Asked<'_>) -> Result<Probe> {
-    let answers = certificate::ask(asked.run, &asked.subject()?)?;
+    let answers = certificate::ask(asked.run, &asked.subject()?, &asked.codes)?;
     Ok(Probe {
         certificate: Some(answers),
         ..Probe::default()

@@ -139,11 +139,7 @@ pub(super) fn protocol(config: &RunConfig) -> Result<Protocol> {
     Ok(Protocol {
         learner: registry().checked(&config.learner)?,
         episode: config.episode,
-        test: EpisodeShape {
-            n_way: test.way,
-            k_shot: test.shot,
-            n_query: test.query,
-        },
+        test: test.shape(),
         rotations: config.data.rotations,
         test_rotations: config.data.test_rotations,
         within_alphabet: config.data.within_alphabet,

@@ -184,18 +184,16 @@ pub(super) fn rule(rows: &[Row]) -> String {
 /// `model-index` of a model card on the hub, with the interval in `notes`. Strings of JSON are strings of YAML.
 fn yaml(_: &str, rows: &[Row]) -> Result<String> {
     let mut out = String::from("model-index:\n");
-    let mut named: Vec<&str> = Vec::new();
+    let mut named: Vec<(&str, &str)> = Vec::new();
     for row in rows {
-        // One entry for each learner of ours, however many numbers it is compared with.
+        // One entry for each learner of ours in each setting, however many numbers it is compared with.
         let (ours, cell) = (&row.ours, &row.published);
-        let Some(found) = row
-            .comparison
-            .as_ref()
-            .filter(|_| !named.contains(&ours.learner.as_str()))
-        else {
+        let key = (ours.learner.as_str(), ours.setting.as_str());
+        let comparison = row.comparison.as_ref();
+        let Some(found) = comparison.filter(|_| !named.contains(&key)) else {
             continue;
         };
-        named.push(&ours.learner);
+        named.push(key);
         let interval = ours.interval.map_or_else(
             || String::from("one training, no interval"),
             |[lower, upper]| {

@@ -32,7 +32,7 @@ pub(super) struct Row {
     pub(super) verdict: Verdict,
     pub(super) published: Cell,
     pub(super) ours: Ours,
-    /// How our runs stand to the number, whatever differs; absent if fewer than one run could be tested.
+    /// How our runs stand to the number, whatever differs; absent where no run could be tested.
     pub(super) comparison: Option<Reproduction>,
     /// `test_rotations (off, there as-classes)`: known on both sides, and another.
     pub(super) differs: Vec<String>,
@@ -154,6 +154,7 @@ impl Group {
             .filter(|_| cell.network != "unknown")
             .collect();
         differs.extend(self.ours.protocol.differences(&cell.protocol));
+        differs.extend(usual_differences(cell, config));
         for (name, theirs) in &cell.settings {
             if let Some(ours) = config.learner.settings.get(name) {
                 differs.extend(difference(name, &word(ours), &word(theirs)));
@@ -180,6 +181,26 @@ impl Group {
             error_rate: rule.error_rate,
         })
     }
+}
+
+/// What every file means where it says nothing else: 64 filters in 4 blocks, 28 x 28 pixels, tasks of all classes and images.
+fn usual_differences(cell: &Cell, config: &RunConfig) -> Vec<String> {
+    let (data, network) = (&config.data, &config.network);
+    let mut differs = Vec::new();
+    if ["conv4", "conv4-strided"].contains(&cell.network.as_str()) {
+        differs.extend(difference("width", &network.width.to_string(), "64"));
+        differs.extend(difference("blocks", &network.n_blocks.to_string(), "4"));
+    }
+    differs.extend(difference("size", &data.size.to_string(), "28"));
+    let within = data.within_alphabet.to_string();
+    differs.extend(difference("within_alphabet", &within, "false"));
+    if !data.held_out_file.is_empty() {
+        differs.extend(difference("held_out_file", &data.held_out_file, "none"));
+    }
+    if let Some(pool) = config.pool {
+        differs.extend(difference("pool", &pool.size().to_string(), "endless"));
+    }
+    differs
 }
 
 /// A setting as a study writes it; 2 and 2.0 are the same.

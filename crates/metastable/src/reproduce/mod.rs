@@ -25,14 +25,6 @@ use crate::flags;
 use crate::report::Opened;
 use crate::study::suggestion;
 
-/// A margin in percentage points, as it is typed.
-pub(crate) fn margin(text: &str) -> Result<f64, String> {
-    let points = text.trim().parse().ok();
-    points
-        .filter(|it: &f64| it.is_finite() && 0.0 < *it)
-        .ok_or_else(|| format!("`{text}` is no margin; write percentage points above 0, e.g. 0.5"))
-}
-
 /// Runs the command.
 pub(crate) fn command(flags: &flags::Reproduce) -> Result<Ending> {
     let cells = published::cells()?;
@@ -97,17 +89,16 @@ fn tell(cells: &[&Cell]) {
 
 /// Writes the study of one number.
 fn write_study(cells: &[&Cell], path: &Path, flags: &flags::Reproduce) -> Result<()> {
-    let wanted: Vec<&&Cell> = cells
-        .iter()
-        .filter(|cell| flags.method.as_deref().is_none_or(|it| it == cell.method))
-        .filter(|cell| flags.way.is_none_or(|it| Some(it) == cell.way))
-        .filter(|cell| flags.shot.is_none_or(|it| Some(it) == cell.shot))
-        .collect();
-    let shapes: Vec<String> = cells
-        .iter()
-        .map(|cell| format!("{} {}", cell.method, cell.shape()))
-        .collect();
-    let Some(cell) = wanted.first() else {
+    let wanted = cells.iter().find(|cell| {
+        flags.method.as_deref().is_none_or(|it| it == cell.method)
+            && flags.way.is_none_or(|it| Some(it) == cell.way)
+            && flags.shot.is_none_or(|it| Some(it) == cell.shot)
+    });
+    let Some(cell) = wanted else {
+        let shapes: Vec<String> = cells
+            .iter()
+            .map(|cell| format!("{} {}", cell.method, cell.shape()))
+            .collect();
         bail!(
             "no such number: --method, --way and --shot choose among {}",
             shapes.join(", ")
@@ -126,16 +117,6 @@ fn write_study(cells: &[&Cell], path: &Path, flags: &flags::Reproduce) -> Result
 
 /// Compares the runs of a study, prints a line for each number, and writes the files.
 fn judge(cells: &[Cell], dir: &Path, flags: &flags::Reproduce) -> Result<Ending> {
-    let in_points = |holds, name, value: f64, advice| -> Result<()> {
-        ensure!(holds, "{name} {value}: {advice}");
-        Ok(())
-    };
-    in_points(
-        flags.margin > 0.0 && flags.margin < 100.0,
-        "--margin",
-        flags.margin,
-        "the largest difference that does not matter, in percentage points, e.g. 0.5",
-    )?;
     let opened = Opened::new(dir)?;
     ensure!(
         is_one_thing(&opened.index),

@@ -15,7 +15,7 @@ const TRAIN_QUERIES: usize = 5;
 /// Seeds: the least with which a spread is known to a factor of three.
 const SEEDS: usize = 5;
 
-/// The study that trains as the paper says, as far as it is known; what is not known is as in the built-in studies, and is listed.
+/// The study that trains as the paper says, as far as it is known; what is not known has the value given here.
 ///
 /// # Errors
 /// A method that no learner here is, ways and shots that vary, or a test that no study can ask for.
@@ -52,18 +52,8 @@ pub(super) fn study(cell: &Cell) -> Result<String> {
         cell.place,
         cell.printed()
     );
-    for (name, value) in serde_json::to_value(protocol)?
-        .as_object()
-        .into_iter()
-        .flatten()
-    {
-        if name == "source" {
-            let _ = writeln!(
-                text,
-                "# Protocol from: {}",
-                value.as_str().unwrap_or_default()
-            );
-        }
+    if let Some(source) = &protocol.source {
+        let _ = writeln!(text, "# Protocol from: {source}");
     }
     let word = |value: Value| value.as_str().map(str::to_owned);
     let split = word(serde_json::to_value(protocol.split)?).filter(|it| it != "other");

@@ -61,7 +61,9 @@ pub(super) fn reason(row: &Row) -> String {
 
 fn open(row: &Row, found: &metastable_analysis::reproduction::Reproduction) -> String {
     let Some(interval) = &found.interval else {
-        return String::from("one run tells no spread; two or more are needed");
+        return String::from(
+            "one run, or copies of one, tell no spread; two runs that differ are needed",
+        );
     };
     let width = 100.0 * interval.half_width();
     let runs = row.ours.runs;

@@ -38,7 +38,7 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
         None => (None, None, None, None),
         Some(_) => {
             let stored = results::read(&folder.test(), &record.identity)?;
-            let (test, scores) = stored.for_analysis();
+            let (test, scores) = stored.answers.for_analysis();
             let accuracies = stored.answers.task_accuracies();
             let selection = selection(record, result, accuracies, stored.other);
             (test, scores, stored.adaptation, selection)

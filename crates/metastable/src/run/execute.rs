@@ -75,6 +75,16 @@ impl RunFolder {
         self.0.join("last.safetensors")
     }
 
+    /// The weights that were tested.
+    pub(crate) fn tested(&self, weights: Chosen) -> PathBuf {
+        let best = self.best();
+        if weights == Chosen::Best && best.exists() {
+            best
+        } else {
+            self.last()
+        }
+    }
+
     pub(crate) fn validated(&self) -> PathBuf {
         self.0.join(VALIDATED)
     }
@@ -363,14 +373,20 @@ impl<'a> Run<'a> {
             || report.step == self.config.training.outer_steps
     }
 
-    /// The state before the first step: initial weights are a function of the `init` stream alone.
+    /// The state before the first step.
     pub(crate) fn initial_state(&self) -> Result<TrainState<f32>> {
-        let architecture = Architecture::new(&self.config.network)?;
-        let mut rng = self.config.seeds.rng(Stream::Init, 0);
-        let theta = architecture.initial_params_by(self.config.init, &mut rng);
-        let optimizer = &self.config.training.optimizer;
-        Ok(TrainState::new(&*self.network, optimizer, theta))
+        initial_state(self.config, &*self.network)
     }
+}
+
+/// The state before the first step of a network: initial weights are a function of the `init` stream alone.
+pub(super) fn initial_state(
+    config: &RunConfig,
+    network: &dyn Network<f32>,
+) -> Result<TrainState<f32>> {
+    let mut rng = config.seeds.rng(Stream::Init, 0);
+    let theta = Architecture::new(&config.network)?.initial_params_by(config.init, &mut rng);
+    Ok(TrainState::new(network, &config.training.optimizer, theta))
 }
 
 /// Where an earlier attempt got to: the state of the one that got furthest, of those whose files are whole. Its files are this

@@ -13,8 +13,8 @@ pub(crate) const BUILD: &str = env!("METASTABLE_CODE");
 /// The build and the machine, as far as they can change a bit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Numerics {
-    /// Digest of the bits that a miniature of the run makes ([`super::miniature`]); of a guest's run or an accelerator's,
-    /// [`BUILD`].
+    /// Digest of the bits that a miniature of the run makes ([`super::miniature`]); [`BUILD`] for guests, accelerators, and episodes
+    /// that a miniature does not draw (unequal sizes, mixes, held-out files).
     pub(crate) code: String,
     /// Instruction set of the fused kernels.
     pub(crate) instruction_set: String,

@@ -215,8 +215,8 @@ impl Record {
             .config
             .flat()?
             .into_iter()
-            // That of a kind of run: another at each point of a factor, though one program made them all. Runs of other programs are in no
-            // study of this one unless a replay gave their bits.
+            // The code belongs to a kind of run, so it differs between the points of a factor although one program made them all. A run of
+            // another build is in this study only if a replay gave its bits.
             .filter(|(key, _)| key != "numerics.code")
             .map(|(key, value)| match key.strip_prefix("seeds.") {
                 Some(stream) => (format!("seed.{stream}"), value),

@@ -248,13 +248,6 @@ pub(crate) struct Stored {
     pub(crate) other: Option<Vec<f64>>,
 }
 
-impl Stored {
-    /// As the analysis takes it.
-    pub(crate) fn for_analysis(&self) -> (Option<Test>, Option<TaskScores>) {
-        self.answers.for_analysis()
-    }
-}
-
 /// Reads it.
 pub(crate) fn read(path: &Path, identity: &str) -> Result<Stored> {
     parse(path, identity).with_context(|| format!("{} does not fit its run", path.display()))

@@ -17,7 +17,7 @@ use super::log::{self, LogLine, Pending};
 use super::numerics::BUILD;
 use super::state::State;
 use super::{Record, Run, checkpoint, validated};
-use crate::files::write_whole;
+use crate::files::{read_bytes, write_whole};
 use crate::store::attempt::Attempt;
 
 /// A training that is not made again.
@@ -95,9 +95,7 @@ impl Run<'_> {
                     weights,
                 })
             });
-            let read = fs::read(other.log());
-            let path = other.log();
-            let log = read.with_context(|| format!("while reading {}", path.display()))?;
+            let log = read_bytes(&other.log())?;
             (log, best.transpose()?)
         } else {
             match self.validate_again(other, shop, last.step)? {

@@ -5,11 +5,12 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use metastable_algorithms::{TrainConfig, Weights};
 use metastable_models::{Network, Params};
 
 use super::growing::{Growing, Mark};
+use crate::files::read_bytes;
 
 /// Largest file. A longer training, or a larger network, keeps the best and the last weights alone.
 const MOST_BYTES: usize = 64 << 20;
@@ -60,7 +61,7 @@ pub(crate) fn read(
     if !is_kept(training, n_values) || !path.exists() {
         return Ok(None);
     }
-    let bytes = std::fs::read(path).with_context(|| format!("while reading {}", path.display()))?;
+    let bytes = read_bytes(path)?;
     let plan = training.validate()?;
     let steps: Vec<usize> = (1..=n_steps)
         .filter(|step| plan.validates_after(*step))

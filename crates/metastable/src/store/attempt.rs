@@ -92,7 +92,7 @@ impl<'s> Attempt<'s> {
     }
 
     /// Other finished runs of the store that made the same training.
-    pub(crate) fn trained_by(&self, training: &str) -> Vec<(String, PathBuf)> {
+    pub(crate) fn trained_by(&self, training: &str) -> impl Iterator<Item = (String, PathBuf)> {
         super::trained_by(self.store.root(), training)
     }
 
@@ -115,8 +115,8 @@ impl<'s> Attempt<'s> {
             }
         }
         sync_folder(&place);
-        trained::note(self.store.root(), training, &self.identity)?;
-        // From here on the run is finished; what stays behind does no harm.
+        // From here on the run is finished; what stays behind, or is not noted, does no harm.
+        let _ = trained::note(self.store.root(), training, &self.identity);
         if let Ok(entries) = fs::read_dir(&place) {
             for path in entries.flatten().map(|entry| entry.path()) {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -169,12 +169,11 @@ pub(crate) fn failure(root: &Path, identity: &str) -> PathBuf {
 }
 
 /// The finished runs that made a training: identity and folder of each. Those whose files are damaged are left out.
-pub(crate) fn trained_by(root: &Path, training: &str) -> Vec<(String, PathBuf)> {
+pub(crate) fn trained_by(root: &Path, training: &str) -> impl Iterator<Item = (String, PathBuf)> {
     let runs = trained::runs(root, training).into_iter();
-    runs.map(|identity| (folder(root, &identity), identity))
+    runs.map(move |identity| (folder(root, &identity), identity))
         .filter(|(folder, identity)| matches!(stored(folder, identity), Stored::Whole))
         .map(|(folder, identity)| (identity, folder))
-        .collect()
 }
 
 /// Forgets which trainings the runs made that are gone.

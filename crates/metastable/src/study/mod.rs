@@ -110,21 +110,28 @@ impl Study {
             }
         };
         let is_built_in = STUDIES.iter().any(|study| study.name == name);
+        let is_of_the_user =
+            |it: &&Shorthand| it.path == "data.set" && crate::dataset::is_of_the_user(&it.value);
+        // What a built-in study says of the split is for its own data; whoever says more on the command line is right.
+        if let Some(own) = shorthands
+            .iter()
+            .find(is_of_the_user)
+            .filter(|_| is_built_in)
+        {
+            let origin = format!("{} {}", own.flag, own.value);
+            tree::put(&mut tree, "data.split", "auto", origin)?;
+        }
         for assignment in sets {
             tree::set(&mut tree, assignment)?;
         }
-        for Shorthand { path, flag, value } in shorthands {
-            tree::put(&mut tree, path, value, format!("{flag} {value}"))?;
-            if *path == "data.set" && crate::dataset::is_of_the_user(value) {
-                // Their layout says how they are split, where nobody else does: what a built-in study says is for its own data.
-                let origin = format!("{flag} {value}");
-                let is_said = sets.iter().any(|set| set.starts_with("data.split="));
-                if is_built_in && !is_said {
-                    tree::put(&mut tree, "data.split", "auto", origin)?;
-                } else {
-                    tree::put_missing(&mut tree, "data.split", "auto", &origin);
-                }
+        for shorthand in shorthands {
+            let Shorthand { path, flag, value } = shorthand;
+            let origin = format!("{flag} {value}");
+            if is_of_the_user(&shorthand) {
+                // Their layout says how they are split, where nobody else does.
+                tree::put_missing(&mut tree, "data.split", "auto", &origin);
             }
+            tree::put(&mut tree, path, value, origin)?;
         }
         Self::read(&tree)
     }
@@ -286,7 +293,7 @@ impl Study {
             Ok(())
         };
         section("data", &self.data)?;
-        if self.data.sets().iter().any(|set| set == "glyphs") {
+        if self.data.has_glyphs() {
             section("glyphs", &self.glyphs)?;
         }
         section("episode", &self.episode)?;

@@ -342,6 +342,7 @@ fn incomplete_tables_name_the_hole_and_the_way_on() {
     for part in ["a/seed-2`", "lacks task `t1`", "--common-tasks", "2 of 3"] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    assert!(said.contains("4 × 3"), "{said}");
     let mean = |said: &str| -> f64 {
         let row = said.lines().find(|line| line.starts_with("a ")).unwrap();
         row.split_whitespace().nth(1).unwrap().parse().unwrap()

@@ -76,7 +76,7 @@ fn shapes(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
         .iter()
         .filter(|entry| entry.form.block != BlockKind::Linear);
     let mut subjects = Vec::new();
-    for (entry, turn) in convolutional.zip([0, 3]) {
+    for (entry, turn) in convolutional.zip((0..).step_by(3)) {
         for (index, (image, width)) in SHAPES.into_iter().enumerate() {
             let (norm, inner_step, stored) = NORMS[(index + turn) % NORMS.len()];
             let (loss, n_way) = LOSSES[(index + 2 * turn) % LOSSES.len()];

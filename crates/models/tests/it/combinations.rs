@@ -11,8 +11,9 @@ use metastable_models::{
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// Largest relative difference of two ways to compute the same sums in double precision.
-const ROUNDING: f64 = 2e-12;
+/// Largest relative difference of two ways to compute the same sums in double precision. The median over all cases is
+/// 4e-15, the largest difference 9e-13.
+const ROUNDING: f64 = 1e-12;
 
 fn network(subject: &Subject, backend: Backend) -> Box<dyn Network<f64>> {
     build(&subject.config, backend, DeviceSpec::Cpu).unwrap()

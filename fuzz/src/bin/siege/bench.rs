@@ -5,6 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
 /// What a campaign returns.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -101,7 +105,7 @@ impl Bench {
         Ok(place)
     }
 
-    /// The program in a folder, away from the user's own; what it says on stderr goes to `said` there.
+    /// The program in a folder, away from the user's own data and cache.
     pub(crate) fn command(&self, place: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -182,18 +186,15 @@ pub(crate) fn files(folder: &Path) -> Result<Files> {
     Ok(found)
 }
 
-/// Numbers from a seed: xorshift64* (Vigna 2016).
-pub(crate) struct Dice(u64);
+/// Numbers from a seed.
+pub(crate) struct Dice(ChaCha8Rng);
 
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
     pub(crate) fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % n.max(1)
+        self.0.random_range(0..n.max(1))
     }
 }

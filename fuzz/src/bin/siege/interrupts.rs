@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, Dice, Result};
+use crate::bench::{Bench, Dice, Result, is_ended_by};
 use crate::server;
 use crate::tally::Tally;
 
@@ -13,6 +13,8 @@ use crate::tally::Tally;
 const SOON: Duration = Duration::from_millis(2500);
 
 const INTERRUPTED: i32 = 130;
+/// The signal that Ctrl-C sends.
+const SIGINT: i32 = 2;
 
 /// Sends Ctrl-C `n` times.
 pub(crate) fn run(bench: &Bench, n: u64, seed: u64) -> Result<Tally> {
@@ -85,22 +87,24 @@ pub(crate) fn run(bench: &Bench, n: u64, seed: u64) -> Result<Tally> {
         }
         let mut child = bench.start(&place, &words, "said.txt")?;
         thread::sleep(Duration::from_millis(dice.below(3000)));
-        let begun = Instant::now();
         if child.try_wait()?.is_some() {
             // Ended before; a short command is asked at shorter moments too.
             child = bench.start(&place, &words, "said.txt")?;
             thread::sleep(Duration::from_millis(dice.below(40)));
         }
+        let begun = Instant::now();
         let sent = Command::new("kill")
             .args(["-INT", &child.id().to_string()])
             .output()?;
         let status = child.wait()?;
         let took = begun.elapsed();
         let heard = fs::read_to_string(place.join("said.txt"))?;
-        tally.tried(phase);
-        slowest = slowest.max(took);
-        let is_stopped =
-            status.success() || status.code() == Some(INTERRUPTED) || status.code().is_none();
+        let is_hit = status.code() == Some(INTERRUPTED) || is_ended_by(status, SIGINT);
+        if is_hit {
+            tally.tried(phase);
+            slowest = slowest.max(took);
+        }
+        let is_stopped = status.success() || is_hit;
         let shown = || format!("{line}: {status} after {took:?}: {heard}");
         tally.expect(is_stopped && !heard.contains("panicked"), phase, shown);
         tally.expect(took < SOON || !sent.status.success(), phase, shown);

@@ -5,7 +5,7 @@
 //! - `interrupts N`: Ctrl-C at random moments of every command; the answer is timed.
 //! - `disks`: every command on full and on read-only disks (Linux, where a user may mount in a namespace of their own).
 //!
-//! The counts stand in docs/siege.md. A fault leaves its folder, and ends the program with exit code 1.
+//! Counts so far, and what has not been run to its end: docs/siege.md. A fault leaves its folder, and ends the program with exit code 1.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks")]
 

@@ -132,13 +132,18 @@ fn finding(analysis: &StudyAnalysis, pairs: &[Pair]) -> String {
         .collect();
     let words = Words::of(&analysis.options);
     let what = words.noun();
-    let (n_decided, n) = (apart.len() + alike.len(), pairs.len());
+    let n_decided = apart.len() + alike.len();
     let noun = |n: usize| if n == 1 { "pair" } else { "pairs" };
+    let open = |is_single: bool| {
+        let is = |pair: &&Pair| pair.told_apart.is_none() && (pair.n_seeds == 1) == is_single;
+        pairs.iter().filter(is).count()
+    };
     let mut text = match (n_decided, apart.len()) {
-        (0, _) => {
+        (0, _) if open(false) == 0 => {
             return "Each pair shares a single seed: there is no interval, hence no decision."
                 .to_owned();
         }
+        (0, _) => "No pair can be decided.".to_owned(),
         (n, 0) => format!(
             "Of {n} {}, none differs in mean {what} (5 % for all pairs of a setting, Holm).",
             noun(n)
@@ -160,12 +165,16 @@ fn finding(analysis: &StudyAnalysis, pairs: &[Pair]) -> String {
         });
         text += &format!(" Not distinguishable: {names}.");
     }
-    if n_decided < n {
-        text += &format!(
-            " {} {} with a single shared seed: no interval, no decision.",
-            n - n_decided,
-            noun(n - n_decided)
-        );
+    for (n, why) in [
+        (open(true), "a single shared seed: no interval, no decision"),
+        (
+            open(false),
+            "the same difference on every seed: no scatter, no decision",
+        ),
+    ] {
+        if n > 0 {
+            text += &format!(" {n} {} with {why}.", noun(n));
+        }
     }
     text
 }

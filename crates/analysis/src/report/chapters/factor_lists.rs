@@ -1,6 +1,7 @@
 //! The lists of factors, side by side: for the mean, the spread and the failures.
 
 use super::intervals::written;
+use crate::factors::best::BestLevels;
 use crate::factors::key::{FactorList, KeyFactors, RankedFactor, RankedFactors};
 use crate::factors::responses::Side;
 use crate::factors::tested::TestedFactor;
@@ -228,6 +229,11 @@ pub(super) fn best(key: &KeyFactors) -> Option<Table> {
     if key.best.is_empty() {
         return None;
     }
+    // Each factor's intervals hold by themselves; that any of them moves the mean, the tested list says, at 5 % as a whole.
+    let mean = key.lists.iter().find(|it| it.side == Side::Mean);
+    let is_settled = |one: &BestLevels| {
+        one.settled && mean.is_some_and(|it| it.settled().any(|its| its.factor == one.factor))
+    };
     let rows = key.best.iter().map(|one| {
         let stretches: Vec<String> = one
             .kept
@@ -235,7 +241,7 @@ pub(super) fn best(key: &KeyFactors) -> Option<Table> {
             .map(|[first, last]| stretch(first, last))
             .collect();
         let kept = match () {
-            () if !one.settled => "no level is distinguishable from the best".to_owned(),
+            () if !is_settled(one) => "no level is distinguishable from the best".to_owned(),
             () if one.mostly_failed() => "open: most runs at the highest mean failed".to_owned(),
             () => list(&stretches.iter().map(String::as_str).collect::<Vec<_>>()),
         };
@@ -250,16 +256,16 @@ pub(super) fn best(key: &KeyFactors) -> Option<Table> {
     Some(Table {
         caption: format!(
             "Levels that cannot be told from the best: the mean {} by least squares over {}, all factors together (a number by its line and \
-             its square), with intervals for all pairs of levels of a factor at once (Scheffe). Interactions are not in it.",
+             its square), with intervals for all pairs of levels of a factor at once (Scheffe). Interactions are left out.",
             key.response,
             count(key.n_points, "point")
         ),
         head: [
             "factor",
-            "not told from the best",
-            "lowest level",
-            "below the best by",
-            "failed there",
+            "not distinguishable from the best",
+            "level with the lowest mean",
+            "its distance to the best",
+            "failed at the best levels",
         ]
         .map(str::to_owned)
         .to_vec(),

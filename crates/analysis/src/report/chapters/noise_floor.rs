@@ -18,7 +18,7 @@ pub(crate) const SUBJECT: Subject = Subject {
 
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let found: Vec<(&Group<'_>, Floor)> = measured(material.groups);
-    let churn = |floor: &Floor| floor.same_process.churn.max(floor.new_process.churn);
+    let churn = |floor: &Floor| floor.worse().churn;
     let churns = values(&found, churn);
     let ((_, lo), (most, hi)) = extremes(&churns)?;
     let exact = names(&found, |floor| {

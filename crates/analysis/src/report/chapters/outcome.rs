@@ -1,13 +1,13 @@
 //! How far the final accuracy moves between trainings: the chapter around fan, raincloud and waterfall.
 
-use super::intervals::values;
+use super::intervals::{names, values};
 use super::{fan, seeds, waterfall};
 use crate::estimate::Estimate;
 use crate::outcome::StudyAnalysis;
 use crate::report::document::{Chapter, count, extremes, list};
 use crate::report::group::Group;
 use crate::report::subject::{Family, Material, Subject};
-use crate::spread::{NO_SCATTER, Spread};
+use crate::spread::Spread;
 use crate::steadiness::{SpreadRatio, SpreadVerdict, Steadiness};
 use crate::words::Words;
 
@@ -41,11 +41,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     } else {
         ""
     };
-    let copies: Vec<&str> = deviations
-        .iter()
-        .filter(|(_, sd)| sd.value <= NO_SCATTER)
-        .map(|(group, _)| group.name.as_str())
-        .collect();
+    // A spread that the noise of the test explains is 0 too, but has an interval: copies have none.
+    let copies = names(&deviations, |sd| sd.interval.is_none());
     let finding = match (extremes(&values), deviations.as_slice()) {
         (Some(_), all) if all.len() == copies.len() => format!(
             "The runs of {} have one and the same mean: they are copies, or at the limit of the score, and tell nothing about another training.",

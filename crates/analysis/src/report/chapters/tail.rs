@@ -43,7 +43,7 @@ fn no_tail(material: &Material<'_>) -> String {
          chance."
             .to_owned()
     } else if material.groups.iter().any(Group::is_incomplete) {
-        "Runs lack tasks of each other, so there is no tail to look at.".to_owned()
+        "Not every run was tested on every task, so there is no tail to look at.".to_owned()
     } else {
         "Each run has one score and none by task, so there is no tail to look at.".to_owned()
     }

@@ -119,7 +119,11 @@ pub(crate) fn table(groups: &[Group<'_>], words: Words<'_>) -> Option<Table> {
             Some(vec![
                 group.name.clone(),
                 words.bare(spread.mean.value),
-                format!("± {}", words.bare_points(printed)),
+                if spread.task_means.len() < 2 {
+                    "needs two tasks".to_owned()
+                } else {
+                    format!("± {}", words.bare_points(printed))
+                },
                 spread
                     .mean
                     .interval

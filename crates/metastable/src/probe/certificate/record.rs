@@ -6,7 +6,7 @@ use anyhow::Result;
 use metastable_analysis::probe::certificate::Answers;
 use metastable_data::MetaSplit;
 
-use super::{ELSEWHERE, is_here, same, skip};
+use super::{ELSEWHERE, same, skip};
 use crate::campaign::Finished;
 use crate::files::sha256;
 use crate::probe::subject::Subject;
@@ -15,7 +15,12 @@ use crate::run::{Record, Run, results};
 /// Test tasks that are predicted again.
 const MOST_TASKS: usize = 10;
 
-pub(super) fn check(run: &Finished, subject: &Subject<'_>, answers: &mut Answers) -> Result<()> {
+pub(super) fn check(
+    run: &Finished,
+    subject: &Subject<'_>,
+    is_here: bool,
+    answers: &mut Answers,
+) -> Result<()> {
     let (config, record) = (&subject.config, &run.record);
     let test = subject.material.list(config, MetaSplit::Test)?;
     let data = &subject.material.dataset.digest;
@@ -42,7 +47,7 @@ pub(super) fn check(run: &Finished, subject: &Subject<'_>, answers: &mut Answers
     let (named, own) = (&run.entry.identity, &record.identity);
     same(answers, "identity in the study", named, own);
     let name = "identity of the run";
-    if is_here(subject) {
+    if is_here {
         // The configuration in the checkpoint, hashed again.
         same(answers, name, own, &config.identity()?);
     } else {
@@ -67,12 +72,13 @@ pub(super) fn predictions(
     run: &Finished,
     subject: &Subject<'_>,
     again: &Run<'_>,
+    is_here: bool,
     answers: &mut Answers,
 ) -> Result<()> {
     let (config, record) = (&subject.config, &run.record);
     let test = subject.material.list(config, MetaSplit::Test)?;
     let name = "first test predictions, made again";
-    if !is_here(subject) {
+    if !is_here {
         skip(answers, name, ELSEWHERE);
     } else if record.result.as_ref().is_none_or(|it| it.test.is_none()) {
         skip(answers, name, "the run was not tested");

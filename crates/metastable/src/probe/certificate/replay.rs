@@ -3,7 +3,7 @@
 use anyhow::Result;
 use metastable_analysis::probe::certificate::Answers;
 
-use super::{ELSEWHERE, is_here, same, skip};
+use super::{ELSEWHERE, same, skip};
 use crate::campaign::Finished;
 use crate::files::{read_text, sha256};
 use crate::probe::subject::Subject;
@@ -22,6 +22,7 @@ pub(super) fn check(
     run: &Finished,
     subject: &Subject<'_>,
     again: &Run<'_>,
+    is_here: bool,
     answers: &mut Answers,
 ) -> Result<()> {
     let on = |threads, n_steps| -> Result<Replay> {
@@ -44,7 +45,7 @@ pub(super) fn check(
         );
     }
     let name = "first lines of the log, made again";
-    if !is_here(subject) {
+    if !is_here {
         skip(answers, name, ELSEWHERE);
     } else if two.thetas.is_empty() {
         skip(answers, name, DIVERGED);

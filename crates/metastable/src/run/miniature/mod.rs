@@ -178,7 +178,7 @@ fn bits(config: &RunConfig) -> Result<String> {
     };
     let judging = Episodes {
         dataset: &dataset,
-        sampler: sampler(test_shape(config), config.data.test_rotations)?,
+        sampler: sampler(config.test.shape(), config.data.test_rotations)?,
         seeds: config.seeds.evaluation(),
         pool: None,
     };
@@ -212,9 +212,7 @@ impl Parts<'_> {
     /// Weights and buffers after each step, the lines of the log, a test, curves, and an inspection, as SHA-256.
     fn bits(&self, config: &RunConfig) -> Result<String> {
         let mut hasher = Sha256::new();
-        let mut rng = config.seeds.rng(Stream::Init, 0);
-        let theta = Architecture::new(&config.network)?.initial_params_by(config.init, &mut rng);
-        let state = TrainState::new(self.network, &config.training.optimizer, theta);
+        let state = initial_state(config, self.network)?;
         let mut trainer = Trainer::new(
             self.network,
             self.learner,
@@ -253,14 +251,6 @@ impl Parts<'_> {
     }
 }
 
-fn test_shape(config: &RunConfig) -> EpisodeShape {
-    EpisodeShape {
-        n_way: config.test.way,
-        k_shot: config.test.shot,
-        n_query: config.test.query,
-    }
-}
-
 /// As many as an episode within one alphabet needs, and one that it leaves out.
 fn classes_of_alphabet(config: &RunConfig) -> usize {
     config.episode.n_way.max(config.test.way) + 1
@@ -271,7 +261,7 @@ fn drawings(config: &RunConfig) -> Result<Dataset> {
     let image = config.network.image;
     let n_values = image.height * image.height * image.channels;
     let of_class = |shape: EpisodeShape| shape.k_shot + shape.n_query;
-    let n_images = of_class(config.episode).max(of_class(test_shape(config))) + 1;
+    let n_images = of_class(config.episode).max(of_class(config.test.shape())) + 1;
     let n_classes = classes_of_alphabet(config);
     let classes = (0..ALPHABETS * n_classes).map(|class| ClassImages {
         name: class.to_string(),
