@@ -6,7 +6,7 @@ use crate::error::AnalysisError;
 use crate::estimate::Interval;
 use crate::group::LearnerRuns;
 use crate::metric::Measure;
-use crate::options::{Options, TestPool};
+use crate::options::TestPool;
 use crate::scores::ScoreMatrix;
 use crate::summary::{mean, variance};
 

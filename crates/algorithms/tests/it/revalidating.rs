@@ -12,6 +12,9 @@ const N_PIXELS: usize = 5;
 
 type Seen = Vec<(usize, Validation, Option<Inspection>)>;
 
+/// Weights, each with the outer steps that made them.
+type WeightsAfter = Vec<(usize, Weights<f64>)>;
+
 fn config(validation_tasks: usize, inspected_tasks: usize) -> TrainConfig {
     TrainConfig {
         outer_steps: 40,
@@ -26,7 +29,7 @@ fn config(validation_tasks: usize, inspected_tasks: usize) -> TrainConfig {
 }
 
 /// A training with validation tasks from `first` on: its end, its validations, and the weights that it had at each.
-fn train(config: &TrainConfig, first: u64) -> (TrainState<f64>, Seen, Vec<(usize, Weights<f64>)>) {
+fn train(config: &TrainConfig, first: u64) -> (TrainState<f64>, Seen, WeightsAfter) {
     let network = LinearSoftmax::new(N_PIXELS, SHAPE.n_way);
     let checked = maml("maml", 0.5, 3).validate().unwrap();
     let tasks = |index| Ok(noise_task(index, SHAPE, N_PIXELS));

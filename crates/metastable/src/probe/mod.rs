@@ -37,7 +37,7 @@ use crate::run::config::Compute;
 use crate::run::{RunConfig, guest};
 use crate::schedule::Shares;
 use crate::signal::{Stop, Work};
-use crate::study::{Chosen, ProbeSettings, RunSettings, Study, suggestion};
+use crate::study::{ProbeSettings, RunSettings, Study, suggestion};
 
 /// A family of questions.
 #[derive(

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use metastable_algorithms::TrainState;
-use metastable_data::EpisodeShape;
 use metastable_guests::{self as guests, Embedding, Outside, Ready};
 use metastable_models::{DeviceSpec, Network, NetworkConfig};
 use metastable_probes::{Protocol, Subject as Learnt};

@@ -24,7 +24,7 @@ use crate::progress::{Line, Progress};
 use crate::registry::registry;
 use crate::signal::Stop;
 use crate::store::attempt::Attempt;
-use crate::study::RunSettings;
+use crate::study::{Chosen, RunSettings};
 
 /// What a run needs around it.
 pub(crate) struct Workshop<'a> {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use metastable_algorithms::{Curves, Evaluation};
-use metastable_analysis::{Adaptation, TaskScores, Test};
+use metastable_analysis::Adaptation;
 use metastable_data::{ClassRef, Dataset, Episode, EpisodeShape};
 
 use super::answers::Answers;

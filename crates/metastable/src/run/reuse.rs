@@ -20,6 +20,9 @@ use super::{Record, Run, checkpoint, validated};
 use crate::files::{read_bytes, write_whole};
 use crate::store::attempt::Attempt;
 
+/// The log of a training, and its best weights.
+type Revalidated = (Vec<u8>, Option<BestWeights<f32>>);
+
 /// A training that is not made again.
 pub(super) struct Reused {
     pub(super) state: State,
@@ -127,7 +130,7 @@ impl Run<'_> {
         other: &RunFolder,
         shop: &Workshop<'_>,
         n_steps: usize,
-    ) -> Result<Option<(Vec<u8>, Option<BestWeights<f32>>)>> {
+    ) -> Result<Option<Revalidated>> {
         let config = self.config();
         let path = other.validated();
         let Some(weights) = validated::read(&path, &config.training, self.network(), n_steps)?

@@ -12,6 +12,9 @@ use metastable_models::{Network, Params};
 use super::growing::{Growing, Mark};
 use crate::files::read_bytes;
 
+/// Weights, each with the outer steps that made them.
+pub(crate) type WeightsAfter = Vec<(usize, Weights<f32>)>;
+
 /// Largest file. A longer training, or a larger network, keeps the best and the last weights alone.
 const MOST_BYTES: usize = 64 << 20;
 
@@ -55,7 +58,7 @@ pub(crate) fn read(
     training: &TrainConfig,
     network: &dyn Network<f32>,
     n_steps: usize,
-) -> Result<Option<Vec<(usize, Weights<f32>)>>> {
+) -> Result<Option<WeightsAfter>> {
     let n_theta = network.layout().n_values();
     let n_values = n_values(network);
     if !is_kept(training, n_values) || !path.exists() {

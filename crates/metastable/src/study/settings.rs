@@ -126,13 +126,6 @@ impl Default for DataSettings {
     }
 }
 
-/// Whether a set is made by this program, so that `[glyphs]` counts.
-pub(crate) fn has_glyphs(&self) -> bool {
-    self.sets()
-        .iter()
-        .any(|set| set == crate::dataset::GLYPHS.0)
-}
-
 impl DataSettings {
     /// The set, or those of the mix.
     pub(crate) fn sets(&self) -> &[String] {
@@ -141,6 +134,13 @@ impl DataSettings {
         } else {
             &self.mix
         }
+    }
+
+    /// Whether a set is made by this program, so that `[glyphs]` counts.
+    pub(crate) fn has_glyphs(&self) -> bool {
+        self.sets()
+            .iter()
+            .any(|set| set == crate::dataset::GLYPHS.0)
     }
 
     /// The same settings for one data set.

@@ -15,18 +15,17 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use metastable_algorithms::{
-    Episodes, Inspection, Learner, LearnerConfig, ScheduleConfig, TaskSource, TrainConfig,
-    TrainState, Trainer, curves, evaluate,
+    Episodes, Inspection, Learner, LearnerConfig, ScheduleConfig, TaskSource, TrainConfig, Trainer,
+    curves, evaluate,
 };
-use metastable_data::{
-    ClassImages, Dataset, EpisodeShape, Rotations, Sampler, Seeds, Sizes, Stream,
-};
+use metastable_data::{ClassImages, Dataset, EpisodeShape, Rotations, Sampler, Seeds, Sizes};
 use metastable_guests::OUTSIDE;
-use metastable_models::{Architecture, Network, NetworkConfig};
+use metastable_models::{Network, NetworkConfig};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::RunConfig;
+use super::execute::initial_state;
 use super::log::Pending;
 use super::numerics::{BUILD, Numerics};
 use crate::files::hex;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use metastable_algorithms::OptimizerConfig;
-use metastable_data::TaskPool;
+use metastable_data::{Stream, TaskPool};
 use metastable_models::{
     Backend, ImageShape, Init, Layout, ModelError, Norm, Objective, Params, Pass, Tape,
 };
