@@ -12,7 +12,7 @@
 use std::error::Error;
 use std::io::{BufRead, IsTerminal, stdin};
 
-use metastable_analysis::record::rows::Row;
+use metastable_analysis::rows::Row;
 use metastable_analysis::{Options, ScoreScale, Study, analyze, report};
 
 /// Accuracies of two learners in three trainings each, on four tasks.

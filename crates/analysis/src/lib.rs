@@ -62,6 +62,7 @@ pub mod planner;
 pub mod probe;
 pub mod replacement;
 pub mod reproduction;
+pub mod rows;
 pub mod spread;
 pub mod steadiness;
 pub mod tail;

@@ -54,7 +54,8 @@ pub struct Options {
     pub lights: BTreeMap<String, Light>,
     /// Two spreads count as practically equal if their ratio is known to lie between one over this and this.
     pub equivalence: f64,
-    /// How far under its best the mean response may lie within the basin of a setting; in units of the response.
+    /// How far under its best the mean response may lie within the basin of a setting: a share of right answers, or, for a score
+    /// of another [`scale`](Self::scale), a share of the range of the points' means.
     pub basin_margin: f64,
     /// What a score is, if it is no share of right answers.
     #[serde(skip_serializing_if = "Option::is_none")]

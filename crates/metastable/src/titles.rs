@@ -75,7 +75,7 @@ pub(crate) fn titled(
 
 #[cfg(test)]
 mod tests {
-    use metastable_analysis::record::rows::Row;
+    use metastable_analysis::rows::Row;
 
     use super::*;
 

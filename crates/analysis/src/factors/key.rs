@@ -189,8 +189,12 @@ pub fn key_factors(table: &FactorTable, options: &Options) -> Result<KeyFactors,
     }
     let seeds = seeds(table);
     let (mut lists, noise) = lists(table, &seeds, options);
-    if lists[0].why_none.is_none() {
-        shares_of_mean(table, &mut lists[0], options)?;
+    let means = mean_response(table).ok();
+    let basin_margin = means
+        .as_ref()
+        .map_or(options.basin_margin, |found| margin(&found.y, options));
+    if let (None, Some(found)) = (&lists[0].why_none, &means) {
+        shares_of_mean(table, found, &mut lists[0], basin_margin, options)?;
     }
     Ok(KeyFactors {
         response: table.response.clone(),
@@ -205,13 +209,24 @@ pub fn key_factors(table: &FactorTable, options: &Options) -> Result<KeyFactors,
             .iter()
             .map(|factor| factor.name.clone())
             .collect(),
-        best: mean_response(table).map_or_else(
-            |_| Vec::new(),
-            |found| best::list(table, &found, &seeds, options.level),
-        ),
+        best: means.map_or_else(Vec::new, |found| {
+            best::list(table, &found, &seeds, options.level)
+        }),
         lists,
-        basin_margin: options.basin_margin,
+        basin_margin,
     })
+}
+
+/// The margin of the basins in units of the response: as it is for a share of right answers; for a score of another scale, that
+/// share of the range of the points' means, to two digits.
+fn margin(means: &[f64], options: &Options) -> f64 {
+    let low = means.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if options.scale.is_none() || high <= low {
+        return options.basin_margin;
+    }
+    let margin = options.basin_margin * (high - low);
+    format!("{margin:.1e}").parse().unwrap_or(margin)
 }
 
 /// The four tested lists alone, without the forest's shares: what [`key_factors`] claims, in a small part of its time.
@@ -250,17 +265,16 @@ fn lists(
 
 fn shares_of_mean(
     table: &FactorTable,
+    found: &PointResponse,
     list: &mut FactorList,
+    basin_margin: f64,
     options: &Options,
 ) -> Result<(), AnalysisError> {
-    let Ok(found) = mean_response(table) else {
-        return Ok(());
-    };
     let settings = ForestSettings {
         seed: options.seed,
         ..ForestSettings::default()
     };
-    match rank(table, &found, settings, options) {
+    match rank(table, found, settings, basin_margin, options) {
         Ok(ranked) => list.ranked = Some(ranked),
         Err(refusal @ AnalysisError::Unexplained { .. }) => {
             list.why_no_shares = Some(refusal.to_string());
@@ -274,6 +288,7 @@ fn rank(
     table: &FactorTable,
     found: &PointResponse,
     settings: ForestSettings,
+    basin_margin: f64,
     options: &Options,
 ) -> Result<RankedFactors, AnalysisError> {
     let domains = table.domains();
@@ -298,7 +313,7 @@ fn rank(
         figures.extend(total_indices(&design.evaluate(at_unit)));
         let curves = marginals(forest, &grids);
         for (factor, curve) in table.factors.iter().zip(&curves) {
-            figures.push(basin::share(&factor.scale, curve, options.basin_margin));
+            figures.push(basin::share(&factor.scale, curve, basin_margin));
         }
         for (factor, curve) in table.factors.iter().zip(&curves) {
             figures.extend(curve.iter().step_by(stride(&factor.scale)));
@@ -339,7 +354,7 @@ fn rank(
             basin: basin::basin(
                 &factor.scale,
                 &curves[at],
-                options.basin_margin,
+                basin_margin,
                 estimates[2 * p + n_pairs + at].value,
             ),
             marginal: kept(&factor.scale, &grids[at], &mut points),

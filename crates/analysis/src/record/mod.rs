@@ -4,7 +4,6 @@
 
 pub mod domains;
 pub mod replacement;
-pub mod rows;
 mod task_scores;
 pub mod training;
 

@@ -6,7 +6,7 @@ use metastable_analysis::factors::key::{FactorList, KeyFactors, key_factors};
 use metastable_analysis::factors::responses::Side;
 use metastable_analysis::factors::sources::{Sources, sources};
 use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale};
-use metastable_analysis::{Certainty, Options, Outcome, Study, analyze, report};
+use metastable_analysis::{Certainty, Options, Outcome, ScoreScale, Study, analyze, report};
 
 use crate::support::{close, factor_table, normal, rng, run};
 
@@ -89,6 +89,42 @@ fn each_side_has_its_own_factor() {
             "{end:?}"
         );
     }
+}
+
+/// On a scale of its own a score has no hundredth that means something: the basin is the same whatever the unit.
+#[test]
+fn basins_of_other_scores_do_not_depend_on_their_unit() {
+    let in_unit = |unit: f64| {
+        let mut table = factor_table(64, 5, 51);
+        for run in &mut table.runs {
+            run.response = run.response.map(|score| score * unit);
+        }
+        let scale = ScoreScale {
+            name: String::from("return"),
+            lower_is_better: false,
+        };
+        key_factors(
+            &table,
+            &Options {
+                scale: Some(scale),
+                ..options()
+            },
+        )
+        .unwrap()
+    };
+    let (small, large) = (in_unit(1.0), in_unit(4096.0));
+    close(
+        large.basin_margin / small.basin_margin,
+        4096.0,
+        0.1 * 4096.0,
+        "margins",
+    );
+    let basin = |found: &KeyFactors| {
+        let ranked = of(found, Side::Mean).ranked.as_ref().unwrap();
+        ranked.factors[0].basin.clone()
+    };
+    close(basin(&large).width, basin(&small).width, 0.1, "widths");
+    assert!(basin(&large).width < 2.0, "{:?}", basin(&large));
 }
 
 #[test]

@@ -121,13 +121,29 @@ impl Answers {
         tasks.map(accuracy).collect()
     }
 
-    /// As the analysis takes it: predictions where all tasks are of one way and as many queries, scores alone where they are not.
+    /// A number of the shapes: the one of all tasks, or one a task where they differ.
+    fn by_task(&self, of: impl Fn(EpisodeShape) -> usize) -> (Option<usize>, Option<Vec<usize>>) {
+        let all: Vec<usize> = self.episodes.iter().map(|it| of(it.shape)).collect();
+        match all.first() {
+            Some(first) if all.iter().all(|it| it == first) => (Some(*first), None),
+            _ => (None, Some(all)),
+        }
+    }
+
+    /// As the analysis takes it: predictions where all tasks are of one way and as many queries, scores with the way and
+    /// the queries of each task where they are not.
     pub(crate) fn for_analysis(&self) -> (Option<Test>, Option<TaskScores>) {
         let of = |shape: EpisodeShape| (shape.n_way, shape.n_query);
         let first = self.episodes.first().map_or((0, 0), |it| of(it.shape));
         if self.episodes.iter().any(|it| of(it.shape) != first) {
+            let (n_way, task_ways) = self.by_task(|shape| shape.n_way);
+            let (queries_per_task, task_queries) = self.by_task(|shape| shape.n_queries());
             let scores = TaskScores {
                 accuracies: self.task_accuracies(),
+                queries_per_task,
+                n_way,
+                task_queries,
+                task_ways,
                 ..TaskScores::default()
             };
             return (None, Some(scores));

@@ -191,6 +191,8 @@ fn any_way_any_shot_is_computed_again_too() {
     );
     bench.experiment(&["--set", "learners.maml.head=prototypes", "--out", "any"]);
     check(&bench, "any");
+    let report = json(&bench.path("any/report.json"));
+    let chance = report["settings"][0]["chance"].as_f64().unwrap();
     for folder in runs(&bench, "any") {
         let bytes = fs::read(folder.join("test.safetensors")).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -198,6 +200,8 @@ fn any_way_any_shot_is_computed_again_too() {
         assert!(
             ways.iter().all(|way| (5..=8).contains(way)) && ways.iter().min() != ways.iter().max()
         );
+        let guessing: f64 = ways.iter().map(|way| 1.0 / *way as f64).sum();
+        near(chance, guessing / ways.len() as f64, 1e-12);
         // 6 drawings of a character leave 3 queries and 3 supports at the most.
         assert!(counts(&file, "task_query").iter().all(|n| *n == 3));
         let shots = counts(&file, "shots");

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::BufRead;
 
-use super::{Outcome, Run, Study, TaskScores};
 use crate::error::AnalysisError;
+use crate::incomplete::adjusted_means;
+use crate::record::{Outcome, Run, Study, TaskScores};
 
 /// The score of one run on one task.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,22 +14,23 @@ pub struct Row<T> {
     pub learner: T,
     /// Seed of the run: learner and seed name a run, and runs of two learners with one seed are compared as a pair.
     pub seed: u64,
-    /// Name of the task; the same in every run. A run with one score has one task.
+    /// Name of the task; the same in every run. A run with one score has one task; one that lacks some is compared by its adjusted mean.
     pub task: T,
     /// An accuracy, 0 to 1; a score of any scale where [`Options::scale`](crate::Options::scale) names one.
     pub score: f64,
 }
 
 impl Study {
-    /// The study of these rows, in any order. Everything about how the runs were made is left open.
+    /// The study of these rows, in any order. Everything about how the runs were made is left open. Where runs lack tasks of each other,
+    /// each has the mean that it would have on all of them ([`adjusted_means`]).
     ///
     /// # Errors
-    /// [`AnalysisError::TooFew`] without rows, [`AnalysisError::NotFinite`] for a score that is none, [`AnalysisError::Shape`] for a task
-    /// that a run has twice, or that another run has and this one lacks; each with the run and the task.
+    /// [`AnalysisError::TooFew`] without rows, and where runs with holes share too few tasks; [`AnalysisError::NotFinite`] for a score that is
+    /// none; [`AnalysisError::Shape`] for a task that a run has twice. Each with the run and the task.
     /// # Example
     /// ```
     /// use metastable_analysis::comparison::Comparisons;
-    /// use metastable_analysis::record::rows::Row;
+    /// use metastable_analysis::rows::Row;
     /// use metastable_analysis::{Options, Study, analyze};
     ///
     /// let mut rows = Vec::new();
@@ -212,18 +214,15 @@ impl Table {
             name: name.to_owned(),
             ..Study::default()
         };
-        for (learner, seed, scores) in self.runs {
-            let accuracies: Vec<f64> = scores.iter().copied().flatten().collect();
-            if accuracies.len() != n_tasks {
-                let is_lacking = |at: &usize| scores.get(*at).copied().flatten().is_none();
-                let lacking = self.tasks.iter().find(|(_, at)| is_lacking(at));
-                let task = lacking.map_or("", |(task, _)| task);
-                return Err(AnalysisError::Shape {
-                    what: format!("scores of {learner}, seed {seed}, which lacks task `{task}`"),
-                    expected: n_tasks,
-                    got: accuracies.len(),
-                });
-            }
+        let (runs, cells): (Vec<_>, Vec<_>) = self
+            .runs
+            .into_iter()
+            .map(|(learner, seed, mut cells)| {
+                cells.resize(n_tasks, None);
+                ((learner, seed), cells)
+            })
+            .unzip();
+        for ((learner, seed), scores) in runs.into_iter().zip(task_scores(cells)?) {
             study.runs.push(Run {
                 id: format!("{learner}-s{seed}"),
                 learner,
@@ -233,10 +232,7 @@ impl Table {
                 history: Vec::new(),
                 train_seconds: 0.0,
                 test: None,
-                scores: Some(TaskScores {
-                    accuracies,
-                    ..TaskScores::default()
-                }),
+                scores: Some(scores),
                 adaptation: None,
                 training: None,
                 selection: None,
@@ -245,6 +241,34 @@ impl Table {
         }
         Ok(study)
     }
+}
+
+/// The scores of each run: as they are where no run lacks a task, else its adjusted mean with the cells behind it.
+fn task_scores(cells: Vec<Vec<Option<f64>>>) -> Result<Vec<TaskScores>, AnalysisError> {
+    if cells.iter().flatten().all(Option::is_some) {
+        let whole = |row: Vec<Option<f64>>| TaskScores {
+            accuracies: row.into_iter().flatten().collect(),
+            ..TaskScores::default()
+        };
+        return Ok(cells.into_iter().map(whole).collect());
+    }
+    let are_shares = cells
+        .iter()
+        .flatten()
+        .flatten()
+        .all(|score| (0.0..=1.0).contains(score));
+    let means = adjusted_means(&cells)?.means.into_iter();
+    let adjusted = means.zip(cells).map(|(mean, cells)| TaskScores {
+        // An adjusted mean of shares may fall a little outside of where a share can lie.
+        accuracies: vec![if are_shares {
+            mean.clamp(0.0, 1.0)
+        } else {
+            mean
+        }],
+        cells: Some(cells),
+        ..TaskScores::default()
+    });
+    Ok(adjusted.collect())
 }
 
 #[cfg(test)]
@@ -275,6 +299,29 @@ mod tests {
         assert_eq!(study, same);
     }
 
+    /// The plain mean of the run that lacks the hard task is above the other's; on the tasks of both it is under it.
+    #[test]
+    fn a_run_that_lacks_a_task_has_its_adjusted_mean() {
+        let text =
+            "learner,seed,task,score\na,0,x,0.9\na,0,y,0.7\na,0,z,0.81\na,1,x,0.88\na,1,z,0.8\n";
+        let study = Study::read_rows("holes", text.as_bytes()).unwrap();
+        let cells = [
+            vec![Some(0.9), Some(0.7), Some(0.81)],
+            vec![Some(0.88), None, Some(0.8)],
+        ];
+        let means = adjusted_means(&cells).unwrap().means;
+        for ((run, mean), cells) in study.runs.iter().zip(means).zip(cells) {
+            let scores = run.scores.as_ref().unwrap();
+            assert_eq!(scores.accuracies, [mean]);
+            assert_eq!(scores.cells, Some(cells));
+        }
+        let first = study.runs[0].scores.as_ref().unwrap().accuracies[0];
+        assert!(study.runs[1].scores.as_ref().unwrap().accuracies[0] < first);
+        // A run that shares no task with another cannot be compared by it.
+        let apart = "learner,seed,task,score\na,0,x,0.9\na,1,y,0.88\n";
+        assert!(Study::read_rows("apart", apart.as_bytes()).is_err());
+    }
+
     #[test]
     fn what_is_wrong_is_named_with_its_place() {
         let said = |text: &str| {
@@ -287,7 +334,6 @@ mod tests {
         assert!(
             said(&TEXT.replace("0.75", "nan")).contains("seed 0, on task `y` is NaN at line 4")
         );
-        assert!(said(&TEXT.replace("0;b;y;1;-\r\n", "")).contains("which lacks task `y`"));
         assert!(said(&TEXT.replace("b;y", "b;x")).contains("on task `x` (line 6)"));
         assert!(said("learner,score\n").contains("a column `seed`"));
         assert!(said("").contains("rows of scores"));
