@@ -15,6 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) struct Flags {
     #[command(subcommand)]
     pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) loudness: metastable::Loudness,
 }
 
 #[derive(Debug, Subcommand)]

@@ -16,9 +16,13 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     metastable::set_program("cargo xtask");
-    metastable::exit(|| match flags::Flags::parse().command {
-        flags::Command::Laboratory(command) => metastable::run(&command),
-        flags::Command::Bench(flags) => bench::bench(&flags),
-        flags::Command::Check => check::check(),
+    metastable::exit(|| {
+        let flags = flags::Flags::parse();
+        flags.loudness.install();
+        match flags.command {
+            flags::Command::Laboratory(command) => metastable::run(&command),
+            flags::Command::Bench(flags) => bench::bench(&flags),
+            flags::Command::Check => check::check(),
+        }
     })
 }

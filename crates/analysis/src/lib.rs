@@ -112,7 +112,7 @@ pub use estimate::{Estimate, Interval};
 pub use findings::{Certainty, Finding};
 pub use metric::{Measure, Measures};
 pub use options::{Options, TestPool, Threshold};
-pub use outcome::{LearnerAnalysis, SettingAnalysis, StudyAnalysis, analyze};
+pub use outcome::{LearnerAnalysis, SettingAnalysis, StudyAnalysis, analyze, analyze_with};
 pub use probe::Probe;
 pub use record::{Adaptation, Outcome, Progress, Run, Study, TaskScores, Test};
 pub use replacement::Replacement;

@@ -73,7 +73,20 @@ pub struct LearnerAnalysis {
 /// # Errors
 /// Those of [`Options::validate`], of [`StudyRuns::new`] (runs that are not comparable, bad values), and of the metrics.
 pub fn analyze(study: &Study, options: &Options) -> Result<StudyAnalysis, AnalysisError> {
+    analyze_with(study, options, &[])
+}
+
+/// The same with metrics of another crate beside those of [`LEARNER_METRICS`].
+///
+/// # Errors
+/// Those of [`analyze`], and of these metrics.
+pub fn analyze_with(
+    study: &Study,
+    options: &Options,
+    guests: &[&'static LearnerMetric],
+) -> Result<StudyAnalysis, AnalysisError> {
     options.validate()?;
+    let of_learner: Vec<&LearnerMetric> = LEARNER_METRICS.iter().chain(guests).copied().collect();
     let groups = StudyRuns::new(study, options)?;
     let mut findings = Vec::new();
     let mut settings = Vec::new();
@@ -86,7 +99,7 @@ pub fn analyze(study: &Study, options: &Options) -> Result<StudyAnalysis, Analys
     };
     let mut n_failed = 0;
     for group in &groups.settings {
-        let (analysis, sound_group, failed) = analyze_setting(group, options, &mut findings)?;
+        let (analysis, sound_group, failed) = analyze_setting(group, &of_learner, options, &mut findings)?;
         settings.push(analysis);
         sound.settings.push(sound_group);
         n_failed += failed;
@@ -115,6 +128,7 @@ pub fn analyze(study: &Study, options: &Options) -> Result<StudyAnalysis, Analys
 
 fn analyze_setting<'a>(
     group: &SettingRuns<'a>,
+    of_learner: &[&LearnerMetric],
     options: &Options,
     findings: &mut Vec<Finding>,
 ) -> Result<(SettingAnalysis, SettingRuns<'a>, usize), AnalysisError> {
@@ -126,11 +140,15 @@ fn analyze_setting<'a>(
         findings.push(failure::finding(learner, &failures));
         let is_sound = |run: &Run| failures.failed.iter().all(|failed| failed.id != run.id);
         let sound = learner.filtered(is_sound);
-        let all = of_learner(learner, options, findings, false)?;
+        let mut measured = |group: &LearnerRuns<'_>, without_failed| {
+            let measure = |m: &&LearnerMetric| (m.id, (m.measure)(group, options));
+            collect(of_learner, measure, findings, without_failed)
+        };
+        let all = measured(learner, false)?;
         let without_failed = if failures.failed.is_empty() {
             None
         } else {
-            Some(of_learner(&sound, options, findings, true)?)
+            Some(measured(&sound, true)?)
         };
         n_failed += failures.failed.len();
         learners.push(LearnerAnalysis {
@@ -164,16 +182,6 @@ fn analyze_setting<'a>(
         learners,
     };
     Ok((analysis, sound, n_failed))
-}
-
-fn of_learner(
-    group: &LearnerRuns<'_>,
-    options: &Options,
-    findings: &mut Vec<Finding>,
-    without_failed: bool,
-) -> Result<Measures, AnalysisError> {
-    let measure = |m: &&LearnerMetric| (m.id, (m.measure)(group, options));
-    collect(LEARNER_METRICS, measure, findings, without_failed)
 }
 
 /// Takes metrics side by side, and puts results into one table and their sentences into the list, in the order of the metrics.

@@ -67,7 +67,7 @@ fn load_one(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) -> Resu
     }
     check_set(&data.set).map_err(|problem| anyhow!("data.set = {:?}: {problem}", data.set))?;
     if data.set == "omniglot" && !has_omniglot(data_dir) {
-        eprintln!(
+        note!(
             "Omniglot is not in {}; fetching it (16 MB, once)",
             data_dir.display()
         );

@@ -146,7 +146,7 @@ pub(crate) fn run_study(study: &Study, task: &Task<'_>) -> Result<Ending> {
     receipts::write(folder.path(), &runs)?;
     let stop = Stop::listen()?;
     let progress = Progress::new(&study.head.name, runs.len());
-    progress.say(&format!(
+    progress.note(&format!(
         "{}: {} runs, {} at a time with {} each; results in {}",
         study.head.name,
         runs.len(),
@@ -246,7 +246,7 @@ pub(crate) fn report(
     for (label, why) in failed {
         eprintln!("{label}: failed: {why}");
     }
-    eprintln!(
+    note!(
         "{} runs: {} finished, {n_diverged} of them diverged; {} failed",
         index.runs.len(),
         finished.len(),

@@ -10,6 +10,7 @@ use metastable_data::fetch::{self, Event, Fetched, FetchedFile, Options, Source}
 use crate::Ending;
 use crate::dataset::data_dir;
 use crate::flags;
+use crate::loudness::is_quiet;
 
 /// Runs the command.
 pub(crate) fn fetch(flags: &flags::Fetch) -> Result<Ending> {
@@ -93,7 +94,7 @@ struct Display {
 
 impl Display {
     fn new() -> Self {
-        let is_terminal = stderr().is_terminal();
+        let is_terminal = stderr().is_terminal() && !is_quiet();
         let bar = if is_terminal {
             ProgressBar::new(0)
         } else {
@@ -104,6 +105,12 @@ impl Display {
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
         );
         Self { bar, is_terminal }
+    }
+
+    fn note(&self, text: &str) {
+        if !is_quiet() {
+            self.say(text);
+        }
     }
 
     fn say(&self, text: &str) {
@@ -133,7 +140,7 @@ impl fetch::Progress for Display {
                     0 => String::new(),
                     bytes => format!(", going on after {bytes} bytes"),
                 };
-                self.say(&format!("{file}: from {from}{rest}"));
+                self.note(&format!("{file}: from {from}{rest}"));
             }
             Event::Bytes { done, .. } => self.bar.set_position(*done),
             Event::Retry {
@@ -150,7 +157,7 @@ impl fetch::Progress for Display {
             }
             Event::Done { file } => {
                 self.bar.finish_and_clear();
-                self.say(&format!("{file}: verified"));
+                self.note(&format!("{file}: verified"));
             }
             // Verification takes well under a second.
             _ => {}

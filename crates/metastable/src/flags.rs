@@ -9,6 +9,7 @@ use crate::export;
 use metastable_analysis::gate::Gate;
 
 use crate::figures::{Format, TableFormat};
+use crate::loudness::Loudness;
 use crate::titles::Title;
 
 /// The stability laboratory for meta-learning.
@@ -17,6 +18,8 @@ use crate::titles::Title;
 pub(crate) struct Flags {
     #[command(subcommand)]
     pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) loudness: Loudness,
 }
 
 #[derive(Debug, Subcommand)]

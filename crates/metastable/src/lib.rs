@@ -37,6 +37,7 @@ mod guest;
 pub mod inputs;
 mod launcher;
 mod list;
+mod loudness;
 mod mark;
 #[cfg(test)]
 mod pages;
@@ -69,6 +70,7 @@ use clap::Parser;
 
 pub use self::command::Command;
 pub use self::ending::{Ending, exit};
+pub use self::loudness::Loudness;
 pub use self::registry::Registry;
 pub use self::restart::reexec_for;
 pub use self::shell::set_program;
@@ -76,7 +78,7 @@ pub use self::shell::set_program;
 /// The program: parses the command line of this process, and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
-    exit(|| run(&Command(flags::Flags::parse().command)))
+    exit(parsed)
 }
 
 /// The same program with the learners, networks and data sources of `registry`: the `main` of another crate.
@@ -86,8 +88,15 @@ pub fn main() -> ExitCode {
 pub fn main_with(registry: Registry) -> ExitCode {
     exit(|| {
         registry::install(registry)?;
-        run(&Command(flags::Flags::parse().command))
+        parsed()
     })
+}
+
+/// Runs the command of this process's command line.
+fn parsed() -> Result<Ending> {
+    let flags = flags::Flags::parse();
+    flags.loudness.install();
+    run(&Command(flags.command))
 }
 
 /// Runs one command.

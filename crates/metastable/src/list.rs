@@ -1,7 +1,6 @@
 //! `list`: everything that a study can name.
 
 use anyhow::Result;
-use metastable_analysis::registry::{LEARNER_METRICS, SETTING_METRICS, STUDY_METRICS};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -76,9 +75,6 @@ fn catalog() -> Result<Catalog> {
             ))
         })
         .collect::<Result<_>>()?;
-    let learner = LEARNER_METRICS.iter().map(|it| (it.id, it.title));
-    let setting = SETTING_METRICS.iter().map(|it| (it.id, it.title));
-    let study = STUDY_METRICS.iter().map(|it| (it.id, it.title));
     Ok(Catalog {
         studies,
         data_sets: dataset::forms()
@@ -98,9 +94,8 @@ fn catalog() -> Result<Catalog> {
                 settings: entry.defaults(),
             })
             .collect(),
-        metrics: learner
-            .chain(setting)
-            .chain(study)
+        metrics: registry()
+            .metrics()
             .map(|(id, title)| Line::new(id, title))
             .collect(),
     })

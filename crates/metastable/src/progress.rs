@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// Plain lines of one run are at least this far apart.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+use crate::loudness::{is_quiet, line_every};
 
 /// `1 thread`, `4 threads`: of each run.
 pub(crate) fn threads(count: usize) -> String {
@@ -76,7 +75,7 @@ impl Progress {
     /// A display for `n_runs` runs.
     pub(crate) fn new(name: &str, n_runs: usize) -> Self {
         let started = Instant::now();
-        let (bars, study) = if stderr().is_terminal() {
+        let (bars, study) = if stderr().is_terminal() && !is_quiet() {
             let bars = MultiProgress::new();
             let study = bars.add(ProgressBar::new(n_runs as u64));
             study.set_style(style("{prefix}: {msg} {wide_bar} {elapsed} elapsed"));
@@ -142,9 +141,16 @@ impl Progress {
         };
         self.pass(first_step);
         if first_step > 0 {
-            line.say(&format!("goes on at step {first_step} of {n_steps}"));
+            line.note(&format!("goes on at step {first_step} of {n_steps}"));
         }
         line
+    }
+
+    /// A line that stays, on what goes as it should.
+    pub(crate) fn note(&self, text: &str) {
+        if !is_quiet() {
+            self.say(text);
+        }
     }
 
     /// A line for the user that stays.
@@ -181,13 +187,13 @@ impl Progress {
         }
         let mut line = None;
         self.count(|count| {
-            if count.spoken.elapsed() >= LINE_EVERY {
+            if count.spoken.elapsed() >= line_every() {
                 count.spoken = Instant::now();
                 line = Some(count.text(self.started.elapsed().as_secs_f64()));
             }
         });
         if let Some(line) = line {
-            self.say(&format!("{}: {line}", self.name));
+            self.note(&format!("{}: {line}", self.name));
         }
     }
 
@@ -218,9 +224,9 @@ impl Line<'_> {
         self.bar.set_position(step as u64);
         if self.progress.bars.is_none() {
             let mut spoken = self.spoken.lock().unwrap_or_else(|lock| lock.into_inner());
-            if spoken.elapsed() >= LINE_EVERY {
+            if spoken.elapsed() >= line_every() {
                 *spoken = Instant::now();
-                self.say(&format!("step {step} of {}: {text}", self.n_steps));
+                self.note(&format!("step {step} of {}: {text}", self.n_steps));
             }
         }
         self.bar.set_message(text);
@@ -237,6 +243,11 @@ impl Line<'_> {
             count.steps_left = count.steps_left.saturating_sub(n);
             count.steps_made += if is_made { n } else { 0 };
         });
+    }
+
+    /// A line about this run that stays, on what goes as it should.
+    pub(crate) fn note(&self, text: &str) {
+        self.progress.note(&format!("{}: {text}", self.id));
     }
 
     /// A line about this run that stays.

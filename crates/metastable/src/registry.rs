@@ -1,16 +1,19 @@
-//! What a study can name: the built-in learners, networks and data sets, and those that another crate adds.
+//! What a study can name: the built-in learners, networks and data sets, and those that another crate adds; and the questions that it
+//! asks beside ours.
 
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 use metastable_algorithms::{CheckedLearner, LEARNERS, LearnerConfig, LearnerEntry};
+use metastable_analysis::registry::{LEARNER_METRICS, SETTING_METRICS, STUDY_METRICS};
+use metastable_analysis::report::Question;
 use metastable_data::{SOURCES, Source};
 use metastable_guests as guests;
 use metastable_models::{Form, NETWORKS, NetworkEntry};
 
 use crate::files::sha256;
 
-/// Learners, networks and data sources by name.
+/// Learners, networks and data sources by name, and questions to the runs of a study.
 ///
 /// Another crate adds its own and becomes the same program, with every command (`list`, `experiment`, `certify`, ...):
 ///
@@ -20,11 +23,12 @@ use crate::files::sha256;
 /// metastable::main_with(metastable::Registry::new().learner(entry))
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Registry {
     learners: Vec<&'static LearnerEntry>,
     networks: Vec<NetworkEntry>,
     sources: Vec<Source>,
+    questions: Vec<&'static Question>,
     program: Option<String>,
 }
 
@@ -42,6 +46,7 @@ impl Registry {
             learners: built_in().collect(),
             networks: NETWORKS.to_vec(),
             sources: SOURCES.to_vec(),
+            questions: Vec::new(),
             program: None,
         }
     }
@@ -67,6 +72,13 @@ impl Registry {
         self
     }
 
+    /// The same with one question more to the runs of each learner.
+    #[must_use]
+    pub fn question(mut self, question: &'static Question) -> Self {
+        self.questions.push(question);
+        self
+    }
+
     /// Every learner, the built-in ones first.
     pub(crate) fn learners(&self) -> &[&'static LearnerEntry] {
         &self.learners
@@ -87,6 +99,20 @@ impl Registry {
     /// Every source, the built-in ones first.
     pub(crate) fn sources(&self) -> &[Source] {
         &self.sources
+    }
+
+    /// The questions of another crate.
+    pub(crate) fn questions(&self) -> &[&'static Question] {
+        &self.questions
+    }
+
+    /// Identifier and title of every metric, the built-in ones first.
+    pub(crate) fn metrics(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let of_learner = LEARNER_METRICS.iter().map(|it| (it.id, it.title));
+        let of_setting = SETTING_METRICS.iter().map(|it| (it.id, it.title));
+        let of_study = STUDY_METRICS.iter().map(|it| (it.id, it.title));
+        let guests = self.questions.iter().map(|it| (it.metric.id, it.metric.title));
+        of_learner.chain(of_setting).chain(of_study).chain(guests)
     }
 
     /// The learner with checked settings.
@@ -114,7 +140,8 @@ impl Registry {
         let learners: Vec<&str> = self.learners.iter().map(|entry| entry.name).collect();
         let networks: Vec<&str> = self.networks.iter().map(|entry| entry.name).collect();
         let sources: Vec<&str> = self.sources.iter().map(|source| source.name).collect();
-        for names in [learners, networks, sources] {
+        let metrics: Vec<&str> = self.metrics().map(|(id, _)| id).collect();
+        for names in [learners, networks, sources, metrics] {
             for (at, name) in names.iter().enumerate() {
                 if names[..at].contains(name) {
                     bail!("{name} is registered twice; give the new one a name of its own");

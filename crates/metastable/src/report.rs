@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 use metastable_analysis::gate::{Checked, Gate, GateOutcome};
 use metastable_analysis::record::domains::TaskDomains;
-use metastable_analysis::report::Input;
+use metastable_analysis::report::{Beside, Input};
 use metastable_analysis::{
-    Certainty, Finding, Options, Study as Tables, StudyAnalysis, analyze, report,
+    Certainty, Finding, Options, Study as Tables, StudyAnalysis, analyze_with, report,
 };
 use metastable_models::Backend;
 use rayon::prelude::*;
@@ -23,6 +23,7 @@ use crate::files::write_whole;
 use crate::flags;
 use crate::probe;
 use crate::receipts;
+use crate::registry::registry;
 use crate::run::{convert, results};
 use crate::shell::quote_path;
 use crate::study::suggestion;
@@ -201,16 +202,19 @@ fn publish_with(
     let (tables, options) = shown
         .as_ref()
         .map_or((tables, options), |(tables, options)| (tables, options));
-    let analysis = analyze(tables, options).context("while analyzing the runs")?;
+    let questions = registry().questions();
+    let metrics: Vec<_> = questions.iter().map(|it| it.metric).collect();
+    let analysis = analyze_with(tables, options, &metrics).context("while analyzing the runs")?;
+    let beside = Beside { inputs, questions };
     let mut json = serde_json::to_string_pretty(&analysis)?;
     json.push('\n');
     // Files are complete before the first word: a reader who closes the pipe has them.
     let mut written = Vec::new();
     for (name, text) in [
-        ("report.html", report::html_with(tables, &analysis, inputs)),
+        ("report.html", report::html_with(tables, &analysis, &beside)),
         (
             "report.md",
-            report::markdown_with(tables, &analysis, inputs),
+            report::markdown_with(tables, &analysis, &beside),
         ),
         ("report.json", json),
     ] {
@@ -219,11 +223,11 @@ fn publish_with(
         written.push(path);
     }
     if let Some(format) = output.figures {
-        let figures = report::figures(tables, &analysis);
+        let figures = report::figures(tables, &analysis, questions);
         written.push(figures::write(out, &figures, format)?);
     }
     if let Some(format) = output.tables {
-        let tables = report::latex(tables, &analysis);
+        let tables = report::latex(tables, &analysis, questions);
         written.push(figures::write_tables(out, &tables, format)?);
     }
     println!("{}", report::terminal_table(tables, &analysis).trim_end());

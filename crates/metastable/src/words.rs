@@ -27,6 +27,15 @@ macro_rules! eprintln {
     ($($words:tt)*) => { $crate::words::err(format_args!($($words)*), "\n") };
 }
 
+/// What goes as it should, on stderr; `--quiet` passes it over.
+macro_rules! note {
+    ($($words:tt)*) => {
+        if !$crate::loudness::is_quiet() {
+            $crate::words::err(format_args!($($words)*), "\n");
+        }
+    };
+}
+
 /// Results, on stdout.
 pub(crate) fn out(words: Arguments<'_>, end: &str) {
     let mut stdout = io::stdout().lock();

@@ -1,7 +1,9 @@
-//! A learner, a network and a data set of another crate, in studies, reports and certificates of the laboratory:
+//! A learner, a network, a data set and a question of another crate, in studies, reports and certificates of the laboratory:
 //! `cargo run -- list`, `cargo run -- experiment study.toml`, `cargo run -- certify runs/stripes`.
 //!
 //! The learner is ProtoNet with weight decay inside its loss, `L(theta) + decay |theta|^2 / 2`.
+
+mod question;
 
 use metastable_algorithms::{
     AlgorithmError, Batch, Context, Differentiable, Head, Learner, LearnerEntry, MetaGradient,
@@ -93,6 +95,7 @@ fn main() -> std::process::ExitCode {
     let form = Form { block: BlockKind::ConvPool, readout: Readout::SpatialMean };
     let pooled = NetworkEntry { name: "pooled", summary: "conv4, then a mean over places", form };
     let registry = metastable::Registry::new().learner(&DECAYED).network(pooled).source(STRIPES);
+    let registry = registry.question(&question::WORST);
     metastable::set_program("stranger");
     metastable::main_with(registry)
 }

@@ -56,6 +56,7 @@ mod latex;
 mod light;
 mod page;
 mod plain;
+mod question;
 mod subject;
 mod svg;
 
@@ -63,6 +64,8 @@ pub use advice::{Advice, Widths, advice};
 pub use figures::FigureFile;
 pub use input::{Input, Picture};
 pub use latex::TableFile;
+pub use question::Question;
+pub use subject::Family;
 
 use crate::findings::Certainty;
 use crate::outcome::StudyAnalysis;
@@ -71,43 +74,60 @@ use crate::words::Words;
 use chapters::{SUBJECTS, factors};
 use document::{Chapter, Document, count, list};
 use group::{Group, distinct, groups};
-use subject::{Family, Material, Subject};
+use subject::{Material, Subject};
 use svg::text::number;
 
 /// The report as one HTML page (also well-formed as XML).
 #[must_use]
 pub fn html(study: &Study, analysis: &StudyAnalysis) -> String {
-    html_with(study, analysis, &[])
+    html_with(study, analysis, &Beside::default())
 }
 
-/// The same with what the runs learnt from.
+/// What a report may have beside the figures of the laboratory.
+#[derive(Clone, Copy, Default)]
+pub struct Beside<'b> {
+    /// What the runs learnt from.
+    pub inputs: &'b [Input],
+    /// Questions of another crate.
+    pub questions: &'b [&'static Question],
+}
+
+/// The same with what lies beside.
 #[must_use]
-pub fn html_with(study: &Study, analysis: &StudyAnalysis, inputs: &[Input]) -> String {
-    page::render(&document(study, analysis), inputs)
+pub fn html_with(study: &Study, analysis: &StudyAnalysis, beside: &Beside<'_>) -> String {
+    page::render(&document(study, analysis, beside.questions), beside.inputs)
 }
 
 /// The report as Markdown, without the plots.
 #[must_use]
 pub fn markdown(study: &Study, analysis: &StudyAnalysis) -> String {
-    markdown_with(study, analysis, &[])
+    markdown_with(study, analysis, &Beside::default())
 }
 
-/// The same with what the runs learnt from.
+/// The same with what lies beside.
 #[must_use]
-pub fn markdown_with(study: &Study, analysis: &StudyAnalysis, inputs: &[Input]) -> String {
-    plain::markdown(&document(study, analysis)) + &input::markdown(inputs)
+pub fn markdown_with(study: &Study, analysis: &StudyAnalysis, beside: &Beside<'_>) -> String {
+    plain::markdown(&document(study, analysis, beside.questions)) + &input::markdown(beside.inputs)
 }
 
 /// The figures of the report as files: drawings that need nothing from outside, with their numbers.
 #[must_use]
-pub fn figures(study: &Study, analysis: &StudyAnalysis) -> Vec<FigureFile> {
-    figures::files(&document(study, analysis))
+pub fn figures(
+    study: &Study,
+    analysis: &StudyAnalysis,
+    questions: &[&'static Question],
+) -> Vec<FigureFile> {
+    figures::files(&document(study, analysis, questions))
 }
 
 /// The card and the tables of all chapters as LaTeX.
 #[must_use]
-pub fn latex(study: &Study, analysis: &StudyAnalysis) -> Vec<TableFile> {
-    latex::files(&document(study, analysis))
+pub fn latex(
+    study: &Study,
+    analysis: &StudyAnalysis,
+    questions: &[&'static Question],
+) -> Vec<TableFile> {
+    latex::files(&document(study, analysis, questions))
 }
 
 /// The card as a plain table: for each learner and setting mean and seed SD with their intervals, tail, failures, steps
@@ -124,13 +144,24 @@ pub fn terminal_table(study: &Study, analysis: &StudyAnalysis) -> String {
     }
 }
 
-fn document(study: &Study, analysis: &StudyAnalysis) -> Document {
+fn document(
+    study: &Study,
+    analysis: &StudyAnalysis,
+    questions: &[&'static Question],
+) -> Document {
     let groups = groups(study, analysis);
-    let mut chapters = chapters(&Material {
+    let material = Material {
         study,
         analysis,
         groups: &groups,
+    };
+    let mut chapters = chapters(&material);
+    let guests = questions.iter().filter_map(|question| {
+        let chapter = question.chapter(&material)?;
+        Some((&question.subject, chapter))
     });
+    chapters.extend(guests);
+    chapters.sort_by_key(|(subject, _)| subject.family);
     let findings = chapters
         .iter()
         .filter(|(subject, _)| subject.family != Family::Replication)
@@ -204,8 +235,9 @@ fn tell(
         if let Some(setting) = finding.setting.as_ref().filter(|_| many) {
             text += &format!(" ({setting})");
         }
-        let claims = |subject: &Subject| subject.metrics.contains(&finding.metric.as_str());
-        let chapter = chapters.iter_mut().find(|(subject, _)| claims(subject));
+        let chapter = chapters
+            .iter_mut()
+            .find(|(subject, _)| subject.claims(&finding.metric));
         if let Some((_, chapter)) = chapter {
             chapter.sentences.push(text);
         }

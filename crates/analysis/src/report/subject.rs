@@ -31,9 +31,16 @@ pub(crate) struct Subject {
     pub(crate) write: fn(&Material<'_>) -> Option<Chapter>,
 }
 
+impl Subject {
+    /// Whether the sentences of a metric stand in the chapter: those that it lists, or that of its own name if it lists none.
+    pub(crate) fn claims(&self, metric: &str) -> bool {
+        self.metrics.contains(&metric) || (self.metrics.is_empty() && self.id == metric)
+    }
+}
+
 /// Families of measurements, in the order of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Family {
+pub enum Family {
     /// Which source or setting causes the movement.
     Sources,
     /// How much the result moves between runs and tasks, and how bad the tail is.

@@ -45,6 +45,7 @@ use metastable_analysis::Options;
 use crate::Ending;
 use crate::files::make_folder;
 use crate::flags;
+use crate::loudness::is_quiet;
 use crate::report::publish;
 use crate::shell::command_line;
 
@@ -85,7 +86,12 @@ pub(crate) fn command(flags: &flags::Analyze) -> Result<Ending> {
     let out = place::folder(&flags.file, flags.out.as_deref(), Path::new("runs"))?;
     let mut runs = scores::Runs::of(&table)?;
     scores::scaled(&table, &mut runs.reads);
-    eprint!("{}", receipt::receipt(&table, &runs));
+    let receipt = receipt::receipt(&table, &runs);
+    for line in receipt.lines() {
+        if !is_quiet() || line.starts_with("warning: ") {
+            eprintln!("{line}");
+        }
+    }
     let mut study = scores::study(&table, runs, &options)?;
     study.name = place::stem(&flags.file);
     study.command = command_line();

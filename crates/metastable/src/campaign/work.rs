@@ -162,7 +162,7 @@ impl Campaign<'_> {
         }
         let n_finished = queue.count(|place| *place == Place::Finished);
         if n_finished > 0 {
-            self.progress.say(&format!(
+            self.progress.note(&format!(
                 "{n_finished} of {} runs are in the store {}",
                 self.runs.len(),
                 self.store.root().display()
@@ -261,7 +261,7 @@ impl Campaign<'_> {
         let run = &self.runs[index];
         self.folder.put_link(self.index, self.entry(index))?;
         self.finish_events(&run.label, self.store.folder(&run.identity));
-        self.progress.say(&summary(&run.label, record));
+        self.progress.note(&summary(&run.label, record));
         self.progress.run_ended(0);
         Ok(Place::Finished)
     }

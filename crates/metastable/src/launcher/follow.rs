@@ -82,7 +82,7 @@ impl Follower<'_> {
                 Next::Submit(n_tasks) if has_seat => match self.submit(n_tasks) {
                     Ok(job) => {
                         self.progress
-                            .say(&format!("submitted {n_tasks} tasks as job {job}"));
+                            .note(&format!("submitted {n_tasks} tasks as job {job}"));
                         need.submitted(mark, now);
                         pause = FIRST_PAUSE;
                     }

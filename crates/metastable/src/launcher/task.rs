@@ -45,7 +45,7 @@ pub(crate) fn work(flags: &flags::Work) -> Result<Ending> {
     let store = Store::open(&folder.store_of(&index), lease)?;
     let stop = Stop::listen_as_a_task()?;
     let progress = Progress::new(&study.head.name, runs.len());
-    progress.say(&format!(
+    progress.note(&format!(
         "task {} of {}: {} runs side by side with {} each",
         flags.task,
         study.head.name,

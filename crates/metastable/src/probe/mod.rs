@@ -202,7 +202,7 @@ pub(crate) fn command(flags: &flags::Probe) -> Result<Ending> {
     let index = folder.read()?;
     let settings = settings(flags, index.probe.as_ref(), &data_dir)?;
     let (_, ending) = ask_finished(&folder, &index, &settings, &data_dir, &flags.machine)?;
-    eprintln!(
+    note!(
         "`{} report {}` shows the answers",
         crate::shell::program(),
         flags.target.display()

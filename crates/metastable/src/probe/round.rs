@@ -240,7 +240,7 @@ impl Round<'_> {
         let n_questions = self.questions(runs).len();
         let mut open = self.open(runs, materials);
         if open.len() < n_questions {
-            eprintln!(
+            note!(
                 "{} of {n_questions} questions have their answers in {}",
                 n_questions - open.len(),
                 store::folder(self.folder.path()).display()
@@ -474,7 +474,7 @@ pub(super) fn timed(
         .pool()?
         .install(question)
         .with_context(|| format!("while asking {name} about {}", family.name()))?;
-    eprintln!(
+    note!(
         "{name}: {} answered in {:.0} s",
         family.name(),
         begun.elapsed().as_secs_f64()

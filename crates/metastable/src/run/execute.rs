@@ -461,7 +461,7 @@ fn plain(outcome: &Outcome) -> metastable_analysis::Outcome {
 
 fn announce(line: &Line<'_>, outcome: &Outcome) {
     match outcome {
-        Outcome::Completed => line.say("trained; testing"),
+        Outcome::Completed => line.note("trained; testing"),
         Outcome::Diverged { step, cause } => {
             line.say(&format!("diverged at step {step}: {cause} not finite"));
         }

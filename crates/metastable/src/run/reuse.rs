@@ -47,7 +47,7 @@ impl Run<'_> {
                 Ok(Some((state, outcome))) => {
                     shop.seat.warm();
                     shop.progress.pass(self.config().training.outer_steps);
-                    shop.progress.say(&format!(
+                    shop.progress.note(&format!(
                         "{}: its training is in the store ({}); testing",
                         self.label(),
                         path.display()

@@ -29,6 +29,28 @@ fn interrupted(bench: &Bench, arguments: &[&str]) -> (Output, PathBuf) {
     (output, state_in(&bench.path("out.store")).unwrap())
 }
 
+/// What goes as it should needs no words; what does not has them all the same.
+#[test]
+fn a_quiet_study_has_no_words_but_its_results() {
+    let bench = Bench::new(ONE_RUN);
+    let usual = bench.experiment(&["--out", "usual"]);
+    assert!(stderr(&usual).contains("1 runs: 1 finished"));
+    let quiet = bench.experiment(&["-q", "--out", "quiet"]);
+    assert_eq!(stderr(&quiet), "");
+    assert!(stdout(&quiet).contains("protonet"));
+    let both = bench.run(&["list", "-q", "-v"]);
+    assert_eq!(both.status.code(), Some(2), "{}", stderr(&both));
+    let table = "run,learner,seed,task,score\n\
+                 a,l,0,x,0.5\na,l,0,y,0.75\nb,l,1,x,0.5\nb,l,1,y,0.75\nc,l,2,x,0.5\nc,l,2,y,0.75\n";
+    fs::write(bench.path("equal.csv"), table).unwrap();
+    let quiet = bench.run(&["analyze", "equal.csv", "--quiet"]);
+    assert!(quiet.status.success(), "{}", stderr(&quiet));
+    let said = stderr(&quiet);
+    assert!(said.starts_with("warning: runs") && said.lines().count() == 1, "{said}");
+    let wrong = bench.run(&["-q", "report", "nowhere"]);
+    assert!(stderr(&wrong).contains("nowhere"), "{}", stderr(&wrong));
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_leaves_a_state_and_says_how_to_go_on() {

@@ -34,11 +34,11 @@ fn run(program: &Path, arguments: &[&str], folder: &Path) -> Output {
 }
 
 #[test]
-fn another_crates_learner_network_and_data_are_studied_and_certified() {
+fn another_crates_learner_network_data_and_question_are_studied_and_certified() {
     let folder = tempfile::tempdir().unwrap();
     let stranger = stranger();
     let listed = stdout(&run(&stranger, &["list"], folder.path()));
-    for name in ["decayed", "decay = 0", "pooled", "stripes", "maml"] {
+    for name in ["decayed", "decay = 0", "pooled", "stripes", "maml", "worst_run", "spread"] {
         assert!(listed.contains(name), "{name}: {listed}");
     }
 
@@ -64,6 +64,22 @@ fn another_crates_learner_network_and_data_are_studied_and_certified() {
     assert_eq!(rows[0]["checks"][0]["worst"]["kind"], "error");
     let said = stdout(&run(&stranger, &["certify", "out"], folder.path()));
     assert_eq!(said.matches(" checks hold").count(), 4, "{said}");
+
+    // Its question is answered for every learner, and has a chapter.
+    let answers = report["settings"][0]["learners"].as_array().unwrap();
+    for learner in answers {
+        let name = learner["learner"].as_str().unwrap();
+        let accuracy = |seed: usize| {
+            let record = format!("out/runs/{name}-stripes-3w1s-s{seed}/run.json");
+            let text = fs::read_to_string(folder.path().join(record)).unwrap();
+            let record: Value = serde_json::from_str(&text).unwrap();
+            record["result"]["test"]["accuracy"].as_f64().unwrap()
+        };
+        let worst = learner["all"]["worst_run"].as_f64().unwrap();
+        assert!((worst - accuracy(0).min(accuracy(1))).abs() < 1e-12, "{name}");
+    }
+    let page = fs::read_to_string(folder.path().join("out/report.html")).unwrap();
+    assert!(page.contains("How good is the worst run?"), "no chapter");
 
     // Runs say which program made them: nobody else's are taken over.
     let record = folder

@@ -7,30 +7,30 @@ use crate::report::svg::text::number;
 use crate::report::svg::{Axis, Extent, Rows};
 
 /// One estimate of one learner.
-pub(super) struct Quantity<'g, 'a> {
-    pub(super) group: &'g Group<'a>,
+pub(crate) struct Quantity<'g, 'a> {
+    pub(crate) group: &'g Group<'a>,
     /// What it is, in a few words; empty if the figure has one quantity.
-    pub(super) name: &'static str,
-    pub(super) estimate: Estimate,
+    pub(crate) name: &'static str,
+    pub(crate) estimate: Estimate,
 }
 
 /// How the values are written.
 #[derive(Clone, Copy)]
-pub(super) struct Look {
+pub(crate) struct Look {
     /// Anchor of the figure.
-    pub(super) id: &'static str,
+    pub(crate) id: &'static str,
     /// Quantity and unit of the axis.
-    pub(super) axis: &'static str,
+    pub(crate) axis: &'static str,
     /// Values are multiplied by it: 100 for percent.
-    pub(super) factor: f64,
+    pub(crate) factor: f64,
     /// Decimals of the numbers beside the marks.
-    pub(super) decimals: usize,
+    pub(crate) decimals: usize,
     /// A vertical line there, if it means something; in units of the axis.
-    pub(super) reference: Option<f64>,
+    pub(crate) reference: Option<f64>,
 }
 
 /// The figure; none without quantities.
-pub(super) fn figure(look: Look, caption: &str, quantities: &[Quantity<'_, '_>]) -> Option<Figure> {
+pub(crate) fn figure(look: Look, caption: &str, quantities: &[Quantity<'_, '_>]) -> Option<Figure> {
     let at = |value: f64| look.factor * value;
     let ends = |estimate: &Estimate| {
         let interval = estimate.interval.as_ref();

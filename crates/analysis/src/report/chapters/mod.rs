@@ -26,7 +26,7 @@ mod gaps;
 mod gradients;
 mod hardness;
 mod inside;
-mod intervals;
+pub(super) mod intervals;
 mod kinship;
 mod label_noise;
 mod label_order;

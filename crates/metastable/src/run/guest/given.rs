@@ -112,7 +112,7 @@ pub(super) fn train(
     note(&mut log, state.pending.line(None))?;
     line.ended();
     if diverged.is_none() {
-        line.say("trained; testing");
+        line.note("trained; testing");
     } else {
         // Where it stands: what it was before is in `best`.
         state.guest.bytes = session.save()?;
