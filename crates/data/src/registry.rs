@@ -102,7 +102,7 @@ pub const SOURCES: &[Source] = &[
     Source {
         name: "emoji",
         spec: "emoji",
-        summary: "1,032 names in six styles as coloured drawings, in categories; made by `fetch emoji --from DIR`",
+        summary: "1,031 names in six styles as coloured drawings, in categories; made by `fetch emoji --from DIR`",
         takes_ink: true,
         open: open_emoji,
     },

@@ -68,15 +68,16 @@ struct Source {
     sha256: String,
 }
 
-/// A drawing and the file that it becomes.
-struct Drawing<'i> {
-    file: PathBuf,
-    icons: &'i Icons,
-    icon: &'i Icon,
+/// What was made.
+pub(crate) struct Made {
+    pub(crate) folder: PathBuf,
+    pub(crate) n_images: usize,
+    /// Names that a style draws as it draws another.
+    pub(crate) left_out: Vec<String>,
 }
 
-/// Makes `DATA/emoji-84` of the packages in `from`; returns the folder and its number of images.
-pub(crate) fn make(from: &Path, data_dir: &Path) -> Result<(PathBuf, usize)> {
+/// Makes `DATA/emoji-84` of the packages in `from`.
+pub(crate) fn make(from: &Path, data_dir: &Path) -> Result<Made> {
     let out = data_dir.join(format!("emoji-{SIDE}"));
     if out.exists() {
         let shown = out.display();
@@ -108,34 +109,33 @@ pub(crate) fn make(from: &Path, data_dir: &Path) -> Result<(PathBuf, usize)> {
     let metadata: Metadata = json_of(bytes, first, "package/metadata.json")?;
     let category_of = categories(&metadata)?;
 
-    let beside = data_dir.join(format!(".emoji-{SIDE}.{}.tmp", process_token()));
-    let mut drawings = Vec::new();
-    for name in common_names(&packages) {
-        let category = category_of.get(name).map_or("Others", String::as_str);
-        let folder = beside.join(category).join(name);
-        for (style, icons) in &packages {
-            drawings.push(Drawing {
-                file: folder.join(format!("{style}.png")),
-                icons,
-                icon: &icons.icons[name],
-            });
-        }
-    }
+    let names = common_names(&packages);
     ensure!(
-        !drawings.is_empty(),
+        !names.is_empty(),
         "no name is in all {} packages",
         packages.len()
     );
+    let drawn: Vec<Vec<Vec<u8>>> = names
+        .par_iter()
+        .map(|name| packages.iter().map(|it| drawing(it, name)).collect())
+        .collect::<Result<_>>()?;
+    let repeated = repeated(&drawn);
+    let beside = data_dir.join(format!(".emoji-{SIDE}.{}.tmp", process_token()));
+    let write_name = |at: usize| -> Result<()> {
+        let category = category_of.get(names[at]).map_or("Others", String::as_str);
+        let folder = beside.join(category).join(names[at]);
+        make_folder(&folder)?;
+        for ((style, _), png) in packages.iter().zip(&drawn[at]) {
+            let file = folder.join(format!("{style}.png"));
+            fs::write(&file, png).with_context(|| format!("while writing {}", file.display()))?;
+        }
+        Ok(())
+    };
+    let kept: Vec<usize> = (0..names.len())
+        .filter(|at| !repeated.contains(at))
+        .collect();
     let write = || -> Result<()> {
-        drawings.par_iter().try_for_each(|drawing| {
-            if let Some(folder) = drawing.file.parent() {
-                make_folder(folder)?;
-            }
-            let png = png(&svg(drawing.icons, drawing.icon))
-                .with_context(|| format!("while drawing {}", drawing.file.display()))?;
-            fs::write(&drawing.file, png)
-                .with_context(|| format!("while writing {}", drawing.file.display()))
-        })?;
+        kept.par_iter().copied().try_for_each(write_name)?;
         let sources = serde_json::to_string_pretty(&sources)?;
         write_whole(&beside.join("sources.json"), sources.as_bytes())?;
         fs::rename(&beside, &out).with_context(|| format!("while placing {}", out.display()))
@@ -144,7 +144,30 @@ pub(crate) fn make(from: &Path, data_dir: &Path) -> Result<(PathBuf, usize)> {
         // The error that is told is the one that matters.
         let _ = fs::remove_dir_all(&beside);
     })?;
-    Ok((out, drawings.len()))
+    Ok(Made {
+        folder: out,
+        n_images: kept.len() * packages.len(),
+        left_out: repeated.into_iter().map(|at| names[at].to_owned()).collect(),
+    })
+}
+
+/// A drawing of a style, as a file.
+fn drawing((style, icons): &(&str, Icons), name: &str) -> Result<Vec<u8>> {
+    png(&svg(icons, &icons.icons[name])).with_context(|| format!("while drawing {name} of {style}"))
+}
+
+/// Names, by their places, that a style draws as it draws an earlier one that is kept: a picture of two classes shows neither.
+fn repeated(drawn: &[Vec<Vec<u8>>]) -> BTreeSet<usize> {
+    let (mut seen, mut repeated) = (BTreeSet::new(), BTreeSet::new());
+    for (at, of_name) in drawn.iter().enumerate() {
+        let pictures = || of_name.iter().enumerate();
+        if pictures().any(|picture| seen.contains(&picture)) {
+            repeated.insert(at);
+        } else {
+            seen.extend(pictures());
+        }
+    }
+    repeated
 }
 
 /// The package of a style: `iconify-json-noto-1.2.9.tgz`, as `npm pack` calls it.
@@ -286,6 +309,17 @@ mod tests {
             (pixel.red(), pixel.alpha())
         };
         assert_eq!((at(20), at(60)), ((255, 255), (0, 0)));
+    }
+
+    #[test]
+    fn a_name_is_left_out_if_a_style_draws_it_as_another() {
+        let drawn = [["a", "b"], ["c", "b"], ["c", "d"], ["b", "a"]];
+        let drawn: Vec<Vec<Vec<u8>>> = drawn
+            .iter()
+            .map(|name| name.iter().map(|png| png.as_bytes().to_vec()).collect())
+            .collect();
+        // Styles are compared with themselves alone, and names with those that are kept.
+        assert_eq!(repeated(&drawn), BTreeSet::from([1]));
     }
 
     #[test]

@@ -57,8 +57,14 @@ fn emoji(flags: &flags::Fetch, options: &Options) -> Result<()> {
             "fetch emoji: name the folder with the packages, as `npm pack @iconify-json/noto` and so on leave them: --from DIR"
         );
     };
-    let (folder, n_images) = crate::emoji::make(Path::new(from), &options.data_dir)?;
-    let shown = folder.display();
+    let made = crate::emoji::make(Path::new(from), &options.data_dir)?;
+    if !made.left_out.is_empty() {
+        note!(
+            "left out, since a style draws them as it draws another name: {}",
+            made.left_out.join(", ")
+        );
+    }
+    let (shown, n_images) = (made.folder.display(), made.n_images);
     println!(
         "{shown} {n_images} images; licences in {shown}/sources.json; use it as folder:{shown}"
     );
