@@ -236,6 +236,15 @@ fn beyond(sd: Estimate, noise: f64) -> Estimate {
     }
 }
 
+/// What so many runs are of. A score alone may be the mean of tasks that nobody named here.
+fn of_tasks(n_runs: usize, n_tasks: usize) -> String {
+    match (n_runs, n_tasks) {
+        (1, 1) => String::new(),
+        (_, 1) => " with one score each".to_owned(),
+        (_, n) => format!(" of {n} tasks"),
+    }
+}
+
 fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
     let Some(scores) = &runs.scores else {
         return Ok(Measured::absent());
@@ -267,7 +276,7 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
             let [next_low, next_high] = words.ends(next);
             format!(
                 "{} reaches {} on average over trainings, {} to {} with confidence; one more training is expected between {} and {}{}. Its \
-                 seed standard deviation is {}{}, {} beyond the noise of the test, from {} runs of {} tasks.",
+                 seed standard deviation is {}{}, {} beyond the noise of the test, from {} runs{}.",
                 runs.learner,
                 words.value(result.mean.value),
                 low,
@@ -288,7 +297,7 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
                     .as_ref()
                     .map_or_else(|| "unknown".to_owned(), |sd| words.points(sd.value)),
                 result.n_runs,
-                result.n_tasks
+                of_tasks(result.n_runs, result.n_tasks)
             )
         }
         _ if result.n_runs > 1 => format!(
@@ -299,10 +308,10 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
             words.value(result.mean.value)
         ),
         _ => format!(
-            "{} reaches {} in its one tested run of {} tasks; one run says nothing about another training.",
+            "{} reaches {} in its one tested run{}; one run says nothing about another training.",
             runs.learner,
             words.value(result.mean.value),
-            result.n_tasks
+            of_tasks(result.n_runs, result.n_tasks)
         ),
     };
     let certainty = if result.n_runs < 3 || result.mean.interval.is_none() {
