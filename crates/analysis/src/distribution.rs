@@ -5,6 +5,10 @@ use statrs::function::beta::beta_reg;
 
 use crate::estimate::Interval;
 
+/// Degrees of freedom, and trials, beyond which a quantile no longer changes in a digit that anybody reads: Student's and Fisher's there
+/// are within one part in 10^5 of their limits. The iterations of `statrs` do not end beyond 10^7.
+const MANY: f64 = 1e6;
+
 /// Quantile of the standard normal distribution at `share` in (0, 1).
 #[must_use]
 pub fn normal_quantile(share: f64) -> f64 {
@@ -14,7 +18,7 @@ pub fn normal_quantile(share: f64) -> f64 {
 /// Quantile of Student's t with `df` degrees of freedom (not necessarily whole), at `share` in (0, 1).
 #[must_use]
 pub fn student_quantile(share: f64, df: f64) -> f64 {
-    StudentsT::new(0.0, 1.0, df).map_or(f64::NAN, |t| t.inverse_cdf(share))
+    StudentsT::new(0.0, 1.0, df.min(MANY)).map_or(f64::NAN, |t| t.inverse_cdf(share))
 }
 
 /// Distribution function of Student's t.
@@ -56,7 +60,7 @@ pub fn fisher_tail(x: f64, df_1: f64, df_2: f64) -> f64 {
 /// Quantile of Fisher's F with `df_1` and `df_2` degrees of freedom, at `share` in (0, 1).
 #[must_use]
 pub fn fisher_quantile(share: f64, df_1: f64, df_2: f64) -> f64 {
-    FisherSnedecor::new(df_1, df_2).map_or(f64::NAN, |law| law.inverse_cdf(share))
+    FisherSnedecor::new(df_1.min(MANY), df_2.min(MANY)).map_or(f64::NAN, |law| law.inverse_cdf(share))
 }
 
 /// `P(X <= k)` for `X ~ Binomial(n, p)`.
@@ -89,13 +93,17 @@ pub fn deviation_factors(n: usize, level: f64) -> Option<(f64, f64)> {
 }
 
 /// The exact interval of a share `successes / n` (Clopper and Pearson 1934), from quantiles of the beta distribution; half successes (ties)
-/// are counted on the side that makes the interval wider. `None` for `n = 0`.
+/// are counted on the side that makes the interval wider. Of more than a million trials it is [`wilson`]'s, which is then within a few
+/// trials of it. `None` for `n = 0`.
 #[must_use]
 pub fn clopper_pearson(successes: f64, n: usize, level: f64) -> Option<Interval> {
     if n == 0 {
         return None;
     }
     let (count, tail) = (n as f64, (1.0 - level) / 2.0);
+    if count > MANY {
+        return wilson(successes, n, level);
+    }
     let (least, most) = (successes.floor(), successes.ceil());
     let quantile = |a: f64, b: f64, share: f64| {
         statrs::distribution::Beta::new(a, b).map_or(f64::NAN, |law| law.inverse_cdf(share))
@@ -139,4 +147,30 @@ pub fn wilson(successes: f64, n: usize, level: f64) -> Option<Interval> {
         interval.upper = 1.0;
     }
     Some(interval)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A difference that hardly scatters has millions of degrees of freedom by Welch and Satterthwaite. The limits: Student's t is the normal
+    /// law, `d F(d, df)` chi-square with `d`.
+    #[test]
+    fn quantiles_of_many_degrees_of_freedom_end_at_their_limits() {
+        for df in [1e6, 1.5e7, 1e9, 1e300, f64::INFINITY] {
+            for share in [0.025, 0.3, 0.6, 0.95, 0.999] {
+                let limit = normal_quantile(share);
+                let t = student_quantile(share, df);
+                assert!((t - limit).abs() < 1e-5 * (1.0 + limit.abs()), "{share} {df}");
+                for d in [1.0, 5.0, 30.0] {
+                    let limit = chi_square_quantile(share, d) / d;
+                    let f = fisher_quantile(share, d, df);
+                    assert!((f - limit).abs() < 1e-4 * (1.0 + limit), "{share} {d} {df}");
+                }
+            }
+        }
+        let wide = clopper_pearson(9e6, 30_000_000, 0.95).unwrap();
+        let error = 1.96 * (0.3_f64 * 0.7 / 3e7).sqrt();
+        assert!((wide.upper - 0.3 - error).abs() < 1e-6, "{wide:?}");
+    }
 }
