@@ -9,6 +9,11 @@ use crate::estimate::Interval;
 /// are within one part in 10^5 of their limits. The iterations of `statrs` do not end beyond 10^7.
 const MANY: f64 = 1e6;
 
+/// NaN stays what it is, unlike under `f64::min`.
+fn at_most_many(df: f64) -> f64 {
+    if df > MANY { MANY } else { df }
+}
+
 /// Quantile of the standard normal distribution at `share` in (0, 1).
 #[must_use]
 pub fn normal_quantile(share: f64) -> f64 {
@@ -18,7 +23,7 @@ pub fn normal_quantile(share: f64) -> f64 {
 /// Quantile of Student's t with `df` degrees of freedom (not necessarily whole), at `share` in (0, 1).
 #[must_use]
 pub fn student_quantile(share: f64, df: f64) -> f64 {
-    StudentsT::new(0.0, 1.0, df.min(MANY)).map_or(f64::NAN, |t| t.inverse_cdf(share))
+    StudentsT::new(0.0, 1.0, at_most_many(df)).map_or(f64::NAN, |t| t.inverse_cdf(share))
 }
 
 /// Distribution function of Student's t.
@@ -60,7 +65,8 @@ pub fn fisher_tail(x: f64, df_1: f64, df_2: f64) -> f64 {
 /// Quantile of Fisher's F with `df_1` and `df_2` degrees of freedom, at `share` in (0, 1).
 #[must_use]
 pub fn fisher_quantile(share: f64, df_1: f64, df_2: f64) -> f64 {
-    FisherSnedecor::new(df_1.min(MANY), df_2.min(MANY)).map_or(f64::NAN, |law| law.inverse_cdf(share))
+    FisherSnedecor::new(at_most_many(df_1), at_most_many(df_2))
+        .map_or(f64::NAN, |law| law.inverse_cdf(share))
 }
 
 /// `P(X <= k)` for `X ~ Binomial(n, p)`.
@@ -161,7 +167,10 @@ mod tests {
             for share in [0.025, 0.3, 0.6, 0.95, 0.999] {
                 let limit = normal_quantile(share);
                 let t = student_quantile(share, df);
-                assert!((t - limit).abs() < 1e-5 * (1.0 + limit.abs()), "{share} {df}");
+                assert!(
+                    (t - limit).abs() < 1e-5 * (1.0 + limit.abs()),
+                    "{share} {df}"
+                );
                 for d in [1.0, 5.0, 30.0] {
                     let limit = chi_square_quantile(share, d) / d;
                     let f = fisher_quantile(share, d, df);
@@ -169,6 +178,7 @@ mod tests {
                 }
             }
         }
+        assert!(student_quantile(0.975, f64::NAN).is_nan());
         let wide = clopper_pearson(9e6, 30_000_000, 0.95).unwrap();
         let error = 1.96 * (0.3_f64 * 0.7 / 3e7).sqrt();
         assert!((wide.upper - 0.3 - error).abs() < 1e-6, "{wide:?}");

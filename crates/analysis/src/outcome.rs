@@ -99,7 +99,8 @@ pub fn analyze_with(
     };
     let mut n_failed = 0;
     for group in &groups.settings {
-        let (analysis, sound_group, failed) = analyze_setting(group, &of_learner, options, &mut findings)?;
+        let (analysis, sound_group, failed) =
+            analyze_setting(group, &of_learner, options, &mut findings)?;
         settings.push(analysis);
         sound.settings.push(sound_group);
         n_failed += failed;

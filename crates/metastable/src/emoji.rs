@@ -147,7 +147,10 @@ pub(crate) fn make(from: &Path, data_dir: &Path) -> Result<Made> {
     Ok(Made {
         folder: out,
         n_images: kept.len() * packages.len(),
-        left_out: repeated.into_iter().map(|at| names[at].to_owned()).collect(),
+        left_out: repeated
+            .into_iter()
+            .map(|at| names[at].to_owned())
+            .collect(),
     })
 }
 

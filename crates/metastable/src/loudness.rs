@@ -15,7 +15,13 @@ const VERBOSE: u8 = 2;
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Loudness {
     /// Say nothing on stderr of what goes as it should: no bars, no lines on progress. Warnings and errors stay
-    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 900)]
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        display_order = 900
+    )]
     quiet: bool,
     /// Say on stderr how far every run is each second, not each ten
     #[arg(short, long, global = true, display_order = 901)]

@@ -111,7 +111,10 @@ impl Registry {
         let of_learner = LEARNER_METRICS.iter().map(|it| (it.id, it.title));
         let of_setting = SETTING_METRICS.iter().map(|it| (it.id, it.title));
         let of_study = STUDY_METRICS.iter().map(|it| (it.id, it.title));
-        let guests = self.questions.iter().map(|it| (it.metric.id, it.metric.title));
+        let guests = self
+            .questions
+            .iter()
+            .map(|it| (it.metric.id, it.metric.title));
         of_learner.chain(of_setting).chain(of_study).chain(guests)
     }
 

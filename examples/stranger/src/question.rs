@@ -1,8 +1,8 @@
 //! A question to the runs of each learner: a result with its name, a metric, and what its chapter says.
 
+use metastable_analysis::Estimate;
 use metastable_analysis::metric::{LearnerMetric, Measure, Measured};
 use metastable_analysis::report::{Family, Question};
-use metastable_analysis::Estimate;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]

@@ -144,11 +144,7 @@ pub fn terminal_table(study: &Study, analysis: &StudyAnalysis) -> String {
     }
 }
 
-fn document(
-    study: &Study,
-    analysis: &StudyAnalysis,
-    questions: &[&'static Question],
-) -> Document {
+fn document(study: &Study, analysis: &StudyAnalysis, questions: &[&'static Question]) -> Document {
     let groups = groups(study, analysis);
     let material = Material {
         study,

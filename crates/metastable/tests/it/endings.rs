@@ -46,7 +46,10 @@ fn a_quiet_study_has_no_words_but_its_results() {
     let quiet = bench.run(&["analyze", "equal.csv", "--quiet"]);
     assert!(quiet.status.success(), "{}", stderr(&quiet));
     let said = stderr(&quiet);
-    assert!(said.starts_with("warning: runs") && said.lines().count() == 1, "{said}");
+    assert!(
+        said.starts_with("warning: runs") && said.lines().count() == 1,
+        "{said}"
+    );
     let wrong = bench.run(&["-q", "report", "nowhere"]);
     assert!(stderr(&wrong).contains("nowhere"), "{}", stderr(&wrong));
 }

@@ -38,7 +38,15 @@ fn another_crates_learner_network_data_and_question_are_studied_and_certified() 
     let folder = tempfile::tempdir().unwrap();
     let stranger = stranger();
     let listed = stdout(&run(&stranger, &["list"], folder.path()));
-    for name in ["decayed", "decay = 0", "pooled", "stripes", "maml", "worst_run", "spread"] {
+    for name in [
+        "decayed",
+        "decay = 0",
+        "pooled",
+        "stripes",
+        "maml",
+        "worst_run",
+        "spread",
+    ] {
         assert!(listed.contains(name), "{name}: {listed}");
     }
 
@@ -76,7 +84,10 @@ fn another_crates_learner_network_data_and_question_are_studied_and_certified() 
             record["result"]["test"]["accuracy"].as_f64().unwrap()
         };
         let worst = learner["all"]["worst_run"].as_f64().unwrap();
-        assert!((worst - accuracy(0).min(accuracy(1))).abs() < 1e-12, "{name}");
+        assert!(
+            (worst - accuracy(0).min(accuracy(1))).abs() < 1e-12,
+            "{name}"
+        );
     }
     let page = fs::read_to_string(folder.path().join("out/report.html")).unwrap();
     assert!(page.contains("How good is the worst run?"), "no chapter");
