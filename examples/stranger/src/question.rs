@@ -24,7 +24,7 @@ static METRIC: LearnerMetric = LearnerMetric {
     },
 };
 
-pub static WORST: Question = Question::new(
+pub(crate) static WORST: Question = Question::new(
     &METRIC,
     Family::Outcome,
     "How good is the worst run?",
