@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use metastable_analysis::registry::{LEARNER_METRICS, SETTING_METRICS, STUDY_METRICS};
+use metastable_data::fetch::WeightsManifest;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -17,6 +18,8 @@ struct Catalog {
     networks: Vec<Line>,
     learners: Vec<Learner>,
     metrics: Vec<Line>,
+    /// Trained weights that `fetch weights` knows.
+    weights: Vec<Line>,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,6 +66,11 @@ pub(crate) fn list(flags: &flags::List) -> Result<Ending> {
     }
     println!("\nMetrics (report.json; letters and numbers as in docs/questions.md):");
     catalog.metrics.iter().for_each(Line::print);
+    println!(
+        "\nTrained weights ({} fetch weights NAME):",
+        shell::program()
+    );
+    catalog.weights.iter().for_each(Line::print);
     Ok(Ending::Done)
 }
 
@@ -102,6 +110,11 @@ fn catalog() -> Result<Catalog> {
             .chain(setting)
             .chain(study)
             .map(|(id, title)| Line::new(id, title))
+            .collect(),
+        weights: WeightsManifest::built_in()?
+            .weights
+            .iter()
+            .map(|entry| Line::new(&entry.name, &entry.title))
             .collect(),
     })
 }
