@@ -4,8 +4,8 @@
 use std::error::Error;
 
 use metastable_algorithms::{
-    AlgorithmError, Evaluation, Head, LearnerConfig, OptimizerConfig, Task, TrainConfig,
-    TrainState, Trainer, evaluate,
+    AlgorithmError, Evaluation, LearnerConfig, OptimizerConfig, Task, TrainConfig, TrainState,
+    Trainer, evaluate,
 };
 use metastable_data::{
     Dataset, Episode, EpisodeShape, MetaSplit, Rotations, Sampler, Seeds, Split, Stream,
@@ -57,7 +57,7 @@ impl Scenario {
     /// Those of the crates; a training that diverges.
     pub fn run(&self, dataset: &Dataset, split: &Split) -> Result<Trace, Failure> {
         let learner = self.learner.validate()?;
-        let has_head = learner.entry().head == Head::Linear;
+        let head = learner.entry().head;
         let config = NetworkConfig {
             name: "conv4".to_owned(),
             form: None,
@@ -69,8 +69,9 @@ impl Scenario {
             n_blocks: 4,
             width: self.width,
             norm: Norm::Batch,
-            n_way: has_head.then_some(self.shape.n_way),
+            n_way: head.outputs(self.shape.n_way),
         };
+        let config = config.with_beside(head.beside())?;
         let network = build::<f32>(&config, Backend::Fused, DeviceSpec::Cpu)?;
         let seeds = Seeds::all(self.seed);
         let theta = Architecture::new(&config)?.initial_params(&mut seeds.rng(Stream::Init, 0));

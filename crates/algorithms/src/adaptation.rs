@@ -157,20 +157,29 @@ impl<L: Adapts, T: Real> Predict<T> for L {
     fn predict_alone(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Prediction<T>> {
         let own = self.adaptation();
         let phi = own.adapt(context, theta)?;
-        let n_way = context.task.shape().n_way;
-        let headed = own.head.context(context)?;
-        Prediction::one_by_one(context.task, |single| {
-            // Supports and the one query, all judged; the query's row is the last.
-            let labels = [single.support_labels(), single.query_labels()].concat();
-            let batch = Batch {
-                images: single.images(),
-                labels: &labels,
-            };
-            let tape = headed.record(Loss::CrossEntropy, &phi, batch, own.test_steps)?;
-            let rows = tape.log_probabilities();
-            Ok(rows[rows.len() - n_way..].to_vec())
-        })
+        alone_at(&own.head.context(context)?, &phi, own.test_steps)
     }
+}
+
+/// Each query by itself at adapted parameters, with the supports and without the other queries; `headed` is the task before the network
+/// whose head fits it.
+pub(crate) fn alone_at<T: Real>(
+    headed: &Context<'_, T>,
+    phi: &Params<T>,
+    inner_step: usize,
+) -> Result<Prediction<T>> {
+    let n_way = headed.task.shape().n_way;
+    Prediction::one_by_one(headed.task, |single| {
+        // Supports and the one query, all judged; the query's row is the last.
+        let labels = [single.support_labels(), single.query_labels()].concat();
+        let batch = Batch {
+            images: single.images(),
+            labels: &labels,
+        };
+        let tape = headed.record(Loss::CrossEntropy, phi, batch, inner_step)?;
+        let rows = tape.log_probabilities();
+        Ok(rows[rows.len() - n_way..].to_vec())
+    })
 }
 
 impl<T: Real> InnerLoop<T> for Adaptation {

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use metastable_models::Beside;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -82,6 +83,9 @@ pub enum Head {
     Tied,
     /// None: the outputs are the embedding.
     None,
+    /// What lies beside the network, and is learnt with it: rates ([`Beside::Copy`]) beside a linear layer with `n_way` outputs, all
+    /// others beside the embedding.
+    Beside(Beside),
 }
 
 impl Head {
@@ -90,15 +94,27 @@ impl Head {
     pub fn outputs(self, n_way: usize) -> Option<usize> {
         match self {
             Self::Linear => Some(n_way),
+            Self::Beside(Beside::Copy) => Some(n_way),
             Self::Tied => Some(1),
-            Self::None => None,
+            Self::None | Self::Beside(Beside::Nothing | Beside::Numbers(_) | Beside::Linear(_)) => {
+                None
+            }
         }
     }
 
     /// Whether it knows one number of classes alone.
     #[must_use]
     pub fn is_bound(self) -> bool {
-        self == Self::Linear
+        matches!(self, Self::Linear | Self::Beside(Beside::Copy))
+    }
+
+    /// What lies beside the network.
+    #[must_use]
+    pub fn beside(self) -> Beside {
+        match self {
+            Self::Beside(beside) => beside,
+            Self::Linear | Self::Tied | Self::None => Beside::Nothing,
+        }
     }
 }
 

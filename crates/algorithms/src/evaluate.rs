@@ -129,6 +129,46 @@ pub fn evaluate<T: Real>(
     Ok(Evaluation::assembled(judged))
 }
 
+/// Predictions of several weights together on the tasks `0 .. n_tasks`: the mean of their class probabilities, as Antoniou et al. 2019
+/// ("How to train your MAML", ICLR, section 5) test. Of one member they are those of [`evaluate`], to the bit.
+///
+/// # Errors
+/// As for [`evaluate`]; no member at all.
+pub fn evaluate_together<T: Real>(
+    network: &dyn Network<T>,
+    learner: &dyn Predict<T>,
+    members: &[&Weights<T>],
+    tasks: &TaskSource<'_, T>,
+    n_tasks: usize,
+) -> Result<Evaluation> {
+    crate::error::require(
+        !members.is_empty() && 0 < n_tasks,
+        "members and n_tasks",
+        format!("{} and {n_tasks}", members.len()),
+        "an evaluation needs weights and a task",
+    )?;
+    if let [weights] = members {
+        return evaluate(network, learner, weights, tasks, n_tasks);
+    }
+    let judged = (0..n_tasks as u64)
+        .into_par_iter()
+        .map(|index| {
+            let task = tasks(index)?;
+            let predictions = members.iter().map(|weights| {
+                let context = Context {
+                    network,
+                    statistics: weights.statistics(),
+                    task: &task,
+                };
+                learner.predict(&context, &weights.theta)
+            });
+            let predictions = predictions.collect::<Result<Vec<_>>>()?;
+            Judged::of(&Prediction::mean(&predictions, task.query_labels()), &task)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Evaluation::assembled(judged))
+}
+
 /// What one task adds to an evaluation.
 #[derive(Clone, Debug)]
 pub struct Judged {

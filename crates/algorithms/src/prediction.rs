@@ -25,6 +25,41 @@ impl<T: Real> Prediction<T> {
         }
     }
 
+    /// The mean of the class probabilities of several predictions of the same queries, which have these labels: `ln(mean_m p_m)`,
+    /// by the largest of them, so that nothing overflows.
+    pub(crate) fn mean(members: &[Self], labels: &[usize]) -> Self {
+        let n_way = members.first().map_or(0, |first| first.n_way);
+        let n_values = members
+            .first()
+            .map_or(0, |first| first.log_probabilities.len());
+        let n_members = members.len() as f64;
+        let of = |at: usize| {
+            let logs = || {
+                members
+                    .iter()
+                    .map(move |it| it.log_probabilities[at].wide())
+            };
+            // `max` skips a NaN, which has to come through.
+            if logs().any(f64::is_nan) {
+                return f64::NAN;
+            }
+            let most = logs().fold(f64::NEG_INFINITY, f64::max);
+            if most == f64::NEG_INFINITY {
+                return most;
+            }
+            let sum: f64 = logs().map(|log| (log - most).exp()).sum();
+            most + (sum / n_members).ln()
+        };
+        let logs: Vec<f64> = (0..n_values).map(of).collect();
+        let rows = logs.chunks_exact(n_way.max(1)).zip(labels);
+        let loss: f64 = rows.map(|(row, label)| -row[*label]).sum();
+        Self {
+            log_probabilities: logs.iter().map(|log| T::of(*log)).collect(),
+            n_way,
+            query_loss: T::of(loss / labels.len() as f64),
+        }
+    }
+
     /// Each query by itself: `row` gives the log-probabilities of the last query of the task that it is given, which has
     /// no other.
     pub(crate) fn one_by_one(

@@ -2,7 +2,7 @@
 
 use crate::{
     AlgorithmError, CheckedLearner, LearnerConfig, LearnerEntry, anil, boil, fomaml, imaml, maml,
-    maml_pp, matching, protonet, reptile,
+    maml_pp, matching, meta_sgd, nearest_mean, protonet, r2d2, reptile, support_maml,
 };
 
 /// Every learner, in the order in which lists and reports show them.
@@ -11,11 +11,15 @@ pub const LEARNERS: &[&LearnerEntry] = &[
     &fomaml::ENTRY,
     &maml_pp::ENTRY,
     &imaml::ENTRY,
+    &meta_sgd::ENTRY,
+    &support_maml::ENTRY,
     &anil::ENTRY,
     &boil::ENTRY,
     &reptile::ENTRY,
     &protonet::ENTRY,
     &matching::ENTRY,
+    &r2d2::ENTRY,
+    &nearest_mean::ENTRY,
 ];
 
 impl LearnerConfig {

@@ -232,6 +232,16 @@ impl<T: Real> Task<T> {
         Self::labeled(images, labels, self.query_labels.clone())
     }
 
+    /// The supports, with themselves as queries: the task of a learner that judges what it has adapted to.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::Setting`] where classes have unequally many supports.
+    pub fn on_supports(&self) -> Result<Self, AlgorithmError> {
+        let images = [self.support_images(), self.support_images()].concat();
+        let labels = self.support_labels.clone();
+        Self::labeled(images, labels.clone(), labels)
+    }
+
     /// The same task with its queries in reverse, under the labels of before: most stand at the label of another.
     pub(crate) fn with_queries_reversed(&self) -> Self {
         let rows = self.query_images().chunks_exact(self.n_pixels()).rev();

@@ -21,7 +21,12 @@ pub(crate) fn fetch(flags: &flags::Fetch) -> Result<Ending> {
     match flags.what.split_first() {
         Some((what, specs)) if what == "weights" => {
             if specs.is_empty() {
-                bail!("fetch weights: name them, e.g. hf:owner/repo/model.safetensors");
+                let known = fetch::WeightsManifest::built_in()?.weights;
+                let known: Vec<&str> = known.iter().map(|entry| entry.name.as_str()).collect();
+                bail!(
+                    "fetch weights: name them, e.g. {}, or hf:owner/repo/model.safetensors",
+                    known.join(", ")
+                );
             }
             for spec in specs {
                 let file = fetch::weights(spec, &options, &Display::new())?;

@@ -18,6 +18,7 @@ mod analyze;
 mod bearable;
 mod budget;
 mod campaign;
+mod card;
 mod clean;
 mod command;
 mod completions;
@@ -114,6 +115,7 @@ pub fn run(command: &Command) -> Result<Ending> {
         flags::Command::Status(flags) => campaign::status::command(flags),
         flags::Command::Report(flags) => report::command(flags),
         flags::Command::Reproduce(flags) => reproduce::command(flags),
+        flags::Command::Card(flags) => card::command(flags),
         flags::Command::Advise(flags) => advise::command(flags),
         flags::Command::Export(flags) => export::command(flags),
         flags::Command::Analyze(flags) => analyze::command(flags),

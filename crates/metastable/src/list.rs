@@ -1,6 +1,7 @@
 //! `list`: everything that a study can name.
 
 use anyhow::Result;
+use metastable_data::fetch::WeightsManifest;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -16,6 +17,8 @@ struct Catalog {
     networks: Vec<Line>,
     learners: Vec<Learner>,
     metrics: Vec<Line>,
+    /// Trained weights that `fetch weights` knows.
+    weights: Vec<Line>,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,6 +65,11 @@ pub(crate) fn list(flags: &flags::List) -> Result<Ending> {
     }
     println!("\nMetrics (report.json; letters and numbers as in docs/questions.md):");
     catalog.metrics.iter().for_each(Line::print);
+    println!(
+        "\nTrained weights ({} fetch weights NAME):",
+        shell::program()
+    );
+    catalog.weights.iter().for_each(Line::print);
     Ok(Ending::Done)
 }
 
@@ -97,6 +105,11 @@ fn catalog() -> Result<Catalog> {
         metrics: registry()
             .metrics()
             .map(|(id, title)| Line::new(id, title))
+            .collect(),
+        weights: WeightsManifest::built_in()?
+            .weights
+            .iter()
+            .map(|entry| Line::new(&entry.name, &entry.title))
             .collect(),
     })
 }

@@ -102,7 +102,9 @@ pub(crate) fn plan(
             let offset = study.seed_offset(variant, name);
             for (bundle, shared) in study.bundles(offset).into_iter().zip(study.bundles(0)) {
                 let (material, split_digest) = shelf.material(study, &bundle.seeds)?;
-                let network = study.network(head.outputs(episode.n_way), material.dataset.channels);
+                let network = study
+                    .network(head.outputs(episode.n_way), material.dataset.channels)
+                    .with_beside(head.beside())?;
                 let (learner, network) = guest::planned(learner, network).map_err(|error| {
                     let keys = [".files", ".command", ""];
                     let paths = keys.map(|key| format!("learners.{name}{key}"));

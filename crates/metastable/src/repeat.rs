@@ -13,7 +13,6 @@ use metastable_data::MetaSplit;
 
 use crate::files::read_text;
 use crate::plan::Planned;
-use crate::run::checkpoint::Stored as Checkpoint;
 use crate::run::cost::kind;
 use crate::run::numerics::BUILD;
 use crate::run::{Record, Run, RunFolder, guest, results};
@@ -85,11 +84,11 @@ fn repeats(run: &Planned, folder: &RunFolder, record: &Record) -> Result<bool> {
     if record.result.as_ref().is_none_or(|it| it.test.is_none()) {
         return Ok(true);
     }
-    let weights = Checkpoint::read(&folder.tested(config.test.weights))?.weights;
+    let tested = again.tested(folder)?;
     let list = run.material.list(config, MetaSplit::Test)?;
     let tasks = |index| list.task(index);
     let n_tasks = config.test.episodes.min(TASKS);
-    let evaluation = again.evaluate(&weights, &tasks, n_tasks)?;
+    let evaluation = again.evaluate_combined(&tested, &tasks, n_tasks)?;
     let stored = results::read(&folder.test(), &record.identity)?.answers;
     let bits = |losses: &[f64]| -> Vec<u64> { losses.iter().map(|it| it.to_bits()).collect() };
     let same_losses = stored

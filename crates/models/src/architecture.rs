@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::network::DynRng;
-use crate::registry::{BlockKind, Form, Readout, form_of};
+use crate::registry::{Beside, BlockKind, Form, Readout, form_of};
 use crate::{ImageShape, Layout, ModelError, NetworkConfig, Norm, Params, Real};
 
 /// Added to the variance before the square root, in every normalisation (PyTorch's default).
@@ -65,6 +65,7 @@ pub struct Architecture {
     blocks: Vec<Block>,
     n_features: usize,
     head: Option<Head>,
+    beside: Option<Range<usize>>,
     layout: Arc<Layout>,
     buffers: Arc<Layout>,
 }
@@ -119,7 +120,8 @@ impl NetworkConfig {
 impl Architecture {
     /// Unrolls a configuration.
     ///
-    /// The layout goes block by block: weight, bias or norm weight and norm bias; then head weight, head bias.
+    /// The layout goes block by block: weight, bias or norm weight and norm bias; then head weight, head bias; then what lies beside
+    /// ([`Beside`]).
     ///
     /// # Errors
     /// [`ModelError::Config`] if [`NetworkConfig::validate`] refuses.
@@ -145,12 +147,14 @@ impl Architecture {
             weight: layout.push("head.weight", &[n_way, n_features]),
             bias: layout.push("head.bias", &[n_way]),
         });
+        let beside = push_beside(form.beside, n_features, &mut layout);
         Ok(Self {
             config: config.clone(),
             form,
             blocks,
             n_features,
             head,
+            beside,
             layout: Arc::new(layout),
             buffers: Arc::new(buffers),
         })
@@ -184,6 +188,11 @@ impl Architecture {
     #[must_use]
     pub fn head(&self) -> Option<&Head> {
         self.head.as_ref()
+    }
+
+    /// Weight `(n, n_features)` of a linear map beside the network, if there is one.
+    pub(crate) fn beside(&self) -> Option<&Range<usize>> {
+        self.beside.as_ref()
     }
 
     /// Length of an output row: classes with a head, features without.
@@ -296,6 +305,29 @@ fn push_block(
         weight,
         bias,
         norm,
+    }
+}
+
+/// Adds what lies beside the network; returns the weight of a linear map.
+fn push_beside(beside: Beside, n_features: usize, layout: &mut Layout) -> Option<Range<usize>> {
+    match beside {
+        Beside::Nothing => None,
+        Beside::Copy => {
+            let own: Vec<_> = layout.entries().to_vec();
+            for entry in own {
+                layout.push(format!("beside.{}", entry.name), &entry.shape);
+            }
+            None
+        }
+        Beside::Numbers(n) => {
+            layout.push("beside.numbers", &[n]);
+            None
+        }
+        Beside::Linear(n) => {
+            let weight = layout.push("beside.weight", &[n, n_features]);
+            layout.push("beside.bias", &[n]);
+            Some(weight)
+        }
     }
 }
 

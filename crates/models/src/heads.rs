@@ -2,9 +2,13 @@
 //!
 //! A linear head lies behind all other parameters, so that networks which differ in the size of their heads share everything before
 //! it, value by value. A learner whose head follows the task asks for the network with as many outputs as the task has classes.
+//!
+//! What lies beside the network's parameters ([`crate::registry::Beside`]) is in the layout and in no pass: the passes are those of the
+//! network without it, which take the leading values of whatever is longer.
 
 use std::sync::{Arc, OnceLock};
 
+use crate::registry::Beside;
 use crate::{
     Architecture, Backend, DeviceSpec, Layout, ModelError, Network, NetworkConfig, Objective,
     Params, Pass, Real, Tape,
@@ -15,32 +19,65 @@ const MOST_OUTPUTS: usize = 257;
 
 /// A network, and those with other heads, made when they are first asked for.
 pub(crate) struct WithHeads<T> {
+    /// Without what lies beside.
     own: Box<dyn Network<T>>,
+    /// With it.
+    config: NetworkConfig,
+    layout: Arc<Layout>,
     backend: Backend,
     device: DeviceSpec,
     /// By number of outputs.
     others: Vec<OnceLock<Box<dyn Network<T>>>>,
+    /// With the outputs of a linear map that lies beside, if it has more than those.
+    largest: OnceLock<Box<dyn Network<T>>>,
 }
 
 impl<T: Real> WithHeads<T> {
     /// Around a network of this backend and device.
-    pub(crate) fn new(own: Box<dyn Network<T>>, backend: Backend, device: DeviceSpec) -> Self {
+    pub(crate) fn new(
+        own: Box<dyn Network<T>>,
+        whole: &Architecture,
+        backend: Backend,
+        device: DeviceSpec,
+    ) -> Self {
         Self {
             own,
+            config: whole.config().clone(),
+            layout: Arc::clone(whole.layout()),
             backend,
             device,
             others: (0..=MOST_OUTPUTS).map(|_| OnceLock::new()).collect(),
+            largest: OnceLock::new(),
+        }
+    }
+
+    /// The parameters that a pass reads; `cut` is where they are put if there are more.
+    fn read<'p>(&self, params: &'p Params<T>, cut: &'p mut Option<Params<T>>) -> &'p Params<T> {
+        let n_values = self.own.layout().n_values();
+        if n_values == self.layout.n_values() || params.values().len() != self.layout.n_values() {
+            return params;
+        }
+        let leading = params.values()[..n_values].to_vec();
+        cut.insert(Params::from_values(self.own.layout(), leading))
+    }
+
+    /// Where a network with so many outputs is kept.
+    fn place(&self, n_outputs: usize) -> Option<&OnceLock<Box<dyn Network<T>>>> {
+        let beside = self.config.form.map(|form| form.beside);
+        match self.others.get(n_outputs) {
+            None if beside == Some(Beside::Linear(n_outputs)) => Some(&self.largest),
+            place => place,
         }
     }
 }
 
 impl<T: Real> Network<T> for WithHeads<T> {
     fn config(&self) -> &NetworkConfig {
-        self.own.config()
+        &self.config
     }
 
     fn layout(&self) -> &Arc<Layout> {
-        self.own.layout()
+        &self.layout
     }
 
     fn buffers(&self) -> &Arc<Layout> {
@@ -57,7 +94,8 @@ impl<T: Real> Network<T> for WithHeads<T> {
         images: &[T],
         pass: Pass<'_, T>,
     ) -> Result<Vec<T>, ModelError> {
-        self.own.outputs(params, images, pass)
+        let mut cut = None;
+        self.own.outputs(self.read(params, &mut cut), images, pass)
     }
 
     fn record(
@@ -67,14 +105,16 @@ impl<T: Real> Network<T> for WithHeads<T> {
         pass: Pass<'_, T>,
         objective: Objective<'_>,
     ) -> Result<Box<dyn Tape<T> + '_>, ModelError> {
-        self.own.record(params, images, pass, objective)
+        let mut cut = None;
+        self.own
+            .record(self.read(params, &mut cut), images, pass, objective)
     }
 
     fn with_head(&self, n_outputs: usize) -> Result<&dyn Network<T>, ModelError> {
-        if self.config().n_way == Some(n_outputs) {
+        if self.own.config().n_way == Some(n_outputs) {
             return Ok(&*self.own);
         }
-        let place = self.others.get(n_outputs);
+        let place = self.place(n_outputs);
         let place = place.ok_or_else(|| ModelError::Config {
             what: "network.n_way",
             got: n_outputs.to_string(),
@@ -85,7 +125,7 @@ impl<T: Real> Network<T> for WithHeads<T> {
         }
         let config = NetworkConfig {
             n_way: Some(n_outputs),
-            ..self.config().clone()
+            ..self.own.config().clone()
         };
         let built = T::build(Architecture::new(&config)?, self.backend, self.device)?;
         // Whoever is first: two threads build the same.

@@ -66,6 +66,13 @@ impl Architecture {
                 draw(&head.bias, spread);
             }
         }
+        if let Some(weight) = self.beside() {
+            let n_outputs = weight.len() / self.n_features().max(1);
+            draw(
+                weight,
+                Fans::of(1, self.n_features(), n_outputs).of_head(init),
+            );
+        }
         for norm in self.blocks().iter().filter_map(|block| block.norm.as_ref()) {
             values[norm.weight.clone()].fill(T::ONE);
         }

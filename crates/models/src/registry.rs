@@ -35,6 +35,33 @@ pub enum Readout {
     SpatialMean,
 }
 
+/// Parameters that lie behind all others and that no pass reads: who trains the network gives them a meaning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Beside {
+    /// None.
+    #[default]
+    Nothing,
+    /// One for each parameter of the network, under its name behind `beside.`; they begin at 0.
+    Copy,
+    /// So many, `beside.numbers`; they begin at 0.
+    Numbers(usize),
+    /// A linear map of the features with so many outputs, `beside.weight` and `beside.bias`, drawn as a head is.
+    Linear(usize),
+}
+
+impl Beside {
+    /// Whether there are none.
+    #[must_use]
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature that serde asks for"
+    )]
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
+}
+
 /// What a network is, but for its size and its normalisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +70,29 @@ pub struct Form {
     pub block: BlockKind,
     /// How features are read off the last block.
     pub readout: Readout,
+    /// Parameters that no pass reads.
+    #[serde(default, skip_serializing_if = "Beside::is_nothing")]
+    pub beside: Beside,
+}
+
+impl NetworkConfig {
+    /// The same network with parameters beside its own.
+    ///
+    /// # Errors
+    /// [`ModelError::Config`] if there is no network of that name.
+    pub fn with_beside(self, beside: Beside) -> Result<Self, ModelError> {
+        if beside == self.form.map_or(Beside::Nothing, |form| form.beside) {
+            return Ok(self);
+        }
+        let form = Form {
+            beside,
+            ..form_of(&self)?
+        };
+        // A network of the list needs no form of its own.
+        let usual = find_network(&self.name).map(|entry| entry.form);
+        let form = Some(form).filter(|form| usual.ok() != Some(*form));
+        Ok(Self { form, ..self })
+    }
 }
 
 /// A network that can be built by name.
@@ -64,6 +114,7 @@ pub const NETWORKS: &[NetworkEntry] = &[
         form: Form {
             block: BlockKind::ConvPool,
             readout: Readout::Flatten,
+            beside: Beside::Nothing,
         },
     },
     NetworkEntry {
@@ -72,6 +123,7 @@ pub const NETWORKS: &[NetworkEntry] = &[
         form: Form {
             block: BlockKind::ConvStrided,
             readout: Readout::SpatialMean,
+            beside: Beside::Nothing,
         },
     },
     NetworkEntry {
@@ -80,6 +132,7 @@ pub const NETWORKS: &[NetworkEntry] = &[
         form: Form {
             block: BlockKind::Linear,
             readout: Readout::Flatten,
+            beside: Beside::Nothing,
         },
     },
 ];
@@ -119,8 +172,10 @@ pub fn build<T: Real>(
     backend: Backend,
     device: DeviceSpec,
 ) -> Result<Box<dyn Network<T>>, ModelError> {
-    let own = T::build(Architecture::new(config)?, backend, device)?;
-    Ok(Box::new(WithHeads::new(own, backend, device)))
+    let whole = Architecture::new(config)?;
+    let plain = Architecture::new(&config.clone().with_beside(Beside::Nothing)?)?;
+    let own = T::build(plain, backend, device)?;
+    Ok(Box::new(WithHeads::new(own, &whole, backend, device)))
 }
 
 /// Where [`build`] becomes machine code, once for each precision.

@@ -3,7 +3,7 @@
 //! A configuration may come from a stranger's checkpoint, so no product of its numbers is trusted. All counts here
 //! saturate in 128 bits and are compared with bounds; whoever passes [`NetworkConfig::n_stored`] can multiply plainly.
 
-use crate::registry::{BlockKind, Form, Readout, form_of};
+use crate::registry::{Beside, BlockKind, Form, Readout, form_of};
 use crate::{ModelError, NetworkConfig, Norm};
 
 /// Most blocks of a network.
@@ -68,15 +68,24 @@ impl NetworkConfig {
             stored = stored.saturating_add(weight).saturating_add(beside);
             inputs = self.width;
         }
+        let features = match form.readout {
+            Readout::Flatten => product(&[sides.0, sides.1, inputs]),
+            Readout::SpatialMean => inputs as u128,
+        };
         if let Some(n_way) = self.n_way {
-            let features = match form.readout {
-                Readout::Flatten => product(&[sides.0, sides.1, inputs]),
-                Readout::SpatialMean => inputs as u128,
-            };
             let rows = n_way as u128;
             stored = stored.saturating_add(rows.saturating_mul(features.saturating_add(1)));
         }
-        Ok(stored)
+        Ok(match form.beside {
+            Beside::Nothing => stored,
+            // Running statistics have no copy: a little too much.
+            Beside::Copy => stored.saturating_mul(2),
+            Beside::Numbers(n) => stored.saturating_add(n as u128),
+            Beside::Linear(n) => {
+                let row = features.saturating_add(1);
+                stored.saturating_add((n as u128).saturating_mul(row))
+            }
+        })
     }
 }
 

@@ -10,7 +10,9 @@ use metastable_algorithms::{
     Predict, Prediction, Result, Train,
 };
 use metastable_data::{ClassImages, Dataset, Source};
-use metastable_models::{BlockKind, Form, Loss, Metric, NetworkEntry, Params, Readout, Real, Tape};
+use metastable_models::{
+    Beside, BlockKind, Form, Loss, Metric, NetworkEntry, Params, Readout, Real, Tape,
+};
 use serde::{Deserialize, Serialize};
 
 const LOSS: Loss = Loss::Prototype { metric: Metric::Euclidean, temperature: 1.0 };
@@ -92,7 +94,8 @@ fn stripes(class: usize, side: usize) -> ClassImages {
 }
 
 fn main() -> std::process::ExitCode {
-    let form = Form { block: BlockKind::ConvPool, readout: Readout::SpatialMean };
+    let form =
+        Form { block: BlockKind::ConvPool, readout: Readout::SpatialMean, beside: Beside::Nothing };
     let pooled = NetworkEntry { name: "pooled", summary: "conv4, then a mean over places", form };
     let registry = metastable::Registry::new().learner(&DECAYED).network(pooled).source(STRIPES);
     let registry = registry.question(&question::WORST);

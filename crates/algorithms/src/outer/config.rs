@@ -25,6 +25,10 @@ pub struct TrainConfig {
     pub task_weighting: TaskWeighting,
     /// Largest Euclidean norm of the averaged meta-gradient; no clipping if absent.
     pub clip_norm: Option<f64>,
+    /// What of a weighted mean of the weights stays at each step ([`super::Weights::follow`]); validation and test are then of that mean,
+    /// and training goes on from the weights themselves. No mean if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema: Option<f64>,
     /// Validation after every so many steps, and after the last; 0 for never.
     pub validate_every: usize,
     /// Tasks of the fixed validation list.
@@ -50,6 +54,7 @@ impl Default for TrainConfig {
             schedule: ScheduleConfig::default(),
             task_weighting: TaskWeighting::default(),
             clip_norm: None,
+            ema: None,
             validate_every: 100,
             validation_tasks: 50,
             inspected_tasks: 20,
@@ -86,6 +91,14 @@ impl TrainConfig {
                 "clip_norm",
                 clip_norm,
                 "the largest norm has to be finite and positive; leave it out to switch clipping off",
+            )?;
+        }
+        if let Some(ema) = self.ema {
+            require(
+                0.0 < ema && ema < 1.0,
+                "ema",
+                ema,
+                "the share of the mean that stays at a step lies between 0 and 1, e.g. 0.999; leave it out to switch averaging off",
             )?;
         }
         require(

@@ -39,6 +39,7 @@ pub fn revalidate<T: Real, E: From<AlgorithmError>>(
             step,
             moments: vec![weights.theta.clone(); plan.config().optimizer.n_moments()],
             weights,
+            average: None,
             best: revalidation.best.take(),
         };
         let mut trainer = Trainer::new(network, learner, train, validation, plan.clone(), state)?;

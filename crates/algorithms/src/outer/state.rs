@@ -32,6 +32,41 @@ impl<T: Real> Weights<T> {
         Self { theta, buffers }
     }
 
+    /// One step of an exponential moving average: after `n` steps, `self` is `sum_t d^(n-t) w_t / sum_t d^(n-t)` over the weights
+    /// `w_1 .. w_n` that it followed, whatever it was before (Polyak & Juditsky 1992, section 2, with weights that forget; without a
+    /// bias towards where it began). Running statistics are averaged alike.
+    pub fn follow(&mut self, weights: &Self, decay: f64, n: usize) {
+        // c_n = (1 - d) / (1 - d^n), which is 1 at the first step.
+        #[allow(
+            clippy::cast_possible_wrap,
+            clippy::cast_possible_truncation,
+            reason = "a number of outer steps"
+        )]
+        let share = (1.0 - decay) / (1.0 - decay.powi(n as i32));
+        for (own, new) in [
+            (&mut self.theta, &weights.theta),
+            (&mut self.buffers, &weights.buffers),
+        ] {
+            own.scale(T::of(1.0 - share));
+            own.add(T::of(share), new);
+        }
+    }
+
+    /// The mean of weights, value by value; none of none.
+    #[must_use]
+    pub fn mean(members: &[&Self]) -> Option<Self> {
+        let (first, others) = members.split_first()?;
+        let mut mean = (*first).clone();
+        for other in others {
+            mean.theta.add(T::ONE, &other.theta);
+            mean.buffers.add(T::ONE, &other.buffers);
+        }
+        let share = T::of(1.0 / members.len() as f64);
+        mean.theta.scale(share);
+        mean.buffers.scale(share);
+        Some(mean)
+    }
+
     /// What normalises at validation and test: the running statistics where there are any, else the batch's.
     #[must_use]
     pub fn statistics(&self) -> Statistics<'_, T> {
@@ -63,6 +98,8 @@ pub struct TrainState<T> {
     pub weights: Weights<T>,
     /// The optimizer's moments.
     pub moments: Vec<Params<T>>,
+    /// The moving average of the weights, where the training has one ([`super::TrainConfig::ema`]) and made a step.
+    pub average: Option<Weights<T>>,
     /// The best validation so far; the earliest of equals.
     pub best: Option<BestWeights<T>>,
 }
@@ -76,11 +113,18 @@ impl<T: Real> TrainState<T> {
             step: 0,
             weights: Weights::new(network, theta),
             moments,
+            average: None,
             best: None,
         }
     }
 
-    /// The state as one list of named tensors (`theta/...`, `buffers/...`, `moments.0/...`, `best.theta/...`,
+    /// The weights that are validated and tested: the moving average, or the weights themselves.
+    #[must_use]
+    pub fn measured(&self) -> &Weights<T> {
+        self.average.as_ref().unwrap_or(&self.weights)
+    }
+
+    /// The state as one list of named tensors (`theta/...`, `buffers/...`, `moments.0/...`, `average.theta/...`, `best.theta/...`,
     /// `best.buffers/...`) and plain metadata, for a caller that writes files.
     #[must_use]
     pub fn export(&self) -> (Params<T>, BTreeMap<String, String>) {
@@ -92,6 +136,11 @@ impl<T: Real> TrainState<T> {
             groups.push((format!("moments.{i}"), moment));
         }
         let mut metadata = BTreeMap::new();
+        if let Some(average) = &self.average {
+            groups.push(("average.theta".to_owned(), &average.theta));
+            groups.push(("average.buffers".to_owned(), &average.buffers));
+            metadata.insert(AVERAGE.to_owned(), self.step.to_string());
+        }
         metadata.insert("step".to_owned(), self.step.to_string());
         if let Some(best) = &self.best {
             groups.push(("best.theta".to_owned(), &best.weights.theta));
@@ -143,10 +192,17 @@ impl<T: Real> TrainState<T> {
             step: read(metadata, "step")?,
             weights: weights("")?,
             moments,
+            average: match metadata.contains_key(AVERAGE) {
+                true => Some(weights("average.")?),
+                false => None,
+            },
             best,
         })
     }
 }
+
+/// Metadata key of the steps that a moving average followed.
+const AVERAGE: &str = "average.step";
 
 /// The tensors of one layout out of the exported list.
 fn group<T: Real>(

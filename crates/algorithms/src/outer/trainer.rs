@@ -236,6 +236,10 @@ impl<'a, T: Real> Trainer<'a, T> {
             let tensor = tensor.to_owned();
             return Err(Divergence::RunningStatistics { tensor });
         }
+        if let Some(decay) = config.ema {
+            let average = next.average.get_or_insert_with(|| next.weights.clone());
+            average.follow(&next.weights, decay, next.step);
+        }
         let report = StepReport {
             step: next.step,
             loss: batch.loss,
@@ -266,7 +270,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         let evaluation = evaluate(
             self.network,
             self.learner,
-            &self.state.weights,
+            self.state.measured(),
             self.validation,
             self.plan.config().validation_tasks,
         )?;
@@ -277,7 +281,7 @@ impl<'a, T: Real> Trainer<'a, T> {
             self.state.best = Some(BestWeights {
                 step: self.state.step,
                 accuracy,
-                weights: self.state.weights.clone(),
+                weights: self.state.measured().clone(),
             });
         }
         Ok(Validation {
@@ -297,7 +301,7 @@ impl<'a, T: Real> Trainer<'a, T> {
         let Some(n_tasks) = budget.n_tasks_after(self.state.step) else {
             return Ok(None);
         };
-        let (weights, tasks) = (&self.state.weights, self.validation);
+        let (weights, tasks) = (self.state.measured(), self.validation);
         Inspection::make(self.network, self.learner, weights, tasks, n_tasks).map(Some)
     }
 }

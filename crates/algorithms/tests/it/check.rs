@@ -154,9 +154,10 @@ fn every_learner_is_certified_on_every_kind_of_network() {
             (Backend::Fused, "conv4-strided", Norm::Batch),
             (Backend::Graph, "mlp", Norm::None),
         ] {
-            let learner = match entry.head {
-                Head::Linear | Head::Tied => maml(entry.name, 0.1, 3),
-                Head::None => LearnerConfig::named(entry.name),
+            let learner = if entry.head.is_bound() {
+                maml(entry.name, 0.1, 3)
+            } else {
+                LearnerConfig::named(entry.name)
             };
             let found = certificate(&learner, network, [Mistake::None; 2]);
             let what = format!("{} on {network:?}: {found:?}", entry.name);

@@ -7,6 +7,7 @@
 
 mod anil;
 mod asking;
+mod averaging;
 mod boil;
 mod check;
 mod claims;
@@ -17,12 +18,16 @@ mod exchange;
 mod heads;
 mod imaml;
 mod maml_pp;
+mod meta_sgd;
+mod nearest_mean;
 mod networks;
 mod observing;
 mod optimizer;
 mod quadratic;
+mod r2d2;
 mod reptile;
 mod revalidating;
 mod second_order;
+mod support_maml;
 mod training;
 mod weighting;

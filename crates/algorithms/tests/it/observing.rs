@@ -1,14 +1,14 @@
 //! What is seen of a training on the way, where it has a closed form.
 
 use metastable_algorithms::{
-    Context, Divergence, Head, LEARNERS, LearnerConfig, OptimizerConfig, Outcome, StepReport,
-    TrainConfig, TrainState, Trainer,
+    Context, Divergence, Head, LearnerConfig, OptimizerConfig, Outcome, StepReport, TrainConfig,
+    TrainState, Trainer,
 };
 use metastable_models::Norm;
 use proptest::prelude::*;
 
 use crate::closed_form::Quadratic;
-use crate::networks::{network, task};
+use crate::networks::{learnt, network, task};
 
 /// Rounding of a few hundred operations in double precision.
 const TOLERANCE: f64 = 1e-12;
@@ -144,8 +144,8 @@ const N_STEPS: usize = 2000;
 /// A filter whose shift is far below zero is off everywhere; an inner loop with step size 0 moves nothing.
 #[test]
 fn a_dead_unit_is_counted_and_an_inner_loop_that_stands_still_drifts_nowhere() {
-    for entry in LEARNERS {
-        let has_inner = entry.head == Head::Linear;
+    for entry in learnt() {
+        let has_inner = entry.head.is_bound();
         let (network, mut theta) = network("conv4", Norm::Batch, entry.head);
         let shifts = theta.layout().find("blocks.0.norm.bias").unwrap().offset;
         theta.values_mut()[shifts + 1] = -1e3;

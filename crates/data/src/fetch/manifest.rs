@@ -6,6 +6,7 @@
 use serde::Deserialize;
 
 use super::FetchError;
+use super::shipped::SHIPPED;
 
 /// A data set: origin, licence, citation and files.
 #[derive(Clone, Debug, Deserialize)]
@@ -126,8 +127,8 @@ pub struct WeightsEntry {
     pub name: String,
     /// One line on what they are.
     pub title: String,
-    /// Where on the hub: `owner/repo/path/to/file.safetensors`.
-    pub hub: String,
+    /// Where on the hub: `owner/repo/path/to/file.safetensors`; absent for weights that come with the program ([`SHIPPED`]).
+    pub hub: Option<String>,
     /// Licence.
     pub license: String,
     /// SHA-256 of the file.
@@ -154,22 +155,55 @@ impl WeightsManifest {
             problem,
         };
         let list: Self = toml::from_str(text).map_err(|error| refuse(error.to_string()))?;
-        match list.weights.iter().find(|entry| !is_hex(&entry.sha256, 64)) {
-            Some(entry) => Err(refuse(format!(
-                "{}: sha256 is not 64 lower-case hex digits",
-                entry.name
-            ))),
-            None => Ok(list),
+        for entry in &list.weights {
+            if !is_hex(&entry.sha256, 64) {
+                return Err(refuse(format!(
+                    "{}: sha256 is not 64 lower-case hex digits",
+                    entry.name
+                )));
+            }
+            if entry.hub.is_none() && !SHIPPED.iter().any(|it| it.name == entry.name) {
+                return Err(refuse(format!(
+                    "{}: it names no file on the hub, and does not come with the program",
+                    entry.name
+                )));
+            }
         }
+        Ok(list)
     }
 
-    /// The built-in list.
+    /// The built-in list: weights that come with the program, by their cards, then those of the hub.
     ///
     /// # Errors
     /// [`FetchError::Manifest`], which a test excludes.
     pub fn built_in() -> Result<Self, FetchError> {
-        Self::from_toml(include_str!("../../datasets/weights.toml"))
+        let of_hub = Self::from_toml(include_str!("../../datasets/weights.toml"))?;
+        let mut weights = Vec::with_capacity(SHIPPED.len() + of_hub.weights.len());
+        for shipped in SHIPPED {
+            let card: CardHead =
+                toml::from_str(shipped.card).map_err(|error| FetchError::Manifest {
+                    name: format!("weights/{}.toml", shipped.name),
+                    problem: error.to_string(),
+                })?;
+            weights.push(WeightsEntry {
+                name: shipped.name.to_owned(),
+                title: card.title,
+                hub: None,
+                license: card.license,
+                sha256: card.sha256,
+            });
+        }
+        weights.extend(of_hub.weights);
+        Ok(Self { weights })
     }
+}
+
+/// What the list takes from a card.
+#[derive(Deserialize)]
+struct CardHead {
+    title: String,
+    license: String,
+    sha256: String,
 }
 
 /// Text of a built-in manifest, and its image table where it has one.

@@ -33,6 +33,7 @@ mod part;
 mod progress;
 mod rebuild;
 mod restore;
+mod shipped;
 mod transfer;
 mod weights;
 
@@ -45,6 +46,7 @@ pub use manifest::{FileEntry, Manifest, WeightsEntry, WeightsManifest, manifest,
 pub use options::{HubSettings, Options, Source, Timing};
 pub use parquet_pages::check_dictionaries;
 pub use progress::{Event, Progress};
+pub use shipped::{SHIPPED, Shipped};
 pub use weights::{check_safetensors, weights_of};
 
 /// Hands every image of a parquet file to `each`, with its label where it has one; returns the number of rows.
@@ -84,9 +86,10 @@ pub fn dataset(
     dataset_of(&manifest(name)?, options, progress)
 }
 
-/// Brings trained weights to `options.data_dir/weights/owner/repo/file`.
+/// Brings trained weights to `options.data_dir/weights/owner/repo/file`; those that come with the program ([`SHIPPED`]) to
+/// `options.data_dir/weights/NAME.safetensors`, with their card beside, and without a network.
 ///
-/// `spec` is a name of `datasets/weights.toml`, or `hf:owner/repo/path/to/file.safetensors`. Listed weights have to
+/// `spec` is a name of [`WeightsManifest::built_in`], or `hf:owner/repo/path/to/file.safetensors`. Listed weights have to
 /// have the listed SHA-256; others are taken as [`Proof::Unlisted`], their SHA-256 reported.
 ///
 /// # Errors
@@ -144,6 +147,8 @@ pub enum How {
         /// Bytes that an earlier attempt had left.
         resumed_from: u64,
     },
+    /// It came with the program.
+    Shipped,
     /// From a folder.
     Copied {
         /// The file there.
@@ -194,6 +199,7 @@ impl fmt::Display for How {
             Self::Downloaded { url, resumed_from } => {
                 write!(f, "downloaded from {url}, resumed at byte {resumed_from}")
             }
+            Self::Shipped => write!(f, "came with the program"),
             Self::Copied { from } => write!(f, "copied from {}", from.display()),
             Self::Restored { repo, commit } => write!(f, "rebuilt from hf:{repo} at {commit}"),
         }

@@ -8,10 +8,11 @@ use hf_hub::RepoType;
 
 use super::dataset::{MAX_HUB_FILE, check_sha256, copy, download_and_check};
 use super::hub::{Hub, HubFile};
+use super::shipped::{SHIPPED, Shipped};
 use super::transfer::Request;
 use super::{
-    Event, FetchError, FetchedFile, How, Options, Progress, Proof, Source, WeightsManifest, hash,
-    part,
+    Event, FetchError, FetchedFile, How, Options, Progress, Proof, Source, WeightsEntry,
+    WeightsManifest, hash, part,
 };
 use crate::archive;
 
@@ -25,8 +26,11 @@ pub fn weights_of(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<FetchedFile, FetchError> {
-    let wanted = Wanted::parse(list, spec)?;
     let folder = options.data_dir.join("weights");
+    if let Some((entry, shipped)) = shipped(list, spec) {
+        return copy_out(shipped, &entry.sha256, &folder, progress);
+    }
+    let wanted = Wanted::parse(list, spec)?;
     let target = folder.join(&wanted.repo).join(&wanted.path);
     if let (Some(expected), true) = (&wanted.sha256, target.is_file())
         && check_sha256(spec, &target, Some(expected)).is_ok()
@@ -63,6 +67,61 @@ pub fn weights_of(
     describe(spec, &target, how, wanted.sha256.is_some())
 }
 
+/// The weights of a name that come with the program.
+fn shipped<'l>(
+    list: &'l WeightsManifest,
+    spec: &str,
+) -> Option<(&'l WeightsEntry, &'static Shipped)> {
+    let entry = list.weights.iter().find(|entry| entry.name == spec)?;
+    let shipped = SHIPPED.iter().find(|it| it.name == spec)?;
+    entry.hub.is_none().then_some((entry, shipped))
+}
+
+/// Puts weights that come with the program, and their card, into the folder.
+fn copy_out(
+    shipped: &Shipped,
+    sha256: &str,
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<FetchedFile, FetchError> {
+    let (spec, target) = (
+        shipped.name,
+        folder.join(format!("{}.safetensors", shipped.name)),
+    );
+    let _lock = part::Lock::acquire(folder, "weights", progress)?;
+    place(
+        &folder.join(format!("{spec}.toml")),
+        shipped.card.as_bytes(),
+        |_| Ok(()),
+    )?;
+    if target.is_file() && check_sha256(spec, &target, Some(sha256)).is_ok() {
+        return describe(spec, &target, How::Present, true);
+    }
+    place(&target, shipped.weights, |part| {
+        check_sha256(spec, part, Some(sha256))?;
+        check_safetensors(spec, part)
+    })?;
+    progress.event(&Event::Done { file: spec });
+    describe(spec, &target, How::Shipped, true)
+}
+
+/// Writes a file, which gets its name once `check` has seen it.
+fn place(
+    target: &Path,
+    bytes: &[u8],
+    check: impl FnOnce(&Path) -> Result<(), FetchError>,
+) -> Result<(), FetchError> {
+    part::create_folder_of(target)?;
+    let part = part::path(target);
+    part::discard(&part)?;
+    std::fs::write(&part, bytes).map_err(FetchError::io("write", &part))?;
+    if let Err(error) = check(&part) {
+        part::discard(&part)?;
+        return Err(error);
+    }
+    part::promote(&part, target)
+}
+
 /// What a request for weights asks for.
 struct Wanted {
     /// `owner/repo`.
@@ -91,11 +150,15 @@ impl Wanted {
         };
         let named = list.weights.iter().find(|entry| entry.name == spec);
         let address = match named {
-            Some(entry) => entry.hub.as_str(),
+            Some(entry) => entry.hub.as_deref().ok_or_else(unknown)?,
             None => spec.strip_prefix("hf:").ok_or_else(unknown)?,
         };
         // A file that is listed keeps its hash however it is asked for.
-        let listed = named.or_else(|| list.weights.iter().find(|entry| entry.hub == address));
+        let listed = named.or_else(|| {
+            list.weights
+                .iter()
+                .find(|entry| entry.hub.as_deref() == Some(address))
+        });
         let mut parts = address.splitn(3, '/');
         let (Some(owner), Some(repo), Some(path)) = (parts.next(), parts.next(), parts.next())
         else {

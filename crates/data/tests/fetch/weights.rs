@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use metastable_data::fetch::{
-    FetchError, FetchedFile, How, Options, Proof, Source, WeightsManifest, weights, weights_of,
+    FetchError, FetchedFile, How, Options, Proof, SHIPPED, Source, WeightsEntry, WeightsManifest,
+    weights, weights_of,
 };
 
 use crate::hub::listing;
@@ -227,4 +228,51 @@ fn an_unproven_part_is_resumed_only_with_its_validator() {
             file.how
         );
     }
+}
+
+/// No server is asked: the file and its card come out of the program.
+#[test]
+fn weights_that_come_with_the_program_are_copied_out_and_put_right_again() {
+    let Some(shipped) = SHIPPED.first() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(folder.path());
+    let file = weights(shipped.name, &options, &()).unwrap();
+    assert_eq!(file.how, How::Shipped);
+    assert_eq!(file.proof, Proof::Sha256(sha256(shipped.weights)));
+    let path = folder.path().join("weights");
+    let card = path.join(format!("{}.toml", shipped.name));
+    assert_eq!(std::fs::read_to_string(card).unwrap(), shipped.card);
+    assert_eq!(
+        weights(shipped.name, &options, &()).unwrap().how,
+        How::Present
+    );
+    std::fs::write(&file.path, "damaged").unwrap();
+    let again = weights(shipped.name, &options, &()).unwrap();
+    assert_eq!(again.how, How::Shipped);
+    assert_eq!(std::fs::read(&file.path).unwrap(), shipped.weights);
+    let left = files_below(folder.path());
+    assert!(left.iter().all(|name| !name.ends_with(".part")), "{left:?}");
+}
+
+#[test]
+fn every_card_is_listed_with_the_digest_of_its_weights() {
+    let list = WeightsManifest::built_in().unwrap();
+    for shipped in SHIPPED {
+        let of_name = |it: &&WeightsEntry| it.name == shipped.name;
+        let entries: Vec<_> = list.weights.iter().filter(of_name).collect();
+        assert_eq!(entries.len(), 1, "{}", shipped.name);
+        assert_eq!(
+            entries[0].sha256,
+            sha256(shipped.weights),
+            "{}",
+            shipped.name
+        );
+    }
+    let homeless = "[[weights]]\nname = \"x\"\ntitle = \"x\"\nlicense = \"MIT\"\nsha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\n";
+    let message = WeightsManifest::from_toml(homeless)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("no file on the hub"), "{message}");
 }

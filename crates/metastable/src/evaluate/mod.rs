@@ -42,6 +42,8 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     }
     stored.say_doubts();
     let mut config = stored.config.clone();
+    // A file has one set of weights.
+    config.test.checkpoints = 1;
     protocol::change(&mut config, flags)?;
     let changed = protocol::changed(&stored.config, &config)?;
     if flags.import.is_none() && !changed.is_empty() {
@@ -153,7 +155,8 @@ fn interval(evaluation: &Evaluation) -> Result<Option<Interval>> {
     interval_of(scores)
 }
 
-fn interval_of(scores: Vec<f64>) -> Result<Option<Interval>> {
+/// The same of the accuracies of the tasks.
+pub(crate) fn interval_of(scores: Vec<f64>) -> Result<Option<Interval>> {
     let n_tasks = scores.len();
     let spread = spread(&ScoreMatrix::from_rows(&[scores])?, 0.95)?;
     let run = &spread.runs[0];

@@ -12,7 +12,7 @@ use crate::study::tree::{self, Entry};
 use crate::study::{DataSettings, TestSettings, bounds};
 
 /// Settings of `[data]` and `[test]` that a test of given weights cannot change, with the reason.
-const BOUND: [(&str, &str, &str); 6] = [
+const BOUND: [(&str, &str, &str); 8] = [
     ("data", "size", "the network takes images of one size"),
     (
         "data",
@@ -28,6 +28,16 @@ const BOUND: [(&str, &str, &str); 6] = [
         "test",
         "weights",
         "the file says which weights: give best.safetensors or last.safetensors",
+    ),
+    (
+        "test",
+        "checkpoints",
+        "a file has one set of weights; several are tested by a study",
+    ),
+    (
+        "test",
+        "combine",
+        "a file has one set of weights; several are tested by a study",
     ),
     ("test", "curves", "curves are recorded by runs alone"),
     ("test", "seed", "write --seed N"),

@@ -1,12 +1,16 @@
 //! The whole command line.
 
+mod backend;
+mod card;
 mod table;
 
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::backend::Backend;
+pub(crate) use self::card::Card;
 use crate::export;
 use metastable_analysis::gate::Gate;
 
@@ -57,6 +61,9 @@ pub(crate) enum Command {
     /// Compare finished runs with published numbers
     #[command(after_help = "Example: metastable reproduce runs/omniglot")]
     Reproduce(Reproduce),
+    /// Write the weights of a finished learner with a card
+    #[command(after_help = "Example: metastable card runs/quick --learner protonet --to weights")]
+    Card(Card),
     /// Say which runs would settle what a study leaves open
     #[command(after_help = "Example: metastable advise runs/quick")]
     Advise(Advise),
@@ -86,23 +93,6 @@ pub(crate) enum Command {
     /// Print the manual page
     #[command(after_help = "Example: metastable man > metastable.1")]
     Man,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Backend {
-    /// Our CPU kernels
-    Fused,
-    /// Plain candle, any device
-    Graph,
-}
-
-impl From<Backend> for metastable_models::Backend {
-    fn from(backend: Backend) -> Self {
-        match backend {
-            Backend::Fused => Self::Fused,
-            Backend::Graph => Self::Graph,
-        }
-    }
 }
 
 /// Where and how to compute; none of it but the backend and the device can change a result.
@@ -202,7 +192,7 @@ pub(crate) struct Experiment {
 }
 
 /// Who makes the runs of a study.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Launcher {
     /// This process
     Local,

@@ -343,7 +343,7 @@ pub(crate) fn check(study: &Study, runs: &[Planned], data_dir: &Path) -> Result<
 
 /// The weights that were tested.
 pub(crate) fn checkpoint(run: &Finished) -> PathBuf {
-    run.folder.tested(run.record.config.test.weights)
+    run.folder.tested(&run.record.config.test)
 }
 
 /// Asks one checkpoint, and says on stdout what it answered; nothing is written.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use metastable_algorithms::TrainState;
 use metastable_guests::{self as guests, Embedding, Outside, Ready};
-use metastable_models::{DeviceSpec, Network, NetworkConfig};
+use metastable_models::{Beside, DeviceSpec, Network, NetworkConfig};
 use metastable_probes::{Protocol, Subject as Learnt};
 
 use super::kept::{Keeper, Recipe};
@@ -45,6 +45,7 @@ impl<'m> Subject<'m> {
                 n_way: None,
                 ..config.network.clone()
             };
+            let block = block.with_beside(Beside::Nothing)?;
             Ok(metastable_models::build(&block, compute.backend, device)?)
         });
         let blocks = blocks.collect::<Result<_>>()?;

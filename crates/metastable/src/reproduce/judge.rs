@@ -44,7 +44,7 @@ pub(super) struct Row {
 
 /// Our runs of one learner in one setting.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Ours {
+pub(crate) struct Ours {
     /// As the study calls it.
     pub(super) learner: String,
     pub(super) setting: String,
@@ -86,6 +86,12 @@ pub(super) fn rows(
         }
     }
     Ok(rows)
+}
+
+/// What runs of one learner in one setting come to, and under which protocol.
+pub(crate) fn ours(learner: &str, runs: &[&Finished]) -> Result<Ours> {
+    let setting = runs[0].record.config.setting();
+    Ok(Group::new(learner, setting, runs)?.ours)
 }
 
 /// Whether a published number is for that method on those data, ways and shots.

@@ -17,6 +17,7 @@ use anyhow::{Result, bail, ensure};
 use metastable_analysis::reproduction::Rule;
 
 use self::judge::Verdict;
+pub(crate) use self::judge::{Ours, ours};
 use self::published::{Cell, PAPERS};
 use crate::Ending;
 use crate::campaign::factors::is_one_thing;

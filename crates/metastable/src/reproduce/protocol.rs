@@ -136,7 +136,10 @@ impl Protocol {
                 Chosen::Best => Tested::Best,
                 Chosen::Last => Tested::Last,
             }),
-            ensemble: Some(1),
+            ensemble: Some(match config.test.averages_weights() {
+                true => 1,
+                false => config.test.checkpoints,
+            }),
             runs: None,
             train_way: Some(config.episode.n_way),
             train_queries: Some(config.episode.n_query),

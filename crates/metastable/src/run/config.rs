@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use metastable_algorithms::{LearnerConfig, TrainConfig};
 use metastable_data::{EpisodeShape, GlyphsConfig, Rotations, Seeds, Sizes, Stream, TaskPool};
 use metastable_models::{Backend, DeviceSpec, Init, NetworkConfig};
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::numerics::{BUILD, Numerics};
@@ -34,6 +35,7 @@ pub(crate) struct RunConfig {
     /// The pool that they are drawn from; absent for endless ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) pool: Option<TaskPool>,
+    #[serde(serialize_with = "without_combination")]
     pub(crate) test: TestSettings,
     pub(crate) network: NetworkConfig,
     /// What its initial weights are drawn from.
@@ -82,6 +84,35 @@ impl Compute {
             dtype: String::from("f32"),
         })
     }
+}
+
+/// What combines checkpoints is written where there are several: a run of one keeps the identity that it had before there were any.
+fn without_combination<S: Serializer>(test: &TestSettings, to: S) -> Result<S::Ok, S::Error> {
+    if test.checkpoints > 1 {
+        return test.serialize(to);
+    }
+    let TestSettings {
+        way,
+        shot,
+        query,
+        sizes,
+        episodes,
+        seed,
+        curves,
+        weights,
+        checkpoints: _,
+        combine: _,
+    } = test;
+    let mut written = to.serialize_struct("TestSettings", 8)?;
+    written.serialize_field("way", way)?;
+    written.serialize_field("shot", shot)?;
+    written.serialize_field("query", query)?;
+    written.serialize_field("sizes", sizes)?;
+    written.serialize_field("episodes", episodes)?;
+    written.serialize_field("seed", seed)?;
+    written.serialize_field("curves", curves)?;
+    written.serialize_field("weights", weights)?;
+    written.end()
 }
 
 #[allow(
@@ -195,6 +226,8 @@ impl RunConfig {
                 episodes: _,
                 curves: _,
                 weights: _,
+                checkpoints: _,
+                combine: _,
             } = config.test;
             let training = &config.training;
             (

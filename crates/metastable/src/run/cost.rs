@@ -36,9 +36,15 @@ impl Cost {
     #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub(crate) fn of_measurement(&self, config: &RunConfig) -> f64 {
         let training = &config.training;
+        // Each member of an ensemble answers.
+        let members = match config.test.averages_weights() {
+            true => 1,
+            false => config.test.checkpoints,
+        };
+        let of_test = members * config.test.episodes;
         let validations = training.outer_steps.div_ceil(training.validate_every);
         // The last weights are tested too.
-        let tasks = validations * training.validation_tasks + 2 * config.test.episodes;
+        let tasks = validations * training.validation_tasks + 2 * of_test;
         let n_curves = config.test.curves.min(config.test.episodes);
         tasks as f64 * self.task + n_curves as f64 * self.curve
     }
@@ -135,7 +141,8 @@ pub(crate) fn disk_bytes(config: &RunConfig, n_parameters: usize, n_images: usiz
     // Weights twice and at each validation; lists of classes, record and manifest; see `results` for the meta-test and `log`
     // for a line.
     let training = &config.training;
-    let weights = 2 * 4 * n_parameters + validated::n_bytes(training, n_parameters);
+    let n_files = 2 + usize::from(config.test.averages_weights());
+    let weights = n_files * 4 * n_parameters + validated::n_bytes(training, n_parameters);
     let (n_supports, n_queries) = (usual.n_support(), usual.n_queries());
     let of_query = 1 + 4 + 4 + 4 * usual.n_way;
     let per_task = 2 * 8 + 5 * usual.n_way + 4 * n_supports + n_queries * of_query;

@@ -18,13 +18,13 @@ use super::numerics::BUILD;
 use super::record::{Record, RecordParts, RunResult};
 use super::state::State;
 use super::validated::Validated;
-use super::{Material, RunConfig, checkpoint};
+use super::{Material, RunConfig, checkpoint, combined};
 use crate::campaign::room::Seat;
 use crate::progress::{Line, Progress};
 use crate::registry::registry;
 use crate::signal::Stop;
 use crate::store::attempt::Attempt;
-use crate::study::{Chosen, RunSettings};
+use crate::study::{Chosen, RunSettings, TestSettings};
 
 /// What a run needs around it.
 pub(crate) struct Workshop<'a> {
@@ -75,10 +75,18 @@ impl RunFolder {
         self.0.join("last.safetensors")
     }
 
-    /// The weights that were tested.
-    pub(crate) fn tested(&self, weights: Chosen) -> PathBuf {
+    /// The mean of the weights of several checkpoints, where the test is of it.
+    pub(crate) fn mean(&self) -> PathBuf {
+        self.0.join("mean.safetensors")
+    }
+
+    /// The weights that were tested; of an ensemble the first.
+    pub(crate) fn tested(&self, test: &TestSettings) -> PathBuf {
+        if test.averages_weights() {
+            return self.mean();
+        }
         let best = self.best();
-        if weights == Chosen::Best && best.exists() {
+        if test.weights == Chosen::Best && best.exists() {
             best
         } else {
             self.last()
@@ -100,6 +108,7 @@ impl RunFolder {
             self.log(),
             self.best(),
             self.last(),
+            self.mean(),
             self.validated(),
             self.test(),
         ]
@@ -128,16 +137,18 @@ impl<'a> Run<'a> {
     /// Builds learner and network.
     pub(crate) fn new(label: &'a str, config: &'a RunConfig) -> Result<Self> {
         let compute = &config.compute;
+        let network: Box<dyn Network<f32>> = if guest::is_of(config) {
+            Box::new(guests::Outside::new(config.network.image, None))
+        } else {
+            metastable_models::build(&config.network, compute.backend, compute.device.parse()?)?
+        };
+        combined::check(config, &*network)?;
         Ok(Self {
             config,
             label,
             identity: config.identity()?,
             learner: registry().checked(&config.learner)?,
-            network: if guest::is_of(config) {
-                Box::new(guests::Outside::new(config.network.image, None))
-            } else {
-                metastable_models::build(&config.network, compute.backend, compute.device.parse()?)?
-            },
+            network,
         })
     }
 
@@ -218,7 +229,7 @@ impl<'a> Run<'a> {
         let save = |path: &Path, weights: &Weights<f32>, step| {
             checkpoint::write(path, &record, weights, step)
         };
-        save(&folder.last(), &train.weights, train.step)?;
+        save(&folder.last(), train.measured(), train.step)?;
         if let Some(best) = &train.best {
             save(&folder.best(), &best.weights, best.step)?;
         }
@@ -237,6 +248,9 @@ impl<'a> Run<'a> {
                 return Ok(Ended::Interrupted);
             }
             (result.test, result.other_test) = self.test(shop, folder, train)?;
+            if let Some((mean, step)) = self.mean_weights(folder, train)? {
+                save(&folder.mean(), &mean, step)?;
+            }
         }
         record.result = Some(result);
         record.write(&folder.record())?;
@@ -318,7 +332,7 @@ impl<'a> Run<'a> {
             shop.seat.warm();
             pending.add(&report, config.training.outer_steps);
             if report.validation.is_some() {
-                validated.append(&trainer.state().weights)?;
+                validated.append(trainer.state().measured())?;
             }
             let is_last = report.step == config.training.outer_steps;
             if self.logs_after(&report) {

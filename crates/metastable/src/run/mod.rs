@@ -2,6 +2,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod checkpoint;
+pub(crate) mod combined;
 pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod cost;

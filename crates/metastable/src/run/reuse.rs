@@ -113,6 +113,7 @@ impl Run<'_> {
                 step: last.step,
                 weights: last.weights,
                 moments: Vec::new(),
+                average: None,
                 best,
             },
             log: Mark::default(),

@@ -11,7 +11,6 @@ use super::checkpoint::n_non_finite;
 use super::execute::{RunFolder, Workshop};
 use super::record::TestResult;
 use super::{Run, results};
-use crate::study::Chosen;
 
 impl Run<'_> {
     /// Tests the weights that `test.weights` names and then, if they are others, the last or the best ones; written to
@@ -23,40 +22,43 @@ impl Run<'_> {
         train: &TrainState<f32>,
     ) -> Result<(Option<TestResult>, Option<TestResult>)> {
         let settings = &self.config().test;
-        let last = (&train.weights, train.step);
-        let best = train.best.as_ref();
-        let best = best.map_or(last, |best| (&best.weights, best.step));
-        let [chosen, other] = match settings.weights {
-            Chosen::Best => [best, last],
-            Chosen::Last => [last, best],
-        };
-
-        for (weights, step) in [chosen, other] {
-            let n_non_finite = n_non_finite(weights);
+        let [chosen, other] = self.combined(folder, train)?;
+        for combined in [&chosen, &other] {
+            let n_non_finite: usize = combined.members.iter().map(n_non_finite).sum();
             if n_non_finite > 0 {
                 shop.progress.say(&format!(
-                    "{}: {n_non_finite} of the weights after step {step} are not finite numbers; their score says nothing",
-                    self.label()
+                    "{}: {n_non_finite} of the weights after step {} are not finite numbers; their score says nothing",
+                    self.label(),
+                    combined.step()
                 ));
             }
         }
         let begun = Instant::now();
         let episodes = shop.material.list(self.config(), MetaSplit::Test)?;
         let tasks = |index| episodes.task(index);
-        let (weights, step) = chosen;
-        let evaluation = self.evaluate(weights, &tasks, settings.episodes)?;
+        let evaluation = self.evaluate_combined(&chosen, &tasks, settings.episodes)?;
+        // An ensemble adapts each of its members: the curves are those of the first.
         let curves = match settings.curves.min(settings.episodes) {
             0 => None,
-            n => curves(self.network(), self.learner(), weights, &tasks, n)?,
+            n => curves(
+                self.network(),
+                self.learner(),
+                &chosen.members[0],
+                &tasks,
+                n,
+            )?,
         };
-        let result = TestResult::new(step, &evaluation, begun);
+        let result = TestResult::new(chosen.step(), &evaluation, begun);
 
         let begun = Instant::now();
         // Of one step there is one set of weights.
-        let other = match Some(other).filter(|other| other.1 != step) {
-            Some((weights, step)) => {
-                let evaluation = self.evaluate(weights, &tasks, settings.episodes)?;
-                Some((TestResult::new(step, &evaluation, begun), evaluation))
+        let other = match Some(other).filter(|other| !other.is(&chosen)) {
+            Some(other) => {
+                let evaluation = self.evaluate_combined(&other, &tasks, settings.episodes)?;
+                Some((
+                    TestResult::new(other.step(), &evaluation, begun),
+                    evaluation,
+                ))
             }
             None => None,
         };

@@ -49,6 +49,16 @@ choices! {
 }
 
 choices! {
+    /// What of several checkpoints is averaged at test.
+    Combine {
+        /// The class probabilities that each of them predicts.
+        Probabilities = "probabilities",
+        /// Their weights, into one.
+        Weights = "weights",
+    }
+}
+
+choices! {
     /// How hidden activations are normalised; [`metastable_models::Norm`] without its numbers.
     NormKind {
         Batch = "batch",

@@ -36,7 +36,7 @@ use section::{fill, join, read, table, unknown};
 use tree::{Entry, Item, Origin};
 
 pub(crate) use builtin::STUDIES;
-pub(crate) use choice::Chosen;
+pub(crate) use choice::{Chosen, Combine};
 pub(crate) use replace::Exchange;
 pub(crate) use section::suggestion;
 pub(crate) use settings::{

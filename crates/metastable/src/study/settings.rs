@@ -10,7 +10,9 @@ use metastable_data::{
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
-use super::choice::{self, Chosen, InitKind, NormKind, OptimizerKind, ScheduleKind, WeightingKind};
+use super::choice::{
+    self, Chosen, Combine, InitKind, NormKind, OptimizerKind, ScheduleKind, WeightingKind,
+};
 use super::section::require;
 use crate::dataset::check_set;
 use crate::probe::Family;
@@ -243,6 +245,20 @@ pub(crate) struct TestSettings {
     pub(crate) curves: usize,
     /// Which weights are tested: `best` on validation, or `last`.
     pub(crate) weights: Chosen,
+    /// Validated checkpoints that are tested together: the best, or the last, as `weights` says. 1 for one alone.
+    #[serde(default = "one")]
+    pub(crate) checkpoints: usize,
+    /// What of several checkpoints is averaged: `probabilities` (an ensemble) or `weights`.
+    #[serde(default = "probabilities")]
+    pub(crate) combine: Combine,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn probabilities() -> Combine {
+    Combine::Probabilities
 }
 
 impl Default for TestSettings {
@@ -256,11 +272,18 @@ impl Default for TestSettings {
             seed: 0,
             curves: 50,
             weights: Chosen::Best,
+            checkpoints: 1,
+            combine: Combine::Probabilities,
         }
     }
 }
 
 impl TestSettings {
+    /// Whether the weights of several checkpoints are averaged.
+    pub(crate) fn averages_weights(&self) -> bool {
+        self.checkpoints > 1 && self.combine == Combine::Weights
+    }
+
     /// What is not drawn of the size of an episode.
     pub(crate) fn shape(&self) -> EpisodeShape {
         EpisodeShape {
@@ -274,6 +297,7 @@ impl TestSettings {
         check_shape(self.way, self.shot, self.query)?;
         bounds::EPISODES.check("episodes", self.episodes)?;
         bounds::SEED.check("seed", self.seed)?;
+        bounds::CHECKPOINTS.check("checkpoints", self.checkpoints)?;
         bounds::CURVES.check("curves", self.curves)
     }
 }
@@ -374,6 +398,9 @@ pub(crate) struct TrainingSettings {
     pub(crate) cvar_share: f64,
     /// Largest Euclidean norm of the meta-gradient; absent for no clipping.
     pub(crate) clip_norm: Option<f64>,
+    /// Share of a moving average of the weights that stays at an outer step, e.g. 0.999; validation and test are of the average. Absent
+    /// for none.
+    pub(crate) ema: Option<f64>,
     /// Outer steps between two close looks at the gradients of the tasks; 0 for none.
     pub(crate) observe_every: usize,
     /// Weight of a new batch in running statistics (norm `running` only).
@@ -400,6 +427,7 @@ impl Default for TrainingSettings {
             task_weighting: WeightingKind::Mean,
             cvar_share: 0.5,
             clip_norm: None,
+            ema: None,
             observe_every: 500,
             running_momentum: 0.1,
             way: None,
@@ -456,6 +484,7 @@ impl TrainingSettings {
             schedule,
             task_weighting,
             clip_norm: self.clip_norm,
+            ema: self.ema,
             validate_every: self.outer_steps.div_ceil(validation.times),
             validation_tasks: validation.episodes,
             inspected_tasks: validation.inspected,

@@ -14,7 +14,14 @@ fn list_as_json_names_what_the_text_names() {
     };
     let text = said(&["list"]);
     let json: Value = serde_json::from_str(&said(&["list", "--json"])).unwrap();
-    for part in ["studies", "data_sets", "networks", "learners", "metrics"] {
+    for part in [
+        "studies",
+        "data_sets",
+        "networks",
+        "learners",
+        "metrics",
+        "weights",
+    ] {
         let lines = json[part].as_array().unwrap();
         assert!(!lines.is_empty(), "{part}");
         for line in lines {

@@ -4,6 +4,7 @@
 
 mod advise;
 mod analyze;
+mod averaging;
 mod bits;
 mod bounds;
 mod certificate;
@@ -36,4 +37,5 @@ mod tables;
 mod tensorboard;
 mod tools;
 mod versions;
+mod weights;
 mod whole;

@@ -35,6 +35,7 @@ fn what_touches_no_weight_takes_the_training_over_to_the_bit() {
     for (index, change) in [
         "test.episodes=11",
         "test.weights=last",
+        "test.checkpoints=2",
         "test.seed=7",
         "test.query=3",
         "validation.inspected=0",

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use metastable_algorithms::{
     Episodes, Inspection, Learner, LearnerConfig, ScheduleConfig, TaskSource, TrainConfig, Trainer,
-    curves, evaluate,
+    Weights, curves, evaluate, evaluate_together,
 };
 use metastable_data::{ClassImages, Dataset, EpisodeShape, Rotations, Sampler, Seeds, Sizes};
 use metastable_guests::OUTSIDE;
@@ -105,6 +105,8 @@ fn small(config: &RunConfig) -> Result<RunConfig> {
             way: config.test.way,
             shot: config.test.shot.min(FEW),
             query: config.test.query.min(FEW),
+            checkpoints: config.test.checkpoints.min(FEW),
+            combine: config.test.combine,
             ..TestSettings::default()
         },
         network: NetworkConfig {
@@ -136,6 +138,7 @@ fn small(config: &RunConfig) -> Result<RunConfig> {
             },
             // Always reached.
             clip_norm: training.clip_norm.map(|_| 1e-3),
+            ema: training.ema.map(|_| 0.5),
             validate_every: STEPS,
             validation_tasks: 1,
             inspected_tasks: 1,
@@ -221,10 +224,12 @@ impl Parts<'_> {
             state,
         )?;
         let mut pending = Pending::default();
+        let mut kept = Vec::new();
         loop {
             let report = trainer.step()?;
             if let Some(report) = &report {
                 pending.add(report, STEPS);
+                kept.push(trainer.state().measured().clone());
             }
             if let Some(line) = pending.line(report.as_ref()) {
                 hasher.update(line.text()?);
@@ -239,8 +244,15 @@ impl Parts<'_> {
             }
         }
         let (network, learner) = (self.network, self.learner);
-        let weights = &trainer.state().weights;
-        let tested = evaluate(network, learner, weights, self.judge, 1)?;
+        let weights = trainer.state().measured();
+        let kept: Vec<&Weights<f32>> = kept.iter().collect();
+        let tested = match (config.test.averages_weights(), Weights::mean(&kept)) {
+            (true, Some(mean)) => evaluate(network, learner, &mean, self.judge, 1)?,
+            _ if config.test.checkpoints > 1 && !kept.is_empty() => {
+                evaluate_together(network, learner, &kept, self.judge, 1)?
+            }
+            _ => evaluate(network, learner, weights, self.judge, 1)?,
+        };
         let curves = curves(network, learner, weights, self.judge, 1)?;
         let inspected = Inspection::make(network, learner, weights, self.judge, 1)?;
         // Numbers are written with all of their digits.
