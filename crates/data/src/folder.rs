@@ -120,7 +120,7 @@ pub fn load(root: &Path, reading: Reading, cache: Option<&Cache>) -> Result<Data
     dataset.name = name.into_owned();
     receipt.decoding = dataset.decoding.unwrap_or_default();
     let places = places(root, &classes);
-    receipt.look_at(&dataset, &places, |image| seen[image].digest);
+    receipt.look_at(&dataset, &places, |image| Ok(seen[image].digest))?;
     dataset.receipt = Some(Box::new(receipt));
     Ok(dataset)
 }

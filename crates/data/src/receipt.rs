@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::Dataset;
+use crate::{DataError, Dataset};
 
 /// A SHA-256.
 pub(crate) type Sha256Digest = [u8; 32];
@@ -103,12 +103,15 @@ impl Receipt {
     ///
     /// Images are equal if their pixels are, whatever their files are called and however they store them. Constant ones say
     /// nothing of each other: there it takes the same file.
+    ///
+    /// # Errors
+    /// Those of `file`.
     pub(crate) fn look_at(
         &mut self,
         dataset: &Dataset,
         places: &[Place],
-        file: impl Fn(usize) -> Sha256Digest,
-    ) {
+        file: impl Fn(usize) -> Result<Sha256Digest, DataError>,
+    ) -> Result<(), DataError> {
         self.files = places.iter().map(|place| place.file.clone()).collect();
         let mut equal: BTreeMap<Sha256Digest, Vec<Place>> = BTreeMap::new();
         for (image_idx, place) in places.iter().enumerate() {
@@ -122,7 +125,7 @@ impl Receipt {
                 self.constant.push(place.clone());
             }
             let key = if is_constant {
-                file(image_idx)
+                file(image_idx)?
             } else {
                 Sha256::digest(image).into()
             };
@@ -133,6 +136,7 @@ impl Receipt {
             .filter(|group| group.len() > 1)
             .collect();
         self.equal.sort_by(|a, b| a[0].file.cmp(&b[0].file));
+        Ok(())
     }
 
     /// Paper of the transparent pixels, and why that.

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sha2::Sha256;
+
 use super::pickle::{LONGEST_NAME, Pickle};
+use super::source::Source;
 use super::stored::{Labelled, Layout, Piece, Stored};
 use super::value::{Array, Bytes, Id, Value, whole};
 
@@ -58,8 +61,7 @@ pub(super) fn of_arrays(mut arrays: BTreeMap<String, Numbers>) -> Result<Vec<Lab
         tables.push(Labelled {
             part: Some(part).filter(|part| !part.is_empty()),
             images: images_of(&numbers).map_err(|problem| in_array(&images, problem))?,
-            labels: labels_of(&of_labels.dtype, of_labels.data.bytes())
-                .map_err(|problem| in_array(&labels, problem))?,
+            labels: labels_of(of_labels).map_err(|problem| in_array(&labels, problem))?,
         });
     }
     Ok(tables)
@@ -99,7 +101,7 @@ fn images_of(numbers: &Numbers) -> Result<Vec<Stored>, String> {
             ));
         }
     };
-    let n_there = data.bytes().len();
+    let n_there = data.n_bytes();
     let n_needed = shape
         .iter()
         .try_fold(1_usize, |product, length| product.checked_mul(*length));
@@ -121,7 +123,9 @@ fn layout(height: usize, width: usize, channels: usize, is_planar: bool) -> Layo
 }
 
 /// Whole numbers as names of classes.
-fn labels_of(dtype: &str, bytes: &[u8]) -> Result<Vec<String>, String> {
+fn labels_of(numbers: &Numbers) -> Result<Vec<String>, String> {
+    let dtype = numbers.dtype.as_str();
+    let bytes = numbers.data.bytes()?;
     let width: usize = dtype
         .trim_start_matches(|c: char| !c.is_ascii_digit())
         .parse()
@@ -140,13 +144,12 @@ fn labels_of(dtype: &str, bytes: &[u8]) -> Result<Vec<String>, String> {
         .collect()
 }
 
-/// Images and labels of a pickle: a dict of both, or a pair.
-pub(super) fn of_pickle(bytes: Vec<u8>) -> Result<Vec<Labelled>, String> {
-    let file = Piece::whole(bytes);
-    let pickle = Pickle::read(file.bytes())?;
+/// Images and labels of a pickle: a dict of both, or a pair. `hasher` gets the length of the file and its bytes.
+pub(super) fn of_pickle(file: &Arc<Source>, hasher: &mut Sha256) -> Result<Vec<Labelled>, String> {
+    let pickle = file.stream(hasher, Pickle::read)?;
     let reader = OfPickle {
         pickle: &pickle,
-        file: &file,
+        file,
     };
     let (images, labels) = match pickle.get(pickle.root) {
         Value::Dict(pairs) => reader.dict(pairs)?,
@@ -174,8 +177,8 @@ pub(super) fn of_pickle(bytes: Vec<u8>) -> Result<Vec<Labelled>, String> {
 }
 
 struct OfPickle<'p> {
-    pickle: &'p Pickle<'p>,
-    file: &'p Piece,
+    pickle: &'p Pickle,
+    file: &'p Arc<Source>,
 }
 
 impl OfPickle<'_> {
@@ -237,14 +240,14 @@ impl OfPickle<'_> {
         Ok((sorted, labels))
     }
 
-    fn piece(&self, bytes: &Bytes) -> Piece {
+    fn piece(&self, bytes: &Bytes) -> Result<Piece, String> {
         match bytes {
-            Bytes::InFile(start, end) => self.file.part(*start, end - start),
-            Bytes::Owned(owned) => Piece {
-                owner: Arc::clone(owned),
-                start: 0,
-                end: owned.len(),
-            },
+            Bytes::InFile { start, n_bytes } => Ok(Piece::InFile {
+                file: Arc::clone(self.file),
+                start: *start,
+                n_bytes: usize::try_from(*n_bytes).map_err(|error| error.to_string())?,
+            }),
+            Bytes::Kept(kept) => Ok(Piece::owned(Arc::clone(kept))),
         }
     }
 
@@ -265,14 +268,14 @@ impl OfPickle<'_> {
         Ok(Numbers {
             dtype: array.dtype.clone(),
             shape: array.shape.clone(),
-            data: self.piece(data),
+            data: self.piece(data)?,
         })
     }
 
     /// A picture of a list: encoded bytes, as they are or as an array of one dimension; or an array of pixels.
     fn encoded(&self, id: Id) -> Result<Stored, String> {
         match self.pickle.get(id) {
-            Value::Bytes(bytes) => Ok(Stored::Encoded(self.piece(bytes))),
+            Value::Bytes(bytes) => Ok(Stored::Encoded(self.piece(bytes)?)),
             Value::Array(array) if array.shape.len() == 1 => {
                 Ok(Stored::Encoded(self.numbers(array)?.data))
             }
@@ -289,8 +292,7 @@ impl OfPickle<'_> {
     fn labels(&self, id: Id) -> Result<Vec<String>, String> {
         match self.pickle.get(id) {
             Value::Array(array) if array.objects.is_none() => {
-                let numbers = self.numbers(array)?;
-                labels_of(&numbers.dtype, numbers.data.bytes())
+                labels_of(&self.numbers(array)?)
             }
             Value::Array(Array {
                 objects: Some(items),

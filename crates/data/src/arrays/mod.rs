@@ -14,17 +14,23 @@
 //! `animals/3` and `plants/3` where the names tell no part, `train/animals/3` and `train/plants/3` where two files are of one part.
 //! Only files whose names differ in nothing but numbers, `train-00000-of-00002` and `train-00001-of-00002`, are pieces of one and
 //! share their classes. Labels of two parts of one file are the same classes, unless no label is in two parts. A pickle is read by a
-//! reader that knows arrays, lists and dicts, and runs nothing (`pickle`).
+//! reader that knows arrays, lists and dicts, and runs nothing (`pickle`), and that leaves the pixels in the file until each image is
+//! decoded (`source`).
 
+mod forward;
 mod meaning;
 mod npz;
 mod pickle;
+mod source;
 mod stored;
 mod value;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -33,6 +39,7 @@ use crate::gather::{self, Entry};
 use crate::picture::{self, Picture, Reading, Survey};
 use crate::receipt::{Header, Place, Receipt};
 use crate::{DataError, Dataset, digest, guard, split};
+use source::{Source, Stamp};
 use stored::{Labelled, Stored};
 
 const NEXT_STEP: &str = "give an .npz, .pkl or .parquet file with images and labels, or a folder of such files with train, val or test in their names";
@@ -60,7 +67,8 @@ impl Entry for Image {
                 is_turned: false,
             }),
             Stored::Encoded(piece) => {
-                picture::header(piece.bytes()).map_err(|error| self.not_readable(&error))
+                let header = piece.bytes().and_then(|bytes| picture::header(&bytes));
+                header.map_err(|error| self.not_readable(&error))
             }
         }
     }
@@ -75,21 +83,28 @@ impl Entry for Image {
                 })
             }
             Stored::Encoded(piece) => {
-                picture::survey(piece.bytes()).map_err(|error| self.not_readable(&error))
+                let survey = piece.bytes().and_then(|bytes| picture::survey(&bytes));
+                survey.map_err(|error| self.not_readable(&error))
             }
         }
     }
 
     fn picture(&self, channels: usize, on_black: bool) -> Result<Picture, DataError> {
+        let bytes = self.bytes()?;
         match &self.stored {
-            Stored::Raw(piece, layout) => Ok(layout.picture(piece.bytes(), channels)),
-            Stored::Encoded(piece) => picture::decode(piece.bytes(), channels, on_black)
+            Stored::Raw(_, layout) => Ok(layout.picture(&bytes, channels)),
+            Stored::Encoded(_) => picture::decode(&bytes, channels, on_black)
                 .map_err(|error| self.not_readable(&error)),
         }
     }
 }
 
 impl Image {
+    fn bytes(&self) -> Result<Cow<'_, [u8]>, DataError> {
+        let bytes = self.stored.piece().bytes();
+        bytes.map_err(|error| self.not_readable(&error))
+    }
+
     fn not_readable(&self, error: &str) -> DataError {
         DataError::malformed(
             &self.place,
@@ -104,17 +119,17 @@ impl Image {
 /// The digest is SHA-256 over the bytes of each file in order of the names, each with its length before it.
 ///
 /// # Errors
-/// [`DataError::Io`] or [`DataError::Malformed`], naming the file, if one cannot be read or has no images with labels.
+/// [`DataError::Io`] or [`DataError::Malformed`], naming the file, if one cannot be read, has no images with labels, or changes
+/// while it is read.
 pub fn load(path: &Path, reading: Reading) -> Result<Dataset, DataError> {
     check_side(reading.side)?;
     let files = files(path)?;
     let mut hasher = Sha256::new();
     let mut images = Vec::new();
+    let mut stamps = Vec::new();
     for (file, name) in files.iter().zip(names(&files)) {
-        let bytes = fs::read(file).map_err(DataError::io("read", file, NEXT_STEP))?;
-        hasher.update((bytes.len() as u64).to_le_bytes());
-        hasher.update(&bytes);
-        let tables = read(file, bytes)?;
+        stamps.push(Stamp::of(file).map_err(DataError::io("read", file, NEXT_STEP))?);
+        let tables = read(file, &mut hasher)?;
         images.extend(named(file, &name, tables));
     }
     // Images of a class stay in the order of their files.
@@ -129,6 +144,15 @@ pub fn load(path: &Path, reading: Reading) -> Result<Dataset, DataError> {
     let mut dataset = gather::dataset(&name, &images, reading)?;
     dataset.digest = digest::hex(&hasher.finalize());
     dataset.receipt = Some(Box::new(receipt(path, &images, &dataset)?));
+    for (file, stamp) in files.iter().zip(stamps) {
+        if !Stamp::of(file).is_ok_and(|now| now == stamp) {
+            return Err(DataError::malformed(
+                file,
+                "it changed while it was read",
+                "start again once nobody writes it",
+            ));
+        }
+    }
     Ok(dataset)
 }
 
@@ -169,14 +193,24 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(files)
 }
 
-fn read(file: &Path, bytes: Vec<u8>) -> Result<Vec<Labelled>, DataError> {
-    let tables = match ending(file).as_str() {
-        "npz" => npz::read(bytes),
-        "pkl" | "pickle" => meaning::of_pickle(bytes),
-        "parquet" => parquet(file),
-        other => Err(format!(
-            "files of type `{other}` hold no arrays that are known"
-        )),
+/// The images and labels of a file; `hasher` gets its length and its bytes.
+fn read(file: &Path, hasher: &mut Sha256) -> Result<Vec<Labelled>, DataError> {
+    let source = Source::open(file).map_err(DataError::io("read", file, NEXT_STEP))?;
+    let source = Arc::new(source);
+    let ending = ending(file);
+    let tables = if matches!(ending.as_str(), "pkl" | "pickle") {
+        meaning::of_pickle(&source, hasher)
+    } else {
+        let hashed = source.stream(hasher, |_, _| Ok(()));
+        hashed.and_then(|()| match ending.as_str() {
+            "npz" => File::open(file)
+                .map_err(|error| error.to_string())
+                .and_then(|file| npz::read(BufReader::new(file))),
+            "parquet" => parquet(file),
+            other => Err(format!(
+                "files of type `{other}` hold no arrays that are known"
+            )),
+        })
     };
     let tables = tables.map_err(|problem| DataError::malformed(file, problem, NEXT_STEP))?;
     for table in &tables {
@@ -301,8 +335,8 @@ fn receipt(path: &Path, images: &[Image], dataset: &Dataset) -> Result<Receipt, 
         })
         .collect();
     receipt.look_at(dataset, &places, |image| {
-        Sha256::digest(images[image].stored.bytes()).into()
-    });
+        Ok(Sha256::digest(images[image].bytes()?).into())
+    })?;
     Ok(receipt)
 }
 

@@ -1,7 +1,7 @@
 //! NPZ: a zip archive of NPY files. Header of NPY: Python's `numpy/lib/format.py`.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
+use std::io::{Read, Seek};
 
 use npyz::{DType, NpyHeader, Order};
 
@@ -21,10 +21,9 @@ const LIMITS: Limits = Limits {
     is_case_told: true,
 };
 
-/// Every pair of images and labels of an archive.
-pub(super) fn read(bytes: Vec<u8>) -> Result<Vec<Labelled>, String> {
-    let mut archive =
-        archive::open(Cursor::new(bytes), &LIMITS).map_err(|error| error.to_string())?;
+/// Every pair of images and labels of an archive. The entries are unpacked one by one, and the archive itself stays where it is.
+pub(super) fn read(file: impl Read + Seek) -> Result<Vec<Labelled>, String> {
+    let mut archive = archive::open(file, &LIMITS).map_err(|error| error.to_string())?;
     let mut arrays = BTreeMap::new();
     for entry_idx in 0..archive.len() {
         let name = archive.name_for_index(entry_idx).and_then(Result::ok);
@@ -55,10 +54,9 @@ fn array(bytes: Vec<u8>) -> Result<Numbers, String> {
         .collect::<Result<_, _>>()
         .map_err(|error| error.to_string())?;
     let whole = Piece::whole(bytes);
-    let length = whole.end - start;
     Ok(Numbers {
         dtype: kind,
         shape,
-        data: whole.part(start, length),
+        data: whole.part(start, whole.n_bytes() - start),
     })
 }

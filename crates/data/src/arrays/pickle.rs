@@ -1,15 +1,18 @@
 //! A restricted reader of Python pickles: numbers, text, bytes, lists, tuples, dicts and numpy arrays of bytes and whole numbers.
 //!
 //! A pickle is a program that may call anything. This reader knows the handful of names that numpy's arrays need and refuses every
-//! other by name, so nothing of the file ever runs. Arrays and byte strings are ranges of the file: nothing is copied but what was
-//! stored as text, and all that is made is bounded by the length of the file. Protocols 0 to 5; of a pickle of Python 2, strings are
-//! bytes.
+//! other by name, so nothing of the file ever runs. It is read once, through a small buffer: of long strings of bytes, which pixels
+//! and encoded pictures are, only the place is noted. Short ones and text are kept, and all that is made is bounded by the length of
+//! the file. (Python 3 writes bytes as text where it is told to write a protocol of Python 2; such pixels are kept too.) Protocols 0
+//! to 5; of a pickle of Python 2, strings are bytes.
 //! Source of the format: Python's `pickletools.py`, and numpy's `ndarray.__reduce__`.
 
 use std::collections::BTreeMap;
+use std::io::BufRead;
 use std::sync::Arc;
 
-use super::value::{Array, Bytes, Global, Id, Value, kind, slice, whole, widened};
+use super::forward::Forward;
+use super::value::{Array, Bytes, Global, Id, Value, kind, whole, widened};
 
 /// Most values of a pickle: a list of every image of a large set is far below.
 const MOST_VALUES: usize = 1 << 26;
@@ -19,30 +22,27 @@ const MOST_VALUES: usize = 1 << 26;
 pub(super) const LONGEST_NAME: usize = 255;
 
 /// A pickle that was read.
-pub(super) struct Pickle<'f> {
-    file: &'f [u8],
+pub(super) struct Pickle {
     values: Vec<Value>,
     /// The value itself.
     pub(super) root: Id,
 }
 
-impl<'f> Pickle<'f> {
-    /// Reads a file.
+impl Pickle {
+    /// Reads a file of `n_bytes`.
     ///
     /// # Errors
     /// A sentence with the place of what is not known or not whole.
-    pub(super) fn read(file: &'f [u8]) -> Result<Self, String> {
+    pub(super) fn read(file: &mut dyn BufRead, n_bytes: u64) -> Result<Self, String> {
         let mut machine = Machine {
-            file,
-            at: 0,
+            file: Forward::new(file, n_bytes),
             values: Vec::new(),
             stack: Vec::new(),
             memo: BTreeMap::new(),
-            budget: Budget::new(file.len()),
+            budget: Budget::new(usize::try_from(n_bytes).unwrap_or(usize::MAX)),
         };
         let root = machine.run()?;
         Ok(Self {
-            file,
             values: machine.values,
             root,
         })
@@ -52,16 +52,11 @@ impl<'f> Pickle<'f> {
         &self.values[id]
     }
 
-    /// The bytes themselves.
-    pub(super) fn bytes<'s>(&'s self, bytes: &'s Bytes) -> &'s [u8] {
-        slice(self.file, bytes)
-    }
-
     /// A value as a name of at most [`LONGEST_NAME`] bytes: text, or bytes that are text.
     pub(super) fn text(&self, id: Id) -> Option<String> {
         let bytes = match self.get(id) {
             Value::Text(text) => text.as_bytes(),
-            Value::Bytes(bytes) => self.bytes(bytes),
+            Value::Bytes(bytes) => bytes.kept()?,
             _ => return None,
         };
         let bytes = Some(bytes).filter(|bytes| bytes.len() <= LONGEST_NAME)?;
@@ -96,8 +91,7 @@ impl Budget {
 
 /// The stack machine that a pickle is a program of.
 struct Machine<'f> {
-    file: &'f [u8],
-    at: usize,
+    file: Forward<'f>,
     values: Vec<Value>,
     stack: Vec<Id>,
     memo: BTreeMap<usize, Id>,
@@ -107,8 +101,8 @@ struct Machine<'f> {
 impl Machine<'_> {
     fn run(&mut self) -> Result<Id, String> {
         loop {
-            let start = self.at;
-            let code = self.take(1)?[0];
+            let start = self.file.at();
+            let code = self.file.byte()?;
             if code == b'.' {
                 return self.pop();
             }
@@ -121,59 +115,59 @@ impl Machine<'_> {
     fn step(&mut self, code: u8) -> Result<(), String> {
         match code {
             // Protocol and frame: nothing that matters here.
-            0x80 => drop(self.take(1)?),
-            0x95 => drop(self.take(8)?),
+            0x80 => self.file.skip(1)?,
+            0x95 => self.file.skip(8)?,
             b'N' => self.push(Value::None)?,
             0x88 => self.push(Value::Int(1))?,
             0x89 => self.push(Value::Int(0))?,
             b'I' | b'L' => {
-                let line = self.line()?;
+                let line = self.file.line()?;
                 let number = line.trim_end_matches('L').parse();
                 self.push(Value::Int(
                     number.map_err(|_| not_a(&line, "whole number"))?,
                 ))?;
             }
             b'J' => {
-                let number = i32::from_le_bytes(self.array()?);
+                let number = i32::from_le_bytes(self.file.array()?);
                 self.push(Value::Int(number.into()))?;
             }
             b'K' => {
-                let number = self.take(1)?[0];
+                let number = self.file.byte()?;
                 self.push(Value::Int(number.into()))?;
             }
             b'M' => {
-                let number = u16::from_le_bytes(self.array()?);
+                let number = u16::from_le_bytes(self.file.array()?);
                 self.push(Value::Int(number.into()))?;
             }
             0x8a => {
-                let n_bytes = self.take(1)?[0].into();
-                let bytes = self.take(n_bytes)?;
-                let number = whole_number(bytes)?;
+                let n_bytes = self.file.byte()?.into();
+                let bytes = self.file.take(n_bytes)?;
+                let number = whole_number(&bytes)?;
                 self.push(Value::Int(number))?;
             }
             b'F' => {
-                let line = self.line()?;
+                let line = self.file.line()?;
                 let _: f64 = line.parse().map_err(|_| not_a(&line, "number"))?;
                 self.push(Value::Float)?;
             }
             b'G' => {
-                self.take(8)?;
+                self.file.skip(8)?;
                 self.push(Value::Float)?;
             }
             b'U' | b'C' => {
-                let n_bytes = self.take(1)?[0].into();
+                let n_bytes = self.file.byte()?.into();
                 self.push_bytes(n_bytes)?;
             }
             b'T' | b'B' => {
-                let n_bytes = u32::from_le_bytes(self.array()?);
+                let n_bytes = u32::from_le_bytes(self.file.array()?);
                 self.push_bytes(n_bytes as usize)?;
             }
             0x8e | 0x96 => {
-                let n_bytes = self.long_length()?;
+                let n_bytes = self.file.long_length()?;
                 self.push_bytes(n_bytes)?;
             }
             b'S' => {
-                let line = self.line()?;
+                let line = self.file.line()?;
                 let quoted = line
                     .strip_prefix(['\'', '"'])
                     .and_then(|rest| rest.strip_suffix(['\'', '"']));
@@ -182,19 +176,19 @@ impl Machine<'_> {
                 self.push(Value::Text(text.to_owned()))?;
             }
             0x8c => {
-                let n_bytes = self.take(1)?[0].into();
+                let n_bytes = self.file.byte()?.into();
                 self.push_text(n_bytes)?;
             }
             b'X' => {
-                let n_bytes = u32::from_le_bytes(self.array()?);
+                let n_bytes = u32::from_le_bytes(self.file.array()?);
                 self.push_text(n_bytes as usize)?;
             }
             0x8d => {
-                let n_bytes = self.long_length()?;
+                let n_bytes = self.file.long_length()?;
                 self.push_text(n_bytes)?;
             }
             b'V' => {
-                let text = unescaped(self.line_of_bytes()?)?;
+                let text = unescaped(&self.file.line_of_bytes()?)?;
                 self.push(Value::Text(text))?;
             }
             b']' | b')' => self.push(Value::List(Vec::new()))?,
@@ -237,21 +231,21 @@ impl Machine<'_> {
                 self.stack.push(top);
             }
             b'p' | b'g' => {
-                let line = self.line()?;
+                let line = self.file.line()?;
                 let key = line.parse().map_err(|_| not_a(&line, "key of the memo"))?;
                 self.note_or_get(key, code == b'p')?;
             }
             b'q' | b'h' => {
-                let key = self.take(1)?[0].into();
+                let key = self.file.byte()?.into();
                 self.note_or_get(key, code == b'q')?;
             }
             b'r' | b'j' => {
-                let key = u32::from_le_bytes(self.array()?);
+                let key = u32::from_le_bytes(self.file.array()?);
                 self.note_or_get(key as usize, code == b'r')?;
             }
             0x94 => self.note_or_get(self.memo.len(), true)?,
             b'c' => {
-                let (module, name) = (self.line()?, self.line()?);
+                let (module, name) = (self.file.line()?, self.file.line()?);
                 self.push_global(&module, &name)?;
             }
             0x93 => {
@@ -281,41 +275,6 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn take(&mut self, n_bytes: usize) -> Result<&[u8], String> {
-        let end = self
-            .at
-            .checked_add(n_bytes)
-            .filter(|end| *end <= self.file.len());
-        let end = end.ok_or("the file ends too early")?;
-        let bytes = &self.file[self.at..end];
-        self.at = end;
-        Ok(bytes)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
-        let bytes = self.take(N)?;
-        bytes
-            .try_into()
-            .map_err(|_| "the file ends too early".into())
-    }
-
-    fn long_length(&mut self) -> Result<usize, String> {
-        let length = u64::from_le_bytes(self.array()?);
-        usize::try_from(length).map_err(|error| error.to_string())
-    }
-
-    fn line_of_bytes(&mut self) -> Result<&[u8], String> {
-        let rest = &self.file[self.at..];
-        let length = rest.iter().position(|byte| *byte == b'\n');
-        let length = length.ok_or("a line without an end")?;
-        Ok(&self.take(length + 1)?[..length])
-    }
-
-    fn line(&mut self) -> Result<String, String> {
-        let line = std::str::from_utf8(self.line_of_bytes()?).map_err(|error| error.to_string())?;
-        Ok(line.trim_end_matches('\r').to_owned())
-    }
-
     fn push(&mut self, value: Value) -> Result<(), String> {
         if self.values.len() >= MOST_VALUES {
             return Err(format!("more than {MOST_VALUES} values"));
@@ -327,14 +286,20 @@ impl Machine<'_> {
     }
 
     fn push_bytes(&mut self, n_bytes: usize) -> Result<(), String> {
-        self.take(n_bytes)?;
-        self.push(Value::Bytes(Bytes::InFile(self.at - n_bytes, self.at)))
+        // What may be a name, a number or a byte order is kept.
+        let bytes = if n_bytes <= LONGEST_NAME {
+            Bytes::Kept(Arc::new(self.file.take(n_bytes)?))
+        } else {
+            let (start, n_bytes) = (self.file.at(), n_bytes as u64);
+            self.file.skip(n_bytes)?;
+            Bytes::InFile { start, n_bytes }
+        };
+        self.push(Value::Bytes(bytes))
     }
 
     fn push_text(&mut self, n_bytes: usize) -> Result<(), String> {
-        let bytes = self.take(n_bytes)?;
-        let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-        let text = text.to_owned();
+        let text = String::from_utf8(self.file.take(n_bytes)?);
+        let text = text.map_err(|error| error.utf8_error().to_string())?;
         self.push(Value::Text(text))
     }
 
@@ -432,16 +397,16 @@ impl Machine<'_> {
             Global::Reconstruct | Global::Ndarray => Ok(Value::Array(Array::default())),
             Global::OrderedDict => Ok(Value::Dict(Vec::new())),
             Global::Dtype => {
-                let name = match &self.values[argument(0)?] {
-                    Value::Text(text) => text.as_bytes(),
-                    Value::Bytes(bytes) => slice(self.file, bytes),
+                let (name, n_bytes) = match &self.values[argument(0)?] {
+                    Value::Text(text) => (Some(text.as_bytes()), text.len() as u64),
+                    Value::Bytes(bytes) => (bytes.kept(), bytes.n_bytes()),
                     other => {
                         return Err(format!("{} where the name of a type belongs", kind(other)));
                     }
                 };
-                if name.len() > LONGEST_NAME {
-                    return Err(format!("the name of a type has {} bytes", name.len()));
-                }
+                let Some(name) = name.filter(|name| name.len() <= LONGEST_NAME) else {
+                    return Err(format!("the name of a type has {n_bytes} bytes"));
+                };
                 self.budget.take(name.len())?;
                 Ok(Value::Dtype(String::from_utf8_lossy(name).into_owned()))
             }
@@ -454,7 +419,8 @@ impl Machine<'_> {
             Global::Scalar => {
                 let dtype = self.dtype(argument(0)?)?;
                 let bytes = self.bytes(argument(1)?)?;
-                whole(&dtype, slice(self.file, &bytes))
+                let number = bytes.kept().and_then(|bytes| whole(&dtype, bytes));
+                number
                     .map(Value::Int)
                     .ok_or_else(|| format!("a number of type {dtype}"))
             }
@@ -465,7 +431,7 @@ impl Machine<'_> {
                     let latin1 = |c: char| u8::try_from(u32::from(c));
                     let bytes = text.chars().map(latin1).collect::<Result<Vec<u8>, _>>();
                     let bytes = bytes.map_err(|_| "text that is not Latin-1")?;
-                    Ok(Value::Bytes(Bytes::Owned(Arc::new(bytes))))
+                    Ok(Value::Bytes(Bytes::Kept(Arc::new(bytes))))
                 }
                 other => Err(format!("{} where text belongs", kind(other))),
             },
@@ -499,7 +465,7 @@ impl Machine<'_> {
                 };
                 let is_big = match order {
                     Some(Value::Text(order)) => order == ">",
-                    Some(Value::Bytes(bytes)) => slice(self.file, bytes) == b">",
+                    Some(Value::Bytes(bytes)) => bytes.kept() == Some(b">"),
                     _ => false,
                 };
                 if is_big && !name.ends_with('1') {

@@ -1,38 +1,81 @@
 //! Images as arrays hold them, before they have classes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use super::source::Source;
 use crate::channels::luma;
 use crate::picture::{Picture, is_coloured};
 
-/// Some bytes of a file or of an entry of an archive.
+/// Some bytes of a file, or of what is in memory.
 #[derive(Clone, Debug)]
-pub(super) struct Piece {
-    pub(super) owner: Arc<Vec<u8>>,
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(super) enum Piece {
+    /// They are read when they are asked for.
+    InFile {
+        file: Arc<Source>,
+        start: u64,
+        n_bytes: usize,
+    },
+    /// As an archive unpacks to.
+    InMemory {
+        owner: Arc<Vec<u8>>,
+        start: usize,
+        n_bytes: usize,
+    },
 }
 
 impl Piece {
     pub(super) fn whole(bytes: Vec<u8>) -> Self {
-        let end = bytes.len();
-        Self {
-            owner: Arc::new(bytes),
+        Self::owned(Arc::new(bytes))
+    }
+
+    pub(super) fn owned(owner: Arc<Vec<u8>>) -> Self {
+        Self::InMemory {
+            n_bytes: owner.len(),
+            owner,
             start: 0,
-            end,
         }
     }
 
-    pub(super) fn part(&self, start: usize, length: usize) -> Self {
-        Self {
-            owner: Arc::clone(&self.owner),
-            start: self.start + start,
-            end: self.start + start + length,
+    /// A part that lies within it.
+    pub(super) fn part(&self, from: usize, n_bytes: usize) -> Self {
+        match self {
+            Self::InFile { file, start, .. } => Self::InFile {
+                file: Arc::clone(file),
+                start: start + from as u64,
+                n_bytes,
+            },
+            Self::InMemory { owner, start, .. } => Self::InMemory {
+                owner: Arc::clone(owner),
+                start: start + from,
+                n_bytes,
+            },
         }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.owner[self.start..self.end]
+    pub(super) fn n_bytes(&self) -> usize {
+        match self {
+            Self::InFile { n_bytes, .. } | Self::InMemory { n_bytes, .. } => *n_bytes,
+        }
+    }
+
+    /// The bytes themselves.
+    ///
+    /// # Errors
+    /// A sentence if the file cannot be read, or became shorter.
+    pub(super) fn bytes(&self) -> Result<Cow<'_, [u8]>, String> {
+        match self {
+            Self::InFile {
+                file,
+                start,
+                n_bytes,
+            } => file.range(*start, *n_bytes).map(Cow::Owned),
+            Self::InMemory {
+                owner,
+                start,
+                n_bytes,
+            } => Ok(Cow::Borrowed(&owner[*start..][..*n_bytes])),
+        }
     }
 }
 
@@ -96,12 +139,12 @@ impl Layout {
 }
 
 impl Stored {
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(super) fn piece(&self) -> &Piece {
         let (Self::Raw(piece, _) | Self::Encoded(piece)) = self;
-        piece.bytes()
+        piece
     }
 
     pub(super) fn n_bytes(&self) -> u64 {
-        self.bytes().len() as u64
+        self.piece().n_bytes() as u64
     }
 }

@@ -29,6 +29,11 @@ fn numbers(dataset: &Dataset) -> Vec<(&str, Vec<u8>)> {
     of_class.collect()
 }
 
+fn of_pickle(bytes: Vec<u8>) -> Result<Vec<Labelled>, String> {
+    let source = Source::new(std::io::Cursor::new(bytes)).unwrap();
+    meaning::of_pickle(&Arc::new(source), &mut Sha256::new())
+}
+
 fn refusal(name: &str) -> String {
     open(&kept(name)).unwrap_err().to_string()
 }
@@ -182,7 +187,7 @@ fn sorted_labels_are_no_bomb() {
     };
     assert!(ratio > 200, "{ratio}");
 
-    let tables = npz::read(bytes).unwrap();
+    let tables = npz::read(Cursor::new(bytes)).unwrap();
     assert_eq!(tables.len(), 1);
     assert_eq!(tables[0].images.len(), 38_400);
     assert_eq!(tables[0].labels.len(), 38_400);
@@ -210,17 +215,14 @@ fn what_is_no_image_is_refused_with_its_name() {
 fn cut_pickles_are_refused_and_never_read_beyond_their_end() {
     let bytes = fs::read(kept("cache-protocol-2.pkl")).unwrap();
     for length in 0..bytes.len() {
-        assert!(
-            meaning::of_pickle(bytes[..length].to_vec()).is_err(),
-            "{length}"
-        );
+        assert!(of_pickle(bytes[..length].to_vec()).is_err(), "{length}");
     }
     let (mut n_read, mut n_refused) = (0, 0);
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 0x55;
         // A changed pixel or letter is read; what comes out is never more than what is there.
-        match meaning::of_pickle(changed) {
+        match of_pickle(changed) {
             Ok(tables) => {
                 n_read += 1;
                 let images = tables.iter().flat_map(|table| &table.images);
@@ -241,7 +243,8 @@ fn read_of(start: &[u8], repeated: &[u8], times: usize) -> Result<(), String> {
     let mut file = start.to_vec();
     file.extend(repeated.repeat(times));
     file.push(b'.');
-    pickle::Pickle::read(&file).map(drop)
+    let n_bytes = file.len() as u64;
+    pickle::Pickle::read(&mut file.as_slice(), n_bytes).map(drop)
 }
 
 #[test]
@@ -270,9 +273,11 @@ fn short_pickles_do_not_make_much_of_little() {
     file.extend(b"q\x000}(X\x06\x00\x00\x00images](C\x01xeX\x06\x00\x00\x00labels](");
     file.extend(b"h\x00".repeat(1000));
     file.extend(b"eu.");
-    let refused = meaning::of_pickle(file).err().unwrap();
+    let refused = of_pickle(file).err().unwrap();
     assert!(
         refused.contains("label") && refused.contains("255 bytes"),
         "{refused}"
     );
 }
+
+mod streamed;

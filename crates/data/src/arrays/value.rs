@@ -29,11 +29,30 @@ pub(super) enum Value {
     Mark,
 }
 
-/// Bytes of the file, or those that were stored as text.
+/// A string of bytes.
 #[derive(Clone, Debug)]
 pub(super) enum Bytes {
-    InFile(usize, usize),
-    Owned(Arc<Vec<u8>>),
+    /// A long one: where it lies in the file, which is read when it is needed.
+    InFile { start: u64, n_bytes: u64 },
+    /// A short one, or one that was stored as text.
+    Kept(Arc<Vec<u8>>),
+}
+
+impl Bytes {
+    /// The bytes themselves; none of a long string, which is no name and no number.
+    pub(super) fn kept(&self) -> Option<&[u8]> {
+        match self {
+            Self::InFile { .. } => None,
+            Self::Kept(bytes) => Some(bytes),
+        }
+    }
+
+    pub(super) fn n_bytes(&self) -> u64 {
+        match self {
+            Self::InFile { n_bytes, .. } => *n_bytes,
+            Self::Kept(bytes) => bytes.len() as u64,
+        }
+    }
 }
 
 /// A numpy array.
@@ -72,14 +91,6 @@ impl Global {
             ("collections", "OrderedDict") => Self::OrderedDict,
             _ => return None,
         })
-    }
-}
-
-/// The bytes themselves.
-pub(super) fn slice<'s>(file: &'s [u8], bytes: &'s Bytes) -> &'s [u8] {
-    match bytes {
-        Bytes::InFile(start, end) => &file[*start..*end],
-        Bytes::Owned(owned) => owned,
     }
 }
 
