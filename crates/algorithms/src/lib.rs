@@ -82,6 +82,7 @@ pub mod outer;
 pub mod prediction;
 pub mod protonet;
 pub mod registry;
+pub mod regression;
 pub mod reptile;
 pub mod task;
 
@@ -90,7 +91,7 @@ pub use context::{Batch, Context};
 pub use entry::{AnyLearner, CheckedLearner, Head, LearnerConfig, LearnerEntry};
 pub use episodes::Episodes;
 pub use error::{AlgorithmError, Result};
-pub use evaluate::{Curves, Evaluation, Judged, curves, evaluate};
+pub use evaluate::{Curves, Evaluation, Judged, curves, curves_over, evaluate};
 pub use heads::HeadStart;
 pub use inner::{Moves, Trajectory};
 pub use learner::{
@@ -104,7 +105,8 @@ pub use outer::{
 };
 pub use prediction::{Curve, Prediction};
 pub use registry::LEARNERS;
-pub use task::{Task, TaskSource};
+pub use regression::{Regressed, regress};
+pub use task::{Targets, Task, TaskSource};
 
 /// The code of `README.md`, as tests.
 #[cfg(doctest)]

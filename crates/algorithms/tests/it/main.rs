@@ -21,6 +21,7 @@ mod networks;
 mod observing;
 mod optimizer;
 mod quadratic;
+mod regression;
 mod reptile;
 mod revalidating;
 mod second_order;

@@ -10,6 +10,7 @@ use metastable_data::MetaSplit;
 use super::checkpoint::n_non_finite;
 use super::execute::{RunFolder, Workshop};
 use super::record::TestResult;
+use super::tasks::Tasks;
 use super::{Run, results};
 use crate::study::Chosen;
 
@@ -41,7 +42,12 @@ impl Run<'_> {
             }
         }
         let begun = Instant::now();
-        let episodes = shop.material.list(self.config(), MetaSplit::Test)?;
+        let episodes = match shop.material.list(self.config(), MetaSplit::Test)? {
+            Tasks::Episodes(episodes) => episodes,
+            Tasks::Functions(functions) => {
+                return self.test_regression(shop, folder, train, &functions);
+            }
+        };
         let tasks = |index| episodes.task(index);
         let (weights, step) = chosen;
         let evaluation = self.evaluate(weights, &tasks, settings.episodes)?;

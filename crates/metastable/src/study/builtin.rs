@@ -36,4 +36,8 @@ pub(crate) const STUDIES: &[BuiltIn] = &[
         name: "replace",
         text: include_str!("../../studies/replace.toml"),
     },
+    BuiltIn {
+        name: "sinusoid",
+        text: include_str!("../../studies/sinusoid.toml"),
+    },
 ];
