@@ -136,7 +136,7 @@ impl Adaptation {
         let images = context.task.query_images();
         let batch = Batch { images, labels };
         let context = self.head.context(context)?;
-        context.record(Loss::CrossEntropy, phi, batch, self.test_steps)
+        context.record(context.task.head_loss(), phi, batch, self.test_steps)
     }
 }
 
@@ -155,6 +155,9 @@ impl<L: Adapts, T: Real> Predict<T> for L {
     }
 
     fn predict_alone(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Prediction<T>> {
+        context
+            .task
+            .needs_classes("a prediction of one query at a time")?;
         let own = self.adaptation();
         let phi = own.adapt(context, theta)?;
         alone_at(&own.head.context(context)?, &phi, own.test_steps)
@@ -206,7 +209,8 @@ impl<T: Real> InnerLoop<T> for Adaptation {
         inner_step: usize,
     ) -> Result<Box<dyn Tape<T> + 'a>> {
         let context = self.head.context(context)?;
-        context.record(Loss::CrossEntropy, phi, context.task.supports(), inner_step)
+        let task = context.task;
+        context.record(task.head_loss(), phi, task.supports(), inner_step)
     }
 
     fn curve(&self, context: &Context<'_, T>, theta: &Params<T>, n_steps: usize) -> Result<Curve> {

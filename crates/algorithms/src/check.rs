@@ -62,6 +62,8 @@ pub enum Silence {
     NotFinite,
     /// Differences contradict each other.
     Unsettled,
+    /// The learner predicts numbers, and it does so at the parameters that it adapts on the supports alone ([`crate::regress`]).
+    Numbers,
     /// Rounding alone changes the meta-gradient by so much, relative to its length.
     Rounding(f64),
 }
@@ -74,6 +76,9 @@ impl fmt::Display for Silence {
             ),
             Self::NotFinite => f.write_str("the inner loop blows up"),
             Self::Unsettled => f.write_str("differences contradict each other"),
+            Self::Numbers => {
+                f.write_str("a regression is told by the parameters that the supports alone adapt")
+            }
             Self::Rounding(change) => write!(
                 f,
                 "a few roundings of the parameters change the meta-gradient by {change:.0e}"
@@ -96,7 +101,8 @@ pub struct Certificate {
     pub adaptation: Finding,
 }
 
-/// Checks a learner on a network, given in both precisions, at up to three random points with episodes of this shape.
+/// Checks a learner on a network, given in both precisions, at up to three random points with episodes of this shape; one class
+/// stands for a regression, as in [`Task::of_values`].
 ///
 /// The best point counts, as the best step does in [`metastable_models::check`]: a right derivative agrees unless a unit switches
 /// in between, a wrong one agrees nowhere. It is refuted only where every point contradicts it.
@@ -122,10 +128,16 @@ pub fn certify(
             single_precision(learner, (single, double), theta, task, rng)
         })?,
         blindness: best(&points, TOLERANCE, |point| {
+            if point.task.head_loss().is_of_values() {
+                return Ok(Finding::Silent(Silence::Numbers));
+            }
             let (theta, task) = wide(point);
             blindness(learner.double(), double, &theta, &task)
         })?,
         adaptation: best(&points, TOLERANCE, |point| {
+            if point.task.head_loss().is_of_values() {
+                return Ok(Finding::Silent(Silence::Numbers));
+            }
             let (theta, task) = wide(point);
             adaptation(learner.double(), double, &theta, &task)
         })?,
@@ -139,14 +151,19 @@ struct Point {
 }
 
 impl Point {
-    /// Initial parameters, and images of independent pixels, uniform in `[0, 1)`.
+    /// Initial parameters, and images of independent pixels, uniform in `[0, 1)`; of a regression with targets uniform in `[-1, 1)`.
     fn draw(config: &NetworkConfig, shape: EpisodeShape, rng: &mut dyn Rng) -> Result<Self> {
         let theta = Architecture::new(config)?.initial_params(rng);
         let image = config.image;
         let n_pixels = image.height * image.width * image.channels;
         let n_images = shape.n_support() + shape.n_queries();
         let images = (0..n_images * n_pixels).map(|_| unit(rng) as f32).collect();
-        let task = Task::new(shape, images)?;
+        let task = if shape.n_way == 1 {
+            let values = (0..n_images).map(|_| 2.0 * unit(rng) - 1.0).collect();
+            Task::of_values(images, values, shape.k_shot)?
+        } else {
+            Task::new(shape, images)?
+        };
         Ok(Self { theta, task })
     }
 }

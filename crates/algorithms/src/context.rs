@@ -2,7 +2,7 @@
 
 use metastable_models::{Loss, Network, Objective, Params, Pass, Real, Statistics, Tape};
 
-use crate::{Result, Task};
+use crate::{AlgorithmError, Result, Task};
 
 /// One task, seen through one network. Parameters are no part of it: they change along the inner loop.
 #[derive(Clone, Copy)]
@@ -46,7 +46,8 @@ impl<'a, T: Real> Context<'a, T> {
     /// One pass through network and loss at `phi`, `inner_step` steps into the inner loop, kept for derivatives.
     ///
     /// # Errors
-    /// Those of the network.
+    /// Those of the network; [`AlgorithmError::NoClasses`] for a loss of labels on a task of numbers, [`AlgorithmError::Setting`] for the
+    /// opposite.
     pub fn record(
         &self,
         loss: Loss,
@@ -67,11 +68,31 @@ impl<'a, T: Real> Context<'a, T> {
         inner_step: usize,
         n_way: usize,
     ) -> Result<Box<dyn Tape<T> + 'a>> {
+        let values = match (self.task.values(batch.labels), loss.is_of_values()) {
+            (Some(values), true) => Some(values),
+            (None, false) => None,
+            (Some(_), false) => {
+                let what = "a loss of labels";
+                return Err(AlgorithmError::NoClasses { what });
+            }
+            (None, true) => {
+                return Err(AlgorithmError::Setting {
+                    setting: "loss",
+                    got: format!("{loss:?}"),
+                    advice: "the task has classes; take its own loss (`Task::head_loss`)",
+                });
+            }
+        };
+        let (supports, labels) = match values {
+            Some(_) => (&[][..], &[][..]),
+            None => (self.task.support_labels(), batch.labels),
+        };
         let objective = Objective {
             loss,
             n_way,
-            supports: self.task.support_labels(),
-            labels: batch.labels,
+            supports,
+            labels,
+            values: values.as_deref().unwrap_or_default(),
         };
         let pass = Pass {
             inner_step,

@@ -68,6 +68,15 @@ pub enum AlgorithmError {
         /// Classes of the episode.
         n_way: usize,
     },
+    /// Something about classes, asked of a task of numbers.
+    #[error(
+        "{what} needs classes, and the tasks are regressions, whose targets are numbers; \
+         take a learner that adapts a head to them (maml, fomaml, anil, boil, reptile, imaml, maml-pp)"
+    )]
+    NoClasses {
+        /// What needs them.
+        what: &'static str,
+    },
     /// More classes than a byte can name.
     #[error("{n_way}-way predictions do not fit into bytes; at most 256 classes are possible")]
     TooManyWays {

@@ -24,7 +24,7 @@ pub struct Evaluation {
     pub shapes: Vec<EpisodeShape>,
     /// Predicted label of each query.
     pub predictions: Vec<u8>,
-    /// Mean negative log-likelihood of the query labels of each task, in nats, `(n_tasks)`; not finite where the
+    /// Mean negative log-likelihood of the query labels of each task, in nats, `(n_tasks)`, or the mean squared error; not finite where the
     /// adaptation of a task blew up.
     pub task_nll: Vec<f64>,
     /// Log-odds against the true class of each query, `ln((1 - p) / p)`.
@@ -34,10 +34,14 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Share of right predictions of each task, 0 to 1.
+    /// Share of right predictions of each task, 0 to 1; none for tasks of numbers.
     pub fn task_accuracies(&self) -> impl Iterator<Item = f64> {
         let mut rest = self.predictions.as_slice();
-        self.shapes.iter().map(move |shape| {
+        let shapes = match rest {
+            [] => &[],
+            [..] => self.shapes.as_slice(),
+        };
+        shapes.iter().map(move |shape| {
             let (task, others) = rest.split_at(shape.n_queries());
             rest = others;
             let n_right = task
@@ -49,13 +53,26 @@ impl Evaluation {
         })
     }
 
-    /// Mean accuracy over tasks, 0 to 1.
+    /// Mean accuracy over tasks, 0 to 1; NaN for tasks of numbers, of which nothing is right or wrong.
     #[must_use]
     pub fn accuracy(&self) -> f64 {
+        if self.predictions.is_empty() {
+            return f64::NAN;
+        }
         self.task_accuracies().sum::<f64>() / self.n_tasks as f64
     }
 
-    /// Mean negative log-likelihood over tasks, in nats.
+    /// What larger values of are better: the accuracy, or of tasks of numbers the mean loss with its sign turned.
+    #[must_use]
+    pub fn score(&self) -> f64 {
+        if self.predictions.is_empty() {
+            -self.nll()
+        } else {
+            self.accuracy()
+        }
+    }
+
+    /// Mean negative log-likelihood over tasks, in nats; of numbers the mean squared error.
     #[must_use]
     pub fn nll(&self) -> f64 {
         self.task_nll.iter().sum::<f64>() / self.n_tasks as f64
@@ -88,7 +105,7 @@ impl Evaluation {
 pub struct Curves {
     /// Inner steps in training, K.
     pub trained_steps: usize,
-    /// Last `k`: four times the trained steps.
+    /// Last `k`: four times the trained steps, unless more were asked for.
     pub n_steps: usize,
     /// One curve a task, in the order of the list.
     pub tasks: Vec<Curve>,
@@ -212,8 +229,26 @@ pub fn curves<T: Real>(
     let Some(inner) = learner.inner_loop() else {
         return Ok(None);
     };
+    let n_steps = CURVE_FACTOR * inner.train_steps();
+    curves_over(network, learner, weights, tasks, n_tasks, n_steps)
+}
+
+/// The same over so many inner steps.
+///
+/// # Errors
+/// Those of the learner and of the source.
+pub fn curves_over<T: Real>(
+    network: &dyn Network<T>,
+    learner: &dyn Learner<T>,
+    weights: &Weights<T>,
+    tasks: &TaskSource<'_, T>,
+    n_tasks: usize,
+    n_steps: usize,
+) -> Result<Option<Curves>> {
+    let Some(inner) = learner.inner_loop() else {
+        return Ok(None);
+    };
     let trained_steps = inner.train_steps();
-    let n_steps = CURVE_FACTOR * trained_steps;
     let curves = (0..n_tasks as u64)
         .into_par_iter()
         .map(|index| {

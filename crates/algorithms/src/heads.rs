@@ -43,7 +43,12 @@ impl HeadStart {
                 }
                 context.network
             }
-            Self::Prototypes | Self::Tied => context.network.with_head(n_way)?,
+            Self::Prototypes | Self::Tied => {
+                context
+                    .task
+                    .needs_classes("a head that follows the classes (`head`)")?;
+                context.network.with_head(n_way)?
+            }
         };
         Ok(Context {
             network,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoints::{SLOTS, positions};
 use crate::minibatch::minibatch;
 use crate::prediction::n_correct;
-use crate::{Batch, Context, Curve, HeadStart, NonFinite, Result};
+use crate::{Batch, Context, Curve, HeadStart, NonFinite, Result, Targets};
 
 /// What the inner loop keeps for the adjoint. Every choice gives the same bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -125,10 +125,14 @@ impl<'a, T: Real> GradientDescent<'a, T> {
         self.head.pull_back(&self.outer, start, v)
     }
 
+    fn loss(&self) -> Loss {
+        self.context.task.head_loss()
+    }
+
     /// `L_S` at `phi_k`, of all supports.
     pub(crate) fn support(&self, phi: &Params<T>, k: usize) -> Result<Box<dyn Tape<T> + 'a>> {
         let supports = self.context.task.supports();
-        self.context.record(Loss::CrossEntropy, phi, supports, k)
+        self.context.record(self.loss(), phi, supports, k)
     }
 
     /// The loss that step `k` descends: `L_S`, of the supports whose turn it is.
@@ -141,7 +145,7 @@ impl<'a, T: Real> GradientDescent<'a, T> {
                     images: &images,
                     labels: &labels,
                 };
-                self.context.record(Loss::CrossEntropy, phi, batch, k)
+                self.context.record(self.loss(), phi, batch, k)
             }
             Some(_) | None => self.support(phi, k),
         }
@@ -171,7 +175,7 @@ impl<'a, T: Real> GradientDescent<'a, T> {
     /// `L_Q` at `phi_k`.
     pub(crate) fn query(&self, phi: &Params<T>, k: usize) -> Result<Box<dyn Tape<T> + 'a>> {
         let queries = self.context.task.queries();
-        self.context.record(Loss::CrossEntropy, phi, queries, k)
+        self.context.record(self.loss(), phi, queries, k)
     }
 
     /// `phi_K` alone.
@@ -336,10 +340,12 @@ impl<'a, T: Real> GradientDescent<'a, T> {
         let mut phi = self.start(theta)?;
         for k in 0..=self.n_steps {
             let query = self.query(&phi, k)?;
-            let n_right = n_correct(query.log_probabilities(), task.shape().n_way, labels);
-            curve
-                .query_accuracy
-                .push(n_right as f64 / labels.len() as f64);
+            if *task.targets() == Targets::Classes {
+                let n_right = n_correct(query.log_probabilities(), task.shape().n_way, labels);
+                curve
+                    .query_accuracy
+                    .push(n_right as f64 / labels.len() as f64);
+            }
             curve.query_loss.push(query.loss().wide());
             let mut support = self.support(&phi, k)?;
             curve.support_loss.push(support.loss().wide());

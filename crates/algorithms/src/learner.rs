@@ -6,7 +6,7 @@
 use metastable_models::{Params, Real, Tape};
 
 use crate::prediction::n_correct;
-use crate::{Context, Curve, Prediction, Result, Task};
+use crate::{Context, Curve, Prediction, Result, Targets, Task};
 
 /// From a task to class probabilities of its queries.
 pub trait Predict<T: Real>: Send + Sync {
@@ -163,11 +163,11 @@ pub trait Differentiable<T: Real>: Send + Sync {
 /// What one task contributes to an outer step.
 #[derive(Clone, Debug)]
 pub struct MetaGradient<T> {
-    /// Mean negative log-likelihood of the queries after adaptation, in nats.
+    /// Mean negative log-likelihood of the queries after adaptation, in nats; of numbers their mean squared error.
     pub query_loss: T,
     /// Queries whose most probable class is their label.
     pub n_correct: usize,
-    /// Queries.
+    /// Queries that can be right; none of numbers.
     pub n_queries: usize,
     /// The direction that the outer optimizer descends: for a learner that claims [`Differentiable`], the gradient of the
     /// query loss with respect to theta.
@@ -191,7 +191,10 @@ impl<T: Real> MetaGradient<T> {
         Self {
             query_loss,
             n_correct: n_correct(queries.log_probabilities(), task.shape().n_way, labels),
-            n_queries: labels.len(),
+            n_queries: match task.targets() {
+                Targets::Classes => labels.len(),
+                Targets::Values(_) => 0,
+            },
             gradient,
             statistics: queries.statistics(),
             non_finite: non_finite.or(spoilt),

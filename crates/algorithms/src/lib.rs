@@ -86,6 +86,7 @@ pub mod prediction;
 pub mod protonet;
 pub mod r2d2;
 pub mod registry;
+pub mod regression;
 pub mod reptile;
 mod small;
 pub mod support_maml;
@@ -96,7 +97,9 @@ pub use context::{Batch, Context};
 pub use entry::{AnyLearner, CheckedLearner, Head, LearnerConfig, LearnerEntry};
 pub use episodes::Episodes;
 pub use error::{AlgorithmError, Result};
-pub use evaluate::{Curves, Evaluation, Judged, curves, evaluate, evaluate_together};
+pub use evaluate::{
+    Curves, Evaluation, Judged, curves, curves_over, evaluate, evaluate_together,
+};
 pub use heads::HeadStart;
 pub use inner::{Moves, Trajectory};
 pub use learner::{
@@ -110,7 +113,8 @@ pub use outer::{
 };
 pub use prediction::{Curve, Prediction};
 pub use registry::LEARNERS;
-pub use task::{Task, TaskSource};
+pub use regression::{Regressed, regress};
+pub use task::{Targets, Task, TaskSource};
 
 /// The code of `README.md`, as tests.
 #[cfg(doctest)]

@@ -7,11 +7,11 @@ use crate::{Result, Task};
 /// Class probabilities of a task's queries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction<T> {
-    /// Natural log-probabilities, `(n_queries, n_way)`.
+    /// Natural log-probabilities, `(n_queries, n_way)`; empty for a task of numbers ([`crate::regress`]).
     pub log_probabilities: Vec<T>,
     /// Classes.
     pub n_way: usize,
-    /// Mean negative log-likelihood of the true labels, in nats.
+    /// Mean negative log-likelihood of the true labels, in nats; of numbers the mean squared error.
     pub query_loss: T,
 }
 
@@ -127,11 +127,11 @@ impl<T: Real> Prediction<T> {
 /// Inner-loop curve of one task: entry `k` is the state after `k` inner steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    /// Share of the queries that are right, 0 to 1.
+    /// Share of the queries that are right, 0 to 1; empty for a task of numbers.
     pub query_accuracy: Vec<f64>,
-    /// Mean negative log-likelihood of the supports, in nats.
+    /// Mean negative log-likelihood of the supports, in nats; of numbers their mean squared error.
     pub support_loss: Vec<f64>,
-    /// Mean negative log-likelihood of the queries, in nats.
+    /// The same of the queries.
     pub query_loss: Vec<f64>,
 }
 

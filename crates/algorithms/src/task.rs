@@ -1,7 +1,7 @@
-//! A task as a learner sees it: images and labels of one episode, gathered into plain vectors.
+//! A task as a learner sees it: images and labels of one episode, or inputs and targets of one function, gathered into plain vectors.
 
-use metastable_data::{Dataset, Episode, EpisodeShape, Intensity, Seeds, Stream};
-use metastable_models::Real;
+use metastable_data::{Dataset, Episode, EpisodeShape, FunctionTask, Intensity, Seeds, Stream};
+use metastable_models::{Loss, Real};
 use rand::Rng;
 
 use crate::{AlgorithmError, Batch};
@@ -11,6 +11,15 @@ use crate::{AlgorithmError, Batch};
 /// Training asks for `step * meta_batch + b` (steps counted from 0); validation and test ask for `0 .. n_tasks`.
 pub type TaskSource<'a, T> = dyn Fn(u64) -> Result<Task<T>, AlgorithmError> + Sync + 'a;
 
+/// What the labels of a task stand for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Targets {
+    /// Classes, `0 .. n_way`.
+    Classes,
+    /// Numbers: a label is a place in this list. Supports come first, so that each row of the task has a label of its own.
+    Values(Vec<f64>),
+}
+
 /// One gathered episode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task<T> {
@@ -18,6 +27,7 @@ pub struct Task<T> {
     images: Vec<T>,
     support_labels: Vec<usize>,
     query_labels: Vec<usize>,
+    targets: Targets,
     /// Which order of the supports; see [`Self::arranged`].
     arrangement: u64,
 }
@@ -43,6 +53,7 @@ impl<T: Real> Task<T> {
             images,
             support_labels: labels(shape.k_shot),
             query_labels: labels(shape.n_query),
+            targets: Targets::Classes,
             arrangement: 0,
         })
     }
@@ -81,8 +92,78 @@ impl<T: Real> Task<T> {
             images,
             support_labels,
             query_labels,
+            targets: Targets::Classes,
             arrangement: 0,
         })
+    }
+
+    /// A task of regression: rows of inputs, the first `n_support` of which adapt, with one number each to be told.
+    ///
+    /// Its shape has one "class": `n_way` is the one output of the network, `k_shot` and `n_query` count rows.
+    ///
+    /// # Shapes
+    /// `inputs`: `(values.len(), inputs of a row)`, row-major.
+    /// # Errors
+    /// [`AlgorithmError::EmptyEpisode`] without a support or a query, [`AlgorithmError::Images`] for inputs that are no rows.
+    pub fn of_values(
+        inputs: Vec<T>,
+        values: Vec<f64>,
+        n_support: usize,
+    ) -> Result<Self, AlgorithmError> {
+        let n_rows = values.len();
+        let shape = EpisodeShape {
+            n_way: 1,
+            k_shot: n_support.min(n_rows),
+            n_query: n_rows.saturating_sub(n_support),
+        };
+        Ok(Self {
+            shape,
+            images: Self::checked(shape, inputs, n_rows)?,
+            support_labels: (0..n_support).collect(),
+            query_labels: (n_support..n_rows).collect(),
+            targets: Targets::Values(values),
+            arrangement: 0,
+        })
+    }
+
+    /// The task of a function.
+    ///
+    /// # Errors
+    /// As for [`Self::of_values`].
+    pub fn of_function(function: &FunctionTask) -> Result<Self, AlgorithmError> {
+        let inputs = function.inputs.iter().map(|x| T::of(*x)).collect();
+        Self::of_values(inputs, function.targets.clone(), function.n_support)
+    }
+
+    /// What its labels stand for.
+    #[must_use]
+    pub fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    /// The loss of a head on this task: cross-entropy of classes, squared error of numbers.
+    #[must_use]
+    pub fn head_loss(&self) -> Loss {
+        match self.targets {
+            Targets::Classes => Loss::CrossEntropy,
+            Targets::Values(_) => Loss::SquaredError,
+        }
+    }
+
+    /// The numbers that these labels stand for; none of classes.
+    pub(crate) fn values(&self, labels: &[usize]) -> Option<Vec<f64>> {
+        match &self.targets {
+            Targets::Classes => None,
+            Targets::Values(values) => Some(labels.iter().map(|label| values[*label]).collect()),
+        }
+    }
+
+    /// Refuses a task of numbers for what needs classes.
+    pub(crate) fn needs_classes(&self, what: &'static str) -> Result<(), AlgorithmError> {
+        match self.targets {
+            Targets::Classes => Ok(()),
+            Targets::Values(_) => Err(AlgorithmError::NoClasses { what }),
+        }
     }
 
     /// The images, if they are as many rows of values.
@@ -125,8 +206,9 @@ impl<T: Real> Task<T> {
     /// The same task with its classes in another order: class `order[label]` of this one gets `label`.
     ///
     /// # Errors
-    /// [`AlgorithmError::Setting`] if `order` does not name each class once.
+    /// [`AlgorithmError::Setting`] if `order` does not name each class once, [`AlgorithmError::NoClasses`] for a task of numbers.
     pub fn relabeled(&self, order: &[usize]) -> Result<Self, AlgorithmError> {
+        self.needs_classes("another order of the classes")?;
         let mut seen = order.to_vec();
         seen.sort_unstable();
         crate::error::require(
@@ -213,6 +295,21 @@ impl<T: Real> Task<T> {
     /// # Errors
     /// None for a task that could be made.
     pub fn joined(&self) -> Result<Self, AlgorithmError> {
+        if let Targets::Values(values) = &self.targets {
+            // Rows have labels of their own, so the queries stand once among the supports and once as they are.
+            let support_labels = [self.support_labels(), self.query_labels()].concat();
+            return Ok(Self {
+                shape: EpisodeShape {
+                    k_shot: support_labels.len(),
+                    ..self.shape
+                },
+                images: [self.images(), self.query_images()].concat(),
+                support_labels,
+                query_labels: self.query_labels.clone(),
+                targets: Targets::Values(values.clone()),
+                arrangement: self.arrangement,
+            });
+        }
         let n_pixels = self.n_pixels();
         let (mut images, mut labels) = (Vec::new(), Vec::new());
         for label in 0..self.shape.n_way {
@@ -261,6 +358,7 @@ impl<T: Real> Task<T> {
             images: [self.support_images(), query_image].concat(),
             support_labels: self.support_labels.clone(),
             query_labels: vec![self.query_labels[query]],
+            targets: self.targets.clone(),
             arrangement: self.arrangement,
         }
     }
@@ -273,6 +371,7 @@ impl<T: Real> Task<T> {
             images: self.images.iter().map(|x| U::of(x.wide())).collect(),
             support_labels: self.support_labels.clone(),
             query_labels: self.query_labels.clone(),
+            targets: self.targets.clone(),
             arrangement: self.arrangement,
         }
     }
@@ -331,7 +430,7 @@ impl<T: Real> Task<T> {
         }
     }
 
-    /// Label of each support: `row / k_shot`, unless one was left out.
+    /// Label of each support: `row / k_shot`, unless one was left out; of numbers see [`Targets::Values`].
     #[must_use]
     pub fn support_labels(&self) -> &[usize] {
         &self.support_labels

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AnalysisError, check_finite, check_len};
-use crate::findings::{Certainty, Finding, percent, points};
+use crate::findings::{Certainty, Finding, percent};
 use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::record::Adaptation;
 use crate::summary::{mean, quantile_of_sorted, sorted};
+use crate::words::Words;
 
 /// Inner-loop curves of one learner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -194,7 +195,7 @@ fn summary(run: &Adaptation, n_points: usize) -> CurveSummary {
     }
 }
 
-fn measure(group: &LearnerRuns<'_>, _: &Options) -> Result<Measured, AnalysisError> {
+fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
     let all: Vec<&Adaptation> = group
         .runs
         .iter()
@@ -211,17 +212,17 @@ fn measure(group: &LearnerRuns<'_>, _: &Options) -> Result<Measured, AnalysisErr
     }
     let mut result = inner_curves(&runs)?;
     result.n_not_finite = all.len() - runs.len();
-    let summary = &result.summary;
+    let (summary, words) = (&result.summary, Words::of(options));
     let text = format!(
         "Before adaptation {} is at {}; the first inner step brings {}, the best mean is at step {} of {} (trained \
          with {}), and going on to the end costs {}. The support loss rises somewhere on {} of tasks.",
         group.learner,
-        percent(summary.before),
-        points(summary.gain_of_first_step),
+        words.value(summary.before),
+        words.points(summary.gain_of_first_step),
         summary.best_step,
         result.query_accuracy.len() - 1,
         result.trained_steps,
-        points(summary.overshoot),
+        words.points(summary.overshoot),
         percent(summary.support_rose)
     );
     let finding = Finding::of_learner(group, InnerCurves::ID, Certainty::Estimated, text);

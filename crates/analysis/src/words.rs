@@ -100,9 +100,14 @@ impl<'o> Words<'o> {
         if self.are_shares() {
             return text.to_owned();
         }
-        text.replace(", %", "")
+        text.replace(", in % and pp", "")
+            .replace(", %", "")
             .replace(", pp", "")
             .replace(", in %", "")
+            .replace(", nats per query", "")
+            .replace(", nats", "")
+            .replace(" in nats", "")
+            .replace("Accuracy", &capital(self.noun()))
             .replace("accuracy", self.noun())
             .replace("accuracies", &format!("{} values", self.noun()))
     }
@@ -183,6 +188,15 @@ impl<'o> Words<'o> {
         let interval = estimate.interval.as_ref();
         interval.map_or_else(String::new, |it| format!(" {}", self.bare_points_range(it)))
     }
+}
+
+/// The same with a capital letter at its start.
+fn capital(noun: &str) -> String {
+    let mut letters = noun.chars();
+    let first = letters
+        .next()
+        .map(|letter| letter.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
 }
 
 /// A number with `decimals` digits after the point, a true minus sign, and commas between thousands.

@@ -41,6 +41,7 @@ pub mod split;
 
 pub mod corruption;
 pub mod episode;
+pub mod functions;
 pub mod held_out;
 pub mod mix;
 pub mod pool;
@@ -83,6 +84,7 @@ pub use dataset::{Class, ClassImages, Dataset, Domain};
 
 pub use episode::{ClassRef, Episode, EpisodeShape, list_digest};
 pub use error::DataError;
+pub use functions::{FUNCTIONS, FunctionFamily, FunctionTask, Functions};
 pub use glyphs::GlyphsConfig;
 pub use key::{Seeds, Stream};
 pub use lake_runs::lake_runs;

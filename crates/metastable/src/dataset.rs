@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
 use metastable_data::{
-    Cache, Dataset, GlyphsConfig, Ink, OpenOptions, Paper, Source, glyphs, omniglot,
+    Cache, Dataset, FUNCTIONS, FunctionFamily, GlyphsConfig, Ink, OpenOptions, Paper, Source,
+    glyphs, omniglot,
 };
 
 use crate::fetch;
@@ -20,13 +21,15 @@ pub(crate) const GLYPHS: (&str, &str) = (
 
 /// How every data set is written, with a line on what it is.
 pub(crate) fn forms() -> impl Iterator<Item = (&'static str, &'static str)> {
-    std::iter::once(GLYPHS).chain(
-        registry()
-            .sources()
-            .iter()
-            .filter(|source| source.name != GLYPHS.0)
-            .map(|source| (source.spec, source.summary)),
-    )
+    std::iter::once(GLYPHS)
+        .chain(
+            registry()
+                .sources()
+                .iter()
+                .filter(|source| source.name != GLYPHS.0)
+                .map(|source| (source.spec, source.summary)),
+        )
+        .chain(FUNCTIONS.iter().map(|family| (family.name, family.summary)))
 }
 
 /// Loads the data set that the settings name; Omniglot is fetched if it is not there.
@@ -48,6 +51,9 @@ pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) 
     }
     let mut domains = Vec::new();
     for set in &data.mix {
+        if FunctionFamily::find(set).is_some() {
+            bail!("data.mix: {set} has no images to mix with others; take it alone, as data.set");
+        }
         let mut own = data.of(set);
         // What is said of inks holds for the domains that have to be told.
         if check_ink(&own).is_err() {
@@ -66,6 +72,9 @@ fn load_one(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) -> Resu
         return Ok(glyphs.with_channels(data.channels.number().unwrap_or(1)));
     }
     check_set(&data.set).map_err(|problem| anyhow!("data.set = {:?}: {problem}", data.set))?;
+    if let Some(family) = FunctionFamily::find(&data.set) {
+        return Ok(family.outline());
+    }
     if data.set == "omniglot" && !has_omniglot(data_dir) {
         note!(
             "Omniglot is not in {}; fetching it (16 MB, once)",

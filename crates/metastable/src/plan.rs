@@ -87,6 +87,10 @@ pub(crate) fn plan(
             .point
             .map(|index| point_label(index, variants.len()))
             .or(variant.exchange.map(Exchange::label));
+        let family = study.family();
+        if let Some(family) = family {
+            study.check_regression(family)?;
+        }
         let pool = study
             .episode
             .pool()
@@ -97,14 +101,25 @@ pub(crate) fn plan(
             training,
         } in &study.learners
         {
-            let head = registry().checked(learner)?.head();
-            let episode = study.train_shape(training);
+            let checked = registry().checked(learner)?;
+            let head = checked.head();
+            let mut episode = study.train_shape(training);
+            let mut test = study.test.clone();
+            if family.is_some() {
+                study.check_regressor(name, &checked)?;
+                // One output, and no classes.
+                (episode.n_way, test.way) = (1, 1);
+            }
             let offset = study.seed_offset(variant, name);
             for (bundle, shared) in study.bundles(offset).into_iter().zip(study.bundles(0)) {
                 let (material, split_digest) = shelf.material(study, &bundle.seeds)?;
                 let network = study
                     .network(head.outputs(episode.n_way), material.dataset.channels)
                     .with_beside(head.beside())?;
+                let network = match family {
+                    Some(_) => Study::for_numbers(network),
+                    None => network,
+                };
                 let (learner, network) = guest::planned(learner, network).map_err(|error| {
                     let keys = [".files", ".command", ""];
                     let paths = keys.map(|key| format!("learners.{name}{key}"));
@@ -118,7 +133,7 @@ pub(crate) fn plan(
                     episode,
                     episode_sizes: study.episode.sizes,
                     pool,
-                    test: study.test.clone(),
+                    test: test.clone(),
                     init: guest::planned_init(&network, study.network.init.into()),
                     network,
                     learner,
@@ -160,7 +175,23 @@ pub(crate) fn plan(
         }
     }
     check_different(study, &runs)?;
+    check_scores(study, &runs)?;
     Ok(runs)
+}
+
+/// Whether all runs have scores of one kind: no report puts errors beside shares of right answers.
+fn check_scores(study: &Study, runs: &[Planned]) -> Result<()> {
+    let is_regression = |run: &&Planned| run.config.family().is_some();
+    let (errors, shares): (Vec<&Planned>, Vec<&Planned>) = runs.iter().partition(is_regression);
+    match (errors.first(), shares.first()) {
+        (Some(errors), Some(shares)) => bail!(
+            "{}{} is a regression and {} is not: errors and shares of right answers are no scores of one report; take two studies",
+            study.place(&["settings", "factors", "data.set"]),
+            errors.label,
+            shares.label
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// The settings with what a split by `auto` turned out to be.

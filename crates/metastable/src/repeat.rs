@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use metastable_algorithms::regress;
 use metastable_data::MetaSplit;
 
 use crate::files::read_text;
 use crate::plan::Planned;
 use crate::run::cost::kind;
 use crate::run::numerics::BUILD;
-use crate::run::{Record, Run, RunFolder, guest, results};
+use crate::run::{Record, Run, RunFolder, guest, regression, results};
 use crate::store::{self, Stored};
 
 /// Steps that are made again, unless the first line of the log is later.
@@ -88,9 +89,16 @@ fn repeats(run: &Planned, folder: &RunFolder, record: &Record) -> Result<bool> {
     let list = run.material.list(config, MetaSplit::Test)?;
     let tasks = |index| list.task(index);
     let n_tasks = config.test.episodes.min(TASKS);
+    let bits = |losses: &[f64]| -> Vec<u64> { losses.iter().map(|it| it.to_bits()).collect() };
+    if regression::is_of(config) {
+        let weights = &tested.members[0];
+        let made = regress(again.network(), again.learner(), weights, &tasks, n_tasks)?;
+        let stored = regression::read(&folder.test(), &record.identity)?;
+        let errors = stored.errors.get(..n_tasks);
+        return Ok(errors.is_some_and(|errors| bits(errors) == bits(&made.task_errors)));
+    }
     let evaluation = again.evaluate_combined(&tested, &tasks, n_tasks)?;
     let stored = results::read(&folder.test(), &record.identity)?.answers;
-    let bits = |losses: &[f64]| -> Vec<u64> { losses.iter().map(|it| it.to_bits()).collect() };
     let same_losses = stored
         .task_nll
         .get(..n_tasks)

@@ -24,7 +24,7 @@ use crate::flags;
 use crate::probe;
 use crate::receipts;
 use crate::registry::registry;
-use crate::run::{convert, results};
+use crate::run::{convert, regression, results};
 use crate::shell::quote_path;
 use crate::study::suggestion;
 use crate::titles::titled;
@@ -119,10 +119,19 @@ pub(crate) fn tables(
             );
         }
     };
-    let options = Options {
+    let mut options = Options {
         reference: reference.map(str::to_owned),
+        // A study has scores of one kind; the plan sees to that.
+        scale: match runs.iter().any(|run| regression::is_of(&run.record.config)) {
+            true => Some(regression::scale()),
+            false => index.analysis.scale.clone(),
+        },
         ..index.analysis.clone()
     };
+    if options.scale.is_some() {
+        // Thresholds in accuracies say nothing on another scale.
+        options.lights.retain(|column, _| column == "failed");
+    }
     // A training in which a task was exchanged is no further seed of its learner.
     let (runs, others): (Vec<&Finished>, Vec<&Finished>) = if is_one_thing(index) {
         runs.iter().partition(|run| run.is_original())

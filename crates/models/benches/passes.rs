@@ -55,6 +55,7 @@ impl Case {
             n_way: 5,
             supports: &[],
             labels: &self.labels,
+            values: &[],
         }
     }
 

@@ -113,6 +113,7 @@ fn fastest(network: &dyn Network<f32>, theta: &Params<f32>, images: &[f32], aske
         n_way: 5,
         supports: &[],
         labels: &labels,
+        values: &[],
     };
     let pass = || {
         if let Asked::Outputs = asked {

@@ -65,17 +65,39 @@ impl Architecture {
                 advice: advice.to_owned(),
             })
         };
-        if objective.labels.is_empty() {
+        if objective.n_judged() == 0 {
             return refuse(
-                "objective.labels",
+                if objective.loss.is_of_values() {
+                    "objective.values"
+                } else {
+                    "objective.labels"
+                },
                 "[]".to_owned(),
                 "judge at least one row",
             );
         }
+        let per_row = objective.loss.values_per_row(objective.n_way);
+        let expected = per_row * objective.n_judged();
+        if objective.values.len() != expected {
+            return Err(ModelError::Length {
+                what: "the values of the judged rows",
+                expected,
+                got: objective.values.len(),
+            });
+        }
+        if objective.loss.is_of_values() && !objective.labels.is_empty() {
+            return refuse(
+                "objective.labels",
+                format!("{:?}", objective.labels),
+                "rows that bring values have no labels; leave them empty",
+            );
+        }
         match objective.loss {
-            Loss::CrossEntropy if self.n_outputs() != objective.n_way => {
+            Loss::CrossEntropy | Loss::SquaredError | Loss::Gaussian | Loss::Categorical
+                if self.n_outputs() != objective.n_way =>
+            {
                 return Err(ModelError::Length {
-                    what: "an output row under cross-entropy (one logit per class)",
+                    what: "an output row (one output for each class or target)",
                     expected: objective.n_way,
                     got: self.n_outputs(),
                 });
@@ -101,7 +123,14 @@ impl Architecture {
                     );
                 }
             }
-            Loss::CrossEntropy => {}
+            Loss::Gaussian if !objective.n_way.is_multiple_of(2) => {
+                return refuse(
+                    "objective.n_way",
+                    objective.n_way.to_string(),
+                    "a Gaussian policy has a mean and a standard deviation for each action: an even number of outputs",
+                );
+            }
+            Loss::CrossEntropy | Loss::SquaredError | Loss::Gaussian | Loss::Categorical => {}
         }
         if objective.n_rows() != n_images {
             return Err(ModelError::Length {
@@ -153,6 +182,7 @@ mod tests {
                 n_way: 3,
                 supports,
                 labels: &[0],
+                values: &[],
             };
             architecture.check_objective(&objective, supports.len() + 1)
         };

@@ -165,6 +165,7 @@ mod tests {
             n_way: 3,
             supports: &[],
             labels: &[0, 2],
+            values: &[],
         };
         for backend in [Backend::Fused, Backend::Graph] {
             let plain = build::<f64>(&config(Some(3)), backend, DeviceSpec::Cpu).unwrap();

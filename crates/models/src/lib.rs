@@ -33,7 +33,7 @@
 //! let image = |label: usize, ink: f64| (0..64).map(move |p| if (p % 8 < 4) == (label == 0) { ink } else { 0.0 });
 //! let support: Vec<f64> = image(0, 1.0).chain(image(1, 1.0)).collect();
 //! let query: Vec<f64> = image(0, 0.7).chain(image(1, 0.8)).collect();
-//! let objective = Objective { loss: Loss::CrossEntropy, n_way: 2, supports: &[], labels: &[0, 1] };
+//! let objective = Objective { loss: Loss::CrossEntropy, n_way: 2, supports: &[], labels: &[0, 1], values: &[] };
 //!
 //! let inner_lr = 0.1;
 //! let mut phi = theta.clone();

@@ -117,10 +117,10 @@ pub trait Network<T: Real>: Send + Sync {
 ///
 /// Non-finite values pass through as they are: divergence is for the learner to report.
 pub trait Tape<T: Real>: Send {
-    /// The loss, in nats.
+    /// The loss: in nats, or in the unit that [`crate::Loss`] says.
     fn loss(&self) -> T;
 
-    /// Natural log-probabilities of the judged rows, `(n_judged, n_way)`.
+    /// Natural log-probabilities of the judged rows, `(n_judged, n_way)`; empty where outputs are no logits.
     fn log_probabilities(&self) -> &[T];
 
     /// Output rows of the whole batch, `(n_rows, n_outputs)`.

@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 use metastable_algorithms::check::{Finding, SINGLE_TOLERANCE, certify};
-use metastable_algorithms::{FirstOrderBias, OBSERVED_TASKS};
+use metastable_algorithms::{FirstOrderBias, OBSERVED_TASKS, Task};
 use metastable_analysis::probe::certificate::{Answers, Check, FirstOrder, Verdict};
 use metastable_data::{EpisodeShape, Stream};
 use metastable_models::Network;
@@ -84,10 +84,15 @@ fn shape(subject: &Subject<'_>) -> EpisodeShape {
 /// At the tested parameters, on training tasks, as observations of the log measure it. None for a learner without an inner loop, or
 /// where it is not finite.
 fn first_order(subject: &Subject<'_>) -> Result<Option<FirstOrder>> {
-    let training = subject.training()?;
-    let tasks = |index| training.task(index);
-    let network = &*subject.network;
-    let bias = FirstOrderBias::at(network, subject.learner(), subject.theta(), &tasks)?;
+    let (network, learner, theta) = (&*subject.network, subject.learner(), subject.theta());
+    let bias = if let Some(functions) = &subject.functions {
+        let tasks = |index| Task::of_function(&functions.task(index));
+        FirstOrderBias::at(network, learner, theta, &tasks)?
+    } else {
+        let training = subject.training()?;
+        let tasks = |index| training.task(index);
+        FirstOrderBias::at(network, learner, theta, &tasks)?
+    };
     Ok(bias.map(|bias| FirstOrder {
         relative: bias.difference,
         cosine: bias.cosine,

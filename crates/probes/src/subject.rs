@@ -4,7 +4,8 @@ use metastable_algorithms::{
     CheckedLearner, Context, Episodes, Learner, Prediction, Task, TrainConfig, Weights,
 };
 use metastable_data::{
-    Dataset, Episode, EpisodeShape, MetaSplit, Rotations, Sampler, Seeds, Split, TaskPool,
+    Dataset, Episode, EpisodeShape, Functions, MetaSplit, Rotations, Sampler, Seeds, Split,
+    TaskPool,
 };
 use metastable_models::{Network, Params, Statistics};
 
@@ -58,6 +59,8 @@ pub struct Subject<'m> {
     pub dataset: &'m Dataset,
     /// Which classes are for training, validation and test.
     pub split: &'m Split,
+    /// The training tasks of a regression, which has no images; absent for learners of classes.
+    pub functions: Option<Functions>,
 }
 
 impl<'m> Subject<'m> {
@@ -80,6 +83,7 @@ impl<'m> Subject<'m> {
             is_open: true,
             dataset,
             split,
+            functions: None,
         }
     }
 

@@ -25,6 +25,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "metastable-environments",
+        &["metastable-data", "metastable-models"],
+    ),
+    (
         "metastable-guests",
         &[
             "metastable-algorithms",

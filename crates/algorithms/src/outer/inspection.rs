@@ -24,11 +24,12 @@ pub struct Inspection {
 /// Means over tasks after `k = 0 ..= 4 K` inner steps, `K` those of training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MeanCurve {
-    /// Share of the queries that are right, 0 to 1.
+    /// Share of the queries that are right, 0 to 1; empty for tasks of numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub query_accuracy: Vec<f64>,
-    /// In nats.
+    /// In nats, or the mean squared error.
     pub support_loss: Vec<f64>,
-    /// In nats.
+    /// Likewise.
     pub query_loss: Vec<f64>,
     /// Share of tasks whose support loss rose at some step.
     pub support_rose: f64,
@@ -124,8 +125,9 @@ impl<T: Real> TaskUnits<T> {
 
 impl MeanCurve {
     fn of(tasks: &[Curve]) -> Option<Self> {
-        let n_points = tasks.first()?.support_loss.len();
+        let first = tasks.first()?;
         let mean = |of: fn(&Curve) -> &Vec<f64>| -> Option<Vec<f64>> {
+            let n_points = of(first).len();
             let at =
                 |k: usize| tasks.iter().map(|task| of(task)[k]).sum::<f64>() / tasks.len() as f64;
             let curve: Vec<f64> = (0..n_points).map(at).collect();

@@ -83,8 +83,8 @@ impl<T: Real> Weights<T> {
 pub struct BestWeights<T> {
     /// Outer steps made.
     pub step: usize,
-    /// Validation accuracy, 0 to 1.
-    pub accuracy: f64,
+    /// What the validation said ([`crate::Evaluation::score`]): the accuracy, 0 to 1, or the loss with its sign turned.
+    pub score: f64,
     /// The weights.
     pub weights: Weights<T>,
 }
@@ -147,7 +147,7 @@ impl<T: Real> TrainState<T> {
             groups.push(("best.buffers".to_owned(), &best.weights.buffers));
             metadata.insert("best.step".to_owned(), best.step.to_string());
             // Rust prints the shortest decimal that reads back as the same bits.
-            metadata.insert("best.accuracy".to_owned(), best.accuracy.to_string());
+            metadata.insert("best.score".to_owned(), best.score.to_string());
         }
         let mut layout = Layout::default();
         let mut values = Vec::new();
@@ -182,7 +182,7 @@ impl<T: Real> TrainState<T> {
         let best = if metadata.contains_key("best.step") {
             Some(BestWeights {
                 step: read(metadata, "best.step")?,
-                accuracy: read(metadata, "best.accuracy")?,
+                score: read(metadata, "best.score")?,
                 weights: weights("best.")?,
             })
         } else {

@@ -28,9 +28,9 @@ pub struct Trainer<'a, T> {
 pub struct StepReport {
     /// Outer steps made, this one included.
     pub step: usize,
-    /// Mean query loss of the meta-batch before the update, in nats.
+    /// Mean query loss of the meta-batch before the update, in nats; of numbers the mean squared error.
     pub loss: f64,
-    /// Mean query accuracy of the meta-batch before the update, 0 to 1.
+    /// Mean query accuracy of the meta-batch before the update, 0 to 1; NaN for tasks of numbers.
     pub accuracy: f64,
     /// Euclidean norm of the averaged meta-gradient, before clipping.
     pub gradient_norm: f64,
@@ -51,9 +51,9 @@ pub struct StepReport {
 /// A validation on the fixed list.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Validation {
-    /// Mean accuracy over tasks, 0 to 1.
+    /// Mean accuracy over tasks, 0 to 1; NaN for tasks of numbers.
     pub accuracy: f64,
-    /// Mean negative log-likelihood over tasks, in nats.
+    /// Mean negative log-likelihood over tasks, in nats, or the mean squared error.
     pub loss: f64,
     /// Whether it is better than every one before.
     pub is_best: bool,
@@ -274,18 +274,19 @@ impl<'a, T: Real> Trainer<'a, T> {
             self.validation,
             self.plan.config().validation_tasks,
         )?;
-        let accuracy = evaluation.accuracy();
-        let best_before = self.state.best.as_ref().map(|best| best.accuracy);
-        let is_best = best_before.is_none_or(|best| best < accuracy);
+        let score = evaluation.score();
+        let best_before = self.state.best.as_ref().map(|best| best.score);
+        // A loss that is not finite is no best, not even of nothing.
+        let is_best = score.is_finite() && best_before.is_none_or(|best| best < score);
         if is_best {
             self.state.best = Some(BestWeights {
                 step: self.state.step,
-                accuracy,
+                score,
                 weights: self.state.measured().clone(),
             });
         }
         Ok(Validation {
-            accuracy,
+            accuracy: evaluation.accuracy(),
             loss: evaluation.nll(),
             is_best,
         })

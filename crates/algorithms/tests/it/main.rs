@@ -25,6 +25,7 @@ mod observing;
 mod optimizer;
 mod quadratic;
 mod r2d2;
+mod regression;
 mod reptile;
 mod revalidating;
 mod second_order;

@@ -97,6 +97,7 @@ fn gradient_of(
         n_way: task.shape().n_way,
         supports: &[],
         labels: &labels,
+        values: &[],
     };
     let mut tape = network
         .record(phi, &images, Pass::batch(k), objective)

@@ -155,7 +155,7 @@ fn the_best_checkpoint_is_the_first_of_the_highest() {
         .unwrap();
     let best = state.best.unwrap();
     assert_eq!(
-        (best.step, best.accuracy.to_bits()),
+        (best.step, best.score.to_bits()),
         (first.0, highest.to_bits())
     );
     assert!(first.1.is_best);

@@ -184,7 +184,10 @@ fn document(study: &Study, analysis: &StudyAnalysis, questions: &[&'static Quest
 }
 
 /// Chapters on right answers, or on shares of them: scores of another scale are neither.
-const OF_PREDICTIONS: [&str; 4] = ["tail", "difficulty", "churn", "adaptation"];
+const OF_PREDICTIONS: [&str; 3] = ["tail", "difficulty", "churn"];
+
+/// The chapter on inner loops, which scores of another scale have only where a run has curves.
+const ADAPTATION: &str = "adaptation";
 
 /// All chapters that the records can fill, family by family.
 fn chapters(material: &Material<'_>) -> Vec<(&'static Subject, Chapter)> {
@@ -195,10 +198,16 @@ fn chapters(material: &Material<'_>) -> Vec<(&'static Subject, Chapter)> {
     let of_factors =
         |subject: &&Subject| matches!(subject.family, Family::Sources | Family::Replication);
     let words = Words::of(&material.analysis.options);
+    let is_adapted = material
+        .study
+        .runs
+        .iter()
+        .any(|run| run.adaptation.is_some());
     subjects
         .into_iter()
         .filter(|subject| !without_runs || of_factors(subject))
         .filter(|subject| words.are_shares() || !OF_PREDICTIONS.contains(&subject.id))
+        .filter(|subject| words.are_shares() || subject.id != ADAPTATION || is_adapted)
         .filter_map(|subject| {
             let mut chapter = (subject.write)(material)?;
             if !words.are_shares() {
@@ -351,6 +360,7 @@ fn span(counts: &[usize], noun: &str) -> String {
 }
 
 fn warnings(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<String> {
+    let words = Words::of(&analysis.options);
     let refuted = analysis
         .findings
         .iter()
@@ -378,7 +388,7 @@ fn warnings(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Ve
         .collect();
     if !untested.is_empty() {
         warnings.push(format!(
-            "Runs without a usable test: {}. They count as failures and enter no figure on accuracy.", list(&untested)
+            "Runs without a usable test: {}. They count as failures and enter no figure on {}.", list(&untested), words.noun()
         ));
     }
     warnings

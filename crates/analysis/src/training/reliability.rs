@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::dynamics::{CurveReliability, across_runs, curve_reliability};
 use crate::error::AnalysisError;
 use crate::estimate::Estimate;
-use crate::findings::{Certainty, Finding, percent, points};
+use crate::findings::{Certainty, Finding};
 use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::probe::pool::over_runs;
 use crate::validation::validation_curve;
+use crate::words::Words;
 
 /// Share of the worst runs that the risk across runs averages; at least one.
 const WORST: f64 = 0.05;
@@ -100,14 +101,17 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         across,
         n_across,
     };
+    let words = Words::of(options);
     let text = format!(
-        "On the way the validation accuracy of {} averages {}; from check to check its changes have an interquartile range of {}, \
-         the worst 5 % of them average {}, and at its worst it lies {} under its best so far.",
+        "On the way the validation {} of {} averages {}; from check to check its changes have an interquartile range of {}, \
+         the worst 5 % of them average {}, and at its worst it lies {} {} its best so far.",
+        words.noun(),
         group.learner,
-        percent(result.area.value),
-        points(result.dispersion.value),
-        points(result.short_term_risk.value),
-        points(result.long_term_risk.value)
+        words.value(result.area.value),
+        words.points(result.dispersion.value),
+        words.points(result.short_term_risk.value),
+        words.points(result.long_term_risk.value),
+        words.under()
     );
     let certainty = Certainty::of_estimate(result.runs.len());
     let finding = Finding::of_learner(group, Reliability::ID, certainty, text);

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale};
-use metastable_analysis::{Options, Run};
+use metastable_analysis::{Options, Run, ScoreScale};
 
 use super::folder::{Finished, Index};
 use crate::study::factors::number;
@@ -79,7 +79,10 @@ pub(crate) fn factor_table(
     }
     let test = runs.iter().find_map(|run| run.test.as_ref());
     Ok(Some(FactorTable {
-        response: String::from("accuracy"),
+        response: options
+            .scale
+            .as_ref()
+            .map_or_else(|| String::from("accuracy"), response),
         factors,
         streams: if index.streams.is_empty() {
             vec![String::from("seed")]
@@ -91,6 +94,14 @@ pub(crate) fn factor_table(
         queries: test.map(|test| test.n_tasks * test.queries_per_task()),
         bounds: least_chance(runs).map(|chance| [chance, 1.0]),
     }))
+}
+
+/// What the response is called on another scale: lists and basins take more for better, so an error is turned round and says so.
+fn response(scale: &ScoreScale) -> String {
+    match scale.lower_is_better {
+        true => format!("minus {}", scale.name),
+        false => scale.name.clone(),
+    }
 }
 
 /// The lowest chance level of the runs.

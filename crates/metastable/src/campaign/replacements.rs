@@ -8,7 +8,7 @@ use metastable_analysis::summary::relative_change;
 
 use super::Finished;
 use crate::run::checkpoint::Stored;
-use crate::run::results;
+use crate::run::{regression, results};
 
 /// Every training with an exchanged task, and every one made again, beside the run that it differs from; one without such a
 /// run (which is not finished) is left out.
@@ -42,8 +42,12 @@ pub(crate) fn replacements(runs: &[&Finished], others: &[&Finished]) -> Result<V
             .as_ref()
             .is_some_and(|it| it.test.is_some());
         let task_nll = if is_tested {
-            let stored = results::read(&other.folder.test(), &other.record.identity)?;
-            Some(stored.answers.task_nll)
+            let (path, identity) = (other.folder.test(), &other.record.identity);
+            Some(if regression::is_of(config) {
+                regression::read(&path, identity)?.errors
+            } else {
+                results::read(&path, identity)?.answers.task_nll
+            })
         } else {
             None
         };

@@ -307,6 +307,13 @@ fn summary(label: &str, record: &Record) -> String {
         (Outcome::Diverged { step, cause }, _) => {
             format!("{label}: diverged at step {step} ({cause}) after {time}")
         }
+        (Outcome::Completed, Some(test)) if test.mean_squared_error.is_some() => format!(
+            "{label}: mean squared error of the test {:.4}, trained in {time}",
+            test.mean_squared_error.unwrap_or(f64::NAN)
+        ),
+        (Outcome::Completed, Some(test)) if test.accuracy.is_nan() => {
+            format!("{label}: the test blew up, trained in {time}")
+        }
         (Outcome::Completed, Some(test)) => format!(
             "{label}: test accuracy {:.2} %, trained in {time}",
             100.0 * test.accuracy

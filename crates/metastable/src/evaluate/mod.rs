@@ -56,6 +56,14 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     if flags.lake_runs {
         return lake_runs::evaluate(&stored, config, flags);
     }
+    if let Some(family) = config.family() {
+        anyhow::bail!(
+            "{}: it was trained on {}, a regression, and this command tells shares of right answers; `{} report` of its study has its errors",
+            flags.checkpoint.display(),
+            family.name,
+            crate::shell::program()
+        );
+    }
     let dir = data_dir(flags.machine.data_dir.as_deref());
     let dataset = crate::dataset::load(&config.data, &glyphs(&config), &dir)
         .context("while loading the data")?;
@@ -91,7 +99,7 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     let episodes: Box<TaskSource<'_, f32>> = match list {
         Some(list) => Box::new(move |index: u64| Task::gather(images, &list[index as usize])),
         None => {
-            let drawn = material.list(&config, MetaSplit::Test)?;
+            let drawn = material.list(&config, MetaSplit::Test)?.episodes()?;
             Box::new(move |index: u64| drawn.task(index))
         }
     };

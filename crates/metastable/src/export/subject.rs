@@ -8,7 +8,7 @@ use crate::campaign::folder::Index;
 use crate::run::answers::Answers;
 use crate::run::log::{self, LogLine};
 use crate::run::record::{Record, RunResult};
-use crate::run::results;
+use crate::run::{regression, results};
 use crate::signals::{self, Signal};
 
 /// A finished run of a study, all of it read.
@@ -22,7 +22,9 @@ pub(crate) struct Subject {
     pub(crate) signals: Vec<(usize, Signal)>,
     /// Absent if the training diverged.
     pub(crate) test: Option<Answers>,
-    /// Accuracy on each test task, 0 to 1; empty without a test.
+    /// Mean squared error on each test task of a regression; empty for classes and without a test.
+    pub(crate) errors: Vec<f64>,
+    /// Accuracy on each test task, 0 to 1; empty for a regression and without a test.
     pub(crate) accuracies: Vec<f64>,
     /// The same of the weights that were not chosen, if they are others.
     pub(crate) other: Option<Vec<f64>>,
@@ -47,8 +49,19 @@ impl Subject {
             .result
             .clone()
             .ok_or_else(|| anyhow!("run {} has not ended", run.entry.label))?;
+        let mut errors = Vec::new();
         let (test, adaptation, other) = match &result.test {
             None => (None, None, None),
+            Some(_) if regression::is_of(&run.record.config) => {
+                let stored = regression::read(&run.folder.test(), &run.record.identity)?;
+                errors = stored.errors;
+                // Its curves have no accuracies.
+                let adaptation = stored.adaptation.map(|curves| Adaptation {
+                    query_accuracy: vec![f64::NAN; curves.query_loss.len()],
+                    ..curves
+                });
+                (None, adaptation, stored.other)
+            }
             Some(_) => {
                 let stored = results::read(&run.folder.test(), &run.record.identity)?;
                 (Some(stored.answers), stored.adaptation, stored.other)
@@ -57,6 +70,7 @@ impl Subject {
         let log = log::read(&run.folder.log())?;
         Ok(Self {
             study: index.study.clone(),
+            errors,
             signals: deep(&log)?,
             log,
             accuracies: test

@@ -44,7 +44,7 @@ impl<'s> Recipe<'s> {
         states: Vec<&'s [u8]>,
     ) -> Result<Self> {
         let train_classes = material.split.classes(MetaSplit::Train).len();
-        let test = material.list(config, MetaSplit::Test)?;
+        let test = material.list(config, MetaSplit::Test)?.episodes()?;
         let n_witnesses = WITNESSES.min(config.test.episodes as u64);
         Ok(Self {
             host: Host::new(config, "questions", train_classes)?.for_questions(),

@@ -108,6 +108,11 @@ impl Family {
 
     /// Why a run cannot answer; none if it can.
     fn why_not(self, config: &RunConfig, offers: &[String]) -> Option<&'static str> {
+        if config.family().is_some() && self != Self::Certificate {
+            return Some(
+                "its questions are about classes and images, and a regression has neither",
+            );
+        }
         let training = guest::training(config)?;
         match self {
             Self::Sensitivity | Self::Shift | Self::Certificate => None,

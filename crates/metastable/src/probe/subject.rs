@@ -57,6 +57,10 @@ impl<'m> Subject<'m> {
             stored.step,
             from,
         );
+        learnt.functions = match config.family() {
+            Some(_) => material.training(&config)?.functions(),
+            None => None,
+        };
         learnt.blocks = blocks;
         learnt.last = last.map(|last| (last.step, last.weights));
         Ok(Self {

@@ -10,7 +10,7 @@ use metastable_algorithms::{
 use metastable_models::Network;
 
 use super::execute::RunFolder;
-use super::{Run, RunConfig, checkpoint, guest, log, validated};
+use super::{Run, RunConfig, checkpoint, guest, log, regression, validated};
 use crate::study::{Chosen, Combine};
 
 /// What is tested together.
@@ -54,6 +54,10 @@ pub(super) fn check(config: &RunConfig, network: &dyn Network<f32>) -> Result<()
     ensure!(
         !guest::is_of(config),
         "test.checkpoints = {wanted}: a guest keeps its best and its last state alone; leave the setting out"
+    );
+    ensure!(
+        !regression::is_of(config),
+        "test.checkpoints = {wanted}: a regression is tested with one checkpoint; leave the setting out"
     );
     let plan = config.training.validate()?;
     let steps = 1..=config.training.outer_steps;

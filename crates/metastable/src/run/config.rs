@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use metastable_algorithms::{LearnerConfig, TrainConfig};
-use metastable_data::{EpisodeShape, GlyphsConfig, Rotations, Seeds, Sizes, Stream, TaskPool};
+use metastable_data::{
+    EpisodeShape, FunctionFamily, GlyphsConfig, Rotations, Seeds, Sizes, Stream, TaskPool,
+};
 use metastable_models::{Backend, DeviceSpec, Init, NetworkConfig};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
@@ -132,6 +134,11 @@ fn is_first(repetition: &u32) -> bool {
 }
 
 impl RunConfig {
+    /// The family of functions that its tasks are of; none for images.
+    pub(crate) fn family(&self) -> Option<&'static FunctionFamily> {
+        FunctionFamily::find(&self.data.set).filter(|_| self.data.mix.is_empty())
+    }
+
     /// `glyphs 5-way 1-shot`, and `pool of 100` where there is one: runs are comparable within a setting.
     pub(crate) fn setting(&self) -> String {
         let shape = self.setting_of_any_pool();
@@ -143,6 +150,9 @@ impl RunConfig {
 
     /// The setting but for the pool.
     pub(crate) fn setting_of_any_pool(&self) -> String {
+        if let Some(family) = self.family() {
+            return format!("{} {}-shot", family.name, self.test.shot);
+        }
         format!(
             "{} {}",
             self.data_name(),
@@ -164,11 +174,11 @@ impl RunConfig {
 
     /// `maml-glyphs-5w1s-s0`: what a study calls the run of one of its learners, with something that tells its seeds.
     pub(crate) fn label(&self, learner: &str, seeds: &str) -> String {
-        format!(
-            "{learner}-{}-{}-{seeds}",
-            self.data_name(),
-            self.test.sizes.label(self.test.shape()),
-        )
+        let size = match self.family() {
+            Some(_) => format!("{}s", self.test.shot),
+            None => self.test.sizes.label(self.test.shape()),
+        };
+        format!("{learner}-{}-{size}-{seeds}", self.data_name())
     }
 
     /// The same training with no task of its pool exchanged, made for the first time.

@@ -6,10 +6,10 @@ use metastable_analysis::training::{
     Angles, BlockState, FirstOrderBias, InnerAngles, Inside, LogLine, MeanCurve, Selection,
     TrainingLog,
 };
-use metastable_analysis::{Progress, Run};
+use metastable_analysis::{Progress, Run, TaskScores};
 
 use super::record::RunResult;
-use super::{Record, log, results};
+use super::{Record, log, regression, results};
 use crate::campaign::Finished;
 use crate::study::Chosen;
 
@@ -25,17 +25,36 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
         .as_ref()
         .ok_or_else(|| anyhow!("run {} has not ended", entry.label))?;
     let lines = log::read(&folder.log())?;
+    let is_regression = regression::is_of(&record.config);
     let history = lines
         .iter()
         .map(|line| Progress {
             step: line.step,
             train_loss: line.train_loss,
-            train_accuracy: line.train_accuracy,
-            validation_accuracy: line.validation_accuracy,
+            // The analysis takes scores of which more is better.
+            train_accuracy: match is_regression {
+                true => -line.train_loss,
+                false => line.train_accuracy,
+            },
+            validation_accuracy: match is_regression {
+                true => line.validation_loss.map(|loss| -loss),
+                false => line.validation_accuracy,
+            },
         })
         .collect();
     let (test, scores, adaptation, selection) = match &result.test {
         None => (None, None, None, None),
+        Some(_) if is_regression => {
+            let stored = regression::read(&folder.test(), &record.identity)?;
+            let errors = regression::turned(&stored.errors);
+            // As of classes: a run that blew up on a test task has no usable test.
+            let is_usable = errors.iter().all(|error| error.is_finite());
+            let scores = is_usable.then(|| TaskScores {
+                accuracies: errors,
+                ..TaskScores::default()
+            });
+            (None, scores, stored.adaptation, None)
+        }
         Some(_) => {
             let stored = results::read(&folder.test(), &record.identity)?;
             let (test, scores) = stored.answers.for_analysis();
@@ -124,12 +143,16 @@ fn angles(observed: algorithms::Observation) -> Angles {
 fn inside(inspected: algorithms::Inspection) -> Inside {
     Inside {
         n_tasks: inspected.n_tasks,
-        curve: inspected.curve.map(|curve| MeanCurve {
-            query_accuracy: curve.query_accuracy,
-            support_loss: curve.support_loss,
-            query_loss: curve.query_loss,
-            support_rose: curve.support_rose,
-        }),
+        // The chapter on curves of validations is about right answers; a regression has none.
+        curve: inspected
+            .curve
+            .filter(|curve| !curve.query_accuracy.is_empty())
+            .map(|curve| MeanCurve {
+                query_accuracy: curve.query_accuracy,
+                support_loss: curve.support_loss,
+                query_loss: curve.query_loss,
+                support_rose: curve.support_rose,
+            }),
         blocks: inspected
             .blocks
             .into_iter()

@@ -237,7 +237,7 @@ impl<'a> Run<'a> {
         let mut result = RunResult {
             outcome,
             train_seconds: state.train_seconds,
-            best_validation: train.best.as_ref().map(|best| (best.step, best.accuracy)),
+            best_validation: train.best.as_ref().map(|best| (best.step, best.score)),
             test: None,
             other_test: None,
             trained_by,
@@ -337,6 +337,7 @@ impl<'a> Run<'a> {
             let is_last = report.step == config.training.outer_steps;
             if self.logs_after(&report) {
                 accuracy = report.validation.map(|v| v.accuracy).or(accuracy);
+                accuracy = accuracy.filter(|accuracy| accuracy.is_finite());
                 note(&mut log, pending.line(Some(&report)))?;
             }
             line.step(report.step, accuracy);

@@ -18,9 +18,9 @@ const MOST_NORMS: usize = 4000;
 pub(crate) struct LogLine {
     /// Outer steps made.
     pub(crate) step: usize,
-    /// Mean query loss of the training episodes, in nats.
+    /// Mean query loss of the training episodes, in nats; of a regression their mean squared error.
     pub(crate) train_loss: f64,
-    /// Their mean query accuracy, 0 to 1. It is NaN, and not in the file, where a guest does not report it.
+    /// Their mean query accuracy, 0 to 1. It is NaN, and not in the file, where a guest does not report it, and of a regression.
     #[serde(default = "unknown", skip_serializing_if = "is_unknown")]
     pub(crate) train_accuracy: f64,
     /// Mean Euclidean norm of the meta-gradient, before clipping. It is NaN, and not in the file, where a guest does not say.
@@ -34,7 +34,7 @@ pub(crate) struct LogLine {
     /// On the fixed validation episodes, at the lines that validate.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) validation_accuracy: Option<f64>,
-    /// In nats; absent too if the adaptation to some episode blew up.
+    /// In nats, or the mean squared error; absent too if the adaptation to some episode blew up.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) validation_loss: Option<f64>,
     /// Mean of `|theta' - theta| / |theta|`.
@@ -79,6 +79,7 @@ pub(crate) struct Pending {
     step: usize,
     #[serde(default = "unknown", skip_serializing_if = "is_unknown")]
     outer_lr: f64,
+    #[serde(default = "unknown", skip_serializing_if = "is_unknown")]
     accuracy: f64,
     #[serde(default = "unknown", skip_serializing_if = "is_unknown")]
     gradient_norm: f64,
@@ -126,7 +127,7 @@ impl Pending {
             gradient_norm: sums.gradient_norm / n,
             n_clipped: sums.n_clipped,
             outer_lr: sums.outer_lr,
-            validation_accuracy: validation.map(|validation| validation.accuracy),
+            validation_accuracy: validation.and_then(|validation| finite(validation.accuracy)),
             validation_loss: validation.and_then(|validation| finite(validation.loss)),
             update_ratio: sums.update_ratio / n,
             gradient_squares: sums.gradient_squares.map(|sum| sum / n),
@@ -141,7 +142,7 @@ impl Pending {
 impl LogLine {
     /// The same step with other validations than it was logged with.
     pub(crate) fn see(&mut self, validation: &Validation, inspection: Option<Inspection>) {
-        self.validation_accuracy = Some(validation.accuracy);
+        self.validation_accuracy = finite(validation.accuracy);
         self.validation_loss = finite(validation.loss);
         self.inspection = inspection;
     }

@@ -6,16 +6,17 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use metastable_algorithms::Episodes;
 use metastable_data::{
-    Dataset, EpisodeShape, GlyphsConfig, MetaSplit, Rotations, Sampler, Seeds, Sizes, Split,
-    SplitRule,
+    Dataset, EpisodeShape, FunctionFamily, Functions, GlyphsConfig, MetaSplit, Rotations, Sampler,
+    Seeds, Sizes, Split, SplitRule,
 };
 
 use super::RunConfig;
 use super::record::ClassLists;
+use super::tasks::Tasks;
 use crate::files::sha256;
 use crate::study::DataSettings;
 
-/// A data set and its split.
+/// A data set and its split; of a family of functions, both without a class.
 pub(crate) struct Material {
     pub(crate) dataset: Arc<Dataset>,
     pub(crate) split: Split,
@@ -36,6 +37,10 @@ impl Material {
     /// Splits a data set.
     pub(crate) fn of(dataset: Arc<Dataset>, data: &DataSettings, seeds: &Seeds) -> Result<Self> {
         let rule: SplitRule = data.split.parse()?;
+        if let Some(family) = FunctionFamily::find(&data.set) {
+            let split = family.split(rule);
+            return Ok(Self { dataset, split });
+        }
         let mut split = Split::new(&dataset, &rule, seeds)?;
         if !data.held_out.is_empty() {
             split = split.without_training_of(&dataset, &data.held_out)?;
@@ -50,8 +55,18 @@ impl Material {
         Ok(Self { dataset, split })
     }
 
-    /// A source of training episodes.
-    pub(crate) fn training(&self, config: &RunConfig) -> Result<Episodes<'_>> {
+    /// A source of training tasks.
+    pub(crate) fn training(&self, config: &RunConfig) -> Result<Tasks<'_>> {
+        if let Some(family) = config.family() {
+            return Ok(Tasks::Functions(Functions {
+                family,
+                part: MetaSplit::Train,
+                n_support: config.episode.k_shot,
+                n_query: config.episode.n_query,
+                seeds: config.seeds,
+                pool: config.pool,
+            }));
+        }
         let rotations = config.data.rotations;
         let endless = self.episodes(
             config,
@@ -60,17 +75,29 @@ impl Material {
             rotations,
             config.seeds,
         )?;
-        Ok(Episodes {
+        Ok(Tasks::Episodes(Episodes {
             pool: config.pool,
             ..endless
-        })
+        }))
     }
 
-    /// The list of validation or test episodes: the same for every run of a study.
-    pub(crate) fn list(&self, config: &RunConfig, part: MetaSplit) -> Result<Episodes<'_>> {
+    /// The list of validation or test tasks: the same for every run of a study.
+    pub(crate) fn list(&self, config: &RunConfig, part: MetaSplit) -> Result<Tasks<'_>> {
+        if let Some(family) = config.family() {
+            return Ok(Tasks::Functions(Functions {
+                family,
+                part,
+                n_support: config.test.shot,
+                n_query: config.test.query,
+                seeds: config.seeds.evaluation(),
+                pool: None,
+            }));
+        }
         let sizes = (config.test.shape(), config.test.sizes);
         let rotations = config.data.test_rotations;
-        self.episodes(config, part, sizes, rotations, config.seeds.evaluation())
+        let seeds = config.seeds.evaluation();
+        self.episodes(config, part, sizes, rotations, seeds)
+            .map(Tasks::Episodes)
     }
 
     fn episodes(

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use metastable_algorithms::Evaluation;
+use metastable_algorithms::{Evaluation, Regressed};
 use metastable_analysis::Outcome;
 use metastable_analysis::fingerprint::{FIELD_CLASSES, FIELD_EPISODES, FIELD_EXAMPLES, FIELD_SHOT};
 use metastable_analysis::probe::noise_floor::NoiseFloor;
@@ -67,7 +67,7 @@ pub(crate) struct RunResult {
     pub(crate) outcome: Outcome,
     /// Wall-clock seconds of training, validation included, over all sessions.
     pub(crate) train_seconds: f64,
-    /// The best validation: outer steps made, accuracy 0 to 1.
+    /// The best validation: outer steps made, and its accuracy, 0 to 1, or its mean squared error with the sign turned.
     pub(crate) best_validation: Option<(usize, f64)>,
     /// Absent if the training diverged.
     pub(crate) test: Option<TestResult>,
@@ -88,8 +88,12 @@ pub(crate) struct RunResult {
 pub(crate) struct TestResult {
     /// Outer steps of the weights that were tested.
     pub(crate) step: usize,
-    /// Mean over tasks, 0 to 1.
+    /// Mean over tasks, 0 to 1; NaN, and not in the file, for a regression.
+    #[serde(default = "unknown", skip_serializing_if = "is_unknown")]
     pub(crate) accuracy: f64,
+    /// Of a regression, mean over tasks, in the squared unit of the targets; absent if the adaptation to some task blew up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mean_squared_error: Option<f64>,
     /// Mean over tasks, in nats; absent if the adaptation to some task blew up.
     pub(crate) nll: Option<f64>,
     pub(crate) seconds: f64,
@@ -101,10 +105,35 @@ impl TestResult {
         Self {
             step,
             accuracy: evaluation.accuracy(),
+            mean_squared_error: None,
             nll: Some(evaluation.nll()).filter(|nll| nll.is_finite()),
             seconds: begun.elapsed().as_secs_f64(),
         }
     }
+
+    /// The same of a regression.
+    pub(super) fn of_errors(step: usize, regressed: &Regressed, begun: Instant) -> Self {
+        Self {
+            step,
+            accuracy: unknown(),
+            mean_squared_error: Some(regressed.mean_error()).filter(|error| error.is_finite()),
+            nll: None,
+            seconds: begun.elapsed().as_secs_f64(),
+        }
+    }
+}
+
+/// What a regression has not; JSON has no number for it.
+fn unknown() -> f64 {
+    f64::NAN
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+fn is_unknown(number: &f64) -> bool {
+    number.is_nan()
 }
 
 /// What the numbers came out of.

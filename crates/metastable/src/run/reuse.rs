@@ -90,11 +90,11 @@ impl Run<'_> {
         }
         let last = checkpoint::Stored::read(&other.last())?;
         let (log, best) = if self.config().validates_like(&record.config) {
-            let best = result.best_validation.map(|(step, accuracy)| {
+            let best = result.best_validation.map(|(step, score)| {
                 let weights = checkpoint::Stored::read(&other.best())?.weights;
                 Ok::<_, anyhow::Error>(BestWeights {
                     step,
-                    accuracy,
+                    score,
                     weights,
                 })
             });

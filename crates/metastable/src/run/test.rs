@@ -10,6 +10,7 @@ use metastable_data::MetaSplit;
 use super::checkpoint::n_non_finite;
 use super::execute::{RunFolder, Workshop};
 use super::record::TestResult;
+use super::tasks::Tasks;
 use super::{Run, results};
 
 impl Run<'_> {
@@ -34,7 +35,12 @@ impl Run<'_> {
             }
         }
         let begun = Instant::now();
-        let episodes = shop.material.list(self.config(), MetaSplit::Test)?;
+        let episodes = match shop.material.list(self.config(), MetaSplit::Test)? {
+            Tasks::Episodes(episodes) => episodes,
+            Tasks::Functions(functions) => {
+                return self.test_regression(shop, folder, &[chosen, other], &functions);
+            }
+        };
         let tasks = |index| episodes.task(index);
         let evaluation = self.evaluate_combined(&chosen, &tasks, settings.episodes)?;
         // An ensemble adapts each of its members: the curves are those of the first.

@@ -40,4 +40,8 @@ pub(crate) const STUDIES: &[BuiltIn] = &[
         name: "textbook",
         text: include_str!("../../studies/textbook.toml"),
     },
+    BuiltIn {
+        name: "sinusoid",
+        text: include_str!("../../studies/sinusoid.toml"),
+    },
 ];

@@ -6,6 +6,7 @@ mod choice;
 mod depth;
 mod design;
 pub(crate) mod factors;
+mod regression;
 mod replace;
 pub(crate) mod section;
 mod settings;

@@ -25,6 +25,7 @@ mod probe;
 mod processes;
 mod recipes;
 mod recompute;
+mod regression;
 mod repeat;
 mod replace;
 mod reproduce;

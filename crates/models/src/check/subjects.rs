@@ -21,8 +21,10 @@ pub struct Subject {
     pub n_way: usize,
     /// Label of each support, of unequal number: what holds for them holds for equal ones.
     pub supports: Vec<usize>,
-    /// Labels of the judged rows.
+    /// Labels of the judged rows; none for the losses of values.
     pub labels: Vec<usize>,
+    /// What the judged rows bring; none for the losses of labels.
+    pub values: Vec<f64>,
     /// Inner steps taken.
     pub inner_step: usize,
     /// Stored statistics, where they normalise.
@@ -52,6 +54,7 @@ impl Subject {
                 n_way: self.n_way,
                 supports: &self.supports,
                 labels: &self.labels,
+                values: &self.values,
             },
         }
     }
@@ -77,7 +80,7 @@ impl Subject {
             self.inner_step,
             self.loss,
             self.config.n_way,
-            self.labels.len(),
+            self.case().objective.n_judged(),
         )
     }
 
@@ -91,7 +94,9 @@ impl Subject {
     ) -> Result<Self, ModelError> {
         let architecture = Architecture::new(&config)?;
         let n_way = match loss {
-            Loss::CrossEntropy => architecture.n_outputs(),
+            Loss::CrossEntropy | Loss::SquaredError | Loss::Gaussian | Loss::Categorical => {
+                architecture.n_outputs()
+            }
             Loss::Prototype { .. } | Loss::Matching { .. } => 3,
         };
         let supports = vec![0, 0, 0, 1, 2, 2];
@@ -111,12 +116,19 @@ impl Subject {
         for value in stored.values_mut() {
             *value += 0.5 * signed_unit(rng);
         }
-        let labels: Vec<_> = (0..n_judged).map(|row| row % n_way).collect();
+        let labels: Vec<_> = match loss.is_of_values() {
+            true => Vec::new(),
+            false => (0..n_judged).map(|row| row % n_way).collect(),
+        };
+        let values: Vec<f64> = (0..n_judged)
+            .flat_map(|row| brought(loss, n_way, row, rng))
+            .collect();
         let n_images = Objective {
             loss,
             n_way,
             supports: &supports,
             labels: &labels,
+            values: &values,
         }
         .n_rows();
         let shape = config.image;
@@ -133,12 +145,43 @@ impl Subject {
             n_way,
             supports,
             labels,
+            values,
             inner_step,
             stored: use_stored.then_some(stored),
             params,
             images,
         })
     }
+}
+
+/// What a row brings: targets; a policy, or in every other row an action, and a weight of either sign.
+fn brought(loss: Loss, n_outputs: usize, row: usize, rng: &mut dyn Rng) -> Vec<f64> {
+    let is_action = row.is_multiple_of(2);
+    let mut values: Vec<f64> = (0..loss.values_per_row(n_outputs))
+        .map(|_| signed_unit(rng))
+        .collect();
+    match loss {
+        Loss::CrossEntropy
+        | Loss::Prototype { .. }
+        | Loss::Matching { .. }
+        | Loss::SquaredError => {}
+        Loss::Gaussian => {
+            for deviation in &mut values[n_outputs / 2..n_outputs] {
+                *deviation = if is_action { 0.0 } else { deviation.abs() };
+            }
+        }
+        Loss::Categorical => {
+            let shares = &mut values[..n_outputs];
+            let sum: f64 = shares.iter().map(|share| share.abs()).sum();
+            for (action, share) in shares.iter_mut().enumerate() {
+                *share = match is_action {
+                    true => f64::from(u8::from(action == row / 2 % n_outputs)),
+                    false => share.abs() / sum,
+                };
+            }
+        }
+    }
+    values
 }
 
 /// Norms, with the inner step and whether stored statistics normalise.
@@ -159,6 +202,15 @@ pub(super) const LOSSES: [(Loss, Option<usize>); 6] = [
     (prototype(Metric::Cosine, 0.2), Some(5)),
     (matching(Metric::Euclidean, 2.0), Some(5)),
     (matching(Metric::Cosine, 0.2), None),
+];
+
+/// Losses of rows that bring values, with the outputs of the head. What lies before the outputs does not ask for them, so that
+/// each network is taken with each of them once.
+const VALUE_LOSSES: [(Loss, Option<usize>); 4] = [
+    (Loss::SquaredError, Some(1)),
+    (Loss::SquaredError, Some(3)),
+    (Loss::Gaussian, Some(4)),
+    (Loss::Categorical, Some(3)),
 ];
 
 const fn prototype(metric: Metric, temperature: f64) -> Loss {
@@ -245,6 +297,23 @@ pub fn subjects(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
                     stored,
                     rng,
                 )?);
+            }
+        }
+    }
+    for entry in NETWORKS {
+        for (turn, (loss, n_way)) in VALUE_LOSSES.into_iter().enumerate() {
+            // The last norm, none at all, is what regression and policies have.
+            for (norm, step, stored) in [NORMS[turn], NORMS[NORMS.len() - 1]] {
+                let config = NetworkConfig {
+                    name: entry.name.to_owned(),
+                    form: None,
+                    image: image(5, 6, 1),
+                    n_blocks: 2,
+                    width: 6,
+                    norm,
+                    n_way,
+                };
+                subjects.push(Subject::new(config, loss, 7, step, stored, rng)?);
             }
         }
     }

@@ -2,13 +2,14 @@
 
 use super::cross_entropy;
 use super::metric_loss::MetricLoss;
+use super::value_loss::{Kind, ValueLoss};
 use crate::{Loss, Objective, Real};
 
 /// A judged batch.
 pub(super) struct Judged<T> {
-    /// Mean negative log-likelihood of the labels.
+    /// Mean negative log-likelihood of the labels, or the loss of values.
     pub(super) loss: T,
-    /// `(n_judged, n_way)`.
+    /// `(n_judged, n_way)`; empty where outputs are no logits.
     pub(super) log_probabilities: Vec<T>,
 }
 
@@ -32,6 +33,7 @@ impl<T: Real> Judged<T> {
 pub(super) enum LossTrace<T> {
     CrossEntropy { judged: Judged<T>, n_way: usize },
     Metric(Box<MetricLoss<T>>),
+    Values(Box<ValueLoss<T>>),
 }
 
 /// Judges output rows of length `width`; returns the trace and the gradient at the outputs.
@@ -40,6 +42,10 @@ pub(super) fn judge<T: Real>(
     outputs: &[T],
     width: usize,
 ) -> (LossTrace<T>, Vec<T>) {
+    let by_values = |kind| {
+        let (trace, gradient) = ValueLoss::forward(kind, objective, outputs, width);
+        (LossTrace::Values(Box::new(trace)), gradient)
+    };
     match objective.loss {
         Loss::CrossEntropy => {
             let (judged, gradient) =
@@ -68,6 +74,9 @@ pub(super) fn judge<T: Real>(
                 MetricLoss::forward(objective, metric, temperature, false, outputs, width);
             (LossTrace::Metric(Box::new(trace)), gradient)
         }
+        Loss::SquaredError => by_values(Kind::SquaredError),
+        Loss::Gaussian => by_values(Kind::Gaussian),
+        Loss::Categorical => by_values(Kind::Categorical),
     }
 }
 
@@ -76,6 +85,7 @@ impl<T: Real> LossTrace<T> {
         match self {
             Self::CrossEntropy { judged, .. } => judged,
             Self::Metric(metric) => metric.judged(),
+            Self::Values(values) => values.judged(),
         }
     }
 
@@ -86,6 +96,7 @@ impl<T: Real> LossTrace<T> {
                 cross_entropy::gradient_tangent(judged, *n_way, d_outputs)
             }
             Self::Metric(metric) => metric.gradient_tangent(d_outputs),
+            Self::Values(values) => values.gradient_tangent(d_outputs),
         }
     }
 }

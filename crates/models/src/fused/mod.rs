@@ -26,6 +26,7 @@ mod softmax;
 mod spatial;
 mod stem;
 mod unit_rows;
+mod value_loss;
 mod window;
 mod winograd;
 

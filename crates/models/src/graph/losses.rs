@@ -1,4 +1,4 @@
-//! The losses of [`crate::objective`], in twice differentiable candle operations.
+//! The losses of [`crate::objective`], in twice differentiable candle operations: here those of labels.
 
 use std::ops::Range;
 
@@ -16,7 +16,10 @@ pub(super) fn log_probabilities(outputs: &Tensor, objective: &Objective<'_>) -> 
     let supports = || outputs.narrow(0, 0, n_support);
     let queries = || outputs.narrow(0, n_support, n_judged);
     let logits = match objective.loss {
-        Loss::CrossEntropy => outputs.clone(),
+        // Of policies without classes and of numbers there are none.
+        Loss::CrossEntropy | Loss::Categorical | Loss::SquaredError | Loss::Gaussian => {
+            outputs.clone()
+        }
         Loss::Prototype {
             metric,
             temperature,

@@ -5,12 +5,13 @@
 //! the gradient, and each Hessian product is a second backward through it.
 //!
 //! It is slow on the CPU, where the fused backend is the default, and is there for accelerators and as the test of the
-//! fused derivatives. Start at [`GraphNetwork`]; `layers.rs` and `losses.rs` are the arithmetic, `tape.rs` the
+//! fused derivatives. Start at [`GraphNetwork`]; `layers.rs`, `losses.rs` and `value_losses.rs` are the arithmetic, `tape.rs` the
 //! derivatives.
 
 mod layers;
 mod losses;
 mod tape;
+mod value_losses;
 
 use std::sync::Arc;
 
@@ -230,8 +231,7 @@ impl<T: Real> Network<T> for GraphNetwork {
             let theta = Var::from_tensor(&self.upload(params.values())?)?;
             let images = self.upload_images(images, n_images)?;
             let forward = self.forward(theta.as_tensor(), &images, pass)?;
-            let log_probabilities = losses::log_probabilities(&forward.outputs, &objective)?;
-            let loss = losses::mean_negative_log_likelihood(&log_probabilities, objective.labels)?;
+            let (loss, log_probabilities) = value_losses::judge(&forward.outputs, &objective)?;
             tape::GraphTape::new(
                 params.layout(),
                 self.architecture.buffers(),

@@ -1,7 +1,7 @@
 //! Every network, norm and loss of the registry against central differences, on every backend.
 
 use metastable_models::check::{self, Subject};
-use metastable_models::{Backend, DeviceSpec, Network, Params, build};
+use metastable_models::{Backend, DeviceSpec, Network, Norm, Params, build};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -139,4 +139,27 @@ fn hessian_products_are_symmetric() {
         let gap = (ha.dot(&b) - hb.dot(&a)).abs() / (ha.norm() * b.norm());
         assert!(gap < 1e-12, "{}: {gap:e}", subject.title());
     }
+}
+
+/// Squared errors and policies: what is said of them is tighter than of the rest, since their networks are small and unnormalized or
+/// nearly so.
+#[test]
+fn losses_of_values_are_right_and_one_in_both_backends() {
+    const CLOSE: f64 = 1e-12;
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut n_tested = 0;
+    for subject in &check::subjects(&mut rng).unwrap() {
+        if !subject.loss.is_of_values() || subject.config.norm != Norm::None {
+            continue;
+        }
+        let [fused, graph] = [Backend::Fused, Backend::Graph].map(|b| network(subject, b));
+        for network in [&fused, &graph] {
+            let errors = check::derivatives(&**network, subject.case(), &mut rng).unwrap();
+            assert!(errors.acceptable(), "{}: {errors:?}", subject.title());
+        }
+        let gap = check::disagreement(&*fused, &*graph, subject.case(), &mut rng).unwrap();
+        assert!(gap < CLOSE, "{}: {gap:e}", subject.title());
+        n_tested += 1;
+    }
+    assert!(n_tested >= 12, "{n_tested}");
 }

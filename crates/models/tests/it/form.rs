@@ -46,6 +46,7 @@ fn a_form_of_its_own_is_built_alike_by_both_backends_and_comes_back_from_a_check
         n_way: 2,
         supports: &[],
         labels: &[0, 1, 0, 1],
+        values: &[],
     };
     let [fused, graph] = [Backend::Fused, Backend::Graph].map(|backend| {
         let network: Box<dyn Network<f64>> = build(&config, backend, DeviceSpec::Cpu).unwrap();

@@ -118,6 +118,7 @@ fn agrees_with_pytorch(name: &str, backend: Backend) {
             n_way: spec.n_way,
             supports: &supports,
             labels,
+            values: &[],
         };
         let at = params(file, "params", network.layout());
         let mut tape = network.record(&at, images, pass, objective).unwrap();

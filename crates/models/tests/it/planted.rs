@@ -223,6 +223,7 @@ fn errors_with(mistake: Mistake) -> check::Errors {
             n_way: 2,
             supports: &[],
             labels: &[0, 1, 1, 0],
+            values: &[],
         },
     };
     check::derivatives(&network, case, &mut rng).unwrap()

@@ -51,6 +51,7 @@ fn with_the_switch_off_the_graph_backend_refuses() {
         n_way: 2,
         supports: &[],
         labels: &[0, 1],
+        values: &[],
     };
     let derivatives = |backend| {
         let network: Box<dyn Network<f64>> = build(&config, backend, DeviceSpec::Cpu).unwrap();

@@ -16,9 +16,11 @@ use crate::training::spikes::LossSpikes;
 pub(super) const COLUMNS: &[Column] = &[
     plain("steps to threshold (quartiles)", steps),
     plain("worst drawdown, pp [CI]", |row| {
-        Some(with_interval(
-            &row.measures.get::<Reliability>()?.long_term_risk,
-        ))
+        let risk = row.measures.get::<Reliability>()?.long_term_risk;
+        Some(match row.words.are_shares() {
+            true => with_interval(&risk),
+            false => row.words.bare_points_with(&risk),
+        })
     }),
     plain("spikes in 1,000 steps [CI]", |row| {
         Some(raw(&row.measures.get::<LossSpikes>()?.rate, 2))

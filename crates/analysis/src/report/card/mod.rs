@@ -150,7 +150,7 @@ fn part(
             .collect()
     };
     Table {
-        caption: format!("{} {}", part.caption, rule(columns, lights))
+        caption: format!("{} {}", words.text(part.caption), rule(columns, lights))
             .trim_end()
             .to_owned(),
         head: std::iter::once("learner")

@@ -7,6 +7,7 @@ use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Panel, Series, heading};
 use crate::summary::{quantile_of_sorted, sorted};
+use crate::words::Words;
 
 /// Quantiles of the ribbons, the median in the middle.
 const SHARES: [f64; 7] = [0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975];
@@ -25,7 +26,10 @@ pub(crate) const SUBJECT: Subject = Subject {
 };
 
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
-    let Material { groups, .. } = *material;
+    let Material {
+        groups, analysis, ..
+    } = *material;
+    let words = Words::of(&analysis.options);
     let gains: Vec<(&str, f64)> = groups
         .iter()
         .filter(|group| !group.adapted().is_empty())
@@ -41,25 +45,41 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let finding = match extremes(&gains) {
         None => "No learner of this study recorded an inner loop (metric learners have none), so there is nothing to show here.".to_owned(),
         Some(((only, gain), _)) if gains.len() == 1 => {
-            format!("With the inner steps of its training, {only} gains {} pp of median query accuracy.", percent(*gain))
+            let what = format!("With the inner steps of its training, {only} gains");
+            match words.are_shares() {
+                true => format!("{what} {} pp of median query accuracy.", percent(*gain)),
+                false => format!("{what} {} of median query {}.", words.points(*gain), words.noun()),
+            }
         }
+        Some(((least, lo), (most, hi))) if !words.are_shares() => format!(
+            "With the inner steps of training, median query {} gains {} ({least}) to {} ({most}).",
+            words.noun(),
+            words.points(*lo),
+            words.points(*hi)
+        ),
         Some(((least, lo), (most, hi))) => format!(
             "With the inner steps of training, median query accuracy gains {} pp ({least}) to {} pp ({most}).", percent(*lo), percent(*hi)
         ),
     };
     Some(Chapter {
-        number: extremes(&gains).map(|((_, lo), (_, hi))| (range(*lo, *hi, "pp"), "median gain from the inner loop".to_owned())),
+        number: extremes(&gains).map(|((_, lo), (_, hi))| {
+            let shown = match words.are_shares() {
+                true => range(*lo, *hi, "pp"),
+                false => format!("{} to {}", words.points(*lo), words.points(*hi)),
+            };
+            (shown, "median gain from the inner loop".to_owned())
+        }),
         finding,
         caveat: "Bands are over tasks, not over trainings; steps beyond those of training are outside of what the meta-parameters were \
                  trained for.".to_owned(),
-        figures: ribbons(groups).into_iter().collect(),
-        tables: table(groups).into_iter().collect(),
+        figures: ribbons(groups, words).into_iter().collect(),
+        tables: table(groups, words).into_iter().collect(),
         ..Chapter::default()
     })
 }
 
 /// What the mean curves say, for each group with an inner loop.
-fn table(groups: &[Group<'_>]) -> Option<Table> {
+fn table(groups: &[Group<'_>], words: Words<'_>) -> Option<Table> {
     let rows: Vec<Vec<String>> = groups
         .iter()
         .filter_map(|group| {
@@ -67,30 +87,39 @@ fn table(groups: &[Group<'_>]) -> Option<Table> {
             let s = &curves.summary;
             Some(vec![
                 group.name.clone(),
-                percent(s.before),
-                percent(s.gain_of_first_step),
-                percent(s.gain),
+                words.bare(s.before),
+                words.bare_points(s.gain_of_first_step),
+                words.bare_points(s.gain),
                 format!("{} (trained with {})", s.best_step, curves.trained_steps),
-                percent(s.overshoot),
+                words.bare_points(s.overshoot),
                 percent(s.support_rose),
                 percent(s.query_rose_while_support_fell),
             ])
         })
         .collect();
     (!rows.is_empty()).then(|| Table {
-        caption: "Means over tasks and runs. Overshoot: accuracy lost between the best and the last step.".to_owned(),
+        caption: match words.are_shares() {
+            true => "Means over tasks and runs. Overshoot: accuracy lost between the best and the last step.".to_owned(),
+            false => format!(
+                "Means of the {} over tasks and runs; a gain is what it becomes better by. Overshoot: what is lost between the best and the last step.",
+                words.noun()
+            ),
+        },
         head: [
             "learner", "before adaptation, %", "gain of first step, pp", "gain to the end, pp", "best step", "overshoot, pp",
             "tasks whose support loss rose, %", "tasks whose query loss rose while support loss fell, %",
         ]
-        .map(str::to_owned)
+        .map(|head| match words.are_shares() {
+            true => head.to_owned(),
+            false => head.replace(", pp", "").replace("before adaptation, %", "before adaptation"),
+        })
         .to_vec(),
         rows,
     })
 }
 
 /// Query accuracy and losses over inner steps, two panels for each group with an inner loop.
-fn ribbons(groups: &[Group<'_>]) -> Option<Figure> {
+fn ribbons(groups: &[Group<'_>], words: Words<'_>) -> Option<Figure> {
     let mut panels = Vec::new();
     let mut data = Csv::new(
         "setting,learner,quantity,inner_step,low95,low80,low50,median,high50,high80,high95",
@@ -103,11 +132,9 @@ fn ribbons(groups: &[Group<'_>]) -> Option<Figure> {
         without.extend(none.iter().map(|group| group.name.clone()));
         let tables: Vec<_> = with.iter().map(|group| quantities(group)).collect();
         for (group, [accuracy, support, query]) in with.iter().zip(&tables) {
-            for (name, ribbon) in [
-                ("query_accuracy", accuracy),
-                ("support_loss", support),
-                ("query_loss", query),
-            ] {
+            let of_shares = words.are_shares().then_some(("query_accuracy", accuracy));
+            let losses = [("support_loss", support), ("query_loss", query)];
+            for (name, ribbon) in of_shares.into_iter().chain(losses) {
                 for (step, row) in ribbon.iter().enumerate() {
                     let mut cells = vec![
                         Cell::Text(group.setting),
@@ -137,15 +164,18 @@ fn ribbons(groups: &[Group<'_>]) -> Option<Figure> {
             let Some(steps) = steps else { continue };
             let x = Axis::new("inner steps", steps);
             let scaled: Ribbon = accuracy.iter().map(|row| row.map(|v| 100.0 * v)).collect();
-            let mut panel =
-                Panel::new(&heading(&group.name, "accuracy"), &x, &accuracy_axis, 260.0);
-            draw(&mut panel, group.series, &scaled, true);
-            panel.upright(trained, "reference");
-            panels.push(panel.finish(
-                &format!("inner-{}", panels.len()),
-                &format!("Query accuracy over inner steps, {}", group.name),
-                &format!("Median query accuracy {}.", path(&scaled, " %", 1)),
-            ));
+            // On another scale the score is the loss.
+            if words.are_shares() {
+                let mut panel =
+                    Panel::new(&heading(&group.name, "accuracy"), &x, &accuracy_axis, 260.0);
+                draw(&mut panel, group.series, &scaled, true);
+                panel.upright(trained, "reference");
+                panels.push(panel.finish(
+                    &format!("inner-{}", panels.len()),
+                    &format!("Query accuracy over inner steps, {}", group.name),
+                    &format!("Median query accuracy {}.", path(&scaled, " %", 1)),
+                ));
+            }
             let Some(losses) = losses else { continue };
             // An overshooting inner loop sends losses through decades.
             let (lo, hi) = losses.ends();
@@ -157,7 +187,11 @@ fn ribbons(groups: &[Group<'_>]) -> Option<Figure> {
             };
             let y = Axis {
                 title: format!(
-                    "loss, nats per query{}",
+                    "{}{}",
+                    match words.are_shares() {
+                        true => "loss, nats per query",
+                        false => words.noun(),
+                    },
                     if logarithmic { ", logarithmic" } else { "" }
                 ),
                 extent,
@@ -207,8 +241,12 @@ fn ribbons(groups: &[Group<'_>]) -> Option<Figure> {
         swatch("<path class=\"reference\" d=\"M15 0V12\"/>"),
         "inner steps used in training".to_owned(),
     ));
-    let mut caption = String::from(
-        "Test tasks of all runs, pooled: after each inner step on the support set, accuracy and mean cross-entropy; lines are medians.",
+    let measured = match words.are_shares() {
+        true => "accuracy and mean cross-entropy",
+        false => words.noun(),
+    };
+    let mut caption = format!(
+        "Test tasks of all runs, pooled: after each inner step on the support set, {measured}; lines are medians.",
     );
     if !without.is_empty() {
         caption += &format!(" No inner loop was recorded for {}.", list(&without));

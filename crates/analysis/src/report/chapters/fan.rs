@@ -7,9 +7,15 @@ use crate::report::group::{Group, by_setting, validation};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Panel, Series, heading};
 use crate::summary::quantile;
+use crate::words::Words;
 
 /// Fan of the validation curves, a panel for each group; `None` if nothing was validated.
-pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
+pub(super) fn figure(groups: &[Group<'_>], words: Words<'_>) -> Option<Figure> {
+    // The sign that the analysis turned is turned back before anything is ordered.
+    let (scale, sign) = match words.are_shares() {
+        true => (100.0, 1.0),
+        false => (1.0, words.factor()),
+    };
     let mut panels = Vec::new();
     let mut data =
         Csv::new("setting,learner,step,runs,low95,low80,low50,median,high50,high80,high95");
@@ -17,20 +23,23 @@ pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
     let (mut any_bands, mut any_range, mut any_cross, mut any_chance) =
         (false, false, false, false);
     for (_, members) in by_setting(groups) {
-        let curves: Vec<_> = members.iter().map(|group| curve(&group.runs)).collect();
+        let curves: Vec<_> = members
+            .iter()
+            .map(|group| curve(&group.runs, sign))
+            .collect();
         let steps = curves.iter().flatten().map(|(step, _)| *step as f64);
         let values = curves
             .iter()
             .flatten()
-            .flat_map(|(_, values)| values.iter().map(|v| 100.0 * v));
+            .flat_map(|(_, values)| values.iter().map(|v| scale * v));
         let (Some(steps), Some(values)) = (Extent::of(steps), Extent::of(values)) else {
             missing.extend(members.iter().map(|group| group.name.clone()));
             continue;
         };
         let x = Axis::new("outer steps", steps.with(0.0));
         let y = Axis::new(
-            "validation accuracy, %",
-            values.padded(0.04, 1.0, 0.0, 100.0),
+            &words.text("validation accuracy, %"),
+            values.padded(0.04, 1.0, words.bounds()[0], words.bounds()[1]),
         );
         for (group, curve) in members.iter().zip(&curves) {
             if curve.is_empty() {
@@ -46,16 +55,18 @@ pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
             (any_bands, any_range) = (any_bands || bands, any_range || !bands);
             let title = heading(&group.name, &count(n_runs, "run"));
             let mut panel = Panel::new(&title, &x, &y, 270.0);
-            if let Some(chance) = chance(group).filter(|c| 100.0 * c >= y.extent.ends().0) {
-                panel.level(100.0 * chance, "chance");
+            if let Some(chance) = chance(group).filter(|c| scale * c >= y.extent.ends().0) {
+                panel.level(scale * chance, "chance");
                 any_chance = true;
             }
-            draw_curve(&mut panel, group, curve, bands);
+            draw_curve(&mut panel, group, curve, bands, [scale, sign]);
             let ends: Vec<_> = group
                 .diverged()
                 .into_iter()
                 .filter_map(|(run, _, _)| {
-                    validation(run).last().map(|(s, a)| (*s as f64, 100.0 * a))
+                    validation(run)
+                        .last()
+                        .map(|(s, a)| (*s as f64, scale * sign * a))
                 })
                 .collect();
             panel.crosses(&ends);
@@ -78,13 +89,20 @@ pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
             }
             let last = curve
                 .last()
-                .map_or(f64::NAN, |(_, values)| 100.0 * quantile(values, 0.5));
+                .map_or(f64::NAN, |(_, values)| scale * quantile(values, 0.5));
             panels.push(panel.finish(
                 &format!("fan-{}", panels.len()),
-                &format!("Validation accuracy over outer steps, {}", group.name),
+                &words.text(&format!(
+                    "Validation accuracy over outer steps, {}",
+                    group.name
+                )),
                 &format!(
-                    "Median of {} ends at {last:.1} %; {}.",
+                    "Median of {} ends at {}; {}.",
                     count(n_runs, "run"),
+                    match words.are_shares() {
+                        true => format!("{last:.1} %"),
+                        false => words.value(sign * last),
+                    },
                     if bands {
                         "bands hold 50, 80 and 95 % of the runs"
                     } else {
@@ -97,9 +115,8 @@ pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
     if panels.is_empty() {
         return None;
     }
-    let mut caption = String::from(
-        "Accuracy on the fixed validation episodes while training; line: median over runs.",
-    );
+    let mut caption = words
+        .text("Accuracy on the fixed validation episodes while training; line: median over runs.");
     let mut legend = vec![(
         Series(5)
             .swatch(false)
@@ -161,11 +178,17 @@ pub(super) fn figure(groups: &[Group<'_>]) -> Option<Figure> {
     })
 }
 
-fn draw_curve(panel: &mut Panel, group: &Group<'_>, curve: &[(usize, Vec<f64>)], bands: bool) {
+fn draw_curve(
+    panel: &mut Panel,
+    group: &Group<'_>,
+    curve: &[(usize, Vec<f64>)],
+    bands: bool,
+    [scale, sign]: [f64; 2],
+) {
     let at = |share: f64| -> Vec<(f64, f64)> {
         curve
             .iter()
-            .map(|(step, values)| (*step as f64, 100.0 * quantile(values, share)))
+            .map(|(step, values)| (*step as f64, scale * quantile(values, share)))
             .collect()
     };
     let widths: &[(f64, &str)] = if bands {
@@ -185,7 +208,7 @@ fn draw_curve(panel: &mut Panel, group: &Group<'_>, curve: &[(usize, Vec<f64>)],
         for run in &group.runs {
             let points: Vec<_> = validation(run)
                 .into_iter()
-                .map(|(s, a)| (s as f64, 100.0 * a))
+                .map(|(s, a)| (s as f64, scale * sign * a))
                 .collect();
             panel.line(group.series, "thin", &points);
         }
@@ -198,8 +221,9 @@ fn draw_curve(panel: &mut Panel, group: &Group<'_>, curve: &[(usize, Vec<f64>)],
 }
 
 /// Validation accuracies of all runs at each step, in order of steps.
-fn curve(runs: &[&Run]) -> Vec<(usize, Vec<f64>)> {
-    let mut points: Vec<(usize, f64)> = runs.iter().flat_map(|run| validation(run)).collect();
+fn curve(runs: &[&Run], sign: f64) -> Vec<(usize, Vec<f64>)> {
+    let points = runs.iter().flat_map(|run| validation(run));
+    let mut points: Vec<(usize, f64)> = points.map(|(step, it)| (step, sign * it)).collect();
     points.sort_by_key(|(step, _)| *step);
     let mut curve: Vec<(usize, Vec<f64>)> = Vec::new();
     for (step, accuracy) in points {

@@ -74,7 +74,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         finding,
         caveat: "A standard deviation from three runs is known only to a factor of twelve between its limits; the usual interval over \
                  test tasks of one run says nothing about another training.".to_owned(),
-        figures: [fan::figure(groups), seeds::figure(groups, words), waterfall::figure(groups, words)].into_iter().flatten().collect(),
+        figures: [fan::figure(groups, words), seeds::figure(groups, words), waterfall::figure(groups, words)].into_iter().flatten().collect(),
         tables: waterfall::table(groups, words).into_iter().collect(),
         ..Chapter::default()
     })

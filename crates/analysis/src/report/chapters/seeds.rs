@@ -13,7 +13,10 @@ use crate::words::Words;
 pub(super) fn figure(groups: &[Group<'_>], words: Words<'_>) -> Option<Figure> {
     let (factor, bounds, unit) = (words.factor(), words.bounds(), words.unit());
     let mut panels = Vec::new();
-    let mut data = Csv::new("setting,learner,run,seed,test_accuracy,failed");
+    let mut data = Csv::new(match words.are_shares() {
+        true => "setting,learner,run,seed,test_accuracy,failed",
+        false => "setting,learner,run,seed,test_score,failed",
+    });
     let (mut any_cloud, mut any_failed) = (false, false);
     for (setting, members) in by_setting(groups) {
         let scores: Vec<Vec<(f64, bool)>> = members

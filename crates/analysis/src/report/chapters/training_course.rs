@@ -10,6 +10,7 @@ use crate::report::svg::{Axis, Extent, Panel, heading};
 use crate::summary::quantile;
 use crate::training::reliability::Reliability;
 use crate::training::spikes::{LossSpikes, windows};
+use crate::words::Words;
 
 /// Points of a loss curve.
 const N_POINTS: usize = 80;
@@ -25,6 +26,7 @@ pub(crate) const SUBJECT: Subject = Subject {
 };
 
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
+    let words = Words::of(&material.analysis.options);
     let spikes: Vec<(&Group<'_>, LossSpikes)> = measured(material.groups);
     let curves: Vec<(&Group<'_>, Reliability)> = measured(material.groups);
     if spikes.is_empty() && curves.is_empty() {
@@ -35,7 +37,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .map(|(group, it)| (*group, it.rate.value))
         .collect();
     let finding = match extremes(&rates) {
-        None => falls(&curves)?,
+        None => falls(&curves, words)?,
         Some(((calm, lo), (wild, hi))) if calm.name == wild.name || lo >= hi => format!(
             "The training loss spikes {} times in 1,000 steps with every learner.",
             written(&spikes.first()?.1.rate, 1.0, 2)
@@ -61,8 +63,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
                  some even where training is healthy. Poisson intervals take spikes as independent. Risks of the validation curve are \
                  those of Chan et al. 2020; with ten checks a worst 5 % is the single worst."
             .to_owned(),
-        figures: figure(material.groups, &spikes).into_iter().collect(),
-        tables: vec![spike_table(&spikes), reliability_table(&curves)]
+        figures: figure(material.groups, &spikes, words).into_iter().collect(),
+        tables: vec![spike_table(&spikes, words), reliability_table(&curves, words)]
             .into_iter()
             .filter(|table| !table.rows.is_empty())
             .collect(),
@@ -71,27 +73,37 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
 }
 
 /// Where no loss is known step by step, the validation curve speaks.
-fn falls(curves: &[(&Group<'_>, Reliability)]) -> Option<String> {
+fn falls(curves: &[(&Group<'_>, Reliability)], words: Words<'_>) -> Option<String> {
     let risks: Vec<(&Group<'_>, f64)> = curves
         .iter()
         .map(|(group, it)| (*group, it.long_term_risk.value))
         .collect();
     let (_, (worst, risk)) = extremes(&risks)?;
     if *risk <= 0.0 {
-        return Some(
-            "At no check does the validation accuracy of any learner lie under its best so far."
-                .to_owned(),
-        );
+        return Some(format!(
+            "At no check does the validation {} of any learner lie {} its best so far.",
+            words.noun(),
+            words.under()
+        ));
     }
     Some(format!(
-        "Validation accuracy falls furthest under its best so far with {}: {} pp in the worst 5 % of checks.",
+        "Validation {} falls furthest {} its best so far with {}: {} in the worst 5 % of checks.",
+        words.noun(),
+        words.under(),
         worst.name,
-        decimal(100.0 * risk, 2)
+        match words.are_shares() {
+            true => format!("{} pp", decimal(100.0 * risk, 2)),
+            false => words.points(*risk),
+        }
     ))
 }
 
 /// Median loss over runs, with what the runs leave between them, and a cross at each spike.
-fn figure(groups: &[Group<'_>], spikes: &[(&Group<'_>, LossSpikes)]) -> Option<Figure> {
+fn figure(
+    groups: &[Group<'_>],
+    spikes: &[(&Group<'_>, LossSpikes)],
+    words: Words<'_>,
+) -> Option<Figure> {
     let mut panels = Vec::new();
     let mut data = Csv::new("setting,learner,step,runs,lowest,median,highest");
     for (_, members) in by_setting(groups) {
@@ -121,7 +133,7 @@ fn figure(groups: &[Group<'_>], spikes: &[(&Group<'_>, LossSpikes)]) -> Option<F
             let extent = Extent::of(values.chain(marks.iter().map(|mark| mark.1)))?;
             let x = Axis::new("outer steps", Extent::of([0.0, longest as f64])?);
             let y = Axis::new(
-                "training loss, nats",
+                &words.text("training loss, nats"),
                 extent.padded(0.04, 1e-6, 0.0, f64::MAX),
             );
             let title = heading(&group.name, &count(losses.len(), "run"));
@@ -182,7 +194,7 @@ fn figure(groups: &[Group<'_>], spikes: &[(&Group<'_>, LossSpikes)]) -> Option<F
     })
 }
 
-fn spike_table(found: &[(&Group<'_>, LossSpikes)]) -> Table {
+fn spike_table(found: &[(&Group<'_>, LossSpikes)], words: Words<'_>) -> Table {
     let none = || "none".to_owned();
     let row = |(group, it): &(&Group<'_>, LossSpikes)| {
         vec![
@@ -195,8 +207,9 @@ fn spike_table(found: &[(&Group<'_>, LossSpikes)]) -> Table {
         ]
     };
     Table {
-        caption: "Spikes of the training loss; height above the threshold in nats, steps until the loss is back at the median before."
-            .to_owned(),
+        caption: words.text(
+            "Spikes of the training loss; height above the threshold in nats, steps until the loss is back at the median before.",
+        ),
         head: ["learner", "spikes", "in 1,000 steps", "median height", "mean recovery", "not recovered"]
             .map(str::to_owned)
             .to_vec(),
@@ -204,25 +217,30 @@ fn spike_table(found: &[(&Group<'_>, LossSpikes)]) -> Table {
     }
 }
 
-fn reliability_table(found: &[(&Group<'_>, Reliability)]) -> Table {
+fn reliability_table(found: &[(&Group<'_>, Reliability)], words: Words<'_>) -> Table {
+    let size = words.difference_factor();
     let row = |(group, it): &(&Group<'_>, Reliability)| {
         let last = it.across.last();
         vec![
             group.name.clone(),
-            written(&it.area, 100.0, 2),
-            written(&it.dispersion, 100.0, 2),
-            written(&it.short_term_risk, 100.0, 2),
-            written(&it.long_term_risk, 100.0, 2),
+            written(&it.area, words.factor(), 2),
+            written(&it.dispersion, size, 2),
+            written(&it.short_term_risk, size, 2),
+            written(&it.long_term_risk, size, 2),
             last.map_or_else(
                 || "one run".to_owned(),
-                |it| decimal(100.0 * it.dispersion, 2),
+                |it| decimal(size * it.dispersion, 2),
             ),
-            last.map_or_else(|| "one run".to_owned(), |it| decimal(100.0 * it.risk, 2)),
+            last.map_or_else(
+                || "one run".to_owned(),
+                |it| decimal(words.factor() * it.risk, 2),
+            ),
         ]
     };
     Table {
-        caption: "Reliability of the validation curve (Chan et al. 2020), in % and pp, intervals over runs. Across runs: at the last check."
-            .to_owned(),
+        caption: words.text(
+            "Reliability of the validation curve (Chan et al. 2020), in % and pp, intervals over runs. Across runs: at the last check.",
+        ),
         head: [
             "learner",
             "area under the curve",

@@ -81,9 +81,9 @@ const COLUMNS: &[Column] = &[
     Column::number(
         "best_validation_accuracy",
         "fraction",
-        "accuracy there, mean over the validation episodes",
+        "accuracy there, mean over the validation episodes; absent for a regression",
         |run, _| {
-            let best = run.result.best_validation;
+            let best = run.result.best_validation.filter(|_| run.errors.is_empty());
             best.map(|(_, accuracy)| accuracy).into()
         },
     ),
@@ -94,7 +94,9 @@ const COLUMNS: &[Column] = &[
         |run, _| run.result.test.as_ref().map(|test| test.step).into(),
     ),
     Column::count("test_tasks", "", "test episodes", |run, _| {
-        run.test.as_ref().map(|test| test.episodes.len()).into()
+        let of_classes = run.test.as_ref().map(|test| test.episodes.len());
+        let of_numbers = Some(run.errors.len()).filter(|n_tasks| *n_tasks > 0);
+        of_classes.or(of_numbers).into()
     }),
     Column::number(
         "test_accuracy",
@@ -107,6 +109,15 @@ const COLUMNS: &[Column] = &[
         "nats",
         "negative log-likelihood of the query labels, mean over tasks; absent if the adaptation to some task blew up",
         |run, _| run.result.test.as_ref().and_then(|test| test.nll).into(),
+    ),
+    Column::number(
+        "test_mean_squared_error",
+        "squared unit of the targets",
+        "error of the meta-test of a regression, mean over tasks; absent for classes",
+        |run, _| {
+            let test = run.result.test.as_ref();
+            test.and_then(|test| test.mean_squared_error).into()
+        },
     ),
     Column::count(
         "other_test_step",

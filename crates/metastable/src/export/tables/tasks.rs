@@ -9,7 +9,7 @@ pub(super) const TABLE: Table = Table {
     name: "tasks",
     row: "a test episode of a run; runs with one `test_list` have the same episodes under the same numbers",
     columns: COLUMNS,
-    shape: |run| vec![1; run.accuracies.len()],
+    shape: |run| vec![1; run.accuracies.len().max(run.errors.len())],
 };
 
 const COLUMNS: &[Column] = &[
@@ -47,19 +47,37 @@ const COLUMNS: &[Column] = &[
         "accuracy",
         "fraction",
         "share of the queries that were predicted right",
-        |run, [task, _]| run.accuracies[task].into(),
+        |run, [task, _]| run.accuracies.get(task).copied().into(),
     ),
     Column::number(
         "other_accuracy",
         "fraction",
         "the same of the weights that `test.weights` did not choose, best or last; absent if they are the same",
-        |run, [task, _]| run.other.as_ref().map(|other| other[task]).into(),
+        |run, [task, _]| {
+            let other = run.other.as_ref().filter(|_| run.errors.is_empty());
+            other.map(|other| other[task]).into()
+        },
     ),
     Column::number(
         "nll",
         "nats",
         "negative log-likelihood of the query labels, mean; absent if the adaptation blew up",
         |run, [task, _]| run.test.as_ref().map(|test| test.task_nll[task]).into(),
+    ),
+    Column::number(
+        "mean_squared_error",
+        "squared unit of the targets",
+        "error of the queries of a regression; absent for classes",
+        |run, [task, _]| run.errors.get(task).copied().into(),
+    ),
+    Column::number(
+        "other_mean_squared_error",
+        "squared unit of the targets",
+        "the same of the weights that `test.weights` did not choose",
+        |run, [task, _]| {
+            let other = run.other.as_ref().filter(|_| !run.errors.is_empty());
+            other.map(|other| other[task]).into()
+        },
     ),
 ];
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use metastable_algorithms::regress;
 use metastable_analysis::probe::certificate::Answers;
 use metastable_data::MetaSplit;
 
@@ -10,7 +11,7 @@ use super::{ELSEWHERE, same, skip};
 use crate::campaign::Finished;
 use crate::files::sha256;
 use crate::probe::subject::Subject;
-use crate::run::{Record, Run, results};
+use crate::run::{Record, Run, regression, results};
 
 /// Test tasks that are predicted again.
 const MOST_TASKS: usize = 10;
@@ -82,6 +83,19 @@ pub(super) fn predictions(
         skip(answers, name, ELSEWHERE);
     } else if record.result.as_ref().is_none_or(|it| it.test.is_none()) {
         skip(answers, name, "the run was not tested");
+    } else if regression::is_of(config) {
+        let n_tasks = config.test.episodes.min(MOST_TASKS);
+        let tasks = |index| test.task(index);
+        let weights = &subject.learnt.weights;
+        let made = regress(again.network(), again.learner(), weights, &tasks, n_tasks)?;
+        let stored = regression::read(&run.folder.test(), &record.identity)?;
+        let n_values = made.predictions.len().min(stored.predictions.len());
+        let digest = |values: &[f32]| {
+            let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+            sha256(&bytes.collect::<Vec<u8>>())
+        };
+        let expected = digest(&stored.predictions[..n_values]);
+        same(answers, name, &expected, &digest(&made.predictions));
     } else {
         let n_tasks = config.test.episodes.min(MOST_TASKS);
         let tasks = |index| test.task(index);

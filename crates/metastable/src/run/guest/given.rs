@@ -40,8 +40,11 @@ pub(super) fn train(
         session.load(&state.guest.bytes)?;
     }
     let mut log = Growing::open(&folder.log(), &state.log)?;
-    let training = shop.material.training(config)?;
-    let validation = shop.material.list(config, MetaSplit::Validation)?;
+    let training = shop.material.training(config)?.episodes()?;
+    let validation = shop
+        .material
+        .list(config, MetaSplit::Validation)?
+        .episodes()?;
     let line = shop
         .progress
         .run(run.label(), state.guest.step, outer_steps);

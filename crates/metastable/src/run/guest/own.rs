@@ -64,7 +64,10 @@ pub(super) fn train(
     let bytes = session.save()?;
     let is_finite = fitted.trained.loss.is_some_and(f64::is_finite);
     let (outcome, accuracy) = if is_finite {
-        let validation = shop.material.list(config, MetaSplit::Validation)?;
+        let validation = shop
+            .material
+            .list(config, MetaSplit::Validation)?
+            .episodes()?;
         let judged = test::ask(session, &validation, config.training.validation_tasks)?;
         (Outcome::Completed, judged.accuracy())
     } else {

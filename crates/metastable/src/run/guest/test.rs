@@ -100,7 +100,10 @@ pub(super) fn test(
         Chosen::Best => [best, last],
         Chosen::Last => [last, best],
     };
-    let episodes = shop.material.list(run.config(), MetaSplit::Test)?;
+    let episodes = shop
+        .material
+        .list(run.config(), MetaSplit::Test)?
+        .episodes()?;
     let n_tasks = settings.episodes;
     let load = |session: &mut Session, saved: &Saved| -> Result<()> {
         if !saved.bytes.is_empty() {

@@ -18,7 +18,9 @@ use metastable_algorithms::{
     Episodes, Inspection, Learner, LearnerConfig, ScheduleConfig, TaskSource, TrainConfig, Trainer,
     Weights, curves, evaluate, evaluate_together,
 };
-use metastable_data::{ClassImages, Dataset, EpisodeShape, Rotations, Sampler, Seeds, Sizes};
+use metastable_data::{
+    ClassImages, Dataset, EpisodeShape, Functions, MetaSplit, Rotations, Sampler, Seeds, Sizes,
+};
 use metastable_guests::OUTSIDE;
 use metastable_models::{Network, NetworkConfig};
 use serde_json::{Map, Value};
@@ -28,6 +30,7 @@ use super::RunConfig;
 use super::execute::initial_state;
 use super::log::Pending;
 use super::numerics::{BUILD, Numerics};
+use super::tasks::Tasks;
 use crate::files::hex;
 use crate::registry::registry;
 use crate::study::{DataSettings, TestSettings};
@@ -86,6 +89,10 @@ fn small(config: &RunConfig) -> Result<RunConfig> {
     let training = &config.training;
     Ok(RunConfig {
         data: DataSettings {
+            set: match config.family() {
+                Some(family) => family.name.to_owned(),
+                None => DataSettings::default().set,
+            },
             rotations: config.data.rotations,
             test_rotations: config.data.test_rotations,
             within_alphabet: config.data.within_alphabet,
@@ -165,6 +172,24 @@ fn settings(learner: &LearnerConfig) -> Result<Map<String, Value>> {
 
 /// The bits of a miniature, as SHA-256.
 fn bits(config: &RunConfig) -> Result<String> {
+    if let Some(family) = config.family() {
+        let part = |part, seeds| {
+            Tasks::Functions(Functions {
+                family,
+                part,
+                n_support: config.episode.k_shot,
+                n_query: config.episode.n_query,
+                seeds,
+                pool: config.pool.filter(|_| part == MetaSplit::Train),
+            })
+        };
+        let training = part(MetaSplit::Train, config.seeds);
+        return bits_on(
+            config,
+            &training,
+            &part(MetaSplit::Test, config.seeds.evaluation()),
+        );
+    }
     let dataset = drawings(config)?;
     let n_classes = u32::try_from(ALPHABETS * classes_of_alphabet(config))?;
     let classes: Vec<u32> = (0..n_classes).collect();
@@ -172,18 +197,23 @@ fn bits(config: &RunConfig) -> Result<String> {
     let sampler = |shape: EpisodeShape, rotations: Rotations| {
         Sampler::new(&dataset, &classes, shape, rotations, within)
     };
-    let training = Episodes {
+    let training = Tasks::Episodes(Episodes {
         dataset: &dataset,
         sampler: sampler(config.episode, config.data.rotations)?,
         seeds: config.seeds,
         pool: config.pool,
-    };
-    let judging = Episodes {
+    });
+    let judging = Tasks::Episodes(Episodes {
         dataset: &dataset,
         sampler: sampler(config.test.shape(), config.data.test_rotations)?,
         seeds: config.seeds.evaluation(),
         pool: None,
-    };
+    });
+    bits_on(config, &training, &judging)
+}
+
+/// The same on these tasks.
+fn bits_on(config: &RunConfig, training: &Tasks<'_>, judging: &Tasks<'_>) -> Result<String> {
     let device = config.compute.device.parse()?;
     let network = metastable_models::build(&config.network, config.compute.backend, device)?;
     let learner = registry().checked(&config.learner)?;
