@@ -53,7 +53,10 @@ impl Run<'_> {
             // There is one: [`super::combined::check`] refuses more.
             let weights = &combined.members[0];
             let regressed = regress(network, learner, weights, &tasks, settings.episodes)?;
-            Ok((TestResult::of_errors(combined.step(), &regressed, begun), regressed))
+            Ok((
+                TestResult::of_errors(combined.step(), &regressed, begun),
+                regressed,
+            ))
         };
         let (result, regressed) = test(chosen)?;
         // Of one step there is one set of weights.
