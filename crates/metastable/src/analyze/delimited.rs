@@ -48,7 +48,7 @@ pub(super) fn sheet(file: &str, text: &str) -> Result<Sheet> {
             continue;
         }
         // Spreadsheets end with rows of separators alone.
-        if cells.n_filled() == 0 && sheet.header.len() > 1 {
+        if sheet.header.len() > 1 && cells.are_blank() {
             continue;
         }
         if sheet.n_rows() == 0
@@ -63,7 +63,8 @@ pub(super) fn sheet(file: &str, text: &str) -> Result<Sheet> {
         let is_numbered = !has_row_names
             || record.get(0).and_then(|cell| cell.parse().ok()) == Some(sheet.n_rows() + 1);
         // Empty cells behind the last column hold nothing.
-        if cells.len() < expected || cells.n_filled() > expected || !is_numbered {
+        let is_longer = cells.len() > expected && cells.n_filled() > expected;
+        if cells.len() < expected || is_longer || !is_numbered {
             let remedy = match () {
                 () if expected == 1 => {
                     "the header holds no comma, semicolon, tab or bar; separate all columns by one of them"
@@ -128,6 +129,11 @@ impl<'r> Cells<'r> {
     fn iter(&self) -> impl Iterator<Item = &'r str> {
         let record = self.record;
         (self.first..self.end).map(move |at| record.get(at).unwrap_or(""))
+    }
+
+    fn are_blank(&self) -> bool {
+        self.iter()
+            .all(|cell| cell.chars().all(char::is_whitespace))
     }
 
     /// Cells up to the last that is not empty.

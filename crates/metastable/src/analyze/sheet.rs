@@ -23,6 +23,17 @@ pub(super) struct Sheet {
     lines: Vec<u32>,
 }
 
+/// A cell without the blanks around it. Looking for blanks would cost more than all else of the millions of cells that have none.
+fn trimmed(cell: &str) -> &str {
+    let is_print = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    let bytes = cell.as_bytes();
+    if is_print(bytes.first()) && is_print(bytes.last()) {
+        cell
+    } else {
+        cell.trim()
+    }
+}
+
 impl Sheet {
     /// A sheet without rows.
     pub(super) fn new(format: String, header: Vec<String>) -> Self {
@@ -46,7 +57,7 @@ impl Sheet {
     /// Adds a row with a cell for each column; line 0 is a row that the file has not.
     pub(super) fn push<'c>(&mut self, line: usize, cells: impl IntoIterator<Item = &'c str>) {
         for cell in cells {
-            self.cells.push_str(cell.trim());
+            self.cells.push_str(trimmed(cell));
             self.ends.push(self.cells.len());
         }
         self.lines.push(u32::try_from(line).unwrap_or(u32::MAX));
