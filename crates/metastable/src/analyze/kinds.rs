@@ -362,6 +362,10 @@ fn wide_tables_own_tasks_and_unequal_ways_are_read() {
         !receipt.contains("null model") && !receipt.contains("guessing"),
         "{receipt}"
     );
+    assert!(
+        receipt.contains("tasks: 2, of 5 to 12 classes and 50 to 120 queries: each counts alike"),
+        "{receipt}"
+    );
 }
 
 #[test]

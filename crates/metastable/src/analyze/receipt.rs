@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use metastable_analysis::Outcome;
+use metastable_analysis::{Outcome, TaskScores};
 
 use super::crossing::{Crossing, crossings, doubt};
 use super::factors::conditions;
-use super::scores::{Group, Runs};
+use super::scores::{Group, Read, Runs};
 use super::suggest;
 use super::table::Table;
 use super::taken::{columns, counted_names, scores};
@@ -58,7 +58,7 @@ pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
         .flat_map(|read| read.tasks.iter().copied())
         .collect();
     let _ = if table.has("task") {
-        writeln!(text, "tasks: {}", tasks.len())
+        writeln!(text, "tasks: {}{}", tasks.len(), unequal(&runs.reads))
     } else {
         writeln!(text, "tasks: none, one score a run")
     };
@@ -103,6 +103,30 @@ pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
         let _ = writeln!(text, "left out: {line}");
     }
     text
+}
+
+/// How tasks differ in size, and what follows; empty where they do not.
+fn unequal(reads: &[Read<'_>]) -> String {
+    let range = |of: fn(&TaskScores) -> Option<&Vec<usize>>, what: &str| -> Option<String> {
+        let scores = reads.iter().filter_map(|read| read.run.scores.as_ref());
+        let all: Vec<usize> = scores.filter_map(of).flatten().copied().collect();
+        let (least, most) = (all.iter().min()?, all.iter().max()?);
+        Some(format!("{least} to {most} {what}"))
+    };
+    let ranges: Vec<String> = [
+        range(|it| it.task_ways.as_ref(), "classes"),
+        range(|it| it.task_queries.as_ref(), "queries"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if ranges.is_empty() {
+        return String::new();
+    }
+    format!(
+        ", of {}: each counts alike in a mean, and chance and the noise of the test are those of each task",
+        ranges.join(" and ")
+    )
 }
 
 /// Which words of the column `failed` were taken for failures, where it has words.
