@@ -71,7 +71,7 @@ pub enum AlgorithmError {
     /// Something about classes, asked of a task of numbers.
     #[error(
         "{what} needs classes, and the tasks are regressions, whose targets are numbers; \
-         take a learner that adapts a head to them (maml, fomaml, anil, boil, reptile, imaml, maml-pp)"
+         take a learner that adapts a head to them (maml, fomaml, anil, boil, reptile, imaml, maml-pp, support-maml)"
     )]
     NoClasses {
         /// What needs them.

@@ -177,7 +177,6 @@ impl<T: Real> Differentiable<T> for Maml {
     }
 }
 
-/// The settings with every default filled in.
 fn build(settings: &Value) -> Result<Box<dyn AnyLearner>> {
     let config: MamlConfig = parse_for(ENTRY.name, settings)?;
     Ok(Box::new(config.validate(GradientOrder::Second)?))

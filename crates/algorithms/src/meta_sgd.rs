@@ -6,8 +6,8 @@
 //! exact: `v_K = grad L_Q(phi_K)`, and backwards `dL/dalpha <- dL/dalpha - grad L_S(phi_k) * v_{k+1}`,
 //! `v_k = v_{k+1} - H_S(phi_k) (alpha * v_{k+1})`.
 //!
-//! Theta holds the network's parameters and, behind them, `alpha - inner_lr`, which begins at 0: of the same step of an optimizer, the
-//! rates move as if they were stored themselves, and another `inner_lr` at test shifts all of them. With no rate moved it is MAML.
+//! Theta holds the network's parameters and, behind them, `alpha - inner_lr`, which begins at 0. An optimizer step changes this offset as
+//! it would change the rate itself, and another `inner_lr` at test shifts every rate. Until a rate has moved, Meta-SGD is MAML.
 //!
 //! Differs from the paper: all rates begin at `inner_lr` (there drawn uniformly from 0.005 to 0.1), and any number of inner steps can
 //! be made (one there), which share their rates.
@@ -76,6 +76,7 @@ struct Parts<T> {
 impl MetaSgd {
     /// The descent on a task in the layout of fast weights, of which it takes gradients alone.
     fn descent<'a, T: Real>(&self, context: &Context<'a, T>) -> Result<GradientDescent<'a, T>> {
+        context.task.needs_classes("meta-sgd")?;
         // Refuses another number of classes than the head has.
         let checked = self.adaptation.training(context)?;
         let n_way = context.task.shape().n_way;

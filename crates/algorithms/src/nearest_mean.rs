@@ -1,8 +1,9 @@
 //! Nearest mean without any training: on pixels, or on the features of the untrained network. What a learner has to beat.
 //!
 //! `p(y = k | x) = softmax_k(-|f(x) - c_k|^2 / temperature)` with `c_k` the mean of the supports of class `k`, as in
-//! [`crate::protonet`]; `f` is the identity (Lake, Salakhutdinov & Tenenbaum 2015 and Vinyals et al. 2016, table 1, "pixels"), or the
-//! network with the weights that it was drawn with.
+//! [`crate::protonet`]; `f` is the identity, or the network with its initial weights.
+//!
+//! Differs from the pixel baseline of Vinyals et al. 2016, table 1: class means by squared distance here, single supports by cosine there.
 //!
 //! The outer direction is zero, so that theta stays what it is. Spare outer steps: one is enough.
 
@@ -164,6 +165,7 @@ impl<T: Real> Train<T> for NearestMean {
         phi: &Params<T>,
         labels: &[usize],
     ) -> Result<Box<dyn Tape<T> + 'a>> {
+        context.task.needs_classes("a nearest class mean")?;
         match self.features {
             Compared::Pixels => Ok(Box::new(self.on_pixels(context, labels))),
             Compared::Random => self.on_features.query_loss(context, phi, labels),

@@ -80,6 +80,7 @@ struct Ridge {
 
 impl R2d2 {
     fn ridge<T: Real>(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Ridge> {
+        context.task.needs_classes("ridge regression on labels")?;
         let learnt = &theta.values()[theta.values().len() - N_LEARNT..];
         let [log, scale, shift] = [0, 1, 2].map(|at| learnt[at].wide());
         let task = context.task;

@@ -335,6 +335,9 @@ impl<T: Real> Task<T> {
     /// [`AlgorithmError::Setting`] where classes have unequally many supports.
     pub fn on_supports(&self) -> Result<Self, AlgorithmError> {
         let images = [self.support_images(), self.support_images()].concat();
+        if let Some(values) = self.values(&self.support_labels) {
+            return Self::of_values(images, values.repeat(2), values.len());
+        }
         let labels = self.support_labels.clone();
         Self::labeled(images, labels.clone(), labels)
     }

@@ -6,7 +6,9 @@ use statrs::function::beta::beta_reg;
 use crate::estimate::Interval;
 
 /// Degrees of freedom, and trials, up to which the inverses of `statrs` are right. From 10^5 on they are off in the fifth digit, and
-/// beyond 10^7 its iterations do not end; its distribution functions are right to the tenth digit all the way.
+/// beyond 10^7 its iterations do not end. Its distribution function of the beta law makes 140 steps of a continued fraction: enough for
+/// all shares where one parameter is small, and for the tails where both are large, but not within a standard deviation of the mean where
+/// both are beyond 10^5 (0.4988 for 0.5 at twice 5 * 10^5). Student's t has one small parameter; intervals take tails.
 const SURE: f64 = 2e4;
 /// Degrees of freedom that stand for all above: the quantiles of Student's t and of F are there within one part in 10^5 of their limits.
 const MOST: f64 = 1e6;
@@ -16,7 +18,7 @@ fn at_most(df: f64, most: f64) -> f64 {
     if df > most { most } else { df }
 }
 
-/// Quantile of the beta law at `share` in (0, 1), to the last bit of its distribution function: the bits of positive numbers have their
+/// Quantile of the beta law at `share` in (0, 1), to the last bit of what the distribution function gives: the bits of positive numbers have their
 /// order, so halving them takes 62 steps whatever the size of the quantile.
 fn beta_quantile(share: f64, a: f64, b: f64) -> f64 {
     let (mut low, mut high) = (0_u64, 1.0_f64.to_bits());

@@ -46,8 +46,14 @@ struct Weights {
     seed: u64,
     /// `best` on validation or `last`.
     chosen: String,
-    /// Outer steps made.
+    /// Outer steps made; of a mean of several checkpoints those of the latest.
     step: usize,
+    /// How many checkpoints they are the mean of; absent for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoints: Option<usize>,
+    /// Share of the moving average that stays at a step; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ema: Option<f64>,
     /// Accuracy of the best validation, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     validation_accuracy: Option<f64>,
@@ -109,7 +115,7 @@ pub(crate) fn command(flags: &flags::Card) -> Result<Ending> {
     let opened = Opened::new(&flags.dir)?;
     ensure!(
         is_one_thing(&opened.index),
-        "{} varies settings on purpose, so its runs are not seeds of one thing; take a study without [factors]",
+        "{} varies settings, split or test list on purpose, so its runs are not seeds of one thing; take a study without [factors] and such [streams]",
         flags.dir.display()
     );
     let of_learner = |run: &&Finished| run.entry.learner == flags.learner && run.is_original();
@@ -132,6 +138,22 @@ pub(crate) fn command(flags: &flags::Card) -> Result<Ending> {
         format!("--seed {wanted}: there are {}", seeds.join(", "))
     })?;
     let config = &run.record.config;
+    ensure!(
+        config.family().is_none(),
+        "{} learns a regression, and a card tells shares of right answers; `report` has its errors",
+        flags.learner
+    );
+    let is_other = |it: &&&Finished| {
+        let other = &it.record.config;
+        other.setting() != config.setting() || other.episode != config.episode
+    };
+    if let Some(other) = runs.iter().find(is_other) {
+        bail!(
+            "{} and {} are of two settings, and a card is of one; take a study with one setting",
+            run.entry.label,
+            other.entry.label
+        );
+    }
     ensure!(
         !guest::is_of(config),
         "{} is a guest, whose state its own process reads; there are no weights to hand on",
@@ -205,6 +227,8 @@ fn card(flags: &flags::Card, run: &Finished, runs: &[&Finished], bytes: &[u8]) -
             seed: run.entry.seed,
             chosen: String::from(config.test.weights),
             step: test.step,
+            checkpoints: (config.test.checkpoints > 1).then_some(config.test.checkpoints),
+            ema: config.training.ema,
             validation_accuracy: result.best_validation.map(|(_, accuracy)| accuracy),
             n_parameters: record.n_parameters,
             network: BTreeMap::from([

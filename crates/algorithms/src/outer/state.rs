@@ -47,8 +47,13 @@ impl<T: Real> Weights<T> {
             (&mut self.theta, &weights.theta),
             (&mut self.buffers, &weights.buffers),
         ] {
-            own.scale(T::of(1.0 - share));
-            own.add(T::of(share), new);
+            if n == 1 {
+                *own = new.clone();
+                continue;
+            }
+            // By the gap: two rounded shares would not add up to one.
+            let gap = new.plus(-T::ONE, own);
+            own.add(T::of(share), &gap);
         }
     }
 

@@ -19,7 +19,8 @@ pub(super) trait Readable: Read + Seek + Send {}
 
 impl<R: Read + Seek + Send> Readable for R {}
 
-/// A file that is open, with its length.
+/// A file that is open, with its length. It stays open as long as an image refers to it: a folder may have as many pickles as a process
+/// may have files.
 pub(super) struct Source {
     /// One position for all threads: reading a range moves there first.
     inner: Mutex<Box<dyn Readable>>,

@@ -47,6 +47,10 @@ impl Combined {
 
 /// Refuses a test of several checkpoints where a run will not have them.
 pub(super) fn check(config: &RunConfig, network: &dyn Network<f32>) -> Result<()> {
+    ensure!(
+        config.training.ema.is_none() || !guest::is_of(config),
+        "ema: a guest keeps its own weights, and nothing averages them; set ema below [learners.NAME] of the others"
+    );
     let wanted = config.test.checkpoints;
     if wanted == 1 {
         return Ok(());

@@ -92,6 +92,10 @@ fn selection(
     chosen: Vec<f64>,
     other: Option<Vec<f64>>,
 ) -> Option<Selection> {
+    // Of several checkpoints together neither the best weights nor the last ones were tested.
+    if record.config.test.checkpoints > 1 {
+        return None;
+    }
     let step = result.test.as_ref()?.step;
     let (other, other_step) = match (other, &result.other_test) {
         (Some(accuracies), Some(test)) => (accuracies, test.step),

@@ -110,13 +110,16 @@ impl Study {
     pub(crate) fn check_regressor(&self, name: &str, learner: &CheckedLearner) -> Result<()> {
         let own = |key: &str| format!("learners.{name}{key}");
         let reason = match learner.head() {
-            Head::Linear | Head::Beside(Beside::Copy) => return Ok(()),
+            Head::Linear => return Ok(()),
+            Head::Beside(Beside::Copy) => {
+                "learns its rates on the loss of classes; take one that adapts a head (maml, fomaml, anil, boil, reptile)"
+            }
             Head::None if learner.entry().head == Head::Linear => {
                 "starts its head at the prototypes of classes; leave head at \"linear\""
             }
             Head::Tied => "copies its head for each class; leave head at \"linear\"",
             Head::None | Head::Beside(Beside::Nothing | Beside::Numbers(_) | Beside::Linear(_)) => {
-                "compares queries with the supports of classes, or is told them by another process; take one that adapts a head (maml, fomaml, meta-sgd, anil, boil, reptile)"
+                "compares queries with the supports of classes, or is told them by another process; take one that adapts a head (maml, fomaml, anil, boil, reptile)"
             }
         };
         bail!(

@@ -99,7 +99,9 @@ pub(super) fn predictions(
     } else {
         let n_tasks = config.test.episodes.min(MOST_TASKS);
         let tasks = |index| test.task(index);
-        let evaluation = again.evaluate(&subject.learnt.weights, &tasks, n_tasks)?;
+        // Of an ensemble the subject is the first member alone.
+        let tested = again.tested(&run.folder)?;
+        let evaluation = again.evaluate_combined(&tested, &tasks, n_tasks)?;
         let stored = results::read(&run.folder.test(), &record.identity)?.answers;
         let n_predictions = evaluation.predictions.len().min(stored.predictions.len());
         let begins = &stored.predictions[..n_predictions];
