@@ -74,7 +74,7 @@ pub(crate) fn picture(bytes: &[u8], folder: &Path) -> bool {
         && image_folder::load(
             folder,
             Reading {
-                side: 14,
+                size: 14.into(),
                 ..Reading::default()
             },
             None,
@@ -94,7 +94,7 @@ pub(crate) fn npz(bytes: &[u8], folder: &Path) -> bool {
 
 fn array_file(bytes: &[u8], path: &Path) -> bool {
     let reading = Reading {
-        side: 4,
+        size: 4.into(),
         ..Reading::default()
     };
     fs::write(path, bytes).is_ok() && arrays::load(path, reading).is_ok()

@@ -62,8 +62,8 @@ impl Scenario {
             name: "conv4".to_owned(),
             form: None,
             image: ImageShape {
-                height: dataset.side,
-                width: dataset.side,
+                height: dataset.size.height,
+                width: dataset.size.width,
                 channels: 1,
             },
             n_blocks: 4,

@@ -7,7 +7,7 @@
 use std::error::Error;
 
 use metastable_data::{
-    EpisodeShape, MetaSplit, OpenOptions, Rotations, Sampler, Seeds, Split, open,
+    EpisodeShape, ImageSize, MetaSplit, OpenOptions, Rotations, Sampler, Seeds, Split, open,
 };
 
 const N_EPISODES: usize = 3;
@@ -43,8 +43,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let sampler = Sampler::new(&dataset, &classes, shape, Rotations::Off, false)?;
 
-    let cell = dataset.side + GAP;
-    let width = GAP + (shape.k_shot + shape.n_query) * cell + WIDE_GAP;
+    let ImageSize { height, width } = dataset.size;
+    let (n_pixels, of) = (dataset.n_values(), width);
+    let (across, cell) = (width + GAP, height + GAP);
+    let width = GAP + (shape.k_shot + shape.n_query) * across + WIDE_GAP;
     let episode_height = shape.n_way * cell + WIDE_GAP;
     let height = N_EPISODES * episode_height;
     let mut sheet = image::GrayImage::from_pixel(width as u32, height as u32, image::Luma([160]));
@@ -52,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (episode_idx, index) in (0..N_EPISODES).zip(0..) {
         let episode = sampler.episode(&seeds.evaluation(), index);
         episode.gather(&dataset, &mut buffer);
-        let rows = buffer.chunks_exact(dataset.side * dataset.side);
+        let rows = buffer.chunks_exact(n_pixels);
         for (row_idx, row) in rows.enumerate() {
             let (label, column, gap) = match row_idx.checked_sub(shape.n_support()) {
                 None => (row_idx / shape.k_shot, row_idx % shape.k_shot, 0),
@@ -63,11 +65,11 @@ fn main() -> Result<(), Box<dyn Error>> {
                 ),
             };
             let (x0, y0) = (
-                GAP + column * cell + gap,
+                GAP + column * across + gap,
                 GAP + episode_idx * episode_height + label * cell,
             );
             for (pixel_idx, intensity) in row.iter().enumerate() {
-                let (x, y) = (x0 + pixel_idx % dataset.side, y0 + pixel_idx / dataset.side);
+                let (x, y) = (x0 + pixel_idx % of, y0 + pixel_idx / of);
                 // Ink dark on paper, as on a page.
                 let grey = 255 - (intensity * 255.0).round() as u8;
                 sheet.put_pixel(x as u32, y as u32, image::Luma([grey]));

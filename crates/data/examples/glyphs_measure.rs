@@ -48,7 +48,10 @@ fn measures(dataset: &Dataset) -> Result<Vec<(&'static str, f64)>, Box<dyn Error
                 .collect()
         })
         .collect();
-    let blurred: Vec<Vec<f32>> = images.par_iter().map(|i| blur(i, dataset.side)).collect();
+    let blurred: Vec<Vec<f32>> = images
+        .par_iter()
+        .map(|i| blur(i, dataset.size.width))
+        .collect();
 
     let inks: Vec<f64> = images
         .iter()
@@ -72,7 +75,7 @@ fn measures(dataset: &Dataset) -> Result<Vec<(&'static str, f64)>, Box<dyn Error
         ("SD of pixels within an image", pixel_sd),
         (
             "longer side of the ink, pixels",
-            mean(images.iter().map(|i| extent(i, dataset.side))),
+            mean(images.iter().map(|i| extent(i, dataset.size.width))),
         ),
         ("blurred: image to its class mean", within),
         ("blurred: between class means", between),
@@ -106,7 +109,7 @@ fn measures(dataset: &Dataset) -> Result<Vec<(&'static str, f64)>, Box<dyn Error
                 accuracy(
                     &sampler.episode(&seeds, index),
                     images,
-                    dataset.side,
+                    dataset.size.width,
                     max_shift,
                 )
             })

@@ -1,6 +1,6 @@
 //! The cache: a loaded data set in one file, so that the next start need not decode anything.
 //!
-//! The file is named after what it was made of (content, side, settings, format version), so nothing in it can go
+//! The file is named after what it was made of (content, size, settings, format version), so nothing in it can go
 //! stale: other content is another file. It is written beside its final name, synced and renamed; a reader meets the
 //! whole file or none. A CRC-32 over all bytes shows a cut or a flipped bit, and then the cache is built anew.
 //! Files of other versions are left alone; the folder can be deleted at any time. A folder that cannot be written costs
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::receipt::Decoding;
-use crate::{Class, DataError, Dataset, digest};
+use crate::{Class, DataError, Dataset, ImageSize, digest};
 
 /// Raised whenever the layout of the file, or what loaders put into it, changes.
 const FORMAT: u32 = 2;
@@ -51,7 +51,7 @@ pub struct CacheKey<'a> {
     /// Digest of the content it was read from.
     pub content: String,
     /// Height and width of its images.
-    pub side: usize,
+    pub size: ImageSize,
     /// Whatever else decides the bytes: filter, ink.
     pub settings: String,
 }
@@ -64,7 +64,7 @@ impl CacheKey<'_> {
         cache_dir.join(format!(
             "{}-{}-{}.cache",
             self.name,
-            self.side,
+            self.size,
             &digest[..16]
         ))
     }
@@ -72,7 +72,7 @@ impl CacheKey<'_> {
     fn text(&self) -> String {
         format!(
             "format {FORMAT}\nname {}\ncontent {}\nside {}\nsettings {}",
-            self.name, self.content, self.side, self.settings
+            self.name, self.content, self.size, self.settings
         )
     }
 }
@@ -82,7 +82,8 @@ impl CacheKey<'_> {
 struct Header {
     key: String,
     name: String,
-    side: usize,
+    #[serde(rename = "side")]
+    size: ImageSize,
     channels: usize,
     n_images: usize,
     classes: Vec<Class>,
@@ -140,8 +141,9 @@ fn read(path: &Path, key: &CacheKey<'_>) -> Option<Dataset> {
     let header_len = u64::from_le_bytes(next(8)?.try_into().ok()?);
     let header: Header = serde_json::from_slice(&next(header_len)?).ok()?;
     let n_bytes = header
-        .side
-        .checked_mul(header.side)?
+        .size
+        .height
+        .checked_mul(header.size.width)?
         .checked_mul(header.channels)?
         .checked_mul(header.n_images)?;
     let pixels = next(n_bytes as u64)?;
@@ -155,7 +157,7 @@ fn read(path: &Path, key: &CacheKey<'_>) -> Option<Dataset> {
         alphabets: header.alphabets,
         digest: header.digest,
         decoding: header.decoding,
-        ..Dataset::empty(header.name, header.side, header.channels)
+        ..Dataset::empty(header.name, header.size, header.channels)
     })
 }
 
@@ -164,7 +166,7 @@ fn write(cache_dir: &Path, path: &Path, key: &CacheKey<'_>, dataset: &Dataset) -
     let header = serde_json::to_vec(&Header {
         key: key.text(),
         name: dataset.name.clone(),
-        side: dataset.side,
+        size: dataset.size,
         channels: dataset.channels,
         n_images: dataset.n_images(),
         classes: dataset.classes.clone(),

@@ -1,12 +1,14 @@
 //! Damage to images, in nine kinds and five severities: what a test under shift puts in place of clean images.
 //!
 //! In the manner of MNIST-C (Mu and Gilmer 2019) and ImageNet-C (Hendrycks and Dietterich 2019); sizes in pixels are for
-//! a side of 28 and grow with the image. The strengths are our own: handwriting of one pixel's width bears less than
-//! photographs do.
+//! a side of 28 and grow with the image, of which the shorter side counts where it is not square. The strengths are our
+//! own: handwriting of one pixel's width bears less than photographs do.
 
 use std::f64::consts::TAU;
 
 use rand_chacha::rand_core::Rng;
+
+use crate::ImageSize;
 
 /// A kind of damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +17,7 @@ pub enum Corruption {
     Noise,
     /// Normal blur, standard deviation 0.4 pixels a severity.
     Blur,
-    /// A square of paper somewhere on the image, its side 0.1 of the image's and 0.08 more a severity.
+    /// A square of paper somewhere on the image, its side 0.1 of the image's shorter one and 0.08 more a severity.
     Occlusion,
     /// A shift by 1.2 pixels a severity, in a random direction.
     Shift,
@@ -54,21 +56,22 @@ impl Corruption {
     /// Paper is 0 in every channel.
     ///
     /// # Shapes
-    /// `image`: `(side, side, channels)` row-major, in `[0, 1]`; so is the result. The number of channels follows from its length.
+    /// `image`: `(height, width, channels)` row-major, in `[0, 1]`; so is the result. The number of channels follows from its length.
     #[must_use]
     pub fn apply<R: Rng + Clone>(
         self,
         image: &[f32],
-        side: usize,
+        size: impl Into<ImageSize>,
         severity: u8,
         rng: &mut R,
     ) -> Vec<f32> {
         if severity == 0 {
             return image.to_vec();
         }
-        let channels = image.len() / (side * side);
+        let size = size.into();
+        let channels = image.len() / size.n_pixels();
         if channels == 1 {
-            return self.apply_to_plane(image, side, severity, rng);
+            return self.apply_to_plane(image, size, severity, rng);
         }
         let start = rng.clone();
         let mut damaged = vec![0.0; image.len()];
@@ -78,7 +81,7 @@ impl Corruption {
             if self != Self::Noise {
                 *rng = start.clone();
             }
-            let plane = self.apply_to_plane(&plane, side, severity, rng);
+            let plane = self.apply_to_plane(&plane, size, severity, rng);
             for (at, value) in values().zip(plane) {
                 damaged[at] = value;
             }
@@ -89,13 +92,14 @@ impl Corruption {
     fn apply_to_plane(
         self,
         image: &[f32],
-        side: usize,
+        size: ImageSize,
         severity: u8,
         rng: &mut impl Rng,
     ) -> Vec<f32> {
         let strength = f64::from(severity.min(SEVERITIES));
-        let pixels = strength * side as f64 / 28.0;
-        let middle = (side as f64 - 1.0) / 2.0;
+        let pixels = strength * shorter(size) as f64 / 28.0;
+        let [middle_y, middle_x] =
+            [size.height, size.width].map(|length| (length as f64 - 1.0) / 2.0);
         match self {
             Self::Noise => {
                 let noisy = image
@@ -103,27 +107,27 @@ impl Corruption {
                     .map(|ink| clipped(f64::from(*ink) + 0.08 * strength * normal(rng)));
                 noisy.collect()
             }
-            Self::Blur => blurred(image, side, 0.4 * pixels),
-            Self::Occlusion => occluded(image, side, 0.1 + 0.08 * strength, rng),
+            Self::Blur => blurred(image, size, 0.4 * pixels),
+            Self::Occlusion => occluded(image, size, 0.1 + 0.08 * strength, rng),
             Self::Shift => {
                 let angle = TAU * uniform(rng);
                 let (dy, dx) = (1.2 * pixels * angle.sin(), 1.2 * pixels * angle.cos());
-                resampled(image, side, |y, x| (y - dy, x - dx))
+                resampled(image, size, |y, x| (y - dy, x - dx))
             }
             Self::Rotation => {
                 let angle = sign(rng) * strength * 9.0_f64.to_radians();
                 let (sin, cos) = angle.sin_cos();
-                resampled(image, side, |y, x| {
-                    let (y, x) = (y - middle, x - middle);
-                    (middle + cos * y - sin * x, middle + sin * y + cos * x)
+                resampled(image, size, |y, x| {
+                    let (y, x) = (y - middle_y, x - middle_x);
+                    (middle_y + cos * y - sin * x, middle_x + sin * y + cos * x)
                 })
             }
             Self::Scale => {
                 let factor = (1.0 + 0.12 * strength).powf(sign(rng));
-                resampled(image, side, |y, x| {
+                resampled(image, size, |y, x| {
                     (
-                        middle + (y - middle) / factor,
-                        middle + (x - middle) / factor,
+                        middle_y + (y - middle_y) / factor,
+                        middle_x + (x - middle_x) / factor,
                     )
                 })
             }
@@ -134,7 +138,7 @@ impl Corruption {
                     .map(|ink| clipped(paper + fade * f64::from(*ink)))
                     .collect()
             }
-            Self::Thickness => thickened(image, side, 0.4 * pixels),
+            Self::Thickness => thickened(image, size, 0.4 * pixels),
             Self::SaltAndPepper => {
                 let speck = |ink: &f32| {
                     let (hit, is_ink) = (uniform(rng) < 0.03 * strength, uniform(rng) < 0.5);
@@ -148,6 +152,10 @@ impl Corruption {
             }
         }
     }
+}
+
+fn shorter(size: ImageSize) -> usize {
+    size.height.min(size.width)
 }
 
 fn clipped(ink: f64) -> f32 {
@@ -170,18 +178,18 @@ fn normal(rng: &mut impl Rng) -> f64 {
 }
 
 /// The image as seen through `from`, which says where each pixel (row, column) comes from; bilinear, paper outside.
-fn resampled(image: &[f32], side: usize, from: impl Fn(f64, f64) -> (f64, f64)) -> Vec<f32> {
+fn resampled(image: &[f32], size: ImageSize, from: impl Fn(f64, f64) -> (f64, f64)) -> Vec<f32> {
     let at = |row: f64, column: f64| {
-        let inside = |v: f64| (0.0..side as f64).contains(&v);
-        if inside(row) && inside(column) {
-            f64::from(image[row as usize * side + column as usize])
+        let inside = |v: f64, length: usize| (0.0..length as f64).contains(&v);
+        if inside(row, size.height) && inside(column, size.width) {
+            f64::from(image[row as usize * size.width + column as usize])
         } else {
             0.0
         }
     };
-    (0..side * side)
+    (0..size.n_pixels())
         .map(|pixel| {
-            let (y, x) = from((pixel / side) as f64, (pixel % side) as f64);
+            let (y, x) = from((pixel / size.width) as f64, (pixel % size.width) as f64);
             let (top, left) = (y.floor(), x.floor());
             let (down, right) = (y - top, x - left);
             clipped(
@@ -194,19 +202,22 @@ fn resampled(image: &[f32], side: usize, from: impl Fn(f64, f64) -> (f64, f64)) 
 }
 
 /// Normal blur, one axis after the other; paper outside.
-fn blurred(image: &[f32], side: usize, deviation: f64) -> Vec<f32> {
+fn blurred(image: &[f32], size: ImageSize, deviation: f64) -> Vec<f32> {
     let reach = (3.0 * deviation).ceil() as i64;
     let weights: Vec<f64> = (-reach..=reach)
         .map(|d| (-0.5 * (d as f64 / deviation).powi(2)).exp())
         .collect();
     let total: f64 = weights.iter().sum();
-    let pass = |from: &[f32], stride: usize, along: &dyn Fn(usize) -> usize| -> Vec<f32> {
-        (0..side * side)
+    let pass = |from: &[f32],
+                (stride, length): (usize, usize),
+                along: &dyn Fn(usize) -> usize|
+     -> Vec<f32> {
+        (0..size.n_pixels())
             .map(|pixel| {
                 let position = along(pixel) as i64;
                 let near = (-reach..=reach)
                     .zip(&weights)
-                    .filter(|(d, _)| (0..side as i64).contains(&(position + d)));
+                    .filter(|(d, _)| (0..length as i64).contains(&(position + d)));
                 let sum: f64 = near
                     .map(|(d, weight)| {
                         weight * f64::from(from[(pixel as i64 + d * stride as i64) as usize])
@@ -216,30 +227,33 @@ fn blurred(image: &[f32], side: usize, deviation: f64) -> Vec<f32> {
             })
             .collect()
     };
-    let across = pass(image, 1, &|pixel| pixel % side);
-    pass(&across, side, &|pixel| pixel / side)
+    let ImageSize { height, width } = size;
+    let across = pass(image, (1, width), &|pixel| pixel % width);
+    pass(&across, (width, height), &|pixel| pixel / width)
 }
 
-fn occluded(image: &[f32], side: usize, share: f64, rng: &mut impl Rng) -> Vec<f32> {
-    let size = ((share * side as f64).round() as usize).clamp(1, side);
-    let mut start = || (uniform(rng) * (side - size + 1) as f64) as usize;
-    let (top, left) = (start(), start());
+fn occluded(image: &[f32], size: ImageSize, share: f64, rng: &mut impl Rng) -> Vec<f32> {
+    let most = shorter(size);
+    let side = ((share * most as f64).round() as usize).clamp(1, most);
+    let mut start = |length: usize| (uniform(rng) * (length - side + 1) as f64) as usize;
+    let (top, left) = (start(size.height), start(size.width));
     let mut covered = image.to_vec();
-    for row in covered.chunks_exact_mut(side).skip(top).take(size) {
-        row[left..left + size].fill(0.0);
+    for row in covered.chunks_exact_mut(size.width).skip(top).take(side) {
+        row[left..left + side].fill(0.0);
     }
     covered
 }
 
 /// The highest ink within one pixel, as many times as the radius has whole pixels, and in part for the rest.
-fn thickened(image: &[f32], side: usize, radius: f64) -> Vec<f32> {
+fn thickened(image: &[f32], size: ImageSize, radius: f64) -> Vec<f32> {
+    let ImageSize { height, width } = size;
     let widened = |from: &[f32]| -> Vec<f32> {
-        (0..side * side)
+        (0..size.n_pixels())
             .map(|pixel| {
-                let (y, x) = (pixel / side, pixel % side);
-                let rows = y.saturating_sub(1)..(y + 2).min(side);
+                let (y, x) = (pixel / width, pixel % width);
+                let rows = y.saturating_sub(1)..(y + 2).min(height);
                 let near = rows.flat_map(|row| {
-                    (x.saturating_sub(1)..(x + 2).min(side)).map(move |c| row * side + c)
+                    (x.saturating_sub(1)..(x + 2).min(width)).map(move |c| row * width + c)
                 });
                 near.map(|at| from[at]).fold(0.0, f32::max)
             })
@@ -322,15 +336,70 @@ mod tests {
     }
 
     #[test]
+    fn images_that_are_not_square_are_the_rest_of_a_square() {
+        // A ring far from the border: rows of paper added below change nothing of what is damaged without a draw of a place or a
+        // middle.
+        let size = ImageSize {
+            height: SIDE + 9,
+            width: SIDE,
+        };
+        let taller = [ring(), vec![0.0; 9 * SIDE]].concat();
+        for (name, kind) in Corruption::ALL {
+            let mut rng = Seeds::all(1).rng(Stream::Augment, 0);
+            let damaged = kind.apply(&taller, size, 2, &mut rng);
+            assert_eq!(damaged.len(), taller.len(), "{name}");
+            match kind {
+                Corruption::Blur
+                | Corruption::Shift
+                | Corruption::Contrast
+                | Corruption::Thickness
+                | Corruption::Noise
+                | Corruption::SaltAndPepper => {
+                    assert_eq!(damaged[..SIDE * SIDE], apply(kind, 2), "{name}");
+                }
+                // Around another middle.
+                Corruption::Rotation | Corruption::Scale => assert_ne!(damaged, taller, "{name}"),
+                // A place of its own, and nothing but paper there.
+                Corruption::Occlusion => {
+                    let is_kept = |(was, is): (&f32, &f32)| is == was || *is <= 0.0;
+                    assert!(taller.iter().zip(&damaged).all(is_kept), "{name}");
+                }
+            }
+        }
+        // Wider than high, by the transposed image: what has no direction is the transposed result.
+        let wide = ImageSize {
+            height: 2,
+            width: 3,
+        };
+        let (image, turned) = (
+            [0.0, 0.2, 0.4, 0.6, 0.8, 1.0],
+            [0.0, 0.6, 0.2, 0.8, 0.4, 1.0],
+        );
+        for kind in [Corruption::Blur, Corruption::Thickness] {
+            let mut rng = Seeds::all(1).rng(Stream::Augment, 0);
+            let of_wide = kind.apply(&image, wide, 5, &mut rng);
+            let tall = ImageSize {
+                height: 3,
+                width: 2,
+            };
+            let of_tall = kind.apply(&turned, tall, 5, &mut rng);
+            for (at, ink) in of_wide.iter().enumerate() {
+                let (y, x) = (at / 3, at % 3);
+                assert!((ink - of_tall[x * 2 + y]).abs() < 1e-6, "{kind:?}");
+            }
+        }
+    }
+
+    #[test]
     fn geometry_is_what_it_says() {
         // A quarter turn by resampling is the quarter turn of the sampler: rows become columns.
         let image: Vec<f32> = (0..9).map(|p| p as f32 / 10.0).collect();
-        let turned = resampled(&image, 3, |y, x| (x, 2.0 - y));
+        let turned = resampled(&image, 3.into(), |y, x| (x, 2.0 - y));
         for (pixel, ink) in turned.iter().enumerate() {
             let (y, x) = (pixel / 3, pixel % 3);
             assert!((ink - image[x * 3 + 2 - y]).abs() < 1e-6);
         }
-        let moved = resampled(&image, 3, |y, x| (y - 1.0, x));
+        let moved = resampled(&image, 3.into(), |y, x| (y - 1.0, x));
         assert!(moved[..3].iter().all(|ink| *ink <= 0.0) && (moved[4] - image[1]).abs() < 1e-6);
     }
 

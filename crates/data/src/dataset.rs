@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::channels::luma;
 use crate::receipt::{Decoding, Receipt};
-use crate::{Channels, DataError, digest};
+use crate::{Channels, DataError, ImageSize, digest};
 
 /// Images of one size, ordered by class. Of one channel, ink (the foreground) is bright and paper is 0; three channels are red, green
 /// and blue, side by side for each pixel.
@@ -16,11 +16,11 @@ use crate::{Channels, DataError, digest};
 pub struct Dataset {
     /// Short name, e.g. `omniglot`.
     pub name: String,
-    /// Height and width of every image, in pixels.
-    pub side: usize,
+    /// Height and width of every image.
+    pub size: ImageSize,
     /// Channels of every image: 1 or 3.
     pub channels: usize,
-    /// `n_images * side * side * channels` bytes, row by row; of one channel, 255 is full ink.
+    /// `n_images * height * width * channels` bytes, row by row; of one channel, 255 is full ink.
     pub pixels: Vec<u8>,
     /// The classes; the images of a class are contiguous.
     pub classes: Vec<Class>,
@@ -76,16 +76,16 @@ pub struct ClassImages {
     pub name: String,
     /// Name of its alphabet.
     pub alphabet: String,
-    /// `n_images * side * side * channels` bytes, row by row; of one channel, 255 is full ink.
+    /// `n_images * height * width * channels` bytes, row by row; of one channel, 255 is full ink.
     pub pixels: Vec<u8>,
 }
 
 impl Dataset {
     /// A data set without an image.
-    pub(crate) fn empty(name: impl Into<String>, side: usize, channels: usize) -> Self {
+    pub(crate) fn empty(name: impl Into<String>, size: ImageSize, channels: usize) -> Self {
         Self {
             name: name.into(),
-            side,
+            size,
             channels,
             pixels: Vec::new(),
             classes: Vec::new(),
@@ -104,34 +104,41 @@ impl Dataset {
     /// As there.
     pub fn from_classes(
         name: impl Into<String>,
-        side: usize,
+        size: impl Into<ImageSize>,
         classes: impl IntoIterator<Item = ClassImages>,
     ) -> Result<Self, DataError> {
-        Self::from_colour_classes(name, side, 1, classes)
+        Self::from_colour_classes(name, size, 1, classes)
     }
 
     /// A data set from images in memory; alphabets in order of first appearance.
     ///
-    /// The digest is SHA-256 over the side, the number of channels if it is not 1, and, class by class, alphabet, name and
-    /// pixels, each with its length before it (little-endian `u64`).
+    /// The digest is SHA-256 over the side (0, height and width of images that are not square), the number of channels if it is not
+    /// 1, and, class by class, alphabet, name and pixels, each with its length before it (little-endian `u64`).
     ///
     /// # Errors
-    /// [`DataError::Invalid`] for a side of 0, channels other than 1 and 3, a class name that occurs twice, a class whose bytes
-    /// are not whole images or that has none, or more images than 32 bits count.
+    /// [`DataError::Invalid`] for a height or width of 0, channels other than 1 and 3, a class name that occurs twice, a class
+    /// whose bytes are not whole images or that has none, or more images than 32 bits count.
     pub fn from_colour_classes(
         name: impl Into<String>,
-        side: usize,
+        size: impl Into<ImageSize>,
         channels: usize,
         classes: impl IntoIterator<Item = ClassImages>,
     ) -> Result<Self, DataError> {
         // The one list of numbers of channels that there are.
         channels.to_string().parse::<Channels>()?;
-        let mut dataset = Self::empty(name, side, channels);
-        check_side(side)?;
-        let n_values = side * side * channels;
+        let size = size.into();
+        let mut dataset = Self::empty(name, size, channels);
+        size.check()?;
+        let n_values = dataset.n_values();
         let mut names = BTreeSet::new();
         let mut hasher = Sha256::new();
-        hasher.update((side as u64).to_le_bytes());
+        let lengths = match size.side() {
+            Some(side) => vec![side],
+            None => vec![0, size.height, size.width],
+        };
+        for length in lengths {
+            hasher.update((length as u64).to_le_bytes());
+        }
         if channels != 1 {
             hasher.update((channels as u64).to_le_bytes());
         }
@@ -145,7 +152,8 @@ impl Dataset {
             if class.pixels.is_empty() || class.pixels.len() % n_values != 0 {
                 let n_bytes = class.pixels.len();
                 return Err(invalid(format!(
-                    "{n_bytes} bytes are not one or more images of {side}x{side} in {channels} channels"
+                    "{n_bytes} bytes are not one or more images of {}x{} in {channels} channels",
+                    size.height, size.width
                 )));
             }
             if !names.insert(class.name.clone()) {
@@ -198,7 +206,7 @@ impl Dataset {
                 .copied()
                 .collect(),
         });
-        let mut dataset = Self::from_colour_classes(&self.name, self.side, self.channels, images)?;
+        let mut dataset = Self::from_colour_classes(&self.name, self.size, self.channels, images)?;
         if dataset.classes.is_empty() {
             let largest = self.classes.iter().map(|class| class.n_images).max();
             return Err(DataError::TooFew {
@@ -295,10 +303,10 @@ impl Dataset {
         self.pixels.len() / self.n_values()
     }
 
-    /// Bytes of one image: `side * side * channels`.
+    /// Bytes of one image: `height * width * channels`.
     #[must_use]
     pub fn n_values(&self) -> usize {
-        self.side * self.side * self.channels
+        self.size.n_pixels() * self.channels
     }
 
     /// The bytes of one image.
@@ -307,20 +315,4 @@ impl Dataset {
         let n_values = self.n_values();
         &self.pixels[image_idx * n_values..][..n_values]
     }
-}
-
-/// Largest side that a loader resizes to: a guard against a typing error, not a limit of the method.
-pub(crate) const MAX_SIDE: usize = 4096;
-
-/// Refuses a side of 0 and one that is surely a typing error.
-pub(crate) fn check_side(side: usize) -> Result<(), DataError> {
-    if (1..=MAX_SIDE).contains(&side) {
-        return Ok(());
-    }
-    Err(DataError::Invalid {
-        setting: "side",
-        value: side.to_string(),
-        problem: "not a size for an image".into(),
-        next_step: format!("choose 1 to {MAX_SIDE} pixels; 28 is usual"),
-    })
 }

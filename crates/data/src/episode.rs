@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::rotation::{Intensity, append_turned};
 use crate::{Dataset, digest};
 
-/// Size of an episode.
+/// ImageSize of an episode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct EpisodeShape {
     /// Classes, N.
@@ -99,18 +99,18 @@ impl Episode {
     ///
     /// Each image is turned as its class says. Memory is kept from call to call.
     /// # Shapes
-    /// `buffer`: `(n_support + n_queries, side, side, channels)` row-major.
+    /// `buffer`: `(n_support + n_queries, height, width, channels)` row-major.
     /// # Units
     /// `byte / 255`, in `[0, 1]`; 1 is full ink or full light.
     pub fn gather<T: Intensity>(&self, dataset: &Dataset, buffer: &mut Vec<T>) {
         buffer.clear();
-        let Dataset { side, channels, .. } = *dataset;
+        let Dataset { size, channels, .. } = *dataset;
         buffer.reserve((self.support.len() + self.query.len()) * dataset.n_values());
         let supports = self.supports_by_label().zip(&self.classes);
         for (images, class) in supports.chain(self.queries_by_label().zip(&self.classes)) {
             for &image_idx in images {
                 let image = dataset.image(image_idx as usize);
-                append_turned(image, side, channels, class.quarter_turns, buffer);
+                append_turned(image, size, channels, class.quarter_turns, buffer);
             }
         }
     }

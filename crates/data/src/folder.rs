@@ -26,7 +26,6 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::cache::{self, Cache, CacheKey};
-use crate::dataset::check_side;
 use crate::gather::{self, Entry};
 use crate::picture::{self, Picture, Reading, Survey};
 use crate::receipt::{Header, Place, Receipt, Sha256Digest};
@@ -48,7 +47,7 @@ const LAYOUT: &str = "lay the images out as root/class/*.png, root/alphabet/clas
 /// [`DataError::Io`] or [`DataError::Malformed`], naming the file, if something cannot be listed, read or decoded,
 /// if an image is in no class folder, if there is none at all, or if a class is in two parts.
 pub fn load(root: &Path, reading: Reading, cache: Option<&Cache>) -> Result<Dataset, DataError> {
-    check_side(reading.side)?;
+    reading.size.check()?;
     refuse_file(root)?;
     let mut found = Found::default();
     collect(root, "", 0, &mut found)?;
@@ -94,7 +93,7 @@ pub fn load(root: &Path, reading: Reading, cache: Option<&Cache>) -> Result<Data
     let key = CacheKey {
         name: "folder",
         content: content.clone(),
-        side: reading.side,
+        size: reading.size,
         settings: format!(
             "{}, ink {}, channels {}, paper {}, upright",
             resize::FILTER,

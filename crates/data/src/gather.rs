@@ -35,14 +35,14 @@ pub(crate) fn dataset<E: Entry>(
     entries: &[E],
     reading: Reading,
 ) -> Result<Dataset, DataError> {
-    let Reading { side, ink, .. } = reading;
+    let Reading { size, ink, .. } = reading;
     let surveyed = survey(entries, reading)?;
     let channels = surveyed.channels;
     // What the files hold in all is not known; their number alone may be too much.
-    guard::dataset(entries.len(), side, channels, u64::MAX).map_err(|problem| {
+    guard::dataset(entries.len(), size, channels, u64::MAX).map_err(|problem| {
         DataError::malformed(Path::new(name), problem, "choose a smaller data.size")
     })?;
-    let n_values = side * side * channels;
+    let n_values = size.n_pixels() * channels;
     let mut classes = Vec::new();
     let mut rings = Vec::with_capacity(entries.len());
     let mut n_colour = 0;
@@ -53,7 +53,7 @@ pub(crate) fn dataset<E: Entry>(
             .zip(of_class)
             .map(|(out, entry)| {
                 let picture = entry.picture(channels, surveyed.is_on_black)?;
-                picture.resize(side, out);
+                picture.resize(size, out);
                 let ring = Ring::of(&picture.pixels, picture.height, picture.width);
                 Ok((ring, picture.has_colour))
             })
@@ -70,7 +70,7 @@ pub(crate) fn dataset<E: Entry>(
             pixels,
         });
     }
-    let mut dataset = Dataset::from_colour_classes(name, side, channels, classes)?;
+    let mut dataset = Dataset::from_colour_classes(name, size, channels, classes)?;
     let (sum, n_pixels) = rings
         .iter()
         .fold((0, 0), |(sum, n), ring| (sum + ring.sum, n + ring.n_pixels));

@@ -7,6 +7,8 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use image::Limits;
 
+use crate::ImageSize;
+
 /// Most bytes of one decoded picture: 90 million pixels in colour, beyond any camera.
 const MOST_DECODED: u64 = 512 << 20;
 
@@ -56,23 +58,24 @@ pub(crate) fn unpacked(declared: u64, packed: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// The bytes of a data set of so many square images of so many channels out of `source` bytes.
+/// The bytes of a data set of so many images of a size and so many channels out of `source` bytes.
 ///
 /// # Errors
 /// A sentence with the numbers.
 pub(crate) fn dataset(
     n_images: usize,
-    side: usize,
+    size: ImageSize,
     channels: usize,
     source: u64,
 ) -> Result<usize, String> {
-    let pixels = [n_images, side, side, channels]
+    let pixels = [n_images, size.height, size.width, channels]
         .iter()
         .fold(1_u128, |product, it| product.saturating_mul(*it as u128));
     let grows = pixels > FREE_PIXELS && pixels > u128::from(source).saturating_mul(MOST_GROWTH);
     if pixels > MOST_PIXELS || grows {
         return Err(format!(
-            "{n_images} images of {side}x{side}x{channels} are {pixels} bytes out of {source}; at most {MOST_PIXELS} are read, and {MOST_GROWTH} times what is there"
+            "{n_images} images of {}x{}x{channels} are {pixels} bytes out of {source}; at most {MOST_PIXELS} are read, and {MOST_GROWTH} times what is there",
+            size.height, size.width
         ));
     }
     usize::try_from(pixels).map_err(|error| error.to_string())
@@ -142,11 +145,14 @@ mod tests {
         unpacked(1 << 20, 100).unwrap();
         assert!(unpacked(47_040_016, 47_000).is_err());
         assert!(unpacked(u64::MAX, 1 << 40).is_err());
-        assert_eq!(dataset(60_000, 28, 1, 47_040_016).unwrap(), 47_040_000);
+        assert_eq!(
+            dataset(60_000, 28.into(), 1, 47_040_016).unwrap(),
+            47_040_000
+        );
         // A byte an image, made 28x28.
-        assert!(dataset(1 << 31, 28, 1, 1 << 31).is_err());
-        assert!(dataset(60_000, 512, 1, 60_000).is_err());
-        assert!(dataset(usize::MAX, 512, 1, u64::MAX).is_err());
+        assert!(dataset(1 << 31, 28.into(), 1, 1 << 31).is_err());
+        assert!(dataset(60_000, 512.into(), 1, 60_000).is_err());
+        assert!(dataset(usize::MAX, 512.into(), 1, u64::MAX).is_err());
         // A photograph of 24 million pixels, and a page as large without a mark on it.
         drop(picture(72_000_000, 24_000_000, 8_000_000).unwrap());
         assert!(picture(72_000_000, 24_000_000, 40_000).is_err());

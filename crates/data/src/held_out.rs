@@ -39,7 +39,7 @@ impl Dataset {
             receipt: self.receipt.clone(),
             domains: self.domains.clone(),
             held: Vec::with_capacity(self.classes.len()),
-            ..Self::empty(self.name.clone(), self.side, self.channels)
+            ..Self::empty(self.name.clone(), self.size, self.channels)
         };
         let mut order = Vec::with_capacity(files.len());
         let mut text = format!("{} without {stem} but in the test of\n", self.digest);

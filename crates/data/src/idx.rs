@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::dataset::{ClassImages, check_side};
+use crate::dataset::ClassImages;
 use crate::picture::{Ink, Ring};
-use crate::{DataError, Dataset, digest, guard, resize};
+use crate::{DataError, Dataset, ImageSize, digest, guard, resize};
 
 const NEXT_STEP: &str =
     "give a folder with files like train-images-idx3-ubyte[.gz] and train-labels-idx1-ubyte[.gz]";
@@ -30,7 +30,7 @@ const NEXT_STEP: &str =
 ///
 /// # Errors
 /// [`DataError::Io`] or [`DataError::Malformed`], naming the file, if there is no pair or one cannot be read.
-pub fn load(path: &Path, side: usize, ink: Ink) -> Result<Dataset, DataError> {
+pub fn load(path: &Path, size: impl Into<ImageSize>, ink: Ink) -> Result<Dataset, DataError> {
     let is_folder = fs::metadata(path)
         .map_err(DataError::io("open", path, NEXT_STEP))?
         .is_dir();
@@ -44,7 +44,7 @@ pub fn load(path: &Path, side: usize, ink: Ink) -> Result<Dataset, DataError> {
         .map(|images| labels_of(&images).map(|labels| (images, labels)))
         .collect::<Result<Vec<_>, DataError>>()?;
     let name = folder.file_name().map(|name| name.to_string_lossy());
-    load_pairs(name.as_deref().unwrap_or("idx"), &pairs, side, ink)
+    load_pairs(name.as_deref().unwrap_or("idx"), &pairs, size, ink)
 }
 
 /// Loads pairs of (images, labels) files as one data set called `name`.
@@ -56,10 +56,11 @@ pub fn load(path: &Path, side: usize, ink: Ink) -> Result<Dataset, DataError> {
 pub fn load_pairs(
     name: &str,
     pairs: &[(PathBuf, PathBuf)],
-    side: usize,
+    size: impl Into<ImageSize>,
     ink: Ink,
 ) -> Result<Dataset, DataError> {
-    check_side(side)?;
+    let size = size.into();
+    size.check()?;
     let mut hasher = Sha256::new();
     let mut classes: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
     let mut rings = Vec::new();
@@ -88,20 +89,20 @@ pub fn load_pairs(
         hasher.update(&images.bytes);
         hasher.update(&labels.bytes);
         let n_bytes =
-            guard::dataset(n_images, side, 1, images.bytes.len() as u64).map_err(|problem| {
+            guard::dataset(n_images, size, 1, images.bytes.len() as u64).map_err(|problem| {
                 DataError::malformed(images_path, problem, "choose a smaller data.size")
             })?;
         let mut resized = vec![0; n_bytes];
         let of_pair: Vec<Ring> = resized
-            .par_chunks_exact_mut(side * side)
+            .par_chunks_exact_mut(size.n_pixels())
             .zip(images.data().par_chunks_exact(height * width))
             .map(|(out, image)| {
-                resize::area(image, height, width, side, out);
+                resize::area(image, height, width, size, out);
                 Ring::of(image, height, width)
             })
             .collect();
         rings.extend(of_pair);
-        for (image, label) in resized.chunks_exact(side * side).zip(labels.data()) {
+        for (image, label) in resized.chunks_exact(size.n_pixels()).zip(labels.data()) {
             classes.entry(*label).or_default().extend_from_slice(image);
         }
     }
@@ -115,7 +116,7 @@ pub fn load_pairs(
         alphabet: name.to_owned(),
         pixels,
     });
-    let mut dataset = Dataset::from_classes(name, side, classes)?;
+    let mut dataset = Dataset::from_classes(name, size, classes)?;
     dataset.digest = digest::hex(&hasher.finalize());
     Ok(dataset)
 }

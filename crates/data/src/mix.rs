@@ -36,19 +36,19 @@ pub fn mix(domains: Vec<(String, Dataset)>) -> Result<Dataset, DataError> {
             ));
         }
     }
-    let side = domains[0].1.side;
-    if let Some((name, other)) = domains.iter().find(|(_, it)| it.side != side) {
+    let size = domains[0].1.size;
+    if let Some((name, other)) = domains.iter().find(|(_, it)| it.size != size) {
         return Err(invalid(
             format!(
-                "images of {name} have {} pixels a side, the first has {side}",
-                other.side
+                "images of {name} have {}x{} pixels, those of the first {}x{}",
+                other.size.height, other.size.width, size.height, size.width
             ),
             "load all of them with one `size`",
         ));
     }
     let channels = domains.iter().map(|(_, it)| it.channels).max().unwrap_or(1);
     let mut text = format!("mix in {channels} channels\n");
-    let mut mixed = Dataset::empty(names.join("+"), side, channels);
+    let mut mixed = Dataset::empty(names.join("+"), size, channels);
     let mut receipt = Receipt {
         root: PathBuf::from(&mixed.name),
         ..Receipt::default()
@@ -169,7 +169,7 @@ impl Dataset {
                 .iter()
                 .map(|name| plain(name))
                 .collect(),
-            ..Self::empty(domain.name.clone(), self.side, self.channels)
+            ..Self::empty(domain.name.clone(), self.size, self.channels)
         }
     }
 }

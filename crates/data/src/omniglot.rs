@@ -13,8 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::archive::{self, Limits};
 use crate::cache::{self, Cache, CacheKey};
-use crate::dataset::check_side;
-use crate::{Class, DataError, Dataset, digest, picture, resize};
+use crate::{Class, DataError, Dataset, ImageSize, digest, picture, resize};
 
 /// The two archives, in the order in which their images are stored.
 pub const ARCHIVES: [&str; 2] = ["images_background.zip", "images_evaluation.zip"];
@@ -33,13 +32,18 @@ const REFETCH: &str = "fetch the archive again (`cargo xtask fetch omniglot`)";
 
 /// Loads the data set from a folder that holds both archives.
 ///
-/// With a cache, the resized images are kept there under the content of the archives, `side` and the filter.
+/// With a cache, the resized images are kept there under the content of the archives, the size and the filter.
 ///
 /// # Errors
 /// [`DataError::Io`] if an archive cannot be read; [`DataError::Malformed`] if an archive
 /// is damaged, an image is missing, surplus or of another size than 105x105, or the pixels are not Omniglot's.
-pub fn load(folder: &Path, side: usize, cache: Option<&Cache>) -> Result<Dataset, DataError> {
-    check_side(side)?;
+pub fn load(
+    folder: &Path,
+    size: impl Into<ImageSize>,
+    cache: Option<&Cache>,
+) -> Result<Dataset, DataError> {
+    let size = size.into();
+    size.check()?;
     let archives = ARCHIVES.map(|name| folder.join(name));
     let read = |path: &Path| {
         let bytes = std::fs::read(path).map_err(DataError::io("read", path, REFETCH))?;
@@ -51,12 +55,12 @@ pub fn load(folder: &Path, side: usize, cache: Option<&Cache>) -> Result<Dataset
     let key = CacheKey {
         name: "omniglot",
         content: digest::sha256(format!("{first}{second}").as_bytes()),
-        side,
+        size,
         settings: resize::FILTER.into(),
     };
     cache::load_or_build(cache, &key, || {
         let sets = [(&archives[0], background), (&archives[1], evaluation)];
-        let dataset = decode(&sets.map(|(path, bytes)| (path.as_path(), bytes)), side)?;
+        let dataset = decode(&sets.map(|(path, bytes)| (path.as_path(), bytes)), size)?;
         check_complete(folder, &dataset)?;
         Ok(dataset)
     })
@@ -70,7 +74,7 @@ struct Entry {
 }
 
 /// Decodes whatever characters the archives hold.
-fn decode(archives: &[(&Path, Vec<u8>)], side: usize) -> Result<Dataset, DataError> {
+fn decode(archives: &[(&Path, Vec<u8>)], size: ImageSize) -> Result<Dataset, DataError> {
     let mut opened = Vec::new();
     let mut entries = Vec::new();
     for (archive_idx, (path, bytes)) in archives.iter().enumerate() {
@@ -96,7 +100,7 @@ fn decode(archives: &[(&Path, Vec<u8>)], side: usize) -> Result<Dataset, DataErr
 
     let path_of = |entry: &Entry| archives[entry.archive_idx].0;
     let (classes, alphabets) = group(&entries, path_of)?;
-    let n_pixels = side * side;
+    let n_pixels = size.n_pixels();
     let mut pixels = vec![0_u8; entries.len() * n_pixels];
     let packed: Vec<Vec<u8>> = pixels
         .par_chunks_exact_mut(n_pixels)
@@ -123,7 +127,7 @@ fn decode(archives: &[(&Path, Vec<u8>)], side: usize) -> Result<Dataset, DataErr
                     .iter()
                     .map(|&grey| if grey < 128 { 255 } else { 0 })
                     .collect();
-                resize::area(&ink, SOURCE_SIDE, SOURCE_SIDE, side, out);
+                resize::area(&ink, SOURCE_SIDE, SOURCE_SIDE, size, out);
                 Ok(pack(&ink))
             },
         )
@@ -136,7 +140,7 @@ fn decode(archives: &[(&Path, Vec<u8>)], side: usize) -> Result<Dataset, DataErr
         classes,
         alphabets,
         digest: digest::hex(&hasher.finalize()),
-        ..Dataset::empty("omniglot", side, 1)
+        ..Dataset::empty("omniglot", size, 1)
     })
 }
 

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::channels::luma;
 use crate::receipt::Header;
-use crate::{Channels, DataError, choice, contained, guard, resize};
+use crate::{Channels, DataError, ImageSize, choice, contained, guard, resize};
 
 /// What pictures of files are made into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// Height and width to resize to, in pixels.
-    pub side: usize,
+    /// Height and width to resize to.
+    pub size: ImageSize,
     /// One channel or three.
     pub channels: Channels,
     /// Which end of the grey scale is ink.
@@ -29,7 +29,7 @@ impl Default for Reading {
     /// 28x28, everything else as the pictures tell.
     fn default() -> Self {
         Self {
-            side: 28,
+            size: ImageSize::square(28),
             channels: Channels::Auto,
             ink: Ink::Auto,
             paper: Paper::Auto,
@@ -198,9 +198,9 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
-    /// The picture at `(side, side, channels)`.
-    pub(crate) fn resize(&self, side: usize, out: &mut [u8]) {
-        resize::each_channel(&self.pixels, self.height, self.width, side, out);
+    /// The picture in another size, with its channels.
+    pub(crate) fn resize(&self, to: ImageSize, out: &mut [u8]) {
+        resize::each_channel(&self.pixels, self.height, self.width, to, out);
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cache::Cache;
 use crate::{
-    Channels, DataError, Dataset, GlyphsConfig, Ink, Paper, Reading, arrays, folder, glyphs, idx,
-    omniglot,
+    Channels, DataError, Dataset, GlyphsConfig, ImageSize, Ink, Paper, Reading, arrays, folder,
+    glyphs, idx, omniglot,
 };
 
 /// Where and how to open a data set.
@@ -15,8 +15,8 @@ pub struct OpenOptions {
     pub data_dir: Option<PathBuf>,
     /// Where decoded images are kept; none, nothing is kept.
     pub cache: Option<Cache>,
-    /// Height and width to resize to, in pixels.
-    pub side: usize,
+    /// Height and width to resize to; glyphs are drawn square.
+    pub size: ImageSize,
     /// One channel or three; a source without colour repeats its grey for three.
     pub channels: Channels,
     /// Which end of the grey scale is ink, for sources that [take it](Source::takes_ink).
@@ -30,7 +30,7 @@ impl OpenOptions {
     #[must_use]
     pub fn reading(&self) -> Reading {
         Reading {
-            side: self.side,
+            size: self.size,
             channels: self.channels,
             ink: self.ink,
             paper: self.paper,
@@ -44,7 +44,7 @@ impl Default for OpenOptions {
         Self {
             data_dir: None,
             cache: None,
-            side: 28,
+            size: ImageSize::square(28),
             channels: Channels::Auto,
             ink: Ink::Auto,
             paper: Paper::Auto,
@@ -76,7 +76,7 @@ pub const SOURCES: &[Source] = &[
         takes_ink: false,
         open: |settings, options| {
             let config = GlyphsConfig {
-                side: options.side,
+                side: options.size.require_square("glyphs")?,
                 ..GlyphsConfig::default()
             };
             glyphs::generate(&config.with_text(settings.unwrap_or(""))?)
@@ -123,7 +123,7 @@ pub const SOURCES: &[Source] = &[
         takes_ink: true,
         open: |path, options| {
             let path = required("idx", path)?;
-            idx::load(Path::new(path), options.side, options.ink)
+            idx::load(Path::new(path), options.size, options.ink)
         },
     },
 ];
@@ -206,7 +206,7 @@ fn open_omniglot(path: Option<&str>, options: &OpenOptions) -> Result<Dataset, D
         .iter()
         .find(holds_archives)
         .unwrap_or(&candidates[0]);
-    omniglot::load(folder, options.side, options.cache.as_ref())
+    omniglot::load(folder, options.size, options.cache.as_ref())
 }
 
 fn required<'a>(name: &str, argument: Option<&'a str>) -> Result<&'a str, DataError> {

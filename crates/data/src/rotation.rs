@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DataError, choice};
+use crate::{DataError, ImageSize, choice};
 
 /// What is done with rotations by 90 degrees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -36,6 +36,25 @@ impl Rotations {
             Self::Augment | Self::Off => 1,
         }
     }
+
+    /// Refuses turns of images that are not square: a quarter turn exchanges height and width. The half turn, which does not, is one
+    /// of the four and is not offered alone.
+    ///
+    /// # Errors
+    /// [`DataError::Invalid`] with the size.
+    pub fn check(self, size: ImageSize) -> Result<(), DataError> {
+        if self == Self::Off || size.side().is_some() {
+            return Ok(());
+        }
+        Err(DataError::Invalid {
+            setting: "rotations",
+            value: format!("\"{self}\""),
+            problem: format!(
+                "a quarter turn exchanges height and width, and images of {size} are not square"
+            ),
+            next_step: "set rotations = \"off\" and test_rotations = \"off\", or give the size as one number".into(),
+        })
+    }
 }
 
 impl fmt::Display for Rotations {
@@ -52,18 +71,20 @@ impl FromStr for Rotations {
     }
 }
 
-/// Appends a square image turned counter-clockwise by `quarter_turns`, as numbers in `[0, 1]` (`byte / 255`).
+/// Appends an image turned counter-clockwise by `quarter_turns`, as numbers in `[0, 1]` (`byte / 255`).
 ///
-/// One turn: `out[r][c] = image[c][side - 1 - r]`, as `numpy.rot90`.
+/// One turn: `out[r][c] = image[c][side - 1 - r]`, as `numpy.rot90`. Images that are not square are not turned: the sampler refuses
+/// that ([`Rotations::check`]).
 /// # Shapes
-/// `image`: `(side, side, channels)` row-major; as many values are appended to `out`.
+/// `image`: height and width of `size` and `channels`, row-major; as many values are appended to `out`.
 pub(crate) fn append_turned<T: Intensity>(
     image: &[u8],
-    side: usize,
+    size: ImageSize,
     channels: usize,
     quarter_turns: u8,
     out: &mut Vec<T>,
 ) {
+    let side = size.height;
     let last = side - 1;
     match quarter_turns % 4 {
         0 => out.extend(image.iter().map(|&byte| T::of(byte))),
@@ -129,7 +150,7 @@ mod tests {
         ];
         for (turns, expected) in (0_u8..).zip(expected) {
             let mut out: Vec<f64> = Vec::new();
-            append_turned(&image, 3, 1, turns, &mut out);
+            append_turned(&image, 3.into(), 1, turns, &mut out);
             let wanted = expected.map(|byte| f64::from(byte) / 255.0);
             assert_eq!(out, wanted, "{turns}");
             // The channels of a pixel move together.
@@ -138,7 +159,7 @@ mod tests {
                 .flat_map(|&byte| [byte, 7, 255 - byte])
                 .collect();
             let mut out: Vec<f64> = Vec::new();
-            append_turned(&coloured, 3, 3, turns, &mut out);
+            append_turned(&coloured, 3.into(), 3, turns, &mut out);
             for (pixel, wanted) in out.chunks_exact(3).zip(expected) {
                 let wanted = [wanted, 7, 255 - wanted].map(f64::from);
                 assert_eq!(pixel, wanted.map(|byte| byte / 255.0), "{turns}");

@@ -75,7 +75,8 @@ impl Sampler {
     /// classes of the episode come from it.
     ///
     /// # Errors
-    /// [`DataError::Invalid`] for a size of zero, fewer than two ways, or a class that is not there or twice;
+    /// [`DataError::Invalid`] for a size of zero, fewer than two ways, a class that is not there or twice, or rotations of images
+    /// that are not square;
     /// [`DataError::TooFew`] if there are fewer classes than `n_way` or a class holds fewer images than
     /// `k_shot + n_query`.
     pub fn new(
@@ -115,6 +116,7 @@ impl Sampler {
             Sizes::Even | Sizes::Unequal { .. } => sizes.largest(shape, 0, 0),
         };
         check_shape(needed)?;
+        rotations.check(dataset.size)?;
         let sources = sources(dataset, classes)?;
         check_images(dataset, &sources, needed)?;
         let n_variants = rotations.n_variants() as usize;

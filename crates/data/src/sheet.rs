@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
-use crate::{Dataset, resize};
+use crate::{Dataset, ImageSize, resize};
 
 /// Most classes on a sheet, spread evenly over all.
 const MOST_CLASSES: usize = 12;
@@ -42,17 +42,19 @@ impl Sheet {
             .collect();
         let n_columns = chosen.iter().map(|class| class.n_images.min(MOST_IMAGES));
         let n_columns = n_columns.max().unwrap_or(0);
-        let (side, channels) = (dataset.side.min(MOST_SIDE), dataset.channels);
-        let cell = side + GAP;
-        let (width, height) = (GAP + n_columns * cell, GAP + n_rows * cell);
+        let channels = dataset.channels;
+        let cell = within(dataset.size, MOST_SIDE);
+        let (across, down) = (cell.width + GAP, cell.height + GAP);
+        let (width, height) = (GAP + n_columns * across, GAP + n_rows * down);
         let mut pixels = vec![BETWEEN; width * height * channels];
         for (row, class) in chosen.iter().enumerate() {
             for column in 0..class.n_images.min(n_columns) {
                 let image = dataset.image(class.first_image + column);
-                let mut small = vec![0; side * side * channels];
-                resize::each_channel(image, dataset.side, dataset.side, side, &mut small);
-                let (top, left) = (GAP + row * cell, GAP + column * cell);
-                for (y, line) in small.chunks_exact(side * channels).enumerate() {
+                let mut small = vec![0; cell.n_pixels() * channels];
+                let ImageSize { height, width: of } = dataset.size;
+                resize::each_channel(image, height, of, cell, &mut small);
+                let (top, left) = (GAP + row * down, GAP + column * across);
+                for (y, line) in small.chunks_exact(cell.width * channels).enumerate() {
                     let start = ((top + y) * width + left) * channels;
                     pixels[start..][..line.len()].copy_from_slice(line);
                 }
@@ -74,10 +76,45 @@ impl Sheet {
     }
 }
 
+/// A size in its proportions, made smaller so that neither length is above the most.
+fn within(size: ImageSize, most: usize) -> ImageSize {
+    let longer = size.height.max(size.width);
+    if longer <= most {
+        return size;
+    }
+    let scaled = |length: usize| (length * most).div_ceil(longer);
+    ImageSize {
+        height: scaled(size.height),
+        width: scaled(size.width),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ClassImages;
+
+    #[test]
+    fn cells_keep_the_proportions_of_their_images() {
+        let size = |height, width| ImageSize { height, width };
+        assert_eq!(within(size(12, 20), 42), size(12, 20));
+        assert_eq!(within(size(84, 84), 42), size(42, 42));
+        assert_eq!(within(size(64, 96), 42), size(28, 42));
+        assert_eq!(within(size(512, 1), 42), size(42, 1));
+        let class = ClassImages {
+            name: "one".into(),
+            alphabet: ".".into(),
+            pixels: (0..6).collect(),
+        };
+        let dataset = Dataset::from_classes("made", size(2, 3), [class]).unwrap();
+        let read = image::load_from_memory(&Sheet::of(&dataset).unwrap().png).unwrap();
+        let read = read.into_luma8();
+        assert_eq!(read.dimensions(), (2 + 5, 2 + 4));
+        assert_eq!(
+            [(2, 2), (4, 2), (2, 3), (4, 3)].map(|(x, y)| read.get_pixel(x, y).0[0]),
+            [0, 2, 3, 5]
+        );
+    }
 
     #[test]
     fn every_image_stands_in_its_row_and_column() {

@@ -49,8 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         data: Data {
             name: "glyphs".to_owned(),
             digest: dataset.digest.clone(),
-            height: dataset.side,
-            width: dataset.side,
+            height: dataset.size.height,
+            width: dataset.size.width,
             channels: 1,
             train_classes: classes.len(),
         },

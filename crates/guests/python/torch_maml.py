@@ -34,7 +34,7 @@ class Norm(nn.Module):
         return F.batch_norm(x, None, None, self.weight, self.bias, training=True)
 
 
-def network(channels: int, side: int, width: int, way: int) -> nn.Sequential:
+def network(channels: int, image: tuple[int, int], width: int, way: int) -> nn.Sequential:
     """Four blocks and a head of ``way`` outputs."""
     blocks: list[nn.Module] = []
     for index in range(4):
@@ -42,7 +42,7 @@ def network(channels: int, side: int, width: int, way: int) -> nn.Sequential:
                    nn.MaxPool2d(2)]
     with torch.no_grad():
         body = nn.Sequential(*blocks, nn.Flatten())
-        n_features = body(torch.zeros(2, channels, side, side)).shape[1]
+        n_features = body(torch.zeros(2, channels, *image)).shape[1]
     return nn.Sequential(body, nn.Linear(n_features, way))
 
 
@@ -61,7 +61,8 @@ class Maml(Learner):
         self.inner_steps = int(settings.get("inner_steps", 1))
         self.first_order = bool(settings.get("first_order", False))
         self.fixed_way = run.episode["way"]
-        self.net = network(run.data["channels"], run.data["height"], int(settings.get("width", 64)), self.fixed_way)
+        image = (run.data["height"], run.data["width"])
+        self.net = network(run.data["channels"], image, int(settings.get("width", 64)), self.fixed_way)
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=float(settings.get("lr", 1e-3)))
 
     def loss(self, params: Params, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

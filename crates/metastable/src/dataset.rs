@@ -68,6 +68,7 @@ pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) 
 /// Loads one data set.
 fn load_one(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) -> Result<Dataset> {
     if data.set == GLYPHS.0 {
+        data.side_of_glyphs()?;
         let glyphs = glyphs::generate(config)?;
         return Ok(glyphs.with_channels(data.channels.number().unwrap_or(1)));
     }
@@ -88,12 +89,20 @@ fn load_one(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) -> Resu
             dir,
             on_failure: |error| eprintln!("note: {error}"),
         }),
-        side: data.size,
+        size: data.size,
         channels: data.channels,
         ink: data.ink,
         paper: data.paper,
     };
     let dataset = metastable_data::open_among(registry().sources(), &data.set, &options)?;
+    if dataset.size != data.size {
+        bail!(
+            "data.size = {}: {:?} gives images of {}; set data.size to that",
+            data.size,
+            data.set,
+            dataset.size
+        );
+    }
     let dataset = data.parts.rename(dataset)?;
     Ok(dataset.without_small(data.min_images)?)
 }

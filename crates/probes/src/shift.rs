@@ -183,11 +183,11 @@ fn damage(
     seeds: &Seeds,
     key: u64,
 ) -> Result<Task<f32>> {
-    let side = subject.dataset.side;
+    let size = subject.dataset.size;
     let damaged = |images: &[f32], stream: Stream, is_hit: bool| -> Vec<f32> {
         let mut rng = seeds.rng(stream, key);
         let each = images.chunks_exact(subject.dataset.n_values());
-        each.flat_map(|image| kind.apply(image, side, if is_hit { severity } else { 0 }, &mut rng))
+        each.flat_map(|image| kind.apply(image, size, if is_hit { severity } else { 0 }, &mut rng))
             .collect()
     };
     let support = damaged(

@@ -9,7 +9,7 @@ use metastable_algorithms::{
     AlgorithmError, Batch, Context, Differentiable, Head, Learner, LearnerEntry, MetaGradient,
     Predict, Prediction, Result, Train,
 };
-use metastable_data::{ClassImages, Dataset, Source};
+use metastable_data::{ClassImages, Dataset, ImageSize, Source};
 use metastable_models::{
     Beside, BlockKind, Form, Loss, Metric, NetworkEntry, Params, Readout, Real, Tape,
 };
@@ -80,16 +80,16 @@ const STRIPES: Source = Source {
     summary: "sixty classes of stripes, told apart by width, slant and brightness",
     takes_ink: false,
     open: |_, options| {
-        let classes = (0..60).map(|class| stripes(class, options.side));
-        Dataset::from_classes("stripes", options.side, classes)
+        let classes = (0..60).map(|class| stripes(class, options.size));
+        Dataset::from_classes("stripes", options.size, classes)
     },
 };
 
 /// Twenty images, each shifted by a pixel.
-fn stripes(class: usize, side: usize) -> ClassImages {
-    let ink =
-        move |at| (at % side + class % 10 * (at / side) + at / side / side) / (1 + class / 10);
-    let pixels = (0..20 * side * side).map(|at| (ink(at) % 2 * (100 + class)) as u8).collect();
+fn stripes(class: usize, size: ImageSize) -> ClassImages {
+    let (width, n) = (size.width, size.n_pixels());
+    let ink = move |at| (at % width + class % 10 * (at / width) + at / n) / (1 + class / 10);
+    let pixels = (0..20 * n).map(|at| (ink(at) % 2 * (100 + class)) as u8).collect();
     ClassImages { name: format!("{class}"), alphabet: "stripes".to_owned(), pixels }
 }
 

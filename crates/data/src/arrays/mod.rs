@@ -34,7 +34,6 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::dataset::check_side;
 use crate::gather::{self, Entry};
 use crate::picture::{self, Picture, Reading, Survey};
 use crate::receipt::{Header, Place, Receipt};
@@ -122,7 +121,7 @@ impl Image {
 /// [`DataError::Io`] or [`DataError::Malformed`], naming the file, if one cannot be read, has no images with labels, or changes
 /// while it is read.
 pub fn load(path: &Path, reading: Reading) -> Result<Dataset, DataError> {
-    check_side(reading.side)?;
+    reading.size.check()?;
     let files = files(path)?;
     let mut hasher = Sha256::new();
     let mut images = Vec::new();
@@ -136,7 +135,7 @@ pub fn load(path: &Path, reading: Reading) -> Result<Dataset, DataError> {
     images.sort_by(|a, b| a.class.cmp(&b.class));
     let source: u64 = images.iter().map(|image| image.stored.n_bytes()).sum();
     // How many channels there will be is not known yet; there is one at the least.
-    guard::dataset(images.len(), reading.side, 1, source)
+    guard::dataset(images.len(), reading.size, 1, source)
         .map_err(|problem| DataError::malformed(path, problem, "choose a smaller data.size"))?;
     let name = path
         .file_stem()

@@ -11,7 +11,7 @@ fn kept(name: &str) -> PathBuf {
 
 fn open(path: &Path) -> Result<Dataset, DataError> {
     let reading = Reading {
-        side: 4,
+        size: 4.into(),
         ink: crate::Ink::Bright,
         ..Reading::default()
     };

@@ -23,7 +23,7 @@ fn key(content: &str) -> CacheKey<'static> {
     CacheKey {
         name: "tiny",
         content: content.into(),
-        side: 2,
+        size: 2.into(),
         settings: "area".into(),
     }
 }
@@ -118,4 +118,21 @@ fn a_folder_that_cannot_be_made_is_told_and_does_no_harm() {
     assert_eq!(heard.len(), 1);
     assert!(heard[0].contains("write the cache"), "{heard:?}");
     assert!(heard[0].contains("file"), "{heard:?}");
+}
+
+#[test]
+fn squares_are_found_under_the_key_that_they_always_had() {
+    // As versions wrote it that knew no other images.
+    let text = "format 2\nname tiny\ncontent abc\nside 2\nsettings area";
+    let name = format!("tiny-2-{}.cache", &digest::sha256(text.as_bytes())[..16]);
+    let dir = tempfile::tempdir().unwrap();
+    let path = key("abc").path(dir.path());
+    assert_eq!(path.file_name().unwrap().to_str(), Some(name.as_str()));
+    assert!(load(dir.path(), &key("abc")));
+    let bytes = fs::read(path).unwrap();
+    let header = String::from_utf8_lossy(&bytes[16..]);
+    assert!(
+        header.contains("\"name\":\"tiny\",\"side\":2,\"channels\":1"),
+        "{header}"
+    );
 }

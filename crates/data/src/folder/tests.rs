@@ -6,7 +6,7 @@ use crate::{Channels, Ink, MetaSplit, Paper, Seeds, Split, SplitRule};
 /// With everything else as the pictures tell.
 fn load(root: &Path, side: usize, ink: Ink, cache: Option<&Cache>) -> Result<Dataset, DataError> {
     let reading = Reading {
-        side,
+        size: side.into(),
         ink,
         ..Reading::default()
     };
@@ -30,6 +30,37 @@ fn names(dataset: &Dataset) -> Vec<&str> {
         .iter()
         .map(|class| class.name.as_str())
         .collect()
+}
+
+#[test]
+fn images_of_a_shape_that_is_not_square_come_back_from_the_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("mine");
+    for class in ["a", "b"] {
+        write(&root.join(class).join("1.png"), 0, 200);
+    }
+    let cache = Cache::new(dir.path().join("cache"));
+    let reading = Reading {
+        size: "4x2".parse().unwrap(),
+        ink: Ink::Bright,
+        ..Reading::default()
+    };
+    let first = super::load(&root, reading, Some(&cache)).unwrap();
+    // Columns in pairs: the frame with itself, then the frame with the inside.
+    assert_eq!(first.image(1), [0, 0, 100, 100, 100, 100, 0, 0]);
+    let kept: Vec<_> = fs::read_dir(&cache.dir).unwrap().collect();
+    assert_eq!(kept.len(), 1);
+    let name = kept[0].as_ref().unwrap().file_name().into_string().unwrap();
+    assert!(name.starts_with("folder-4x2-"), "{name}");
+    let second = super::load(&root, reading, Some(&cache)).unwrap();
+    assert_eq!((second.size, &second.pixels), (first.size, &first.pixels));
+    // As many bytes in another shape are another entry.
+    let turned = Reading {
+        size: "2x4".parse().unwrap(),
+        ..reading
+    };
+    let turned = super::load(&root, turned, Some(&cache)).unwrap();
+    assert_eq!(turned.image(0), [0, 100, 100, 0, 0, 100, 100, 0]);
 }
 
 #[test]
@@ -355,7 +386,7 @@ fn colour_is_kept_where_there_is_some_and_made_grey_only_when_asked_to() {
     );
     let with = |channels| {
         let reading = Reading {
-            side: 4,
+            size: 4.into(),
             channels,
             ..Reading::default()
         };
@@ -393,7 +424,7 @@ fn white_drawings_on_transparency_lie_on_black_and_dark_ones_on_white() {
     icon(&dir.path().join("b/1.png"), [250, 250, 250, 255], clear);
     let with = |paper| {
         let reading = Reading {
-            side: 4,
+            size: 4.into(),
             paper,
             ..Reading::default()
         };

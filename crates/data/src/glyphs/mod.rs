@@ -104,7 +104,7 @@ pub fn generate(config: &GlyphsConfig) -> Result<Dataset, DataError> {
         pixels,
         classes: classes(config),
         alphabets: (1..=config.n_alphabets).map(alphabet_name).collect(),
-        ..Dataset::empty("glyphs", config.side, 1)
+        ..Dataset::empty("glyphs", config.side.into(), 1)
     })
 }
 

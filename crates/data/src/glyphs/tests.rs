@@ -127,7 +127,7 @@ fn characters_of_an_alphabet_are_distinct() {
 #[test]
 fn ink_is_that_of_handwriting() {
     let dataset = made(&GlyphsConfig::default());
-    let n_pixels = dataset.side * dataset.side;
+    let n_pixels = dataset.size.n_pixels();
     let inks: Vec<f64> = dataset
         .pixels
         .chunks_exact(n_pixels)
@@ -207,7 +207,7 @@ fn names_sizes_and_extreme_settings() {
     ] {
         let config = small().with_text(text).unwrap();
         let dataset = made(&config);
-        assert_eq!(dataset.side, config.side);
+        assert_eq!(dataset.size.side(), Some(config.side));
         for idx in 0..dataset.n_images() {
             assert!(dataset.image(idx).iter().any(|&p| p > 0), "{text}: {idx}");
         }

@@ -57,6 +57,26 @@ fn a_pair_is_grouped_by_label() {
 }
 
 #[test]
+fn images_keep_a_shape_that_is_not_square() {
+    let dir = folder(&[
+        ("t10k-images-idx3-ubyte", IMAGES),
+        ("t10k-labels-idx1-ubyte", LABELS),
+    ]);
+    let size = |height, width| ImageSize { height, width };
+    let dataset = load(dir.path(), size(2, 3), Ink::Bright).unwrap();
+    assert_eq!((dataset.size, dataset.n_images()), (size(2, 3), 3));
+    let expected = [[9; 6], [0, 0, 60, 0, 0, 60], [30, 30, 30, 0, 0, 0]];
+    assert_eq!(dataset.pixels, expected.concat());
+    let squeezed = load(dir.path(), size(1, 3), Ink::Bright).unwrap();
+    assert_eq!(squeezed.image(2), [15; 3]);
+    let square = load(dir.path(), 2, Ink::Bright).unwrap();
+    assert_eq!(square.digest, dataset.digest, "the content is the same");
+    for wrong in [size(0, 3), size(2, 5000)] {
+        assert!(load(dir.path(), wrong, Ink::Bright).is_err());
+    }
+}
+
+#[test]
 fn several_pairs_are_joined_in_order_of_their_names() {
     let mut other = LABELS.to_vec();
     other[8] = 1;

@@ -36,7 +36,7 @@ fn zip(change: impl Fn(&mut Vec<(String, Vec<u8>)>)) -> Vec<u8> {
 }
 
 fn check_refused(bytes: Vec<u8>, expected: &str) {
-    let message = decode(&[(Path::new("some/archive.zip"), bytes)], 28)
+    let message = decode(&[(Path::new("some/archive.zip"), bytes)], 28.into())
         .unwrap_err()
         .to_string();
     for part in ["some/archive.zip", expected, "fetch the archive again"] {
@@ -51,7 +51,7 @@ fn ink_is_bright_and_images_come_in_order_of_drawer() {
         entries.push((".DS_Store".into(), vec![1]));
         entries.push(("__MACOSX/images_background/._0001_01.png".into(), vec![1]));
     });
-    let dataset = decode(&[(Path::new("a.zip"), bytes)], 105).unwrap();
+    let dataset = decode(&[(Path::new("a.zip"), bytes)], 105.into()).unwrap();
     assert_eq!(dataset.classes[0].name, "Greek/character01");
     assert_eq!((dataset.n_images(), dataset.alphabets.len()), (20, 1));
     for image_idx in 0..20 {
@@ -132,7 +132,7 @@ fn other_characters_than_omniglots_are_refused() {
         load(dir.path(), 0, None)
             .unwrap_err()
             .to_string()
-            .contains("side = 0")
+            .contains("size = 0")
     );
 }
 

@@ -20,6 +20,42 @@ fn sampler(rotations: Rotations) -> Sampler {
     Sampler::new(&dataset, &dataset.all_classes(), SHAPE, rotations, false).unwrap()
 }
 
+#[test]
+fn images_that_are_not_square_are_not_turned() {
+    let class = |name: u8| crate::ClassImages {
+        name: name.to_string(),
+        alphabet: ".".into(),
+        pixels: (0..12).map(|at| 20 * name + at).collect(),
+    };
+    let size = "2x3".parse::<crate::ImageSize>().unwrap();
+    let dataset = Dataset::from_classes("made", size, (0..3).map(class)).unwrap();
+    let shape = EpisodeShape {
+        n_way: 2,
+        k_shot: 1,
+        n_query: 1,
+    };
+    let classes = dataset.all_classes();
+    for rotations in [Rotations::AsClasses, Rotations::Augment] {
+        let refused = Sampler::new(&dataset, &classes, shape, rotations, false).unwrap_err();
+        let said = refused.to_string();
+        assert!(
+            said.contains("2x3") && said.contains("test_rotations = \"off\""),
+            "{said}"
+        );
+    }
+    let sampler = Sampler::new(&dataset, &classes, shape, Rotations::Off, false).unwrap();
+    let episode = sampler.episode(&Seeds::all(0), 0);
+    let mut images: Vec<f64> = Vec::new();
+    episode.gather(&dataset, &mut images);
+    let first = dataset.image(episode.support[0] as usize);
+    let expected: Vec<f64> = first.iter().map(|byte| f64::from(*byte) / 255.0).collect();
+    assert_eq!(images[..6], expected);
+    // The digest tells 2x3 from 3x2.
+    let other = "3x2".parse::<crate::ImageSize>().unwrap();
+    let other = Dataset::from_classes("made", other, (0..3).map(class)).unwrap();
+    assert_ne!(other.digest, dataset.digest);
+}
+
 /// What an episode says of one class, without its label.
 type OfClass = (u32, u8, Vec<u32>, Vec<u32>);
 

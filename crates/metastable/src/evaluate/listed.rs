@@ -11,7 +11,7 @@ use crate::study::TestSettings;
 /// Reads the list; the settings of the test become those of the list, with no more episodes than were asked for.
 ///
 /// # Errors
-/// For a file without a list, and for one over other images.
+/// For a file without a list, for one over other images, and for turns of images that are not square.
 pub(super) fn read(
     path: &Path,
     dataset: &Dataset,
@@ -30,6 +30,15 @@ pub(super) fn read(
         bail!("{} lists no episode", path.display());
     };
     let shape = first.shape;
+    // The digest is that of the files: the run of the list may have made squares of the same images.
+    let mut classes = list.episodes.iter().flat_map(|episode| &episode.classes);
+    if dataset.size.side().is_none() && classes.any(|class| class.quarter_turns % 4 != 0) {
+        bail!(
+            "{} lists turned images, and those of data.size = \"{}\" are not square; give the list of a run with data.test_rotations = \"off\"",
+            path.display(),
+            dataset.size
+        );
+    }
     for episode in &list.episodes {
         check(episode, dataset).with_context(|| format!("{} is damaged", path.display()))?;
     }

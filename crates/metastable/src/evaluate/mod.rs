@@ -182,7 +182,8 @@ fn plus_minus(interval: &Interval) -> String {
 /// The glyphs of the run, or the default ones where it had others.
 fn glyphs(config: &RunConfig) -> GlyphsConfig {
     config.glyphs.clone().unwrap_or_else(|| GlyphsConfig {
-        side: config.data.size,
+        // Where height and width differ, loading refuses glyphs.
+        side: config.data.size.height,
         ..GlyphsConfig::default()
     })
 }

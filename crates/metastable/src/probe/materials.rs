@@ -128,7 +128,8 @@ fn key(config: &RunConfig) -> Result<Key> {
 /// The usual glyphs, at the size of these images.
 fn glyphs_of(data: &DataSettings) -> GlyphsConfig {
     GlyphsConfig {
-        side: data.size,
+        // Where height and width differ, loading refuses glyphs.
+        side: data.size.height,
         ..GlyphsConfig::default()
     }
 }

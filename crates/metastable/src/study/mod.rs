@@ -163,8 +163,9 @@ impl Study {
             &DataSettings::default(),
             DataSettings::check,
         )?;
+        let side = data.side_of_glyphs()?;
         let glyphs = GlyphsConfig {
-            side: data.size,
+            side,
             ..GlyphsConfig::default()
         };
         let mut places = BTreeMap::new();
@@ -176,7 +177,7 @@ impl Study {
             design,
             glyphs: read(of("glyphs"), "glyphs", &glyphs, |glyphs| {
                 let advice = "is data.size; change it there";
-                section::require(glyphs.side == data.size, "side", glyphs.side, advice)?;
+                section::require(glyphs.side == side, "side", glyphs.side, advice)?;
                 Ok(glyphs.validate()?)
             })?,
             data,
@@ -262,8 +263,8 @@ impl Study {
             name: self.network.name.clone(),
             form: registry().form(&self.network.name),
             image: metastable_models::ImageShape {
-                height: self.data.size,
-                width: self.data.size,
+                height: self.data.size.height,
+                width: self.data.size.width,
                 channels,
             },
             n_blocks: self.network.blocks,

@@ -5,7 +5,8 @@
 use anyhow::{Result, anyhow, bail};
 use metastable_algorithms::{OptimizerConfig, ScheduleConfig, TaskWeighting, TrainConfig};
 use metastable_data::{
-    Channels, EpisodeShape, Ink, Paper, PartNames, Rotations, Sizes, SplitRule, TaskPool,
+    Channels, EpisodeShape, GlyphsConfig, ImageSize, Ink, Paper, PartNames, Rotations, Sizes,
+    SplitRule, TaskPool,
 };
 use serde::{Deserialize, Serialize};
 
@@ -81,8 +82,8 @@ pub(crate) struct DataSettings {
     /// split `folders`; else `usual`.
     #[serde(serialize_with = "choice::write", deserialize_with = "choice::read")]
     pub(crate) parts: PartNames,
-    /// Height and width of the images in pixels.
-    pub(crate) size: usize,
+    /// Height and width of the images in pixels: one number, or `"HEIGHTxWIDTH"` for images that are not square.
+    pub(crate) size: ImageSize,
     /// Channels of the images: 1 (grey), 3 (red, green, blue), or `auto`: 3 if any image of the set has a colour.
     pub(crate) channels: Channels,
     /// Which end of the grey scale is ink in a folder or IDX files: `dark`, `bright`, or `auto` (told by the border).
@@ -115,7 +116,7 @@ impl Default for DataSettings {
             split: String::from("random-alphabets"),
             split_seed: 0,
             parts: PartNames::default(),
-            size: 28,
+            size: ImageSize::square(28),
             channels: Channels::Auto,
             ink: Ink::Auto,
             paper: Paper::Auto,
@@ -145,6 +146,18 @@ impl DataSettings {
             .any(|set| set == crate::dataset::GLYPHS.0)
     }
 
+    /// Height and width of glyphs, which are drawn square; the usual ones where there are none.
+    pub(crate) fn side_of_glyphs(&self) -> Result<usize> {
+        match self.size.side() {
+            Some(side) => Ok(side),
+            None if self.has_glyphs() => bail!(
+                "data.size = \"{}\": glyphs are drawn square; give one number, e.g. data.size = 28, or other images with data.set",
+                self.size
+            ),
+            None => Ok(GlyphsConfig::default().side),
+        }
+    }
+
     /// The same settings for one data set.
     pub(crate) fn of(&self, set: &str) -> Self {
         Self {
@@ -157,7 +170,23 @@ impl DataSettings {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        bounds::SIZE.check("size", self.size)?;
+        let size = self.size;
+        for length in [size.height, size.width] {
+            bounds::SIZE.check("size", length)?;
+        }
+        for (key, rotations) in [
+            ("rotations", self.rotations),
+            ("test_rotations", self.test_rotations),
+        ] {
+            require(
+                rotations.check(size).is_ok(),
+                key,
+                rotations,
+                &format!(
+                    "a quarter turn exchanges height and width, and images of data.size = \"{size}\" are not square; set data.{key} = \"off\", or give data.size as one number"
+                ),
+            )?;
+        }
         bounds::SEED.check("split_seed", self.split_seed)?;
         bounds::MIN_IMAGES.check("min_images", self.min_images)?;
         match self.split.parse::<SplitRule>() {

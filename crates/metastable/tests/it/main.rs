@@ -21,6 +21,7 @@ mod images;
 mod lake_runs;
 mod lines;
 mod listing;
+mod oblong;
 mod probe;
 mod processes;
 mod recipes;

@@ -175,21 +175,29 @@ fn bitmap(is_ink: impl Fn(usize, usize) -> bool) -> Vec<u8> {
 
 /// A BMP file of 14x14 pixels in 24 bits: red, green and blue of each column and row.
 pub(crate) fn picture(colour: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
-    const SIDE: u32 = 14;
-    const ROW: u32 = (3 * SIDE).next_multiple_of(4);
+    sized_picture(14, 14, colour)
+}
+
+/// The same of any height and width.
+pub(crate) fn sized_picture(
+    height: u32,
+    width: u32,
+    colour: impl Fn(u32, u32) -> [u8; 3],
+) -> Vec<u8> {
+    let row = (3 * width).next_multiple_of(4);
     let mut bytes = b"BM".to_vec();
     // File: size, reserved, start of the pixels. Image: size of this header, width, height, planes and bits,
     // compression, size of the pixels, two resolutions, two numbers of colours.
     for word in [
-        54 + ROW * SIDE,
+        54 + row * height,
         0,
         54,
         40,
-        SIDE,
-        SIDE,
+        width,
+        height,
         1 | 24 << 16,
         0,
-        ROW * SIDE,
+        row * height,
         0,
         0,
         0,
@@ -197,13 +205,13 @@ pub(crate) fn picture(colour: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
     ] {
         bytes.extend(word.to_le_bytes());
     }
-    for y in (0..SIDE).rev() {
-        bytes.extend((0..SIDE).flat_map(|x| {
+    for y in (0..height).rev() {
+        bytes.extend((0..width).flat_map(|x| {
             let [red, green, blue] = colour(x, y);
             [blue, green, red]
         }));
         // A row fills whole words.
-        bytes.extend([0; (ROW - 3 * SIDE) as usize]);
+        bytes.extend(vec![0; (row - 3 * width) as usize]);
     }
     bytes
 }

@@ -141,7 +141,7 @@ fn a_large_pickle_is_read_through_a_small_buffer_and_an_image_at_a_time() {
     let path = dir.path().join("set.pkl");
     fs::write(&path, &whole).unwrap();
     let reading = Reading {
-        side,
+        size: side.into(),
         ink: crate::Ink::Bright,
         ..Reading::default()
     };

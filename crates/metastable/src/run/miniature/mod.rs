@@ -19,7 +19,7 @@ use metastable_algorithms::{
     Weights, curves, evaluate, evaluate_together,
 };
 use metastable_data::{
-    ClassImages, Dataset, EpisodeShape, Functions, MetaSplit, Rotations, Sampler, Seeds, Sizes,
+    ClassImages, Dataset, EpisodeShape, Functions, ImageSize, MetaSplit, Rotations, Sampler, Seeds, Sizes,
 };
 use metastable_guests::OUTSIDE;
 use metastable_models::{Network, NetworkConfig};
@@ -300,7 +300,11 @@ fn classes_of_alphabet(config: &RunConfig) -> usize {
 /// Images of half paper, half grey levels, all of them different.
 fn drawings(config: &RunConfig) -> Result<Dataset> {
     let image = config.network.image;
-    let n_values = image.height * image.height * image.channels;
+    let size = ImageSize {
+        height: image.height,
+        width: image.width,
+    };
+    let n_values = size.n_pixels() * image.channels;
     let of_class = |shape: EpisodeShape| shape.k_shot + shape.n_query;
     let n_images = of_class(config.episode).max(of_class(config.test.shape())) + 1;
     let n_classes = classes_of_alphabet(config);
@@ -313,7 +317,7 @@ fn drawings(config: &RunConfig) -> Result<Dataset> {
     });
     Ok(Dataset::from_colour_classes(
         "miniature",
-        image.height,
+        size,
         image.channels,
         classes,
     )?)
