@@ -360,7 +360,9 @@ fn warnings(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Ve
         .collect();
     if !untested.is_empty() {
         warnings.push(format!(
-            "Runs without a usable test: {}. They count as failures and enter no figure on {}.", list(&untested), words.noun()
+            "Runs without a usable test: {}. They count as failures and enter no figure on {}.",
+            list(&untested),
+            words.noun()
         ));
     }
     warnings
