@@ -33,7 +33,7 @@ pub mod trust_region;
 
 pub use environment::{Action, Actions, Environment, Family, Step};
 pub use error::{EnvironmentError, Result};
-pub use maml_rl::{MamlRl, MamlRlConfig, OuterStep, SamplingTerm};
+pub use maml_rl::{Fisher, MamlRl, MamlRlConfig, OuterStep, SamplingTerm};
 pub use policy::{Policy, PolicyConfig};
 
 /// The code of `README.md`, as tests.

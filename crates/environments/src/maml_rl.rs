@@ -34,6 +34,18 @@ pub enum SamplingTerm {
     EMaml,
 }
 
+/// How the curvature of the divergence is told to conjugate gradients. Whatever is chosen here shapes the direction and the first length of a
+/// step; its bound is held by the line search, on all rollouts and through the inner step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fisher {
+    /// Through the inner step, `J^T F J`: three products a task.
+    #[default]
+    Exact,
+    /// As if adaptation moved with theta, `J = I`: one product a task.
+    FirstOrder,
+}
+
 /// Settings as a user writes them, unchecked; the defaults are those of the code, but for the meta-batch (40 there, 20 in what its test reads).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -58,6 +70,10 @@ pub struct MamlRlConfig {
     pub backtrack_factor: f64,
     /// What is known of the pre-adaptation rollouts.
     pub sampling: SamplingTerm,
+    /// What is known of the curvature of the divergence.
+    pub fisher: Fisher,
+    /// Of the rows after adaptation every so many-th tells it; 1 for all.
+    pub fisher_every: usize,
 }
 
 impl Default for MamlRlConfig {
@@ -73,6 +89,8 @@ impl Default for MamlRlConfig {
             backtracks: 15,
             backtrack_factor: 0.8,
             sampling: SamplingTerm::Plain,
+            fisher: Fisher::Exact,
+            fisher_every: 1,
         }
     }
 }
@@ -94,11 +112,12 @@ impl MamlRlConfig {
         for (setting, value) in [
             ("meta_batch", self.meta_batch),
             ("n_rollouts", self.n_rollouts),
+            ("fisher_every", self.fisher_every),
         ] {
             require(0 < value, setting, value, "at least 1, e.g. 20")?;
         }
         let advice = "has to lie in (0, 1]";
-        let holds = share(self.discount) || self.discount >= 1.0 && self.discount <= 1.0;
+        let holds = 0.0 < self.discount && self.discount <= 1.0;
         require(holds, "discount", self.discount, advice)?;
         let advice = "has to be finite and positive, e.g. 0.01";
         let (name, value) = ("max_divergence", self.max_divergence);
@@ -283,10 +302,13 @@ impl<T: Real> MamlRl<'_, T> {
             .par_iter()
             .map(|task| {
                 let width = self.policy.network().n_outputs();
-                let of = task.outputs.chunks_exact(width);
+                let n_seen = task.post.observed.len() * width / task.outputs.len();
+                let every = self.config.fisher_every;
+                let of = task.outputs.chunks_exact(width).step_by(every);
+                let seen = task.post.observed.chunks_exact(n_seen).step_by(every);
                 let n_rows = of.len();
                 let distributions = Rows {
-                    observed: task.post.observed.clone(),
+                    observed: seen.flatten().copied().collect(),
                     brought: of.flat_map(|row| self.policy.of_outputs(row)).collect(),
                     weights: vec![1.0 / n_rows as f64; n_rows],
                 };
@@ -338,12 +360,17 @@ impl<T: Real> MamlRl<'_, T> {
         let parts = curved
             .par_iter_mut()
             .map(|curved| {
-                // J v = v - alpha M H v
-                let mut moved = curved.inner.hessian_product(v)?;
-                self.policy.project(&mut moved);
-                let along = v.plus(T::of(-self.config.inner_lr), &moved);
-                let bent = curved.divergence.hessian_product(&along)?;
-                let mut part = self.pull_back(&mut *curved.inner, bent)?;
+                let mut part = match self.config.fisher {
+                    Fisher::FirstOrder => curved.divergence.hessian_product(v)?,
+                    Fisher::Exact => {
+                        // J v = v - alpha M H v
+                        let mut moved = curved.inner.hessian_product(v)?;
+                        self.policy.project(&mut moved);
+                        let along = v.plus(T::of(-self.config.inner_lr), &moved);
+                        let bent = curved.divergence.hessian_product(&along)?;
+                        self.pull_back(&mut *curved.inner, bent)?
+                    }
+                };
                 self.policy.project(&mut part);
                 Ok(part)
             })

@@ -50,7 +50,8 @@ pub fn conjugate_gradients<T: Real>(
     let goal = SOLVED * SOLVED * size;
     for _ in 0..n_steps {
         // A NaN ends it too.
-        if !(size > goal) {
+        let is_left = size > goal;
+        if !is_left {
             break;
         }
         let along = product(&direction)?;

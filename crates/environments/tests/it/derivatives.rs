@@ -7,7 +7,7 @@ use metastable_environments::draw::normal;
 use metastable_environments::maml_rl::Adapted;
 use metastable_environments::navigation::Navigation;
 use metastable_environments::{
-    Actions, Family, MamlRl, MamlRlConfig, Policy, PolicyConfig, SamplingTerm,
+    Actions, Family, Fisher, MamlRl, MamlRlConfig, Policy, PolicyConfig, SamplingTerm,
 };
 use metastable_models::{Backend, Params};
 
@@ -142,6 +142,45 @@ fn the_fisher_product_is_the_curvature_of_the_divergence() {
             .fold(f64::INFINITY, f64::min);
         assert!(best < 1e-4, "{name}: {best:e}, {exact}");
     });
+}
+
+/// Without an inner step there is nothing to go through, and both Fisher products are one.
+#[test]
+fn without_an_inner_step_the_first_order_fisher_product_is_exact() {
+    let family = Navigation { horizon: 10 };
+    let small = PolicyConfig {
+        width: 5,
+        ..PolicyConfig::default()
+    };
+    let policy = Policy::<f64>::new(small, 2, Actions::Continuous(2), Backend::Fused).unwrap();
+    let seeds = Seeds::all(1);
+    let theta = policy.initial(&mut seeds.rng(Stream::Init, 0)).unwrap();
+    let theta = theta.plus(1.0, &direction(&policy, &theta, 8));
+    let product = |inner_lr: f64, fisher: Fisher| {
+        let training = MamlRl {
+            policy: &policy,
+            family: &family,
+            config: MamlRlConfig {
+                inner_lr,
+                fisher,
+                ..config(SamplingTerm::Plain)
+            },
+            seeds,
+        };
+        let tasks = [training.adapt(&theta, 0).unwrap()];
+        let mut curved = training.curved(&theta, &tasks).unwrap();
+        let v = direction(&policy, &theta, 5);
+        training.fisher_product(&mut curved, &v).unwrap()
+    };
+    let gap = |inner_lr| {
+        let exact = product(inner_lr, Fisher::Exact);
+        exact
+            .plus(-1.0, &product(inner_lr, Fisher::FirstOrder))
+            .norm()
+            / exact.norm()
+    };
+    assert!(gap(0.0) < 1e-14, "{:e}", gap(0.0));
+    assert!(gap(0.3) > 1e-4, "{:e}", gap(0.3));
 }
 
 /// The deviation of a Gaussian policy does not depend on the state, before and after an inner step.
