@@ -44,7 +44,7 @@ pub fn regress<T: Real>(
         .map(|index| {
             let task = tasks(index)?;
             crate::error::require(
-                task.values(&[]).is_some(),
+                matches!(task.targets(), crate::Targets::Values(_)),
                 "task",
                 index,
                 "it has classes, and a regression has numbers",

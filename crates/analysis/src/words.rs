@@ -85,6 +85,11 @@ impl<'o> Words<'o> {
         }
     }
 
+    /// ` nats`, or nothing: behind a loss.
+    pub(crate) fn loss_unit(self) -> &'static str {
+        if self.are_shares() { " nats" } else { "" }
+    }
+
     /// ` %`, or nothing: behind a score.
     pub(crate) fn unit(self) -> &'static str {
         if self.are_shares() { " %" } else { "" }

@@ -107,6 +107,12 @@ pub(crate) fn plan(
             let mut test = study.test.clone();
             if family.is_some() {
                 study.check_regressor(name, &checked)?;
+                if let Some(way) = training.way {
+                    bail!(
+                        "{}learners.{name}.way = {way}: a regression has no classes; leave it out",
+                        study.place(&[&format!("learners.{name}.way"), "learner.way"])
+                    );
+                }
                 // One output, and no classes.
                 (episode.n_way, test.way) = (1, 1);
             }

@@ -10,6 +10,7 @@ use crate::findings::{Certainty, Finding};
 use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
+use crate::words::Words;
 
 /// Replace-one-task stability of one learner on pools of one size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,11 +58,11 @@ impl Floor {
     }
 
     /// In words, after "made again".
-    pub(crate) fn words(&self) -> String {
+    pub(crate) fn words(&self, unit: &str) -> String {
         if self.is_exactly_zero() {
             "changes nothing, to the bit".to_owned()
         } else {
-            format!("changes it by up to {:.2e} nats", self.loss)
+            format!("changes it by up to {:.2e}{unit}", self.loss)
         }
     }
 }
@@ -138,11 +139,12 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     let range = range.map_or_else(String::new, |i| {
         format!(" [{:.4}, {:.4}]", i.lower, i.upper)
     });
+    let unit = Words::of(options).loss_unit();
     let floor = result.floor.map_or_else(String::new, |floor| {
-        format!(" The same training made again {}.", floor.words())
+        format!(" The same training made again {}.", floor.words(unit))
     });
     let text = format!(
-        "Exchanging one of the {pool} training tasks changes the query loss of {} on a test task by {:.4} nats{range}, mean over {} \
+        "Exchanging one of the {pool} training tasks changes the query loss of {} on a test task by {:.4}{unit}{range}, mean over {} \
          exchanges, and its parameters by {:.2} %.{floor}",
         group.learner,
         result.beta.value,

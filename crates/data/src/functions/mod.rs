@@ -11,7 +11,7 @@ mod sinusoid;
 use rand_chacha::rand_core::Rng;
 use sha2::{Digest, Sha256};
 
-use crate::{Dataset, MetaSplit, Seeds, Split, SplitRule, Stream, TaskPool, digest};
+use crate::{Dataset, ImageSize, MetaSplit, Seeds, Split, SplitRule, Stream, TaskPool, digest};
 
 /// A family of functions.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +93,7 @@ impl FunctionFamily {
         }
         Dataset {
             digest: digest::hex(&hasher.finalize()),
-            ..Dataset::empty(self.name, 1, 1)
+            ..Dataset::empty(self.name, ImageSize::square(1), 1)
         }
     }
 

@@ -23,8 +23,7 @@ mod tests {
     use crate::functions::Functions;
     use crate::{MetaSplit, Seeds};
 
-    /// The best constant is 0 plus little: a sinusoid over an interval of 10 has the mean square `A^2 (1/2 - ...)`; with the published
-    /// ranges its mean over tasks is computed here by a rule on a grid, and held against 20,000 drawn points.
+    /// The mean square of the targets: a midpoint rule over the published ranges against 20,000 drawn points.
     #[test]
     fn the_second_moment_is_that_of_the_published_ranges() {
         let n = 400;

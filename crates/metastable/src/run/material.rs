@@ -37,7 +37,7 @@ impl Material {
     /// Splits a data set.
     pub(crate) fn of(dataset: Arc<Dataset>, data: &DataSettings, seeds: &Seeds) -> Result<Self> {
         let rule: SplitRule = data.split.parse()?;
-        if let Some(family) = FunctionFamily::find(&data.set) {
+        if let Some(family) = FunctionFamily::find(&data.set).filter(|_| data.mix.is_empty()) {
             let split = family.split(rule);
             return Ok(Self { dataset, split });
         }

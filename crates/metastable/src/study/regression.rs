@@ -112,7 +112,7 @@ impl Study {
         let reason = match learner.head() {
             Head::Linear => return Ok(()),
             Head::Beside(Beside::Copy) => {
-                "learns its rates on the loss of classes; take one that adapts a head (maml, fomaml, anil, boil, reptile)"
+                "is written for cross-entropy alone; take one that adapts a head (maml, fomaml, anil, boil, reptile)"
             }
             Head::None if learner.entry().head == Head::Linear => {
                 "starts its head at the prototypes of classes; leave head at \"linear\""

@@ -155,7 +155,11 @@ fn part(
             .to_owned(),
         head: std::iter::once("learner")
             .map(str::to_owned)
-            .chain(known.iter().map(|column| words.text(columns[*column].head)))
+            .chain(known.iter().map(|column| match columns[*column].head {
+                // Shares of pairs and of units are shares on every scale.
+                head @ ("pairs in conflict, % [CI]" | "dead units, %") => head.to_owned(),
+                head => words.text(head),
+            }))
             .collect(),
         rows: rows.iter().map(cells).collect(),
     }

@@ -39,7 +39,12 @@ pub(super) fn figure(groups: &[Group<'_>], words: Words<'_>) -> Option<Figure> {
         let x = Axis::new("outer steps", steps.with(0.0));
         let y = Axis::new(
             &words.text("validation accuracy, %"),
-            values.padded(0.04, 1.0, words.bounds()[0], words.bounds()[1]),
+            values.padded(
+                0.04,
+                if words.are_shares() { 1.0 } else { 0.0 },
+                words.bounds()[0],
+                words.bounds()[1],
+            ),
         );
         for (group, curve) in members.iter().zip(&curves) {
             if curve.is_empty() {

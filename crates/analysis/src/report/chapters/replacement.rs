@@ -9,6 +9,7 @@ use crate::report::group::{Group, distinct};
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
 use crate::report::svg::{Axis, Extent, Panel, Series, heading};
+use crate::words::Words;
 
 /// The subject.
 pub(crate) const SUBJECT: Subject = Subject {
@@ -29,6 +30,8 @@ const THEORY: Series = Series(5);
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let found: Vec<(&Group<'_>, ReplaceOneTask)> = measured(material.groups);
     let (_, first) = found.first()?;
+    let words = Words::of(&material.analysis.options);
+    let unit = words.loss_unit();
     let slopes: Option<ReplaceSlopes> = material.analysis.all.get();
     let lines = slopes.map_or_else(Vec::new, |slopes| slopes.lines);
     let most = found
@@ -45,7 +48,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     } else {
         let most = floors.iter().map(|floor| floor.loss).fold(0.0, f64::max);
         format!(
-            "Trained again with nothing exchanged, losses change by up to {most:.2e} nats: less than that is noise."
+            "Trained again with nothing exchanged, losses change by up to {most:.2e}{unit}: less than that is noise."
         )
     };
     let steepest = lines.iter().filter_map(|line| {
@@ -63,14 +66,14 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     };
     Some(Chapter {
         number: Some((
-            format!("{} nats", number(most.1.beta.value, 3)),
+            format!("{}{unit}", number(most.1.beta.value, 3)),
             format!(
                 "change of the query loss of a test task when one of {} training tasks of {} is exchanged",
                 most.1.pool, most.0.learner
             ),
         )),
         finding: format!(
-            "Exchanging one training task changes the query loss of a test task by {} to {} nats on average.{rate} {floor}",
+            "Exchanging one training task changes the query loss of a test task by {} to {}{unit} on average.{rate} {floor}",
             number(
                 found
                     .iter()
@@ -88,8 +91,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             first.n_exchanges,
             few_seeds(found.iter().map(|(_, it)| it.n_seeds).min())
         ),
-        figures: figure(&found).into_iter().collect(),
-        tables: vec![table(&found), rates_table(&lines)]
+        figures: figure(&found, words).into_iter().collect(),
+        tables: vec![table(&found, words), rates_table(&lines)]
             .into_iter()
             .filter(|table| !table.rows.is_empty())
             .collect(),
@@ -110,16 +113,17 @@ fn few_seeds(fewest: Option<usize>) -> String {
     }
 }
 
-fn table(found: &[(&Group<'_>, ReplaceOneTask)]) -> Table {
+fn table(found: &[(&Group<'_>, ReplaceOneTask)], words: Words<'_>) -> Table {
     let floor = |floor: Option<Floor>| match floor {
         None => "not measured".to_owned(),
         Some(floor) if floor.is_exactly_zero() => "exactly 0".to_owned(),
         Some(floor) => format!("{:.1e}", floor.loss),
     };
     Table {
-        caption: "Change of the query loss of test tasks in nats; parameters: distance over length after the last step. Noise floor: largest \
-                  change by the same training made again."
-            .to_owned(),
+        caption: words.text(
+            "Change of the query loss of test tasks in nats; parameters: distance over length after the last step. Noise floor: largest \
+             change by the same training made again.",
+        ),
         head: [
             "learner", "tasks n", "coefficient", "noise floor", "largest change", "signed change", "parameters, %", "seeds × exchanges",
         ]
@@ -190,6 +194,17 @@ struct Drawn {
     has_theory: bool,
 }
 
+impl Drawn {
+    /// The axis in the unit of the losses, which are no nats where scores are errors.
+    fn axis_in(&self, words: Words<'_>) -> String {
+        if words.are_shares() {
+            self.axis.to_owned()
+        } else {
+            self.axis.replace(", nats", "")
+        }
+    }
+}
+
 const DRAWN: [Drawn; 2] = [
     Drawn {
         name: "coefficient",
@@ -211,7 +226,7 @@ const DRAWN: [Drawn; 2] = [
 type Curve<'f, 'g> = (&'f Group<'g>, Vec<&'f ReplaceOneTask>);
 
 /// Coefficient and parameter distance over the size of the pool, a pair of panels for each setting.
-fn figure(found: &[(&Group<'_>, ReplaceOneTask)]) -> Option<Figure> {
+fn figure(found: &[(&Group<'_>, ReplaceOneTask)], words: Words<'_>) -> Option<Figure> {
     let mut data = Csv::new("setting,learner,tasks,quantity,value,lower,upper");
     let mut panels = Vec::new();
     for setting in distinct(found.iter().map(|(_, it)| it.setting.as_str())) {
@@ -226,7 +241,7 @@ fn figure(found: &[(&Group<'_>, ReplaceOneTask)]) -> Option<Figure> {
         let curves: Vec<Curve<'_, '_>> = learners.iter().filter_map(curve).collect();
         for drawn in &DRAWN {
             let id = format!("one-task-plot-{}", panels.len());
-            panels.extend(panel(&id, setting, drawn, &curves, &mut data));
+            panels.extend(panel(&id, setting, drawn, &curves, words, &mut data));
         }
     }
     let mut learners: Vec<&Group<'_>> = Vec::new();
@@ -261,6 +276,7 @@ fn panel(
     setting: &str,
     drawn: &Drawn,
     curves: &[Curve<'_, '_>],
+    units: Words<'_>,
     data: &mut Csv,
 ) -> Option<String> {
     let limits = |it: &ReplaceOneTask| {
@@ -280,7 +296,7 @@ fn panel(
         logarithmic: true,
     };
     let y = Axis {
-        title: drawn.axis.to_owned(),
+        title: drawn.axis_in(units),
         extent: Extent::of(
             pools()
                 .flat_map(|it| limits(it))
@@ -325,6 +341,9 @@ fn panel(
         let (from, to, start) = (first.pool as f64, last.pool as f64, limits(first)[1]);
         panel.line(THEORY, "line", &[(from, start), (to, start * from / to)]);
     }
-    let title = format!("{}, over the number of tasks, {setting}", drawn.axis);
+    let title = format!(
+        "{}, over the number of tasks, {setting}",
+        drawn.axis_in(units)
+    );
     Some(panel.finish(id, &title, &format!("{}.", words.join("; "))))
 }

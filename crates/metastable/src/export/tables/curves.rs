@@ -44,13 +44,16 @@ const COLUMNS: &[Column] = &[
     ),
     Column::number(
         "support_loss",
-        "nats",
+        "nats, or squared unit of the targets",
         "loss on the supports",
         |run, row| at(run, row, |curves| &curves.support_loss),
     ),
-    Column::number("query_loss", "nats", "loss on the queries", |run, row| {
-        at(run, row, |curves| &curves.query_loss)
-    }),
+    Column::number(
+        "query_loss",
+        "nats, or squared unit of the targets",
+        "loss on the queries",
+        |run, row| at(run, row, |curves| &curves.query_loss),
+    ),
 ];
 
 /// Points of each curve.

@@ -83,7 +83,10 @@ const COLUMNS: &[Column] = &[
         "fraction",
         "accuracy there, mean over the validation episodes; absent for a regression",
         |run, _| {
-            let best = run.result.best_validation.filter(|_| run.errors.is_empty());
+            let best = run
+                .result
+                .best_validation
+                .filter(|_| run.record().config.family().is_none());
             best.map(|(_, accuracy)| accuracy).into()
         },
     ),

@@ -17,7 +17,7 @@ pub(super) const COLUMNS: &[Column] = &[
     }),
     Column::number(
         "train_loss",
-        "nats",
+        "nats, or squared unit of the targets",
         "query loss of the training episodes, mean",
         |run, [at, _]| run.log[at].train_loss.into(),
     ),
@@ -53,7 +53,7 @@ pub(super) const COLUMNS: &[Column] = &[
     ),
     Column::number(
         "validation_loss",
-        "nats",
+        "nats, or squared unit of the targets",
         "the same; absent too if the adaptation to some episode blew up",
         |run, [at, _]| run.log[at].validation_loss.into(),
     ),

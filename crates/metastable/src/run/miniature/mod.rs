@@ -19,7 +19,8 @@ use metastable_algorithms::{
     Weights, curves, evaluate, evaluate_together,
 };
 use metastable_data::{
-    ClassImages, Dataset, EpisodeShape, Functions, ImageSize, MetaSplit, Rotations, Sampler, Seeds, Sizes,
+    ClassImages, Dataset, EpisodeShape, Functions, ImageSize, MetaSplit, Rotations, Sampler, Seeds,
+    Sizes,
 };
 use metastable_guests::OUTSIDE;
 use metastable_models::{Network, NetworkConfig};
