@@ -36,7 +36,7 @@ use attempt::Attempt;
 use claim::Claim;
 use claimer::Claimer;
 use host::Owner;
-use manifest::Manifest;
+use manifest::{MANIFEST, Manifest};
 
 /// Folder of unfinished runs.
 const WORK: &str = "work";
@@ -247,8 +247,8 @@ pub(crate) fn stored(folder: &Path, identity: &str) -> Stored {
         };
         anyhow::ensure!(
             manifest.identity == identity,
-            "{} holds another run than its name says",
-            folder.display()
+            "{} is that of another run than the name of its folder says",
+            folder.join(MANIFEST).display()
         );
         manifest.verify(folder)?;
         Ok(true)
