@@ -110,8 +110,21 @@ struct Made {
     instruction_set: String,
 }
 
+/// Refuses what is no name of a file on every system.
+fn check_name(name: &str) -> Result<()> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    ensure!(
+        name.chars().all(is_plain) && !name.starts_with(['.', '-']),
+        "--name {name}: write letters, digits, `-`, `_` and `.`, a letter or a digit first"
+    );
+    Ok(())
+}
+
 /// Runs the command.
 pub(crate) fn command(flags: &flags::Card) -> Result<Ending> {
+    if let Some(name) = &flags.name {
+        check_name(name)?;
+    }
     let opened = Opened::new(&flags.dir)?;
     ensure!(
         is_one_thing(&opened.index),

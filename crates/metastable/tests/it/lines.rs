@@ -20,8 +20,8 @@ const VALUES: [&str; 6] = [
 ];
 
 /// Flags whose value may be any text, a place or a name.
-const FREE: [&str; 8] = [
-    "out", "store", "data-dir", "from", "unit", "study", "margin", "title",
+const FREE: [&str; 10] = [
+    "out", "store", "data-dir", "from", "unit", "study", "margin", "title", "name", "to",
 ];
 
 /// All commands, as clap describes them.
@@ -51,6 +51,7 @@ fn needed(command: &str) -> Option<&'static [&'static str]> {
         "fetch" => Some(&["nothing"]),
         "clean" => Some(&["nowhere"]),
         "reproduce" => Some(&["snell2017"]),
+        "card" => Some(&["made", "--learner", "protonet", "--to", "cards"]),
         "guest" => Some(&["--template", "nothing"]),
         "completions" => Some(&["bash"]),
         // They take no values, and always say the same.
@@ -153,6 +154,19 @@ fn command_lines_that_nobody_means_are_refused_by_name() {
         &["analyze", "scores.csv", "--out", "out", "--unit="],
         &["--unit"],
     );
+    for name in ["../x", "a/b", ".x", "-x", "\u{1F600}"] {
+        let flag = format!("--name={name}");
+        let line = [
+            "card",
+            "made",
+            "--learner",
+            "protonet",
+            "--to",
+            "out",
+            &flag,
+        ];
+        try_line(&line, &["--name"]);
+    }
     for margin in ["-1", "0", "NaN", "1e400"] {
         let margin = format!("--margin={margin}");
         try_line(&["reproduce", "snell2017", &margin], &["is no margin"]);
