@@ -75,6 +75,11 @@ impl<T: Real> Network<T> for Planted<T> {
             mistake: self.mistake,
         }))
     }
+
+    /// With another head it makes no mistakes.
+    fn with_head(&self, n_outputs: usize) -> Result<&dyn Network<T>, ModelError> {
+        self.right.with_head(n_outputs)
+    }
 }
 
 impl<T: Real> Tape<T> for PlantedTape<'_, T> {
