@@ -40,6 +40,14 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
             flags.checkpoint.display()
         );
     }
+    if let Some(family) = stored.config.family() {
+        bail!(
+            "{}: it was trained on {}, a regression, and this command tells shares of right answers; `{} report` of its study has its errors",
+            flags.checkpoint.display(),
+            family.name,
+            crate::shell::program()
+        );
+    }
     stored.say_doubts();
     let mut config = stored.config.clone();
     // A file has one set of weights.
@@ -55,14 +63,6 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     crate::reexec_for(config.compute.backend)?;
     if flags.lake_runs {
         return lake_runs::evaluate(&stored, config, flags);
-    }
-    if let Some(family) = config.family() {
-        anyhow::bail!(
-            "{}: it was trained on {}, a regression, and this command tells shares of right answers; `{} report` of its study has its errors",
-            flags.checkpoint.display(),
-            family.name,
-            crate::shell::program()
-        );
     }
     let dir = data_dir(flags.machine.data_dir.as_deref());
     let dataset = crate::dataset::load(&config.data, &glyphs(&config), &dir)

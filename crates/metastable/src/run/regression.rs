@@ -25,7 +25,8 @@ const SCORE: &str = "task_mean_squared_error";
 /// turned.
 pub(crate) fn scale() -> ScoreScale {
     ScoreScale {
-        name: String::from("mean squared error"),
+        // With "mean" before it, in sentences and tables, it reads as what it is.
+        name: String::from("squared error"),
         lower_is_better: true,
     }
 }
