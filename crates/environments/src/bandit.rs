@@ -1,7 +1,7 @@
 //! Bandits: one state, `k` arms, `n` pulls.
 //!
 //! Duan, Schulman, Chen, Bartlett, Sutskever & Abbeel 2016, "RL^2: Fast reinforcement learning via slow reinforcement learning",
-//! arXiv 1611.02779, section 3.1: of Bernoulli arms each pays 1 with a probability uniform in `[0, 1]`. Gaussian arms pay a normal reward of
+//! arXiv 1611.02779, section 3.1: of Bernoulli arms each pays 1 with a probability uniform in `[0, 1]`. Gaussian arms, which are not in the paper, pay a normal reward of
 //! variance 1 about a mean that is standard normal.
 
 use metastable_data::Seeds;
@@ -67,7 +67,12 @@ impl Family for Bandits {
     }
 
     fn citation(&self) -> &'static str {
-        "Duan et al. 2016, arXiv 1611.02779, section 3.1"
+        match self.arms {
+            Arms::Bernoulli => "Duan et al. 2016, arXiv 1611.02779, section 3.1",
+            Arms::Gaussian => {
+                "this crate, after the Bernoulli bandits of Duan et al. 2016, arXiv 1611.02779"
+            }
+        }
     }
 
     fn task(&self, seeds: &Seeds, index: u64) -> Box<dyn Environment> {

@@ -21,7 +21,7 @@ const TAU: f64 = 0.02;
 const MOST_ANGLE: f64 = 12.0 * std::f64::consts::PI / 180.0;
 /// Metres at which the cart has left.
 const MOST_PLACE: f64 = 2.4;
-/// A rollout starts so near to rest, along each of the four numbers.
+/// Largest absolute value of each state variable at the start.
 const START: f64 = 0.05;
 
 /// Carts and poles of any masses and lengths.

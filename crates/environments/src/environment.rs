@@ -61,7 +61,7 @@ pub trait Environment: Send + Sync {
 
 /// A distribution of tasks.
 pub trait Family: Send + Sync {
-    /// As a study would call it.
+    /// Its name in a study.
     fn name(&self) -> &'static str;
 
     /// Who published it.

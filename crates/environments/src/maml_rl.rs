@@ -86,7 +86,8 @@ impl Default for MamlRlConfig {
             max_divergence: 0.01,
             cg_steps: 10,
             damping: 1e-5,
-            backtracks: 15,
+            // 15 tries there, the full step among them.
+            backtracks: 14,
             backtrack_factor: 0.8,
             sampling: SamplingTerm::Plain,
             fisher: Fisher::Exact,
@@ -206,7 +207,7 @@ impl<T: Real> MamlRl<'_, T> {
         Ok((theta.plus(T::of(-step), &direction), tape))
     }
 
-    /// Adapts to the task at an index of an outer step, and tries what came of it.
+    /// Adapts to the task at an index of an outer step, and rolls the adapted policy out.
     ///
     /// # Errors
     /// Those of the network.
@@ -247,6 +248,7 @@ impl<T: Real> MamlRl<'_, T> {
     /// # Errors
     /// Those of the network.
     pub fn step(&self, theta: &mut Params<T>, made: u64) -> Result<OuterStep> {
+        self.config.check()?;
         let first = made * self.config.meta_batch as u64;
         let tasks = (first..first + self.config.meta_batch as u64)
             .into_par_iter()

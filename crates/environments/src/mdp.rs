@@ -1,6 +1,6 @@
 //! Small Markov decision processes in tables, and their exact solution.
 //!
-//! Duan et al. 2016, arXiv 1611.02779, section 3.1: 10 states, 5 actions, 10 steps; the mean reward of a state and an action is normal
+//! Duan et al. 2016, arXiv 1611.02779, section 3.2: 10 states, 5 actions, 10 steps; the mean reward of a state and an action is normal
 //! about 1 with variance 1, a reward is normal about it with variance 1, and what follows a state and an action is drawn uniformly over
 //! all distributions of states (Dirichlet with parameters 1). A rollout starts in state 0. The oracle is backward induction on the true
 //! tables.
@@ -84,7 +84,7 @@ impl Family for Tables {
     }
 
     fn citation(&self) -> &'static str {
-        "Duan et al. 2016, arXiv 1611.02779, section 3.1"
+        "Duan et al. 2016, arXiv 1611.02779, section 3.2"
     }
 
     fn task(&self, seeds: &Seeds, index: u64) -> Box<dyn Environment> {

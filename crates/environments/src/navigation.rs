@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rule_that_is_told_the_goal_reaches_the_best_and_no_other_rule_does_better() {
+    fn the_rule_that_is_told_the_goal_reaches_the_best_and_a_random_rule_does_not() {
         let (family, seeds) = (Navigation::default(), Seeds::all(4));
         for index in 0..20 {
             let goal = family.goal(&seeds, index);

@@ -12,7 +12,7 @@ use rand::Rng;
 
 use crate::draw::{normal, outcome};
 use crate::environment::{Action, Actions};
-use crate::error::Result;
+use crate::error::{Result, require};
 
 /// What a policy is, but for its weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,13 +60,19 @@ impl<T: Real> Policy<T> {
     /// A policy for what is observed and may be done.
     ///
     /// # Errors
-    /// Those of the network.
+    /// [`crate::EnvironmentError::Setting`] unless the deviation is finite and positive; those of the network.
     pub fn new(
         config: PolicyConfig,
         n_observed: usize,
         actions: Actions,
         backend: Backend,
     ) -> Result<Self> {
+        require(
+            config.deviation.is_finite() && 0.0 < config.deviation,
+            "deviation",
+            config.deviation,
+            "has to be finite and positive, e.g. 1",
+        )?;
         let network = NetworkConfig {
             name: "mlp".to_owned(),
             form: None,

@@ -114,7 +114,9 @@ fn the_outer_gradient_is_that_of_the_surrogate() {
             mean.add(1.0 / first_order.len() as f64, part);
         }
         let gap = mean.plus(-1.0, &gradient).norm() / gradient.norm();
-        assert!(gap > 1e-4, "{name}: a test that cannot fail, {gap:e}");
+        if training.config.sampling == SamplingTerm::Plain {
+            assert!(gap > 1e-4, "{name}: a test that cannot fail, {gap:e}");
+        }
     });
 }
 
