@@ -128,7 +128,10 @@ fn errors_are_those_of_the_outputs() {
         let error = squares.sum::<f64>() / 5.0;
         let at = index as usize;
         assert!((found.task_errors[at] - error).abs() < 1e-12 * error);
-        assert_eq!(found.predictions[5 * at], outputs[0] as f32);
+        assert_eq!(
+            found.predictions[5 * at].to_bits(),
+            (outputs[0] as f32).to_bits()
+        );
     }
     // The evaluation that trainings validate with tells the same errors, and no share of right answers.
     let evaluated = evaluate(&*network, learner.double(), &weights, &tasks, 3).unwrap();
