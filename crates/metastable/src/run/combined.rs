@@ -7,10 +7,9 @@ use anyhow::{Context, Result, bail, ensure};
 use metastable_algorithms::{
     BestWeights, Evaluation, TaskSource, TrainState, Weights, evaluate_together,
 };
-use metastable_models::Network;
 
 use super::execute::RunFolder;
-use super::{Run, RunConfig, checkpoint, guest, log, regression, validated};
+use super::{Run, checkpoint, guest, log, regression, validated};
 use crate::study::{Chosen, Combine};
 
 /// What is tested together.
@@ -45,40 +44,41 @@ impl Combined {
     }
 }
 
-/// Refuses a test of several checkpoints where a run will not have them.
-pub(super) fn check(config: &RunConfig, network: &dyn Network<f32>) -> Result<()> {
-    ensure!(
-        config.training.ema.is_none() || !guest::is_of(config),
-        "ema: a guest keeps its own weights, and nothing averages them; set ema below [learners.NAME] of the others"
-    );
-    let wanted = config.test.checkpoints;
-    if wanted == 1 {
-        return Ok(());
-    }
-    ensure!(
-        !guest::is_of(config),
-        "test.checkpoints = {wanted}: a guest keeps its best and its last state alone; leave the setting out"
-    );
-    ensure!(
-        !regression::is_of(config),
-        "test.checkpoints = {wanted}: a regression is tested with one checkpoint; leave the setting out"
-    );
-    let plan = config.training.validate()?;
-    let steps = 1..=config.training.outer_steps;
-    let n_validations = steps.filter(|step| plan.validates_after(*step)).count();
-    ensure!(
-        wanted <= n_validations,
-        "test.checkpoints = {wanted}: there are {n_validations} validations; raise validation.times to {wanted} at least"
-    );
-    let n_values = network.layout().n_values() + network.buffers().n_values();
-    ensure!(
-        validated::n_bytes(&config.training, n_values) > 0,
-        "test.checkpoints = {wanted}: the weights of {n_validations} validations of {n_values} values would take more than 64 MiB and are not kept; lower validation.times"
-    );
-    Ok(())
-}
-
 impl Run<'_> {
+    /// Refuses a test of several checkpoints where a run will not have them.
+    pub(super) fn check_combined(&self) -> Result<()> {
+        let (config, network) = (self.config(), self.network());
+        ensure!(
+            config.training.ema.is_none() || !guest::is_of(config),
+            "ema: a guest keeps its own weights, and nothing averages them; set ema below [learners.NAME] of the others"
+        );
+        let wanted = config.test.checkpoints;
+        if wanted == 1 {
+            return Ok(());
+        }
+        ensure!(
+            !guest::is_of(config),
+            "test.checkpoints = {wanted}: a guest keeps its best and its last state alone; leave the setting out"
+        );
+        ensure!(
+            !regression::is_of(config),
+            "test.checkpoints = {wanted}: a regression is tested with one checkpoint; leave the setting out"
+        );
+        let plan = config.training.validate()?;
+        let steps = 1..=config.training.outer_steps;
+        let n_validations = steps.filter(|step| plan.validates_after(*step)).count();
+        ensure!(
+            wanted <= n_validations,
+            "test.checkpoints = {wanted}: there are {n_validations} validations; raise validation.times to {wanted} at least"
+        );
+        let n_values = network.layout().n_values() + network.buffers().n_values();
+        ensure!(
+            validated::n_bytes(&config.training, n_values) > 0,
+            "test.checkpoints = {wanted}: the weights of {n_validations} validations of {n_values} values would take more than 64 MiB and are not kept; lower validation.times"
+        );
+        Ok(())
+    }
+
     /// The weights that `test.weights` names and, second, the others, of a training that has ended.
     pub(super) fn combined(
         &self,

@@ -18,7 +18,7 @@ use super::numerics::BUILD;
 use super::record::{Record, RecordParts, RunResult};
 use super::state::State;
 use super::validated::Validated;
-use super::{Material, RunConfig, checkpoint, combined};
+use super::{Material, RunConfig, checkpoint};
 use crate::campaign::room::Seat;
 use crate::progress::{Line, Progress};
 use crate::registry::registry;
@@ -142,14 +142,15 @@ impl<'a> Run<'a> {
         } else {
             metastable_models::build(&config.network, compute.backend, compute.device.parse()?)?
         };
-        combined::check(config, &*network)?;
-        Ok(Self {
+        let run = Self {
             config,
             label,
             identity: config.identity()?,
             learner: registry().checked(&config.learner)?,
             network,
-        })
+        };
+        run.check_combined()?;
+        Ok(run)
     }
 
     pub(crate) fn config(&self) -> &RunConfig {
