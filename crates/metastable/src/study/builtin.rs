@@ -44,4 +44,8 @@ pub(crate) const STUDIES: &[BuiltIn] = &[
         name: "sinusoid",
         text: include_str!("../../studies/sinusoid.toml"),
     },
+    BuiltIn {
+        name: "sinusoid-factors",
+        text: include_str!("../../studies/sinusoid-factors.toml"),
+    },
 ];
