@@ -92,7 +92,11 @@ fn one_value_wrong_by_1e_10_of_itself_is_seen() {
                 place,
             };
             let gap = check::disagreement(&wrong, &*graph, subject.case(), &mut rng).unwrap();
-            assert!(gap > rounding(subject.loss), "{} {place:?}: {gap:e}", subject.title());
+            assert!(
+                gap > rounding(subject.loss),
+                "{} {place:?}: {gap:e}",
+                subject.title()
+            );
         }
     }
 }
