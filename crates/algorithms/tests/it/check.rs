@@ -180,9 +180,14 @@ fn every_learner_is_certified_on_every_kind_of_network() {
             }
             assert!(error(found.blindness) < TOLERANCE, "{what}");
             assert!(error(found.adaptation) < TOLERANCE, "{what}");
-            // Rounding is there, and is small.
+            // Rounding is there, and is small; what learns nothing rounds nothing.
             let single = error(found.single_precision);
-            assert!((1e-9..1e-3).contains(&single), "{what}");
+            let is_right = if entry.name == "nearest-mean" {
+                single <= 0.0
+            } else {
+                (1e-9..1e-3).contains(&single)
+            };
+            assert!(is_right, "{what}");
         }
     }
 }

@@ -6,7 +6,7 @@ use metastable_data::{Seeds, Stream};
 use metastable_models::check::TOLERANCE;
 use metastable_models::{Backend, Beside, DeviceSpec, Norm, Params, build};
 
-use crate::networks::{SHAPE, network, network_config, task};
+use crate::networks::{SHAPE, network, network_config, shake, task};
 use crate::second_order::{draws, maml};
 
 const RATES: Head = Head::Beside(Beside::Copy);
@@ -85,19 +85,19 @@ fn start_and_rates_have_the_gradient_of_the_query_loss() {
         let single = build::<f32>(&config, backend, DeviceSpec::Cpu).unwrap();
         let (_, mut theta) = network(name, norm, RATES);
         let n = theta.values().len() / 2;
+        shake(&mut theta);
         let moves = draws(31, n);
         for (rate, by) in theta.values_mut()[n..].iter_mut().zip(moves) {
             *rate = 0.3 * by;
         }
         let checked = learner(2).validate().unwrap();
         let mut rng = Seeds::all(3).rng(Stream::Eval, 0);
-        // A unit may switch within the smallest step at one task; a wrong derivative is wrong at every one.
-        let found = [0, 1, 2].map(|index| {
-            meta_gradient(checked.double(), &*double, &theta, &task(index), &mut rng).unwrap()
-        });
+        let found = meta_gradient(checked.double(), &*double, &theta, &task(0), &mut rng).unwrap();
         let what = format!("{backend:?} {name} {norm:?}: {found:?}");
-        let is_right = |it: &Finding| matches!(it, Finding::Error(error) if *error < TOLERANCE);
-        assert!(found.iter().any(is_right), "{what}");
+        assert!(
+            matches!(found, Finding::Error(error) if error < TOLERANCE),
+            "{what}"
+        );
         let found = certify(&checked, (&*single, &*double), SHAPE, &mut rng).unwrap();
         for finding in [found.blindness, found.adaptation] {
             assert!(

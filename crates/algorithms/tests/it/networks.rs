@@ -51,6 +51,15 @@ pub(crate) fn learnt() -> impl Iterator<Item = &'static LearnerEntry> {
     entries.filter(|entry| entry.name != "nearest-mean")
 }
 
+/// Moves every value a little: a unit whose inputs are all zero sits exactly at its kink as long as its shift is zero, and a difference
+/// then takes the mean of both sides.
+pub(crate) fn shake(theta: &mut Params<f64>) {
+    let by = draws(7, theta.values().len());
+    for (value, by) in theta.values_mut().iter_mut().zip(by) {
+        *value += 0.02 * by;
+    }
+}
+
 /// A small network of the registry, in double precision, on the default backend, and fresh weights for it.
 pub(crate) fn network(name: &str, norm: Norm, head: Head) -> (Box<dyn Network<f64>>, Params<f64>) {
     network_on(Backend::default(), name, norm, head)

@@ -6,7 +6,7 @@ use metastable_data::{EpisodeShape, Seeds, Stream};
 use metastable_models::check::TOLERANCE;
 use metastable_models::{Backend, Beside, DeviceSpec, Norm, Pass, build};
 
-use crate::networks::{SHAPE, network, network_config, task};
+use crate::networks::{SHAPE, network, network_config, shake, task};
 use crate::second_order::noise_task;
 
 const NUMBERS: Head = Head::Beside(Beside::Numbers(3));
@@ -67,16 +67,16 @@ fn embedding_and_learnt_numbers_have_the_gradient_of_the_query_loss() {
         let single = build::<f32>(&config, backend, DeviceSpec::Cpu).unwrap();
         let (_, mut theta) = network(name, norm, NUMBERS);
         let n_body = theta.values().len() - 3;
+        shake(&mut theta);
         theta.values_mut()[n_body..].copy_from_slice(&[0.7, -3.0, 0.1]);
         let mut rng = Seeds::all(3).rng(Stream::Eval, 0);
         let checked = learner();
-        // A unit may switch within the smallest step at one task; a wrong derivative is wrong at every one.
-        let found = [0, 1, 2].map(|index| {
-            meta_gradient(checked.double(), &*double, &theta, &task(index), &mut rng).unwrap()
-        });
+        let found = meta_gradient(checked.double(), &*double, &theta, &task(0), &mut rng).unwrap();
         let what = format!("{backend:?} {name} {norm:?}: {found:?}");
-        let is_right = |it: &Finding| matches!(it, Finding::Error(error) if *error < TOLERANCE);
-        assert!(found.iter().any(is_right), "{what}");
+        assert!(
+            matches!(found, Finding::Error(error) if error < TOLERANCE),
+            "{what}"
+        );
         let task = task(0);
         let context = Context::training(&*double, &task);
         let gradient = checked
@@ -86,10 +86,10 @@ fn embedding_and_learnt_numbers_have_the_gradient_of_the_query_loss() {
             .gradient;
         assert!(gradient.values()[n_body] != 0.0 && gradient.values()[n_body + 1] != 0.0);
         let found = certify(&checked, (&*single, &*double), SHAPE, &mut rng).unwrap();
-        for finding in [found.meta_gradient, found.blindness, found.adaptation] {
+        for finding in [found.blindness, found.adaptation] {
             assert!(
                 matches!(finding, Finding::Error(error) if error < TOLERANCE),
-                "{what}"
+                "{what}: {found:?}"
             );
         }
     }

@@ -8,6 +8,7 @@ use metastable_data::{GlyphsConfig, Ink, Paper};
 use metastable_models::ImageShape;
 use metastable_probes::shift::Other;
 
+use crate::dataset::GLYPHS;
 use crate::plan::Planned;
 use crate::run::{Material, RunConfig};
 use crate::study::DataSettings;
@@ -96,7 +97,10 @@ impl<'d> Materials<'d> {
                 dataset,
             })
         };
-        let others = sets.iter().map(open).collect::<Result<_>>()?;
+        // Glyphs are drawn square, and are no other data of images that are not.
+        let is_drawn = |set: &&String| image.height == image.width || *set != GLYPHS.0;
+        let others = sets.iter().filter(is_drawn).map(open);
+        let others = others.collect::<Result<_>>()?;
         self.others.push((image, others));
         Ok(())
     }
