@@ -98,7 +98,7 @@ pub(crate) fn parse_unsealed(object: &str) -> Result<()> {
     Answers::parse(&seal(object)?, Path::new("answers.json")).map(drop)
 }
 
-fn path(out: &Path, label: &str, family: Family) -> PathBuf {
+pub(super) fn path(out: &Path, label: &str, family: Family) -> PathBuf {
     let name = format!("{}.json", family.name());
     folder(out).join(label).join(name)
 }

@@ -114,7 +114,14 @@ fn read(
     let Some(answers) = Answers::read(out, &witness.run.entry.label, family)? else {
         return Ok(None);
     };
-    let of_what = |what: &str| format!("its {} answers are those of {what}", family.name());
+    let path = store::path(out, &witness.run.entry.label, family);
+    let of_what = |what: &str| {
+        format!(
+            "its {} answers are those of {what} ({})",
+            family.name(),
+            path.display()
+        )
+    };
     if answers.about.checkpoint != witness.checkpoint {
         bail!("{}; `probe` asks again", of_what("other weights"));
     }
