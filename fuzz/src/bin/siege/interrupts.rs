@@ -114,7 +114,7 @@ pub(crate) fn run(bench: &Bench, n: u64, seed: u64) -> Result<Tally> {
 }
 
 /// A table whose analysis takes a while.
-fn table(path: &std::path::Path) -> Result<()> {
+pub(crate) fn table(path: &std::path::Path) -> Result<()> {
     let mut text = String::from("run,learner,seed,task,score\n");
     let mut dice = Dice::new(1);
     for learner in ["a", "b", "c", "d"] {
