@@ -43,6 +43,15 @@ impl<'a, T: Real> Context<'a, T> {
         Context { task, ..*self }
     }
 
+    /// The same task before the network with a head for its number of classes.
+    ///
+    /// # Errors
+    /// Those of [`Network::with_head`].
+    pub(crate) fn headed(&self) -> Result<Self> {
+        let network = self.network.with_head(self.task.shape().n_way)?;
+        Ok(Self { network, ..*self })
+    }
+
     /// One pass through network and loss at `phi`, `inner_step` steps into the inner loop, kept for derivatives.
     ///
     /// # Errors

@@ -112,7 +112,7 @@ pub struct Curves {
 }
 
 /// Inner steps of a curve, in multiples of those of training.
-pub(crate) const CURVE_FACTOR: usize = 4;
+pub const CURVE_FACTOR: usize = 4;
 
 /// Predicts the queries of the tasks `0 .. n_tasks`.
 ///

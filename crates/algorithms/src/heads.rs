@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use metastable_models::{Layout, Loss, Network, Params, Pass, Real};
+use metastable_models::{Layout, Loss, Params, Pass, Real};
 use serde::{Deserialize, Serialize};
 
 use crate::{AlgorithmError, Batch, Context, Result, Task};
@@ -34,26 +34,21 @@ pub enum HeadStart {
 impl HeadStart {
     /// The task before the network whose head has its number of classes.
     pub(crate) fn context<'a, T: Real>(self, context: &Context<'a, T>) -> Result<Context<'a, T>> {
-        let n_way = context.task.shape().n_way;
-        let network: &'a dyn Network<T> = match self {
+        match self {
             Self::Linear => {
-                let n_outputs = context.network.n_outputs();
+                let (n_outputs, n_way) = (context.network.n_outputs(), context.task.shape().n_way);
                 if n_outputs != n_way {
                     return Err(AlgorithmError::Ways { n_outputs, n_way });
                 }
-                context.network
+                Ok(*context)
             }
             Self::Prototypes | Self::Tied => {
                 context
                     .task
                     .needs_classes("a head that follows the classes (`head`)")?;
-                context.network.with_head(n_way)?
+                context.headed()
             }
-        };
-        Ok(Context {
-            network,
-            ..*context
-        })
+        }
     }
 
     /// `phi_0`, in the layout of the task's network. `context` is that of theta.

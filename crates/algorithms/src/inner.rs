@@ -330,15 +330,31 @@ impl<'a, T: Real> GradientDescent<'a, T> {
 
     /// Losses and query accuracy at `phi_0 ..= phi_K`.
     pub(crate) fn curve(&self, theta: &Params<T>) -> Result<Curve> {
+        let start = self.start(theta)?;
+        self.curve_by(start, self.n_steps, |phi, k, mut support| {
+            if self.batch.is_some() {
+                support = self.step_loss(phi, k)?;
+            }
+            self.next(theta, phi, support.as_mut())
+        })
+    }
+
+    /// The curve of a descent from `phi` over `n_steps` steps, each made by `next` out of the fast weights, the step's number and the
+    /// support loss recorded there.
+    pub(crate) fn curve_by(
+        &self,
+        mut phi: Params<T>,
+        n_steps: usize,
+        next: impl Fn(&Params<T>, usize, Box<dyn Tape<T> + 'a>) -> Result<Params<T>>,
+    ) -> Result<Curve> {
         let mut curve = Curve {
-            query_accuracy: Vec::with_capacity(self.n_steps + 1),
-            support_loss: Vec::with_capacity(self.n_steps + 1),
-            query_loss: Vec::with_capacity(self.n_steps + 1),
+            query_accuracy: Vec::with_capacity(n_steps + 1),
+            support_loss: Vec::with_capacity(n_steps + 1),
+            query_loss: Vec::with_capacity(n_steps + 1),
         };
         let task = self.context.task;
         let labels = task.query_labels();
-        let mut phi = self.start(theta)?;
-        for k in 0..=self.n_steps {
+        for k in 0..=n_steps {
             let query = self.query(&phi, k)?;
             if *task.targets() == Targets::Classes {
                 let n_right = n_correct(query.log_probabilities(), task.shape().n_way, labels);
@@ -347,13 +363,10 @@ impl<'a, T: Real> GradientDescent<'a, T> {
                     .push(n_right as f64 / labels.len() as f64);
             }
             curve.query_loss.push(query.loss().wide());
-            let mut support = self.support(&phi, k)?;
+            let support = self.support(&phi, k)?;
             curve.support_loss.push(support.loss().wide());
-            if k < self.n_steps {
-                if self.batch.is_some() {
-                    support = self.step_loss(&phi, k)?;
-                }
-                phi = self.next(theta, &phi, support.as_mut())?;
+            if k < n_steps {
+                phi = next(&phi, k, support)?;
             }
         }
         Ok(curve)

@@ -97,7 +97,9 @@ pub use context::{Batch, Context};
 pub use entry::{AnyLearner, CheckedLearner, Head, LearnerConfig, LearnerEntry};
 pub use episodes::Episodes;
 pub use error::{AlgorithmError, Result};
-pub use evaluate::{Curves, Evaluation, Judged, curves, curves_over, evaluate, evaluate_together};
+pub use evaluate::{
+    CURVE_FACTOR, Curves, Evaluation, Judged, curves, curves_over, evaluate, evaluate_together,
+};
 pub use heads::HeadStart;
 pub use inner::{Moves, Trajectory};
 pub use learner::{

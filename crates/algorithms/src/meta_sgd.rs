@@ -21,7 +21,6 @@ use serde_json::Value;
 use crate::adaptation::Adaptation;
 use crate::entry::{AnyLearner, Head, LearnerEntry, complete_steps, parse_for};
 use crate::inner::{GradientDescent, first_bad_weight};
-use crate::prediction::n_correct;
 use crate::{
     Context, Curve, Differentiable, InnerLoop, Learner, MetaGradient, NonFinite, Predict,
     Prediction, Result, Train,
@@ -79,12 +78,8 @@ impl MetaSgd {
         context.task.needs_classes("meta-sgd")?;
         // Refuses another number of classes than the head has.
         let checked = self.adaptation.training(context)?;
-        let n_way = context.task.shape().n_way;
         Ok(GradientDescent {
-            context: Context {
-                network: context.network.with_head(n_way)?,
-                ..*context
-            },
+            context: context.headed()?,
             ..checked
         })
     }
@@ -260,27 +255,11 @@ impl<T: Real> InnerLoop<T> for MetaSgd {
     fn curve(&self, context: &Context<'_, T>, theta: &Params<T>, n_steps: usize) -> Result<Curve> {
         let inner = self.descent(context)?;
         let parts = self.parts(inner.context.network.layout(), theta);
-        let (labels, n_way) = (context.task.query_labels(), context.task.shape().n_way);
-        let mut curve = Curve {
-            query_accuracy: Vec::with_capacity(n_steps + 1),
-            support_loss: Vec::with_capacity(n_steps + 1),
-            query_loss: Vec::with_capacity(n_steps + 1),
-        };
-        let mut phi = parts.start.clone();
-        for k in 0..=n_steps {
-            let query = inner.query(&phi, k)?;
-            let n_right = n_correct(query.log_probabilities(), n_way, labels);
-            curve
-                .query_accuracy
-                .push(n_right as f64 / labels.len() as f64);
-            curve.query_loss.push(query.loss().wide());
-            let mut support = inner.support(&phi, k)?;
-            curve.support_loss.push(support.loss().wide());
-            if k < n_steps {
-                step(&mut phi, &parts.rates, &support.gradient()?);
-            }
-        }
-        Ok(curve)
+        inner.curve_by(parts.start, n_steps, |phi, _, mut support| {
+            let mut next = phi.clone();
+            step(&mut next, &parts.rates, &support.gradient()?);
+            Ok(next)
+        })
     }
 }
 

@@ -129,15 +129,6 @@ impl R2d2 {
     }
 }
 
-/// The task before the network with a head for its number of classes.
-fn headed<'a, T: Real>(context: &Context<'a, T>) -> Result<Context<'a, T>> {
-    let network = context.network.with_head(context.task.shape().n_way)?;
-    Ok(Context {
-        network,
-        ..*context
-    })
-}
-
 impl<T: Real> Predict<T> for R2d2 {
     fn predict(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Prediction<T>> {
         let phi = self.adapted(context, theta)?;
@@ -147,7 +138,7 @@ impl<T: Real> Predict<T> for R2d2 {
 
     fn predict_alone(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Prediction<T>> {
         let phi = self.adapted(context, theta)?;
-        crate::adaptation::alone_at(&headed(context)?, &phi, 0)
+        crate::adaptation::alone_at(&context.headed()?, &phi, 0)
     }
 }
 
@@ -158,7 +149,7 @@ impl<T: Real> Train<T> for R2d2 {
         theta: &Params<T>,
     ) -> Result<MetaGradient<T>> {
         let task = context.task;
-        let headed = headed(context)?;
+        let headed = context.headed()?;
         let ridge = self.ridge(context, theta)?;
         let phi = Self::phi(&ridge, &headed, theta);
         let mut queries = headed.record(Loss::CrossEntropy, &phi, task.queries(), 0)?;
@@ -201,7 +192,9 @@ impl<T: Real> Train<T> for R2d2 {
         labels: &[usize],
     ) -> Result<Box<dyn Tape<T> + 'a>> {
         let images = context.task.query_images();
-        headed(context)?.record(Loss::CrossEntropy, phi, Batch { images, labels }, 0)
+        context
+            .headed()?
+            .record(Loss::CrossEntropy, phi, Batch { images, labels }, 0)
     }
 }
 
@@ -212,7 +205,7 @@ impl<T: Real> Learner<T> for R2d2 {
 
     fn adapted(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Params<T>> {
         let ridge = self.ridge(context, theta)?;
-        Ok(Self::phi(&ridge, &headed(context)?, theta))
+        Ok(Self::phi(&ridge, &context.headed()?, theta))
     }
 }
 

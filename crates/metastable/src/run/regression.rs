@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use metastable_algorithms::{Curve, Regressed, curves_over, regress};
+use metastable_algorithms::{CURVE_FACTOR, Curve, Regressed, curves_over, regress};
 use metastable_analysis::{Adaptation, ScoreScale};
 use metastable_data::{FunctionTask, Functions, MetaSplit};
 
@@ -14,9 +14,6 @@ use super::execute::{RunFolder, Workshop};
 use super::record::TestResult;
 use super::tensors::TensorFile;
 use super::{Run, RunConfig};
-
-/// Inner steps of a curve, in multiples of those of training.
-const CURVE_FACTOR: usize = 4;
 
 /// Name of the tensor of scores.
 const SCORE: &str = "task_mean_squared_error";
