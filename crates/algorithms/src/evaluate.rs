@@ -150,7 +150,7 @@ pub fn evaluate<T: Real>(
 /// ("How to train your MAML", ICLR, section 5) test. Of one member they are those of [`evaluate`], to the bit.
 ///
 /// # Errors
-/// As for [`evaluate`]; no member at all.
+/// As for [`evaluate`]; no member at all; several on a task of numbers ([`AlgorithmError::NoClasses`]).
 pub fn evaluate_together<T: Real>(
     network: &dyn Network<T>,
     learner: &dyn Predict<T>,
@@ -171,6 +171,7 @@ pub fn evaluate_together<T: Real>(
         .into_par_iter()
         .map(|index| {
             let task = tasks(index)?;
+            task.needs_classes("a mean of class probabilities")?;
             let predictions = members.iter().map(|weights| {
                 let context = Context {
                     network,

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
+use metastable_analysis::summary::mean;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -294,9 +295,4 @@ fn card(flags: &flags::Card, run: &Finished, runs: &[&Finished], bytes: &[u8]) -
             instruction_set: config.numerics.instruction_set.clone(),
         },
     })
-}
-
-/// The mean; 0 tasks have none, and a test has at least one.
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
 }

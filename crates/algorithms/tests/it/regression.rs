@@ -3,7 +3,7 @@
 use metastable_algorithms::check::{Finding, certify};
 use metastable_algorithms::{
     AlgorithmError, Context, Head, LEARNERS, LearnerConfig, Outcome, Targets, Task, TrainConfig,
-    TrainState, Trainer, Weights, curves_over, evaluate, regress,
+    TrainState, Trainer, Weights, curves_over, evaluate, evaluate_together, regress,
 };
 use metastable_data::{EpisodeShape, FUNCTIONS, Functions, MetaSplit, Seeds, Stream};
 use metastable_models::check::TOLERANCE;
@@ -138,6 +138,10 @@ fn errors_are_those_of_the_outputs() {
     assert_eq!(evaluated.task_nll, found.task_errors);
     assert!(evaluated.accuracy().is_nan());
     assert!((evaluated.score() + found.mean_error()).abs() < 1e-12);
+    // There are no probabilities that several weights could take the mean of.
+    let twice = [&weights, &weights];
+    let refused = evaluate_together(&*network, learner.double(), &twice, &tasks, 3);
+    assert!(refused.unwrap_err().to_string().contains("needs classes"));
 }
 
 /// A few hundred outer steps: the error after adaptation falls to under a third of that of the initial weights, the best weights are those of

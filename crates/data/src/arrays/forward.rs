@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read as _};
 
-use super::source::skip_some;
+use super::source::{shorter, skip_some};
 
 /// Reads forward. Every function refuses what would lie beyond the end of the file before it reads or allocates, and says so if the
 /// file turns out to be shorter.
@@ -41,19 +41,11 @@ impl<'f> Forward<'f> {
         while left > 0 {
             let skipped = skip_some(self.file, left)?;
             if skipped == 0 {
-                return Err(self.shorter());
+                return Err(shorter(self.n_bytes));
             }
             left -= skipped;
         }
         Ok(())
-    }
-
-    /// What is said where the file has fewer bytes than it had.
-    fn shorter(&self) -> String {
-        format!(
-            "the file had {} bytes and is shorter now: it changed while it was read",
-            self.n_bytes
-        )
     }
 
     fn read_exact(&mut self, bytes: &mut [u8]) -> Result<(), String> {
@@ -61,7 +53,7 @@ impl<'f> Forward<'f> {
         self.at += bytes.len() as u64;
         self.file.read_exact(bytes).map_err(|error| {
             if error.kind() == io::ErrorKind::UnexpectedEof {
-                self.shorter()
+                shorter(self.n_bytes)
             } else {
                 error.to_string()
             }

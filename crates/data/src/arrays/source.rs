@@ -86,16 +86,18 @@ impl Source {
         let mut bytes = vec![0; n_bytes];
         inner.read_exact(&mut bytes).map_err(|error| {
             if error.kind() == io::ErrorKind::UnexpectedEof {
-                format!(
-                    "the file had {} bytes and is shorter now: it changed while it was read",
-                    self.n_bytes
-                )
+                shorter(self.n_bytes)
             } else {
                 error.to_string()
             }
         })?;
         Ok(bytes)
     }
+}
+
+/// What is said where a file has fewer bytes than it had.
+pub(super) fn shorter(before: u64) -> String {
+    format!("the file had {before} bytes and is shorter now: it changed while it was read")
 }
 
 fn changed(before: u64, now: u64) -> String {

@@ -48,7 +48,7 @@ impl Run<'_> {
         let test = |combined: &Combined| -> Result<(TestResult, Regressed)> {
             let begun = Instant::now();
             let (network, learner) = (self.network(), self.learner());
-            // There is one: [`super::combined::check`] refuses more.
+            // There is one: `Run::check_combined` refuses more.
             let weights = &combined.members[0];
             let regressed = regress(network, learner, weights, &tasks, settings.episodes)?;
             Ok((

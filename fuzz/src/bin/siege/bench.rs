@@ -107,7 +107,11 @@ impl Bench {
 
     /// The program in a folder, away from the user's own data and cache.
     pub(crate) fn command(&self, place: &Path, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+        self.command_of(&self.program, place, arguments)
+    }
+
+    fn command_of(&self, program: &Path, place: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(place)
@@ -123,10 +127,13 @@ impl Bench {
         Ok(self.command(place, arguments).output()?)
     }
 
-    /// Starts it; stdout and stderr go into the file `said`, which starts empty.
+    /// Starts it; stdout and stderr go into the file `said`, which starts empty. It hears Ctrl-C even where a shell put the
+    /// campaign into the background, and so told its children to pass over that signal: by the `env` of GNU.
     pub(crate) fn start(&self, place: &Path, arguments: &[&str], said: &str) -> Result<Child> {
         let said = fs::File::create(place.join(said))?;
-        let mut command = self.command(place, arguments);
+        let program = self.program.display().to_string();
+        let words = [&["--default-signal=INT", &program], arguments].concat();
+        let mut command = self.command_of(Path::new("env"), place, &words);
         command.stdout(said.try_clone()?).stderr(said);
         Ok(command.spawn()?)
     }
