@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use flate2::read::GzDecoder;
 use rayon::prelude::*;
-use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::tiny_skia::{Pixmap, PremultipliedColorU8, Transform};
 use resvg::usvg::{ImageHrefResolver, Options, Tree};
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +115,7 @@ pub(crate) fn make(from: &Path, data_dir: &Path) -> Result<Made> {
         "no name is in all {} packages",
         packages.len()
     );
-    let drawn: Vec<Vec<Vec<u8>>> = names
+    let drawn: Vec<Vec<Drawing>> = names
         .par_iter()
         .map(|name| packages.iter().map(|it| drawing(it, name)).collect())
         .collect::<Result<_>>()?;
@@ -125,9 +125,10 @@ pub(crate) fn make(from: &Path, data_dir: &Path) -> Result<Made> {
         let category = category_of.get(names[at]).map_or("Others", String::as_str);
         let folder = beside.join(category).join(names[at]);
         make_folder(&folder)?;
-        for ((style, _), png) in packages.iter().zip(&drawn[at]) {
+        for ((style, _), drawing) in packages.iter().zip(&drawn[at]) {
             let file = folder.join(format!("{style}.png"));
-            fs::write(&file, png).with_context(|| format!("while writing {}", file.display()))?;
+            fs::write(&file, &drawing.png)
+                .with_context(|| format!("while writing {}", file.display()))?;
         }
         Ok(())
     };
@@ -154,16 +155,40 @@ pub(crate) fn make(from: &Path, data_dir: &Path) -> Result<Made> {
     })
 }
 
-/// A drawing of a style, as a file.
-fn drawing((style, icons): &(&str, Icons), name: &str) -> Result<Vec<u8>> {
-    png(&svg(icons, &icons.icons[name])).with_context(|| format!("while drawing {name} of {style}"))
+/// A name in a style.
+struct Drawing {
+    /// The file.
+    png: Vec<u8>,
+    /// What is seen of it on white paper, which is what it is read on: a white frame is seen on black alone.
+    on_white: Vec<u8>,
 }
 
-/// Names, by their places, that a style draws as it draws an earlier one that is kept: a picture of two classes shows neither.
-fn repeated(drawn: &[Vec<Vec<u8>>]) -> BTreeSet<usize> {
+fn drawing((style, icons): &(&str, Icons), name: &str) -> Result<Drawing> {
+    let draw = || -> Result<Drawing> {
+        let pixels = pixels(&svg(icons, &icons.icons[name]))?;
+        Ok(Drawing {
+            png: pixels.encode_png()?,
+            on_white: on_white(&pixels),
+        })
+    };
+    draw().with_context(|| format!("while drawing {name} of {style}"))
+}
+
+/// Red, green and blue of each pixel, `c + (1 - alpha)` of the premultiplied `c`.
+fn on_white(pixels: &Pixmap) -> Vec<u8> {
+    let seen = |it: &PremultipliedColorU8| {
+        let paper = u8::MAX - it.alpha();
+        [it.red() + paper, it.green() + paper, it.blue() + paper]
+    };
+    pixels.pixels().iter().flat_map(seen).collect()
+}
+
+/// Names, by their places, that a style draws as it draws an earlier one that is kept, as seen on paper: a picture of two classes
+/// shows neither.
+fn repeated(drawn: &[Vec<Drawing>]) -> BTreeSet<usize> {
     let (mut seen, mut repeated) = (BTreeSet::new(), BTreeSet::new());
     for (at, of_name) in drawn.iter().enumerate() {
-        let pictures = || of_name.iter().enumerate();
+        let pictures = || of_name.iter().map(|it| &it.on_white).enumerate();
         if pictures().any(|picture| seen.contains(&picture)) {
             repeated.insert(at);
         } else {
@@ -269,7 +294,7 @@ fn svg(icons: &Icons, icon: &Icon) -> String {
 }
 
 /// The drawing in pixels, transparent where nothing is drawn. It may refer to no file.
-fn png(svg: &str) -> Result<Vec<u8>> {
+fn pixels(svg: &str) -> Result<Pixmap> {
     let options = Options {
         image_href_resolver: ImageHrefResolver {
             resolve_data: Box::new(|_, _, _| None),
@@ -286,7 +311,7 @@ fn png(svg: &str) -> Result<Vec<u8>> {
         Transform::from_scale(side / width, side / height),
         &mut pixels.as_mut(),
     );
-    Ok(pixels.encode_png()?)
+    Ok(pixels)
 }
 
 #[cfg(test)]
@@ -305,8 +330,7 @@ mod tests {
         let packages = [("one", icons)];
         assert_eq!(common_names(&packages), ["half"]);
         let icons = &packages[0].1;
-        let bytes = png(&svg(icons, &icons.icons["half"])).unwrap();
-        let pixels = Pixmap::decode_png(&bytes).unwrap();
+        let pixels = pixels(&svg(icons, &icons.icons["half"])).unwrap();
         let at = |x: u32| {
             let pixel = pixels.pixel(x, 42).unwrap();
             (pixel.red(), pixel.alpha())
@@ -317,11 +341,34 @@ mod tests {
     #[test]
     fn a_name_is_left_out_if_a_style_draws_it_as_another() {
         let drawn = [["a", "b"], ["c", "b"], ["c", "d"], ["b", "a"]];
-        let drawn: Vec<Vec<Vec<u8>>> = drawn
+        let of_style = |pixels: &&str| Drawing {
+            png: Vec::new(),
+            on_white: pixels.as_bytes().to_vec(),
+        };
+        let drawn: Vec<Vec<Drawing>> = drawn
             .iter()
-            .map(|name| name.iter().map(|png| png.as_bytes().to_vec()).collect())
+            .map(|name| name.iter().map(of_style).collect())
             .collect();
         // Styles are compared with themselves alone, and names with those that are kept.
+        assert_eq!(repeated(&drawn), BTreeSet::from([1]));
+    }
+
+    /// Fluent's white square button is its black medium square in a white frame.
+    #[test]
+    fn a_white_frame_makes_no_other_drawing() {
+        let icons: Icons = serde_json::from_str(
+            r##"{"width": 10, "height": 10, "icons": {
+                "square": {"body": "<path d=\"M3 3h4v4h-4z\"/>"},
+                "framed": {"body": "<path fill=\"#fff\" d=\"M1 1h8v8h-8z\"/><path d=\"M3 3h4v4h-4z\"/>"},
+                "grey": {"body": "<path fill=\"#ddd\" d=\"M1 1h8v8h-8z\"/><path d=\"M3 3h4v4h-4z\"/>"}}}"##,
+        )
+        .unwrap();
+        let style = ("fluent", icons);
+        let drawn: Vec<Vec<Drawing>> = ["square", "framed", "grey"]
+            .iter()
+            .map(|name| vec![drawing(&style, name).unwrap()])
+            .collect();
+        assert_ne!(drawn[0][0].png, drawn[1][0].png);
         assert_eq!(repeated(&drawn), BTreeSet::from([1]));
     }
 

@@ -306,7 +306,7 @@ fn check_different(study: &Study, runs: &[Planned]) -> Result<()> {
     for run in runs {
         if labels.insert(&run.label, run).is_some() {
             bail!(
-                "{}two runs would be called {}: settings of one study differ in data set, way or shot; take studies of their own for others",
+                "{}two runs would be called {}: settings of one study differ in data set, channels, what is held out, way or shot; take studies of their own for others",
                 study.place(&["settings"]),
                 run.label
             );

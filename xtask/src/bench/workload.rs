@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn bits_of_every_workload_are_equal_at_any_number_of_threads() {
         // The largest take minutes, and run the same kernels.
-        let most = 110_000_000_000;
+        let most = 60_000_000_000;
         for workload in WORKLOADS {
             if workload.flop().unwrap() > most {
                 continue;
@@ -353,7 +353,7 @@ mod tests {
             };
             let one = on(1);
             assert!(!one.is_empty(), "{}", workload.name);
-            for n_threads in [2, 3, 4, 7] {
+            for n_threads in [2, 7] {
                 assert!(
                     on(n_threads) == one,
                     "{} on {n_threads} threads",

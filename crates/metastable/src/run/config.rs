@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use metastable_algorithms::{LearnerConfig, TrainConfig};
 use metastable_data::{
-    EpisodeShape, FunctionFamily, GlyphsConfig, Rotations, Seeds, Sizes, Stream, TaskPool,
+    Channels, EpisodeShape, FunctionFamily, GlyphsConfig, Rotations, Seeds, Sizes, Stream, TaskPool,
 };
 use metastable_models::{Backend, DeviceSpec, Init, NetworkConfig};
 use serde::ser::SerializeStruct;
@@ -160,10 +160,16 @@ impl RunConfig {
         )
     }
 
-    /// `glyphs`; of a mix `glyphs+omniglot`, and `glyphs+omniglot-without-glyphs` where a domain is held out.
+    /// `glyphs`; of a mix `glyphs+omniglot`; `emoji-grey` where the study says how many channels to read; and
+    /// `glyphs+omniglot-without-glyphs` where a domain is held out.
     fn data_name(&self) -> String {
         let names: Vec<String> = self.data.sets().iter().map(|set| set_name(set)).collect();
         let mut name = names.join("+");
+        name += match self.data.channels {
+            Channels::Auto => "",
+            Channels::One => "-grey",
+            Channels::Three => "-colour",
+        };
         for held_out in [&self.data.held_out, &self.data.held_out_file] {
             if !held_out.is_empty() {
                 name += &format!("-without-{}", set_name(held_out));

@@ -33,6 +33,10 @@ pub(crate) const STUDIES: &[BuiltIn] = &[
         text: include_str!("../../studies/domains.toml"),
     },
     BuiltIn {
+        name: "emoji",
+        text: include_str!("../../studies/emoji.toml"),
+    },
+    BuiltIn {
         name: "replace",
         text: include_str!("../../studies/replace.toml"),
     },

@@ -25,13 +25,14 @@ pub(super) const TABLES: [&str; 6] = [
 const PLACES: u64 = 100_000_000;
 
 /// Keys of `[settings.NAME]`, and the settings they stand for.
-const SETTING_KEYS: [(&str, &[&str]); 13] = [
+const SETTING_KEYS: [(&str, &[&str]); 14] = [
     ("set", &["data.set"]),
     ("mix", &["data.mix"]),
     ("held_out", &["data.held_out"]),
     ("held_out_file", &["data.held_out_file"]),
     ("split", &["data.split"]),
     ("size", &["data.size"]),
+    ("channels", &["data.channels"]),
     ("ink", &["data.ink"]),
     ("rotations", &["data.rotations"]),
     ("test_rotations", &["data.test_rotations"]),
