@@ -68,13 +68,21 @@ impl Answers {
         write_whole(&path, seal(&json)?.as_bytes())
     }
 
-    /// Reads answers; absent if there are none.
+    /// Reads answers; absent if there are none. A whole file under the name of another family is named.
     pub(super) fn read(out: &Path, label: &str, family: Family) -> Result<Option<Self>> {
         let path = path(out, label, family);
         if !path.exists() {
             return Ok(None);
         }
-        Self::parse(&read_text(&path)?, &path).map(Some)
+        let answers = Self::parse(&read_text(&path)?, &path)?;
+        ensure!(
+            answers.about.family == family,
+            "{} has the {} answers in place of the {} ones; `probe` writes it again",
+            path.display(),
+            answers.about.family.name(),
+            family.name()
+        );
+        Ok(Some(answers))
     }
 
     /// Reads the text of a file of answers.

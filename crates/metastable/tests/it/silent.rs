@@ -33,7 +33,17 @@ fn ends(output: &Output, code: i32, word: &str) {
     assert!(said.contains(word), "{word} is not in: {said}");
 }
 
-/// One bit of each file of a finished study and of its store, and a byte less: named, with an exit code.
+/// What other files of the same kind in a folder hold: whole, sealed, and in the wrong place.
+fn neighbours(path: &Path, whole: &[u8]) -> Vec<Vec<u8>> {
+    files(path.parent().unwrap())
+        .into_iter()
+        .filter(|other| other.parent() == path.parent() && other.extension() == path.extension())
+        .map(|other| fs::read(other).unwrap())
+        .filter(|content| content != whole)
+        .collect()
+}
+
+/// One bit of each file of a finished study and of its store, a byte less, and the content of a neighbour: named, with an exit code.
 ///
 /// Where the list of runs, the study or the mark of the folder is damaged, there is nothing to report on: that is an error, exit code
 /// 2. What nobody reads but people (the report, the receipt of the data, event files) is made again instead, from what is checked.
@@ -75,7 +85,17 @@ fn one_bit_of_any_stored_file_is_named() {
             bytes
         });
         let cut = whole[..whole.len() - 1].to_vec();
-        for damaged in flipped.into_iter().chain([cut]) {
+        let is_of_a_run = ["out/probes", "out/runs", "out.store"]
+            .iter()
+            .any(|folder| {
+                path.starts_with(bench.path(folder)) && !path.parent().unwrap().ends_with("studies")
+            });
+        let neighbours = if is_of_a_run {
+            neighbours(&path, &whole)
+        } else {
+            Vec::new()
+        };
+        for damaged in flipped.into_iter().chain([cut]).chain(neighbours) {
             fs::write(&path, &damaged).unwrap();
             if name.starts_with("report.") {
                 assert!(bench.run(&["report", "out"]).status.success());

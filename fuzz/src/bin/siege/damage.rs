@@ -10,7 +10,7 @@ use crate::tally::Tally;
 const EXPERIMENT: [&str; 4] = ["experiment", "tiny.toml", "--out", "s"];
 
 /// Places of a flipped bit.
-const N_PLACES: usize = 16;
+const N_PLACES: usize = 8;
 
 /// What is asked of a damaged study.
 const COMMANDS: [&[&str]; 6] = [
