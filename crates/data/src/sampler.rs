@@ -407,6 +407,12 @@ fn check_images(
         .iter()
         .filter(|source| usable(source) < needed)
         .count();
+    // No advice that leaves nothing to choose among.
+    let leave_out = if sources.len() - n_small >= 2 {
+        format!(", or leave such classes out (data.min_images = {needed})")
+    } else {
+        String::new()
+    };
     Err(DataError::TooFew {
         what: format!(
             "images of class `{}` for shot {} + query {} ({n_small} of {} classes are too small)",
@@ -417,9 +423,7 @@ fn check_images(
         ),
         needed,
         available,
-        next_step: format!(
-            "lower query or shot, or leave such classes out (data.min_images = {needed})"
-        ),
+        next_step: format!("lower query or shot{leave_out}"),
     })
 }
 

@@ -333,7 +333,9 @@ fn check(study: &Study, learner: &str, config: &RunConfig, material: &Material) 
         let data = &config.data;
         let turns = [data.rotations, data.test_rotations].map(Rotations::n_variants);
         let turns = turns[0].min(turns[1]) as usize;
-        let advice = bearable::flags(config.episode.k_shot.max(config.test.shot), turns, &parts);
+        let by_chance = data.split.starts_with("random") && !data.split.contains("alphabets");
+        let shot = config.episode.k_shot.max(config.test.shot);
+        let advice = bearable::flags(shot, turns, &parts, by_chance);
         let advice = advice.map_or_else(String::new, |flags| format!("\nthese data allow {flags}"));
         anyhow!("{}{advice}", place(study, paths, &error))
     };

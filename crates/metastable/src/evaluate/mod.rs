@@ -67,6 +67,8 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     let dir = data_dir(flags.machine.data_dir.as_deref());
     let dataset = crate::dataset::load(&config.data, &glyphs(&config), &dir)
         .context("while loading the data")?;
+    // The title of a setting names channels where its study does.
+    config.data.channels = stored.config.data.channels;
     if let Some(receipt) = &dataset.receipt {
         eprint!("{receipt}");
     }
@@ -157,7 +159,8 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
 /// From so many tasks on, the interval is the normal one that papers print; Student's is then wider by less than 2.5 %.
 const MANY_TASKS: usize = 100;
 
-/// The interval over tasks: the one that papers print, Student's for few tasks, none for one.
+/// The interval over tasks: the one that papers print, Student's for few tasks, none for one. Where every task has the same score
+/// nothing is known of how they differ: none, in place of one of no width.
 fn interval(evaluation: &Evaluation) -> Result<Option<Interval>> {
     let scores: Vec<f64> = evaluation.task_accuracies().collect();
     interval_of(scores)
@@ -166,10 +169,11 @@ fn interval(evaluation: &Evaluation) -> Result<Option<Interval>> {
 /// The same of the accuracies of the tasks.
 pub(crate) fn interval_of(scores: Vec<f64>) -> Result<Option<Interval>> {
     let n_tasks = scores.len();
+    let are_alike = scores.windows(2).all(|pair| pair[0] == pair[1]);
     let spread = spread(&ScoreMatrix::from_rows(&[scores])?, 0.95)?;
     let run = &spread.runs[0];
     Ok(match n_tasks {
-        0 | 1 => None,
+        _ if are_alike => None,
         _ if n_tasks < MANY_TASKS => Some(run.student.clone()),
         _ => Some(run.printed.clone()),
     })
@@ -195,6 +199,7 @@ mod tests {
     #[test]
     fn one_task_has_no_interval_and_few_have_the_wider_one() {
         assert!(interval_of(vec![0.5]).unwrap().is_none());
+        assert!(interval_of(vec![1.0; 3]).unwrap().is_none());
         // Two scores 0 and 1: standard deviation 1 / sqrt(2), error 1/2, and t(0.975; 1) = 12.7062.
         let two = interval_of(vec![0.0, 1.0]).unwrap().unwrap();
         assert!((two.half_width() - 12.7062 / 2.0).abs() < 1e-3, "{two:?}");
