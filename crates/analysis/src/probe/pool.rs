@@ -35,7 +35,7 @@ pub(super) fn over_runs_of(runs: &[Vec<f64>], level: f64, values_are: &str) -> O
 }
 
 /// Interval in words, in percentage points: `1.20 pp [0.80, 1.60]`.
-pub(super) fn in_points(estimate: &Estimate) -> String {
+pub(crate) fn in_points(estimate: &Estimate) -> String {
     let points = |value: f64| format!("{:.2}", 100.0 * value);
     match &estimate.interval {
         Some(interval) => format!(

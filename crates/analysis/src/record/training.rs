@@ -43,6 +43,9 @@ pub struct LogLine {
 pub struct Angles {
     /// Between the meta-gradients of each pair of tasks (E12).
     pub gradients: Vec<f64>,
+    /// Number of the domain of each task, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<u32>,
     /// What needs an inner loop.
     pub inner: Option<InnerAngles>,
 }

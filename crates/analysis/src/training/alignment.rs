@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::domain_conflict::{DomainConflict, domain_conflict};
 use super::{Angles, InnerAngles, TrainingLog, by_step};
 use crate::error::AnalysisError;
 use crate::estimate::Estimate;
@@ -21,6 +22,9 @@ pub struct Alignment {
     pub cosine: Option<Estimate>,
     /// E12: share of pairs whose meta-gradients have a negative cosine.
     pub conflict: Option<Estimate>,
+    /// E12: the same within and between domains, where training tasks come from several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domains: Option<DomainConflict>,
     /// E12b: mean cosine of a task's support and query gradient at theta, before training and at the last look.
     pub within_task: Option<[Estimate; 2]>,
     /// E12b: the last less the first, over runs.
@@ -78,6 +82,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
             .count(),
         cosine: along(|angles| some_mean(&angles.gradients)),
         conflict: along(|angles| conflict(&angles.gradients)).map(Estimate::within_shares),
+        domains: domain_conflict(&logs, options.level),
         within_task: over(&first).zip(over(&last)).map(|(a, b)| [a, b]),
         within_change: over(&change),
         coherence: along(|angles| some_mean(&angles.inner.as_ref()?.trajectories)),
@@ -119,6 +124,9 @@ fn said(learner: &str, result: &Alignment) -> String {
         ),
         _ => format!("{learner} has one task a step: there is no pair to compare."),
     };
+    if let Some(domains) = &result.domains {
+        text += &domains.said();
+    }
     if let (Some([before, after]), Some(change)) = (&result.within_task, &result.within_change) {
         let verdict = match &change.interval {
             None => "one run does not say whether that is more than chance",

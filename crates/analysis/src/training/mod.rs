@@ -2,6 +2,7 @@
 //! tasks, and the network from within. Family E; the input is in [`crate::record`].
 
 pub mod alignment;
+pub mod domain_conflict;
 pub mod first_order;
 pub mod inside;
 pub mod reliability;

@@ -33,6 +33,7 @@ pub(crate) fn log(shift: f64) -> TrainingLog {
         mean_square: 25.0,
         sum_of_squares: 124.0,
         angles: (at == 1 || at == 60).then(|| Angles {
+            domains: Vec::new(),
             gradients: vec![0.5, -0.1, 0.2],
             inner: Some(InnerAngles {
                 within_task: vec![if at == 1 { 0.1 } else { 0.4 + shift }; 2],

@@ -82,7 +82,12 @@ fn any_angles() -> impl Strategy<Value = Angles> {
             }
         },
     );
-    (cosines(), prop::option::of(inner)).prop_map(|(gradients, inner)| Angles { gradients, inner })
+    let domains = prop::collection::vec(0_u32..3, 0..5);
+    (cosines(), domains, prop::option::of(inner)).prop_map(|(gradients, domains, inner)| Angles {
+        gradients,
+        domains,
+        inner,
+    })
 }
 
 fn any_inside() -> impl Strategy<Value = Inside> {

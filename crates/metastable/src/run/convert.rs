@@ -123,18 +123,19 @@ fn line(line: log::LogLine) -> LogLine {
         update_ratio: line.update_ratio,
         mean_square,
         sum_of_squares,
-        angles: line.observation.map(angles),
+        angles: line.observation.map(|it| angles(it, line.domains)),
         inside: line.inspection.map(inside),
     }
 }
 
-fn angles(observed: algorithms::Observation) -> Angles {
+fn angles(observed: algorithms::Observation, domains: Vec<u32>) -> Angles {
     let bias = |bias: algorithms::FirstOrderBias| FirstOrderBias {
         cosine: bias.cosine,
         difference: bias.difference,
     };
     Angles {
         gradients: observed.cosines,
+        domains,
         inner: observed.inner.map(|inner| InnerAngles {
             within_task: inner.within_task,
             trajectories: inner.coherence,

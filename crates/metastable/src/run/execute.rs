@@ -339,7 +339,9 @@ impl<'a> Run<'a> {
             if self.logs_after(&report) {
                 accuracy = report.validation.map(|v| v.accuracy).or(accuracy);
                 accuracy = accuracy.filter(|accuracy| accuracy.is_finite());
-                note(&mut log, pending.line(Some(&report)))?;
+                let line = pending.line(Some(&report));
+                let line = line.map(|it| it.of_domains(&training, config.training.meta_batch));
+                note(&mut log, line)?;
             }
             line.step(report.step, accuracy);
             let stopping = shop.stop.asked();

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use metastable_algorithms::{Inspection, Observation, StepReport, Validation};
+use metastable_algorithms::{Inspection, OBSERVED_TASKS, Observation, StepReport, Validation};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use super::tasks::Tasks;
 use crate::files::read_text;
 
 /// A log has about so many lines at the most, and so many rows of norms: longer trainings are told in longer steps.
@@ -64,6 +65,9 @@ pub(crate) struct LogLine {
         serialize_with = "short"
     )]
     pub(crate) observation: Option<Observation>,
+    /// Number of the domain of each task that was observed, where the data set is several.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(crate) domains: Vec<u32>,
     /// At the lines that validate.
     #[serde(
         skip_serializing_if = "Option::is_none",
@@ -134,12 +138,22 @@ impl Pending {
             losses: sums.losses,
             layer_norms: sums.layer_norms,
             observation: seen.and_then(|report| report.observation.clone()),
+            domains: Vec::new(),
             inspection: seen.and_then(|report| report.inspection.clone()),
         })
     }
 }
 
 impl LogLine {
+    /// With the domains of the tasks that were observed, out of meta-batches of `meta_batch`.
+    pub(crate) fn of_domains(mut self, tasks: &Tasks<'_>, meta_batch: usize) -> Self {
+        if self.observation.is_some() {
+            let first = (self.step - 1) * meta_batch;
+            self.domains = tasks.domains(first, meta_batch.min(OBSERVED_TASKS));
+        }
+        self
+    }
+
     /// The same step with other validations than it was logged with.
     pub(crate) fn see(&mut self, validation: &Validation, inspection: Option<Inspection>) {
         self.validation_accuracy = finite(validation.accuracy);
@@ -235,6 +249,7 @@ mod tests {
             losses: vec![1.5],
             layer_norms: Vec::new(),
             observation: None,
+            domains: Vec::new(),
             inspection: None,
         };
         let text = line.text().unwrap();

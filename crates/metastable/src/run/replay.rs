@@ -44,7 +44,8 @@ impl Run<'_> {
                     let bytes = theta.values().iter().flat_map(|value| value.to_le_bytes());
                     replay.thetas.push(sha256(&bytes.collect::<Vec<u8>>()));
                     let is_due = self.logs_after(report);
-                    is_due.then(|| pending.line(Some(report))).flatten()
+                    let line = is_due.then(|| pending.line(Some(report))).flatten();
+                    line.map(|it| it.of_domains(&training, config.training.meta_batch))
                 }
                 // Where the run diverged, its replay does.
                 None => pending.line(None),

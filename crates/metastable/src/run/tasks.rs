@@ -20,6 +20,22 @@ impl<'m> Tasks<'m> {
         }
     }
 
+    /// Number of the domain of each of `n` tasks from index `first` on; none where the data set is one.
+    pub(crate) fn domains(&self, first: usize, n: usize) -> Vec<u32> {
+        let Self::Episodes(episodes) = self else {
+            return Vec::new();
+        };
+        // The classes of an episode are of one domain.
+        let of = |index: usize| {
+            let episode = episodes.episode(index as u64);
+            let class = episode.classes.first()?;
+            let domain = episodes.dataset.domain_of(class.class_idx)?;
+            u32::try_from(domain).ok()
+        };
+        let all: Option<Vec<u32>> = (first..first + n).map(of).collect();
+        all.unwrap_or_default()
+    }
+
     /// What identifies the first `n` tasks.
     pub(crate) fn digest(&self, n: usize) -> String {
         match self {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -62,9 +63,43 @@ fn accuracy_by_domain_is_that_of_the_tasks_of_each() {
         let worst = worst_of_runs.values().sum::<f64>() / 2.0;
         let said = found["worst"]["of_each_run"]["value"].as_f64().unwrap();
         assert!((said - worst).abs() < 1e-12);
+        let conflict = &learner["all"]["alignment"]["domains"];
+        let shares: Vec<[f64; 2]> = (0..2)
+            .map(|seed| {
+                conflicts(&bench.path(&format!("study/runs/{name}-glyphs+own-3w1s-s{seed}")))
+            })
+            .collect();
+        for (kind, key) in ["within", "between"].into_iter().enumerate() {
+            let mean = (shares[0][kind] + shares[1][kind]) / 2.0;
+            let said = conflict[key]["value"].as_f64().unwrap();
+            assert!((said - mean).abs() < 1e-12, "{name} {key}: {said} {mean}");
+        }
     }
     let page = fs::read_to_string(bench.path("study/report.html")).unwrap();
     assert!(page.contains("worst of each run"));
+}
+
+/// Shares of negative cosines in the log of a run, of pairs of tasks of one domain and of two.
+fn conflicts(run: &Path) -> [f64; 2] {
+    let (mut n, mut n_negative) = ([0.0; 2], [0.0; 2]);
+    for line in fs::read_to_string(run.join("log.jsonl")).unwrap().lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let Some(domains) = line["domains"].as_array() else {
+            continue;
+        };
+        let mut cosines = line["observation"]["cosines"].as_array().unwrap().iter();
+        for (at, one) in domains.iter().enumerate() {
+            for other in &domains[at + 1..] {
+                let kind = usize::from(one != other);
+                n[kind] += 1.0;
+                if cosines.next().unwrap().as_f64().unwrap() < 0.0 {
+                    n_negative[kind] += 1.0;
+                }
+            }
+        }
+        assert!(cosines.next().is_none());
+    }
+    [n_negative[0] / n[0], n_negative[1] / n[1]]
 }
 
 #[test]

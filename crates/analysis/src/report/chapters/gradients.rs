@@ -57,7 +57,10 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
                  training in which both signal and noise change; the strip shows how. Angles are those of the first eight tasks of a step."
             .to_owned(),
         figures: strip(&signals, &angles).into_iter().collect(),
-        tables: vec![summary(&signals, &angles), layers(&signals)],
+        tables: [summary(&signals, &angles), layers(&signals)]
+            .into_iter()
+            .chain(domains(&angles))
+            .collect(),
         ..Chapter::default()
     })
 }
@@ -146,6 +149,38 @@ fn summary(signals: &[(&Group<'_>, GradientSignal)], angles: &[(&Group<'_>, Alig
         .to_vec(),
         rows: signals.iter().map(row).collect(),
     }
+}
+
+/// Conflicts within and between domains, where a training has several.
+fn domains(angles: &[(&Group<'_>, Alignment)]) -> Option<Table> {
+    let rows: Vec<Vec<String>> = angles
+        .iter()
+        .filter_map(|(group, it)| {
+            let found = it.domains.as_ref()?;
+            Some(vec![
+                group.name.clone(),
+                format!("{} and {}", found.n_within, found.n_between),
+                written(&found.within, 100.0, 1),
+                written(&found.between, 100.0, 1),
+                written(&found.excess, 100.0, 1),
+            ])
+        })
+        .collect();
+    (!rows.is_empty()).then(|| Table {
+        caption: "Pairs of training tasks whose meta-gradients pull against each other, by whether both are of one domain; the difference \
+                  is paired by run. Intervals over runs."
+            .to_owned(),
+        head: [
+            "learner",
+            "pairs of one domain and of two",
+            "in conflict within, %",
+            "in conflict between, %",
+            "difference, pp",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        rows,
+    })
 }
 
 fn layers(signals: &[(&Group<'_>, GradientSignal)]) -> Table {

@@ -68,6 +68,7 @@ fn every_number_of_the_log_is_a_column() {
         losses: vec![1.0],
         layer_norms: vec![vec![1.0]],
         observation: None,
+        domains: Vec::new(),
         inspection: None,
     };
     let Value::Object(fields) = serde_json::to_value(line).unwrap() else {

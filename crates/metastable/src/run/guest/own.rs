@@ -128,6 +128,7 @@ fn log_line(step: usize, loss: f64, accuracy: Option<f64>) -> LogLine {
         losses: vec![loss],
         layer_norms: Vec::new(),
         observation: None,
+        domains: Vec::new(),
         inspection: None,
     }
 }
