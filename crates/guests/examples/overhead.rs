@@ -72,19 +72,24 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     session.bye();
     let after = times()?;
-    let each = |at: usize| 10.0 * (after[at] - before[at]) as f64 / n_tasks as f64;
     println!("{n_tasks} episodes, accuracy {:.2} %", 100.0 * accuracy);
-    println!("here  {:.3} ms an episode", each(0));
-    println!("guest {:.3} ms an episode", each(1));
+    for (who, at) in [("here ", 0), ("guest", 2)] {
+        let each = |at: usize| 10.0 * (after[at] - before[at]) as f64 / n_tasks as f64;
+        let (user, system) = (each(at), each(at + 1));
+        println!(
+            "{who} {:.3} ms an episode ({user:.3} of its own, {system:.3} of the system)",
+            user + system
+        );
+    }
     Ok(())
 }
 
-/// Processor time of this process, and of its children that have ended, in hundredths of a second.
-fn times() -> Result<[i64; 2], Box<dyn Error>> {
+/// Processor time of this process, its own and the system's for it, and of its children that have ended, in hundredths of a second.
+fn times() -> Result<[i64; 4], Box<dyn Error>> {
     let text = std::fs::read_to_string("/proc/self/stat")?;
     let (_, fields) = text.rsplit_once(')').ok_or("an unknown system")?;
     let fields: Vec<&str> = fields.split_whitespace().collect();
     let number = |at: usize| -> Result<i64, Box<dyn Error>> { Ok(fields[at].parse()?) };
     // utime, stime, cutime, cstime are fields 14 to 17 of `man proc`; the first two stand before the bracket.
-    Ok([number(11)? + number(12)?, number(13)? + number(14)?])
+    Ok([number(11)?, number(12)?, number(13)?, number(14)?])
 }

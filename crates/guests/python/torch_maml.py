@@ -4,7 +4,7 @@
     algorithm = "process"
     command = ["python3", "torch_maml.py"]
     files = ["torch_maml.py", "metastable_guest.py"]
-    settings = { lr = 1e-3, inner_lr = 0.4, inner_steps = 1, first_order = false }
+    settings = { lr = 1e-3, inner_lr = 0.4, inner_steps = 1, first_order = false, width = 64, blocks = 4 }
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Norm(nn.Module):
         return F.batch_norm(x, None, None, self.weight, self.bias, training=True)
 
 
-def network(channels: int, image: tuple[int, int], width: int, way: int) -> nn.Sequential:
-    """Four blocks and a head of ``way`` outputs."""
+def network(channels: int, image: tuple[int, int], n_blocks: int, width: int, way: int) -> nn.Sequential:
+    """Some blocks, each of which halves the image, and a head of ``way`` outputs."""
     blocks: list[nn.Module] = []
-    for index in range(4):
+    for index in range(n_blocks):
         blocks += [nn.Conv2d(channels if index == 0 else width, width, 3, padding=1, bias=False), Norm(width), nn.ReLU(),
                    nn.MaxPool2d(2)]
     with torch.no_grad():
@@ -62,7 +62,8 @@ class Maml(Learner):
         self.first_order = bool(settings.get("first_order", False))
         self.fixed_way = run.episode["way"]
         image = (run.data["height"], run.data["width"])
-        self.net = network(run.data["channels"], image, int(settings.get("width", 64)), self.fixed_way)
+        n_blocks, width = int(settings.get("blocks", 4)), int(settings.get("width", 64))
+        self.net = network(run.data["channels"], image, n_blocks, width, self.fixed_way)
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=float(settings.get("lr", 1e-3)))
 
     def loss(self, params: Params, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,7 @@
 //! reaches this program, which decides what becomes of the guest.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, IoSlice, Read, Write};
 use std::process::{Child as Process, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
@@ -41,7 +41,7 @@ type Found = std::result::Result<Frame, Option<FrameError>>;
 pub struct Child {
     process: Process,
     /// Absent once it was told to end.
-    out: Option<Sender<Vec<u8>>>,
+    out: Option<Sender<(Vec<u8>, Vec<u8>)>>,
     frames: Receiver<Found>,
     most_payload: Arc<AtomicU64>,
     words: Arc<Mutex<VecDeque<String>>>,
@@ -149,12 +149,12 @@ impl Child {
     ///
     /// # Errors
     /// [`FrameError::TooLong`] for a header beyond its bound.
-    pub fn send(&mut self, frame: &Frame, most_payload: u64) -> Result<(), FrameError> {
+    pub fn send(&mut self, frame: Frame, most_payload: u64) -> Result<(), FrameError> {
         self.most_payload.store(most_payload, Ordering::SeqCst);
-        let bytes = frame.to_bytes()?;
+        let parts = frame.into_parts()?;
         if let Some(out) = &self.out {
             // The writer is gone with the process.
-            let _ = out.send(bytes);
+            let _ = out.send(parts);
         }
         Ok(())
     }
@@ -277,7 +277,7 @@ impl Drop for Child {
 }
 
 /// Writes what it is given, until either side ends.
-fn write(mut stdin: ChildStdin, to_write: &Receiver<Vec<u8>>) {
+fn write(mut stdin: ChildStdin, to_write: &Receiver<(Vec<u8>, Vec<u8>)>) {
     // A program may have asked to be ended by this signal when nobody reads its stdout; a guest that is gone is no such case.
     #[cfg(unix)]
     {
@@ -285,15 +285,28 @@ fn write(mut stdin: ChildStdin, to_write: &Receiver<Vec<u8>>) {
         pipe.add(nix::sys::signal::Signal::SIGPIPE);
         let _ = pipe.thread_block();
     }
-    for bytes in to_write {
-        if stdin
-            .write_all(&bytes)
+    for (before, payload) in to_write {
+        if write_both(&mut stdin, &before, &payload)
             .and_then(|()| stdin.flush())
             .is_err()
         {
             return;
         }
     }
+}
+
+/// Writes two pieces, with one call to the system where the pipe has room: put together first, they would be copied once more, and
+/// written one after the other, the reader would be woken twice.
+fn write_both(out: &mut impl Write, first: &[u8], second: &[u8]) -> io::Result<()> {
+    let n_written = loop {
+        match out.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => break other?,
+        }
+    };
+    let of_first = n_written.min(first.len());
+    out.write_all(&first[of_first..])?;
+    out.write_all(&second[n_written - of_first..])
 }
 
 /// Keeps the last lines of a stream.
@@ -337,3 +350,44 @@ pub(crate) fn signal(leader: u32, end: End) {
 /// Groups are a matter of Unix; elsewhere the process alone is killed.
 #[cfg(not(unix))]
 pub(crate) fn signal(_leader: u32, _end: End) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes at most so many bytes a call, as a pipe that is nearly full does.
+    struct Narrow(usize, Vec<u8>);
+
+    impl Write for Narrow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let n_bytes = bytes.len().min(self.0);
+            self.1.extend_from_slice(&bytes[..n_bytes]);
+            Ok(n_bytes)
+        }
+
+        fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+            let all: Vec<u8> = pieces.iter().flat_map(|piece| piece.to_vec()).collect();
+            self.write(&all)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn both_pieces_arrive_wherever_the_pipe_cuts_them() {
+        for width in 1..12 {
+            for (first, second) in [
+                ("header", "payload"),
+                ("header", ""),
+                ("", "payload"),
+                ("", ""),
+            ] {
+                let mut out = Narrow(width, Vec::new());
+                write_both(&mut out, first.as_bytes(), second.as_bytes()).unwrap();
+                assert_eq!(out.1, [first, second].concat().as_bytes());
+            }
+        }
+    }
+}

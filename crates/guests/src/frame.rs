@@ -87,18 +87,27 @@ impl Frame {
     /// # Errors
     /// [`FrameError::TooLong`] for a header beyond its bound.
     pub fn to_bytes(&self) -> Result<Vec<u8>, FrameError> {
+        let (mut bytes, payload) = self.clone().into_parts()?;
+        bytes.extend(payload);
+        Ok(bytes)
+    }
+
+    /// What stands before its payload, and its payload, which is not copied.
+    ///
+    /// # Errors
+    /// [`FrameError::TooLong`] for a header beyond its bound.
+    pub fn into_parts(self) -> Result<(Vec<u8>, Vec<u8>), FrameError> {
         let header = serde_json::to_vec(&self.header).map_err(|error| FrameError::Header {
             at: 0,
             problem: error.to_string(),
         })?;
         let n_header = u32::try_from(header.len()).unwrap_or(u32::MAX);
         within("header", 0, n_header.into(), MOST_HEADER.into())?;
-        let mut bytes = Vec::with_capacity(PREFIX + header.len() + self.payload.len());
+        let mut bytes = Vec::with_capacity(PREFIX + header.len());
         bytes.extend(n_header.to_le_bytes());
         bytes.extend((self.payload.len() as u64).to_le_bytes());
         bytes.extend(header);
-        bytes.extend_from_slice(&self.payload);
-        Ok(bytes)
+        Ok((bytes, self.payload))
     }
 }
 

@@ -355,7 +355,7 @@ impl Session {
         } else {
             most_scores + TENSOR_HEADER
         };
-        let sent = self.child.send(&Frame { header, payload }, most);
+        let sent = self.child.send(Frame { header, payload }, most);
         sent.map_err(|error| self.protocol(request, error.to_string()))
     }
 

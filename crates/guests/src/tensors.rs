@@ -104,17 +104,31 @@ impl Images {
         self.bytes.chunks_exact(self.width().max(1))
     }
 
-    /// The same rows in another order.
-    pub(crate) fn ordered(self, order: &[usize]) -> Self {
+    /// The same rows in another order, a permutation: row `order[at]` comes to place `at`. They are moved within their memory, cycle by
+    /// cycle: new memory for each message costs more than the copying.
+    pub(crate) fn ordered(mut self, order: &[usize]) -> Self {
         let width = self.width();
-        let rows: Vec<&[u8]> = order
-            .iter()
-            .map(|at| &self.bytes[at * width..(at + 1) * width])
-            .collect();
-        Self {
-            bytes: rows.concat(),
-            ..self
+        let row = |at: usize| at * width..(at + 1) * width;
+        let mut is_placed = vec![false; order.len()];
+        let mut spare = vec![0; width];
+        for start in 0..order.len() {
+            if is_placed[start] {
+                continue;
+            }
+            spare.copy_from_slice(&self.bytes[row(start)]);
+            let mut at = start;
+            loop {
+                is_placed[at] = true;
+                let from = order[at];
+                if from == start {
+                    self.bytes[row(at)].copy_from_slice(&spare);
+                    break;
+                }
+                self.bytes.copy_within(row(from), row(at).start);
+                at = from;
+            }
         }
+        self
     }
 
     fn put_channels_first(&mut self) {
@@ -289,6 +303,18 @@ mod tests {
         let mut other = single;
         other[19_999] += 0.001;
         assert_eq!(Images::new(&other, SHAPE).dtype, Dtype::F32);
+    }
+
+    #[test]
+    fn rows_are_put_in_any_order() {
+        let values = [0_u8, 1, 10, 11, 20, 21, 30, 31].map(|byte| f32::from(byte) / 255.0);
+        for order in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 2, 3, 0], [2, 0, 1, 3]] {
+            let expected: Vec<u8> = order
+                .iter()
+                .flat_map(|at| [10 * *at as u8, 10 * *at as u8 + 1])
+                .collect();
+            assert_eq!(Images::new(&values, SHAPE).ordered(&order).bytes, expected);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 """The template ``torch_maml.py``, started from weights of metastable: half of a test (crates/metastable/tests/it/guests/torch.rs).
 
-``settings = { weights = "last.safetensors", width = 8, optimizer = "sgd", double = false }``. The names of the tensors are those of
+``settings = { weights = "last.safetensors", width = 8, blocks = 4, optimizer = "sgd", double = false }``. The names of the tensors are those of
 docs/python.md. With ``double`` everything is computed in double precision: what differs then is the rounding of single precision.
 """
 
@@ -23,7 +23,7 @@ class FromOurs(Maml):
         ours = load_file(str(run.settings["weights"]))
         # Its blocks are four layers each, of which the first two have parameters.
         theirs = {}
-        for block in range(4):
+        for block in range(int(run.settings.get("blocks", 4))):
             theirs[f"0.{4 * block}.weight"] = ours.pop(f"blocks.{block}.conv.weight")
             for part in ("weight", "bias"):
                 theirs[f"0.{4 * block + 1}.{part}"] = ours.pop(f"blocks.{block}.norm.{part}")

@@ -27,7 +27,7 @@ fn ask(child: &mut Child, id: u64, kind: &str, name: &str, rows: &[[f32; 2]]) ->
     header.insert("type".to_owned(), json!(kind));
     header.insert("id".to_owned(), json!(id));
     let payload = safetensors::serialize([(name, view)], None).unwrap();
-    child.send(&Frame { header, payload }, MOST).unwrap();
+    child.send(Frame { header, payload }, MOST).unwrap();
     let answer = child.receive(Duration::from_secs(20), &|| false).unwrap();
     assert_eq!(
         (&answer.header["type"], &answer.header["id"]),

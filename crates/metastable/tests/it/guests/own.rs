@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{json, study, table};
+use super::{json, log_odds, python, study, table};
 use crate::support::{Bench, stderr};
 
 #[test]
@@ -65,6 +65,61 @@ fn a_training_of_its_own_that_is_cut_starts_again() {
             "| the third step is too much for me",
         ] {
             assert!(said.contains(words), "{words:?} is not in: {said}");
+        }
+    }
+}
+
+/// The variances within training classes, whose weight is a factor: with a ridge that drowns them the guest is the template that learns
+/// nothing, on the same test; with a small one it is not.
+#[test]
+fn a_numpy_guest_trains_by_itself_and_its_ridge_is_a_factor() {
+    let Some(python) = python() else { return };
+    let bench = Bench::new(&[]);
+    let run = |out: &str, script: &str, more: &str| {
+        let script = format!("{}/../guests/python/{script}", env!("CARGO_MANIFEST_DIR"));
+        let learner = format!(
+            "[learners.mine]\nalgorithm = \"process\"\ncommand = [{python:?}, {script:?}]\n{more}"
+        );
+        study(&bench, "tiny.toml", &learner);
+        let output = bench.run(&["experiment", "tiny.toml", "--seeds", "1", "--out", out]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let mut runs: Vec<_> = fs::read_dir(bench.path(out).join("runs"))
+            .unwrap()
+            .map(|run| run.unwrap().path())
+            .collect();
+        runs.sort();
+        runs
+    };
+    let pixels = run("pixels", "nearest_mean.py", "training = \"none\"\n");
+    let pixels = log_odds(&pixels[0].join("test.safetensors"));
+    let ridges = run(
+        "ridges",
+        "tests/ridge.py",
+        "training = \"own\"\n[factors]\n\"learners.mine.settings.ridge\" = [0.001, 1e9]\n",
+    );
+    assert_eq!(ridges.len(), 2);
+    for run in ridges {
+        let record = json(&run.join("run.json"));
+        assert_eq!(record["result"]["outcome"]["kind"], "completed");
+        // It was tested by a process that did not train, and had what was learnt from `save`.
+        let floor = &record["result"]["guest"]["noise_floor"]["new_process"];
+        assert_eq!(floor["log_probability"], 0.0, "{floor}");
+        let log = fs::read_to_string(run.join("log.jsonl")).unwrap();
+        let last: serde_json::Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+        assert_eq!(last["step"], 12, "{last}");
+        let odds = log_odds(&run.join("test.safetensors"));
+        assert_eq!(odds.len(), pixels.len());
+        // -ln p = ln(1 + exp(odds)); the odds of a query that is as good as certain are rounding.
+        let apart = odds
+            .iter()
+            .zip(&pixels)
+            .map(|(a, b)| (a.exp().ln_1p() - b.exp().ln_1p()).abs())
+            .fold(0.0, f64::max);
+        let ridge = record["config"]["learner"]["settings"]["ridge"].as_f64();
+        if ridge == Some(1e9) {
+            assert!(apart < 1e-4, "{apart}");
+        } else {
+            assert!(apart > 0.1, "{apart}");
         }
     }
 }
