@@ -4,8 +4,8 @@
 use std::error::Error;
 
 use metastable_algorithms::{
-    AlgorithmError, Evaluation, LearnerConfig, OptimizerConfig, Task, TrainConfig, TrainState,
-    Trainer, evaluate,
+    AlgorithmError, Episodes, Evaluation, LearnerConfig, OptimizerConfig, Task, TrainConfig,
+    TrainState, Trainer, evaluate,
 };
 use metastable_data::{
     Dataset, Episode, EpisodeShape, MetaSplit, Rotations, Sampler, Seeds, Split, Stream,
@@ -71,7 +71,7 @@ impl Scenario {
             norm: Norm::Batch,
             n_way: head.outputs(self.shape.n_way),
         };
-        let config = config.with_beside(head.beside())?;
+        let config = config.with_beside(head.beside(split.classes(MetaSplit::Train).len()))?;
         let network = build::<f32>(&config, Backend::Fused, DeviceSpec::Cpu)?;
         let seeds = Seeds::all(self.seed);
         let theta = Architecture::new(&config)?.initial_params(&mut seeds.rng(Stream::Init, 0));
@@ -90,7 +90,13 @@ impl Scenario {
         let (train, test) = (sampler(MetaSplit::Train)?, sampler(MetaSplit::Test)?);
         // As the runner does: the list is a matter of the stream `eval`, which is the same for every seed.
         let list = Seeds { eval: 0, ..seeds }.evaluation();
-        let train_tasks = |index| gather(dataset, &train.episode(&seeds, index));
+        let training = Episodes {
+            dataset,
+            sampler: train,
+            seeds,
+            pool: None,
+        };
+        let train_tasks = |index| training.task(index);
         let test_tasks = |index| gather(dataset, &test.episode(&list, index));
 
         let state = TrainState::new(&*network, &OptimizerConfig::default(), theta);

@@ -52,6 +52,30 @@ impl<'a, T: Real> Context<'a, T> {
         Ok(Self { network, ..*self })
     }
 
+    /// The same with a head that reads directions.
+    ///
+    /// # Errors
+    /// Those of [`Network::with_unit_head`].
+    pub(crate) fn unit_headed(&self) -> Result<Self> {
+        let network = self.network.with_unit_head(self.task.shape().n_way)?;
+        Ok(Self { network, ..*self })
+    }
+
+    /// Features of the supports at theta, `(n, width)`, of a network without a head.
+    pub(crate) fn support_features(&self, theta: &Params<T>) -> Result<Vec<f64>> {
+        self.features(theta, self.task.support_images())
+    }
+
+    /// Features of these images in one pass.
+    pub(crate) fn features(&self, theta: &Params<T>, images: &[T]) -> Result<Vec<f64>> {
+        let pass = Pass {
+            inner_step: 0,
+            statistics: self.statistics,
+        };
+        let features = self.network.outputs(theta, images, pass)?;
+        Ok(features.iter().map(|value| value.wide()).collect())
+    }
+
     /// One pass through network and loss at `phi`, `inner_step` steps into the inner loop, kept for derivatives.
     ///
     /// # Errors

@@ -86,6 +86,12 @@ pub enum Head {
     /// What lies beside the network, and is learnt with it: rates ([`Beside::Copy`]) beside a linear layer with `n_way` outputs, all
     /// others beside the embedding.
     Beside(Beside),
+    /// None for a task: beside the embedding lies a linear map of the features with an output for each training class, and behind those
+    /// so many rows more, whose meaning is the learner's ([`crate::pretraining`]).
+    Classes {
+        /// Rows that stand for no class.
+        spare: usize,
+    },
 }
 
 impl Head {
@@ -96,9 +102,9 @@ impl Head {
             Self::Linear => Some(n_way),
             Self::Beside(Beside::Copy) => Some(n_way),
             Self::Tied => Some(1),
-            Self::None | Self::Beside(Beside::Nothing | Beside::Numbers(_) | Beside::Linear(_)) => {
-                None
-            }
+            Self::None
+            | Self::Classes { .. }
+            | Self::Beside(Beside::Nothing | Beside::Numbers(_) | Beside::Linear(_)) => None,
         }
     }
 
@@ -108,11 +114,12 @@ impl Head {
         matches!(self, Self::Linear | Self::Beside(Beside::Copy))
     }
 
-    /// What lies beside the network.
+    /// What lies beside the network, where so many classes are trained on, turns counted where they are classes.
     #[must_use]
-    pub fn beside(self) -> Beside {
+    pub fn beside(self, n_classes: usize) -> Beside {
         match self {
             Self::Beside(beside) => beside,
+            Self::Classes { spare } => Beside::Linear(n_classes + spare),
             Self::Linear | Self::Tied | Self::None => Beside::Nothing,
         }
     }

@@ -45,7 +45,7 @@ impl Episodes<'_> {
         self.gather(&self.episode(index))
     }
 
-    /// The images of an episode.
+    /// The images of an episode, and the number of each of its classes among those of the sampler.
     ///
     /// # Errors
     /// Those of [`Task::gather`].
@@ -53,7 +53,14 @@ impl Episodes<'_> {
         &self,
         episode: &Episode,
     ) -> Result<Task<T>, AlgorithmError> {
-        Task::gather(self.dataset, episode)
+        let task = Task::gather(self.dataset, episode)?;
+        let numbers = episode.classes.iter();
+        let numbers = numbers.map(|class| self.sampler.number_of(*class));
+        match numbers.collect::<Option<Vec<usize>>>() {
+            Some(numbers) => task.numbered(numbers),
+            // An episode of other classes, which a learner of tasks takes as it is.
+            None => Ok(task),
+        }
     }
 
     /// SHA-256 of the first `n` episodes.

@@ -1,8 +1,9 @@
 //! The learners: a new one is one file and one line in [`LEARNERS`].
 
 use crate::{
-    AlgorithmError, CheckedLearner, LearnerConfig, LearnerEntry, anil, boil, fomaml, imaml, maml,
-    maml_pp, matching, meta_sgd, nearest_mean, protonet, r2d2, reptile, support_maml,
+    AlgorithmError, CheckedLearner, LearnerConfig, LearnerEntry, anil, baseline, baseline_pp, boil,
+    fomaml, imaml, maml, maml_pp, matching, meta_sgd, nearest_mean, protonet, r2d2, reptile,
+    simple_shot, support_maml,
 };
 
 /// Every learner, in the order in which lists and reports show them.
@@ -20,6 +21,9 @@ pub const LEARNERS: &[&LearnerEntry] = &[
     &matching::ENTRY,
     &r2d2::ENTRY,
     &nearest_mean::ENTRY,
+    &simple_shot::ENTRY,
+    &baseline::ENTRY,
+    &baseline_pp::ENTRY,
 ];
 
 impl LearnerConfig {

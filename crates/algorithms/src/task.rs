@@ -30,6 +30,8 @@ pub struct Task<T> {
     targets: Targets,
     /// Which order of the supports; see [`Self::arranged`].
     arrangement: u64,
+    /// Which class of the source each label stands for; empty where nobody said.
+    numbers: Vec<usize>,
 }
 
 impl<T: Real> Task<T> {
@@ -55,6 +57,7 @@ impl<T: Real> Task<T> {
             query_labels: labels(shape.n_query),
             targets: Targets::Classes,
             arrangement: 0,
+            numbers: Vec::new(),
         })
     }
 
@@ -94,6 +97,7 @@ impl<T: Real> Task<T> {
             query_labels,
             targets: Targets::Classes,
             arrangement: 0,
+            numbers: Vec::new(),
         })
     }
 
@@ -123,6 +127,7 @@ impl<T: Real> Task<T> {
             query_labels: (n_support..n_rows).collect(),
             targets: Targets::Values(values),
             arrangement: 0,
+            numbers: Vec::new(),
         })
     }
 
@@ -156,6 +161,26 @@ impl<T: Real> Task<T> {
             Targets::Classes => None,
             Targets::Values(values) => Some(labels.iter().map(|label| values[*label]).collect()),
         }
+    }
+
+    /// The same task that says which class each of its labels stands for, among all classes that its source draws from.
+    ///
+    /// # Errors
+    /// [`AlgorithmError::Setting`] unless there is a number for each label.
+    pub fn numbered(self, numbers: Vec<usize>) -> Result<Self, AlgorithmError> {
+        crate::error::require(
+            numbers.len() == self.shape.n_way,
+            "numbers",
+            format!("{numbers:?}"),
+            "each class of the task needs one",
+        )?;
+        Ok(Self { numbers, ..self })
+    }
+
+    /// The number of the class of each label among all classes of its source; the label itself where nobody said ([`Self::numbered`]).
+    #[must_use]
+    pub fn class_number(&self, label: usize) -> usize {
+        self.numbers.get(label).copied().unwrap_or(label)
     }
 
     /// Refuses a task of numbers for what needs classes.
@@ -220,6 +245,9 @@ impl<T: Real> Task<T> {
         let n_pixels = self.n_pixels();
         let mut task = self.clone();
         task.images.clear();
+        if !self.numbers.is_empty() {
+            task.numbers = order.iter().map(|class| self.numbers[*class]).collect();
+        }
         let supports = (self.support_images(), &self.support_labels);
         let queries = (self.query_images(), &self.query_labels);
         for ((images, labels), moved) in [supports, queries]
@@ -308,6 +336,7 @@ impl<T: Real> Task<T> {
                 query_labels: self.query_labels.clone(),
                 targets: Targets::Values(values.clone()),
                 arrangement: self.arrangement,
+                numbers: Vec::new(),
             });
         }
         let n_pixels = self.n_pixels();
@@ -326,7 +355,11 @@ impl<T: Real> Task<T> {
             }
         }
         images.extend_from_slice(self.query_images());
-        Self::labeled(images, labels, self.query_labels.clone())
+        let joined = Self::labeled(images, labels, self.query_labels.clone())?;
+        Ok(Self {
+            numbers: self.numbers.clone(),
+            ..joined
+        })
     }
 
     /// The supports, with themselves as queries: the task of a learner that judges what it has adapted to.
@@ -363,6 +396,7 @@ impl<T: Real> Task<T> {
             query_labels: vec![self.query_labels[query]],
             targets: self.targets.clone(),
             arrangement: self.arrangement,
+            numbers: self.numbers.clone(),
         }
     }
 
@@ -376,6 +410,7 @@ impl<T: Real> Task<T> {
             query_labels: self.query_labels.clone(),
             targets: self.targets.clone(),
             arrangement: self.arrangement,
+            numbers: self.numbers.clone(),
         }
     }
 

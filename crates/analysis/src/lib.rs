@@ -96,6 +96,7 @@ pub mod metric;
 mod multiplicity;
 pub mod options;
 pub mod outcome;
+pub mod promises;
 mod random;
 pub mod regression;
 

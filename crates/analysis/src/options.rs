@@ -52,6 +52,9 @@ pub struct Options {
     pub n_refits: usize,
     /// Thresholds of the card, by column: `seed_sd`, `tail` (CVaR10 less what query sampling alone gives), `failed`; fractions.
     pub lights: BTreeMap<String, Light>,
+    /// Learners that promise to be steadier than another, which is their base: pairs `[learner, base]`. Each promise is judged in a chapter
+    /// of its own, with Holm over the promises of a setting.
+    pub bases: Vec<[String; 2]>,
     /// Two spreads count as practically equal if their ratio is known to lie between one over this and this.
     pub equivalence: f64,
     /// How far under its best the mean response may lie within the basin of a setting: a share of right answers, or, for a score
@@ -124,6 +127,7 @@ impl Default for Options {
             .map(|(column, good, bad)| (column.to_owned(), Light { good, bad }))
             .into(),
             n_refits: 100,
+            bases: Vec::new(),
             equivalence: 2.0,
             basin_margin: 0.01,
             scale: None,

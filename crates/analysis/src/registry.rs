@@ -3,7 +3,8 @@
 use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
 use crate::{
     aggregate, churn, comparison, confusion, crossed, curves, difficulty, domains, factors,
-    hardness, probe, replacement, spread, steadiness, tail, threshold, training, transfer,
+    hardness, probe, promises, replacement, spread, steadiness, tail, threshold, training,
+    transfer,
 };
 
 /// Metrics of one learner in one setting, in the order of the report.
@@ -51,6 +52,7 @@ pub const LEARNER_METRICS: &[&LearnerMetric] = &[
 pub const SETTING_METRICS: &[&SettingMetric] = &[
     &comparison::METRIC,
     &steadiness::METRIC,
+    &promises::METRIC,
     &transfer::METRIC,
     &hardness::METRIC,
     &probe::kinship::METRIC,

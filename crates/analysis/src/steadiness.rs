@@ -327,6 +327,29 @@ fn seeds_needed(ratio: f64, kurtosis: f64, bound: f64, from: usize) -> Option<us
 }
 
 fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
+    let names: Vec<&str> = group.learners.iter().map(|it| it.learner).collect();
+    let all = (0..names.len()).flat_map(|at| (at + 1..names.len()).map(move |other| (at, other)));
+    let pairs: Vec<(&str, &str)> = all.map(|(a, b)| (names[a], names[b])).collect();
+    let result = Steadiness {
+        pairs: judged(group, &pairs, options),
+    };
+    if result.pairs.is_empty() {
+        return Ok(Measured::absent());
+    }
+    let findings = result
+        .pairs
+        .iter()
+        .map(|pair| sentence(group.setting, Steadiness::ID, pair, Words::of(options)))
+        .collect();
+    Measured::new(&result, findings)
+}
+
+/// The ratios of these pairs, with Holm over them; without the pairs of which a learner has fewer than two tested runs.
+pub(crate) fn judged(
+    group: &SettingRuns<'_>,
+    pairs: &[(&str, &str)],
+    options: &Options,
+) -> Vec<SpreadRatio> {
     let tested: Vec<(&LearnerRuns<'_>, Vec<f64>, f64, usize)> = group
         .learners
         .iter()
@@ -337,48 +360,43 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
             (runs.len() > 1).then_some((learner, runs, noise, n_failed))
         })
         .collect();
-    let mut result = Steadiness::default();
-    let mut kurtoses = Vec::new();
-    for (at, (a, runs_a, noise_a, failed_a)) in tested.iter().enumerate() {
-        for (b, runs_b, noise_b, failed_b) in &tested[at + 1..] {
-            let of_a = Scatter {
-                runs: runs_a,
-                noise: *noise_a,
-            };
-            let of_b = Scatter {
-                runs: runs_b,
-                noise: *noise_b,
-            };
-            let found = spread_ratio(of_a, of_b, options.level, options.seed);
-            kurtoses.push(pooled_kurtosis(&[runs_a, runs_b]));
-            result.pairs.push(SpreadRatio {
-                a: a.learner.to_owned(),
-                b: b.learner.to_owned(),
-                sd: [of_a.own().sqrt(), of_b.own().sqrt()],
-                n_runs: [runs_a.len(), runs_b.len()],
-                n_failed: [*failed_a, *failed_b],
-                p_value: found.as_ref().and_then(|(_, p)| *p),
-                ratio: found.map(|(ratio, _)| ratio),
-                verdict: SpreadVerdict::NoSeedEffect,
-            });
-        }
+    let of = |name: &str| tested.iter().find(|(learner, ..)| learner.learner == name);
+    let mut found = Vec::new();
+    for (a, b) in pairs {
+        let (Some((_, runs_a, noise_a, failed_a)), Some((_, runs_b, noise_b, failed_b))) =
+            (of(a), of(b))
+        else {
+            continue;
+        };
+        let of_a = Scatter {
+            runs: runs_a,
+            noise: *noise_a,
+        };
+        let of_b = Scatter {
+            runs: runs_b,
+            noise: *noise_b,
+        };
+        let ratio = spread_ratio(of_a, of_b, options.level, options.seed);
+        let pair = SpreadRatio {
+            a: (*a).to_owned(),
+            b: (*b).to_owned(),
+            sd: [of_a.own().sqrt(), of_b.own().sqrt()],
+            n_runs: [runs_a.len(), runs_b.len()],
+            n_failed: [*failed_a, *failed_b],
+            p_value: ratio.as_ref().and_then(|(_, p)| *p),
+            ratio: ratio.map(|(ratio, _)| ratio),
+            verdict: SpreadVerdict::NoSeedEffect,
+        };
+        found.push((pair, pooled_kurtosis(&[runs_a, runs_b])));
     }
-    if result.pairs.is_empty() {
-        return Ok(Measured::absent());
-    }
-    let adjusted = holm(result.pairs.iter().map(|pair| pair.p_value));
-    for (pair, p) in result.pairs.iter_mut().zip(adjusted) {
+    let adjusted = holm(found.iter().map(|(pair, _)| pair.p_value));
+    let each = found.into_iter().zip(adjusted);
+    each.map(|((mut pair, kurtosis), p)| {
         pair.p_value = p;
-    }
-    for (pair, kurtosis) in result.pairs.iter_mut().zip(kurtoses) {
-        pair.verdict = verdict(pair, kurtosis, options);
-    }
-    let findings = result
-        .pairs
-        .iter()
-        .map(|pair| sentence(group.setting, pair, Words::of(options)))
-        .collect();
-    Measured::new(&result, findings)
+        pair.verdict = verdict(&pair, kurtosis, options);
+        pair
+    })
+    .collect()
 }
 
 fn verdict(pair: &SpreadRatio, kurtosis: f64, options: &Options) -> SpreadVerdict {
@@ -409,7 +427,13 @@ fn verdict(pair: &SpreadRatio, kurtosis: f64, options: &Options) -> SpreadVerdic
     }
 }
 
-fn sentence(setting: &str, pair: &SpreadRatio, words: Words<'_>) -> Finding {
+/// What is said of a pair, as a sentence of the metric `id`.
+pub(crate) fn sentence(
+    setting: &str,
+    id: &'static str,
+    pair: &SpreadRatio,
+    words: Words<'_>,
+) -> Finding {
     let SpreadRatio {
         a,
         b,
@@ -478,5 +502,5 @@ fn sentence(setting: &str, pair: &SpreadRatio, words: Words<'_>) -> Finding {
             )
         }
     };
-    Finding::of_setting(setting, Steadiness::ID, certainty, text)
+    Finding::of_setting(setting, id, certainty, text)
 }

@@ -185,6 +185,19 @@ impl Sampler {
         pools.map(Vec::len).sum::<usize>() * self.rotations.n_variants() as usize
     }
 
+    /// The number of a class among those to draw from, less than [`Self::n_classes`]; none for a class that it does not draw. Turns
+    /// are classes of their own where they are drawn as such.
+    #[must_use]
+    pub fn number_of(&self, class: ClassRef) -> Option<usize> {
+        let mut sources = self.domains.iter().flatten().flatten();
+        let place = sources.position(|source| source.class_idx == class.class_idx)?;
+        let turn = match self.rotations {
+            Rotations::AsClasses => usize::from(class.quarter_turns),
+            Rotations::Augment | Rotations::Off => 0,
+        };
+        Some(place * self.rotations.n_variants() as usize + turn)
+    }
+
     /// The episode at `index`: a pure function of the sampler, `seeds` and `index`.
     #[must_use]
     pub fn episode(&self, seeds: &Seeds, index: u64) -> Episode {

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::Ending;
 use crate::flags;
-use crate::report::{Opened, tables};
+use crate::opened::Opened;
+use crate::report::tables;
 
 /// Seeds and ratios of the table of power.
 const SEEDS: [usize; 4] = [10, 20, 40, 80];

@@ -15,7 +15,7 @@ use crate::campaign::factors::is_one_thing;
 use crate::evaluate::interval_of;
 use crate::files::{make_folder, read_bytes, sha256, write_whole};
 use crate::flags;
-use crate::report::Opened;
+use crate::opened::Opened;
 use crate::reproduce::{Ours, ours};
 use crate::run::{guest, results};
 use crate::shell;

@@ -41,6 +41,7 @@ mod list;
 mod loudness;
 mod mark;
 #[cfg(test)]
+mod opened;
 mod pages;
 mod plan;
 mod preview;

@@ -121,7 +121,7 @@ pub(crate) fn plan(
                 let (material, split_digest) = shelf.material(study, &bundle.seeds)?;
                 let network = study
                     .network(head.outputs(episode.n_way), material.dataset.channels)
-                    .with_beside(head.beside())?;
+                    .with_beside(head.beside(material.n_training_classes(study.data.rotations)))?;
                 let network = match family {
                     Some(_) => Study::for_numbers(network),
                     None => network,

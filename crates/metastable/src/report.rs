@@ -11,19 +11,21 @@ use metastable_analysis::{
 };
 use metastable_models::Backend;
 use rayon::prelude::*;
+use serde::Serialize;
 
 use crate::Ending;
 use crate::campaign::factors::{factor_table, is_one_thing};
 use crate::campaign::folder::Index;
-use crate::campaign::left_out::LeftOut;
 use crate::campaign::replacements::replacements;
 use crate::campaign::{Finished, StudyFolder};
 use crate::figures;
 use crate::files::write_whole;
 use crate::flags;
+use crate::opened::Opened;
 use crate::probe;
 use crate::receipts;
 use crate::registry::registry;
+use crate::reproduce::{self, Compared, Row};
 use crate::run::{convert, regression, results};
 use crate::shell::quote_path;
 use crate::study::suggestion;
@@ -36,33 +38,6 @@ pub(crate) fn command(flags: &flags::Report) -> Result<Ending> {
     let reference = flags.reference.as_deref();
     let ending = write(folder, index, &opened.finished, reference, &flags.output)?;
     Ok(opened.left_out.or(ending))
-}
-
-/// The folder of a study in which a run has ended.
-pub(crate) struct Opened {
-    pub(crate) folder: StudyFolder,
-    pub(crate) index: Index,
-    pub(crate) finished: Vec<Finished>,
-    /// Failed, if runs had to be left out; they have been named.
-    pub(crate) left_out: Ending,
-}
-
-impl Opened {
-    pub(crate) fn new(dir: &Path) -> Result<Self> {
-        let folder = StudyFolder::new(dir);
-        let index = folder.read()?;
-        let mut left_out = LeftOut::default();
-        let finished = folder.finished(&index, |entry, stored| left_out.note(&entry.label, stored));
-        if finished.is_empty() {
-            bail!("no run of {} has ended; run its study first", dir.display());
-        }
-        Ok(Self {
-            folder,
-            index,
-            finished,
-            left_out: left_out.ending(),
-        })
-    }
 }
 
 /// The learner whose first run says how hard tasks are: one that compares embeddings and does not adapt, by cosine if
@@ -91,7 +66,16 @@ pub(crate) fn write(
 ) -> Result<Ending> {
     let (tables, options, read) = tables(folder, index, runs, reference)?;
     let (inputs, read_inputs) = receipts::read(folder.path())?;
-    let published = publish_with(&tables, &inputs, folder.path(), &options, output)?;
+    // A study whose runs cannot be compared with a paper has its report nevertheless.
+    let compared = reproduce::compared(index, runs).unwrap_or_else(|why| {
+        eprintln!("no chapter on published numbers: {why:#}");
+        Compared::default()
+    });
+    let beside = Besides {
+        inputs: &inputs,
+        compared,
+    };
+    let published = publish_with(&tables, &beside, folder.path(), &options, output)?;
     Ok(read.or(read_inputs).or(published))
 }
 
@@ -193,13 +177,31 @@ pub(crate) fn publish(
     options: &Options,
     output: &flags::Output,
 ) -> Result<Ending> {
-    publish_with(tables, &[], out, options, output)
+    publish_with(tables, &Besides::default(), out, options, output)
 }
 
-/// The same with what the runs learnt from.
+/// What lies beside the tables.
+#[derive(Default)]
+struct Besides<'b> {
+    /// What the runs learnt from.
+    inputs: &'b [Input],
+    /// Published numbers beside them.
+    compared: Compared,
+}
+
+/// An analysis as `report.json` has it.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    analysis: &'a StudyAnalysis,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    published: &'a [Row],
+}
+
+/// The same with what lies beside.
 fn publish_with(
     tables: &Tables,
-    inputs: &[Input],
+    besides: &Besides<'_>,
     out: &Path,
     options: &Options,
     output: &flags::Output,
@@ -214,8 +216,17 @@ fn publish_with(
     let questions = registry().questions();
     let metrics: Vec<_> = questions.iter().map(|it| it.metric).collect();
     let analysis = analyze_with(tables, options, &metrics).context("while analyzing the runs")?;
-    let beside = Beside { inputs, questions };
-    let mut json = serde_json::to_string_pretty(&analysis)?;
+    let Besides { inputs, compared } = besides;
+    let beside = Beside {
+        inputs,
+        questions,
+        published: &compared.shown,
+        rule: &compared.rule,
+    };
+    let mut json = serde_json::to_string_pretty(&Whole {
+        analysis: &analysis,
+        published: &compared.rows,
+    })?;
     json.push('\n');
     // Files are complete before the first word: a reader who closes the pipe has them.
     let mut written = Vec::new();
@@ -232,11 +243,11 @@ fn publish_with(
         written.push(path);
     }
     if let Some(format) = output.figures {
-        let figures = report::figures(tables, &analysis, questions);
+        let figures = report::figures(tables, &analysis, &beside);
         written.push(figures::write(out, &figures, format)?);
     }
     if let Some(format) = output.tables {
-        let tables = report::latex(tables, &analysis, questions);
+        let tables = report::latex(tables, &analysis, &beside);
         written.push(figures::write_tables(out, &tables, format)?);
     }
     println!("{}", report::terminal_table(tables, &analysis).trim_end());

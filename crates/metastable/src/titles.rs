@@ -70,6 +70,9 @@ pub(crate) fn titled(
         run.learner = shown(&run.learner);
     }
     options.reference = options.reference.as_deref().map(shown);
+    for name in options.bases.iter_mut().flatten() {
+        *name = shown(name);
+    }
     Ok((tables, options))
 }
 

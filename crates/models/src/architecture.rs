@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::network::DynRng;
-use crate::registry::{Beside, BlockKind, Form, Readout, form_of};
+use crate::registry::{Beside, BlockKind, Form, HeadForm, Readout, form_of};
 use crate::{ImageShape, Layout, ModelError, NetworkConfig, Norm, Params, Real};
 
 /// Added to the variance before the square root, in every normalisation (PyTorch's default).
@@ -43,13 +43,15 @@ pub struct Block {
     pub norm: Option<NormSlots>,
 }
 
-/// The linear head: `outputs = features weight^T + bias`.
+/// The linear head: `outputs = features weight^T + bias`, of features that [`HeadForm`] may have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// In the parameters: `(n_way, n_features)`.
     pub weight: Range<usize>,
     /// In the parameters: `(n_way)`.
     pub bias: Range<usize>,
+    /// In the parameters: `(n_features)`, what is subtracted from features of which the head reads directions.
+    pub centre: Option<Range<usize>>,
 }
 
 /// A network's structure: everything but its weights and the code that runs it.
@@ -146,6 +148,10 @@ impl Architecture {
         let head = config.n_way.map(|n_way| Head {
             weight: layout.push("head.weight", &[n_way, n_features]),
             bias: layout.push("head.bias", &[n_way]),
+            centre: match form.head {
+                HeadForm::Plain => None,
+                HeadForm::Unit => Some(layout.push("head.centre", &[n_features])),
+            },
         });
         let beside = push_beside(form.beside, n_features, &mut layout);
         Ok(Self {

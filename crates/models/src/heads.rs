@@ -8,7 +8,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::registry::Beside;
+use crate::registry::{Beside, HeadForm};
 use crate::{
     Architecture, Backend, DeviceSpec, Layout, ModelError, Network, NetworkConfig, Objective,
     Params, Pass, Real, Tape,
@@ -26,10 +26,28 @@ pub(crate) struct WithHeads<T> {
     layout: Arc<Layout>,
     backend: Backend,
     device: DeviceSpec,
+    plain: Others<T>,
+    unit: Others<T>,
+}
+
+/// The networks with heads of one form.
+struct Others<T> {
     /// By number of outputs.
-    others: Vec<OnceLock<Box<dyn Network<T>>>>,
+    by_size: Vec<Place<T>>,
     /// With the outputs of a linear map that lies beside, if it has more than those.
-    largest: OnceLock<Box<dyn Network<T>>>,
+    largest: Place<T>,
+}
+
+/// Where a network is kept once it is made.
+type Place<T> = OnceLock<Box<dyn Network<T>>>;
+
+impl<T> Others<T> {
+    fn new() -> Self {
+        Self {
+            by_size: (0..=MOST_OUTPUTS).map(|_| OnceLock::new()).collect(),
+            largest: OnceLock::new(),
+        }
+    }
 }
 
 impl<T: Real> WithHeads<T> {
@@ -46,8 +64,8 @@ impl<T: Real> WithHeads<T> {
             layout: Arc::clone(whole.layout()),
             backend,
             device,
-            others: (0..=MOST_OUTPUTS).map(|_| OnceLock::new()).collect(),
-            largest: OnceLock::new(),
+            plain: Others::new(),
+            unit: Others::new(),
         }
     }
 
@@ -61,13 +79,41 @@ impl<T: Real> WithHeads<T> {
         cut.insert(Params::from_values(self.own.layout(), leading))
     }
 
-    /// Where a network with so many outputs is kept.
-    fn place(&self, n_outputs: usize) -> Option<&OnceLock<Box<dyn Network<T>>>> {
-        let beside = self.config.form.map(|form| form.beside);
-        match self.others.get(n_outputs) {
-            None if beside == Some(Beside::Linear(n_outputs)) => Some(&self.largest),
-            place => place,
+    /// Where a network with so many outputs is kept. Of a linear map that lies beside, some rows may be no outputs; how many is always
+    /// the same.
+    fn place(&self, n_outputs: usize, head: HeadForm) -> Option<&Place<T>> {
+        let others = match head {
+            HeadForm::Plain => &self.plain,
+            HeadForm::Unit => &self.unit,
+        };
+        match (
+            others.by_size.get(n_outputs),
+            self.config.form.map(|form| form.beside),
+        ) {
+            (None, Some(Beside::Linear(rows))) if n_outputs <= rows => {
+                let other = |known: &Box<dyn Network<T>>| known.n_outputs() != n_outputs;
+                let place = &others.largest;
+                (!place.get().is_some_and(other)).then_some(place)
+            }
+            (place, _) => place,
         }
+    }
+
+    /// The network with a head of that size and form, made when it is first asked for.
+    fn headed(&self, n_outputs: usize, head: HeadForm) -> Result<&dyn Network<T>, ModelError> {
+        let place = self.place(n_outputs, head);
+        let place = place.ok_or_else(|| ModelError::Config {
+            what: "network.n_way",
+            got: n_outputs.to_string(),
+            advice: format!("a head that follows its task has at most {MOST_OUTPUTS} outputs"),
+        })?;
+        if let Some(known) = place.get() {
+            return Ok(&**known);
+        }
+        let config = self.own.config().clone().headed(n_outputs, head)?;
+        let built = T::build(Architecture::new(&config)?, self.backend, self.device)?;
+        // Whoever is first: two threads build the same.
+        Ok(&**place.get_or_init(|| built))
     }
 }
 
@@ -114,22 +160,11 @@ impl<T: Real> Network<T> for WithHeads<T> {
         if self.own.config().n_way == Some(n_outputs) {
             return Ok(&*self.own);
         }
-        let place = self.place(n_outputs);
-        let place = place.ok_or_else(|| ModelError::Config {
-            what: "network.n_way",
-            got: n_outputs.to_string(),
-            advice: format!("a head that follows its task has at most {MOST_OUTPUTS} outputs"),
-        })?;
-        if let Some(known) = place.get() {
-            return Ok(&**known);
-        }
-        let config = NetworkConfig {
-            n_way: Some(n_outputs),
-            ..self.own.config().clone()
-        };
-        let built = T::build(Architecture::new(&config)?, self.backend, self.device)?;
-        // Whoever is first: two threads build the same.
-        Ok(&**place.get_or_init(|| built))
+        self.headed(n_outputs, HeadForm::Plain)
+    }
+
+    fn with_unit_head(&self, n_outputs: usize) -> Result<&dyn Network<T>, ModelError> {
+        self.headed(n_outputs, HeadForm::Unit)
     }
 }
 

@@ -96,7 +96,7 @@ pub use network::{ImageShape, Network, NetworkConfig, Norm, Pass, Statistics, Ta
 pub use objective::{Loss, Metric, Objective};
 pub use params::{Entry, Layout, Params};
 pub use real::Real;
-pub use registry::{Beside, BlockKind, Form, NETWORKS, NetworkEntry, Readout, build};
+pub use registry::{Beside, BlockKind, Form, HeadForm, NETWORKS, NetworkEntry, Readout, build};
 pub use vector::Vector;
 
 /// The code of `README.md`, as tests.

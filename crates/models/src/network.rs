@@ -111,6 +111,20 @@ pub trait Network<T: Real>: Send + Sync {
                 .to_owned(),
         })
     }
+
+    /// The same with a head that reads directions: it divides features less a centre by their length ([`crate::HeadForm::Unit`]).
+    ///
+    /// # Errors
+    /// As for [`Self::with_head`].
+    fn with_unit_head(&self, n_outputs: usize) -> Result<&dyn Network<T>, ModelError> {
+        Err(ModelError::Config {
+            what: "network.n_way",
+            got: n_outputs.to_string(),
+            advice:
+                "this network has one head; build it by its name (`build`) for heads that follow the task"
+                    .to_owned(),
+        })
+    }
 }
 
 /// One recorded pass: `L(theta)` at a point, its gradient, and its Hessian's products.

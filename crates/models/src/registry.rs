@@ -35,6 +35,30 @@ pub enum Readout {
     SpatialMean,
 }
 
+/// What a head does to features before its linear map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadForm {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// It subtracts a centre `c`, which is a parameter behind the map (`head.centre`, zeros at first), and divides each row by its
+    /// length: `u = (f - c) / sqrt(|f - c|^2 + 1e-8)`. With unit rows of the map the outputs are cosines.
+    Unit,
+}
+
+impl HeadForm {
+    /// Whether it does nothing.
+    #[must_use]
+    #[allow(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature that serde asks for"
+    )]
+    pub fn is_plain(&self) -> bool {
+        *self == Self::Plain
+    }
+}
+
 /// Parameters that lie behind all others and that no pass reads: who trains the network gives them a meaning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -73,9 +97,26 @@ pub struct Form {
     /// Parameters that no pass reads.
     #[serde(default, skip_serializing_if = "Beside::is_nothing")]
     pub beside: Beside,
+    /// What a head does before its linear map; without a head it has no meaning.
+    #[serde(default, skip_serializing_if = "HeadForm::is_plain")]
+    pub head: HeadForm,
 }
 
 impl NetworkConfig {
+    /// The same network with a head of so many outputs and of that form.
+    pub(crate) fn headed(self, n_outputs: usize, head: HeadForm) -> Result<Self, ModelError> {
+        let own = form_of(&self)?;
+        let form = match own.head == head {
+            true => self.form,
+            false => Some(Form { head, ..own }),
+        };
+        Ok(Self {
+            form,
+            n_way: Some(n_outputs),
+            ..self
+        })
+    }
+
     /// The same network with parameters beside its own.
     ///
     /// # Errors
@@ -115,6 +156,7 @@ pub const NETWORKS: &[NetworkEntry] = &[
             block: BlockKind::ConvPool,
             readout: Readout::Flatten,
             beside: Beside::Nothing,
+            head: HeadForm::Plain,
         },
     },
     NetworkEntry {
@@ -124,6 +166,7 @@ pub const NETWORKS: &[NetworkEntry] = &[
             block: BlockKind::ConvStrided,
             readout: Readout::SpatialMean,
             beside: Beside::Nothing,
+            head: HeadForm::Plain,
         },
     },
     NetworkEntry {
@@ -133,6 +176,7 @@ pub const NETWORKS: &[NetworkEntry] = &[
             block: BlockKind::Linear,
             readout: Readout::Flatten,
             beside: Beside::Nothing,
+            head: HeadForm::Plain,
         },
     },
 ];

@@ -3,7 +3,7 @@
 //! A configuration may come from a stranger's checkpoint, so no product of its numbers is trusted. All counts here
 //! saturate in 128 bits and are compared with bounds; whoever passes [`NetworkConfig::n_stored`] can multiply plainly.
 
-use crate::registry::{Beside, BlockKind, Form, Readout, form_of};
+use crate::registry::{Beside, BlockKind, Form, HeadForm, Readout, form_of};
 use crate::{ModelError, NetworkConfig, Norm};
 
 /// Most blocks of a network.
@@ -75,6 +75,9 @@ impl NetworkConfig {
         if let Some(n_way) = self.n_way {
             let rows = n_way as u128;
             stored = stored.saturating_add(rows.saturating_mul(features.saturating_add(1)));
+            if form.head == HeadForm::Unit {
+                stored = stored.saturating_add(features);
+            }
         }
         Ok(match form.beside {
             Beside::Nothing => stored,

@@ -11,7 +11,7 @@ use metastable_algorithms::{
 };
 use metastable_data::{ClassImages, Dataset, ImageSize, Source};
 use metastable_models::{
-    Beside, BlockKind, Form, Loss, Metric, NetworkEntry, Params, Readout, Real, Tape,
+    Beside, BlockKind, Form, HeadForm, Loss, Metric, NetworkEntry, Params, Readout, Real, Tape,
 };
 use serde::{Deserialize, Serialize};
 
@@ -94,8 +94,12 @@ fn stripes(class: usize, size: ImageSize) -> ClassImages {
 }
 
 fn main() -> std::process::ExitCode {
-    let form =
-        Form { block: BlockKind::ConvPool, readout: Readout::SpatialMean, beside: Beside::Nothing };
+    let form = Form {
+        block: BlockKind::ConvPool,
+        readout: Readout::SpatialMean,
+        beside: Beside::Nothing,
+        head: HeadForm::Plain,
+    };
     let pooled = NetworkEntry { name: "pooled", summary: "conv4, then a mean over places", form };
     let registry = metastable::Registry::new().learner(&DECAYED).network(pooled).source(STRIPES);
     let registry = registry.question(&question::WORST);

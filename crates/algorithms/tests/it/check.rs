@@ -80,6 +80,11 @@ impl<T: Real> Network<T> for Planted<T> {
     fn with_head(&self, n_outputs: usize) -> Result<&dyn Network<T>, ModelError> {
         self.right.with_head(n_outputs)
     }
+
+    /// Nor with one that reads directions.
+    fn with_unit_head(&self, n_outputs: usize) -> Result<&dyn Network<T>, ModelError> {
+        self.right.with_unit_head(n_outputs)
+    }
 }
 
 impl<T: Real> Tape<T> for PlantedTape<'_, T> {

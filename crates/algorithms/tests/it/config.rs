@@ -51,7 +51,7 @@ fn what_is_checked_once_is_accepted_again_unchanged() {
 fn mistakes_are_refused_by_name() {
     refused(
         "name = \"leap\"",
-        "maml, fomaml, maml-pp, imaml, meta-sgd, support-maml, anil, boil, reptile, protonet, matching, r2d2, nearest-mean",
+        "maml, fomaml, maml-pp, imaml, meta-sgd, support-maml, anil, boil, reptile, protonet, matching, r2d2, nearest-mean, simple-shot, baseline, baseline-pp",
     );
     refused(
         "name = \"maml\"\ninner_step = 3",

@@ -23,6 +23,7 @@ mod nearest_mean;
 mod networks;
 mod observing;
 mod optimizer;
+mod pretrained;
 mod quadratic;
 mod r2d2;
 mod regression;

@@ -28,6 +28,9 @@ pub(crate) const SHAPE: EpisodeShape = EpisodeShape {
     n_query: 3,
 };
 
+/// Classes that are trained on.
+pub(crate) const N_CLASSES: usize = 6;
+
 pub(crate) fn network_config(name: &str, norm: Norm, head: Head) -> NetworkConfig {
     let config = NetworkConfig {
         name: name.to_owned(),
@@ -42,7 +45,7 @@ pub(crate) fn network_config(name: &str, norm: Norm, head: Head) -> NetworkConfi
         norm,
         n_way: head.outputs(SHAPE.n_way),
     };
-    config.with_beside(head.beside()).unwrap()
+    config.with_beside(head.beside(N_CLASSES)).unwrap()
 }
 
 /// Learners that learn: a floor has a direction of zero, on purpose.
@@ -168,7 +171,9 @@ fn stored_and_recomputed_trajectories_give_the_same_bits_on_real_networks() {
 /// Whatever a learner optimises, 30 steps on the same two tasks lower the query loss there.
 #[test]
 fn every_learner_descends_on_its_tasks() {
-    for entry in learnt() {
+    // What is trained to tell all training classes apart descends another loss than that of its test: tests/it/pretrained.rs.
+    let on_tasks = |entry: &&LearnerEntry| !matches!(entry.head, Head::Classes { .. });
+    for entry in learnt().filter(on_tasks) {
         let (network, theta) = network("conv4", Norm::Batch, entry.head);
         let checked = LearnerConfig::named(entry.name).validate().unwrap();
         let config = TrainConfig {

@@ -61,6 +61,7 @@ mod subject;
 mod svg;
 
 pub use advice::{Advice, Widths, advice};
+pub use chapters::published::Published;
 pub use figures::FigureFile;
 pub use input::{Input, Picture};
 pub use latex::TableFile;
@@ -71,7 +72,7 @@ use crate::findings::Certainty;
 use crate::outcome::StudyAnalysis;
 use crate::record::Study;
 use crate::words::Words;
-use chapters::{SUBJECTS, factors};
+use chapters::{SUBJECTS, factors, published};
 use document::{Chapter, Document, count, list};
 use group::{Group, distinct, groups};
 use subject::{Material, Subject};
@@ -90,12 +91,16 @@ pub struct Beside<'b> {
     pub inputs: &'b [Input],
     /// Questions of another crate.
     pub questions: &'b [&'static Question],
+    /// Published numbers beside the runs, judged; none, no chapter.
+    pub published: &'b [Published],
+    /// When which verdict on them is given.
+    pub rule: &'b str,
 }
 
 /// The same with what lies beside.
 #[must_use]
 pub fn html_with(study: &Study, analysis: &StudyAnalysis, beside: &Beside<'_>) -> String {
-    page::render(&document(study, analysis, beside.questions), beside.inputs)
+    page::render(&document(study, analysis, beside), beside.inputs)
 }
 
 /// The report as Markdown, without the plots.
@@ -107,27 +112,19 @@ pub fn markdown(study: &Study, analysis: &StudyAnalysis) -> String {
 /// The same with what lies beside.
 #[must_use]
 pub fn markdown_with(study: &Study, analysis: &StudyAnalysis, beside: &Beside<'_>) -> String {
-    plain::markdown(&document(study, analysis, beside.questions)) + &input::markdown(beside.inputs)
+    plain::markdown(&document(study, analysis, beside)) + &input::markdown(beside.inputs)
 }
 
 /// The figures of the report as files: drawings that need nothing from outside, with their numbers.
 #[must_use]
-pub fn figures(
-    study: &Study,
-    analysis: &StudyAnalysis,
-    questions: &[&'static Question],
-) -> Vec<FigureFile> {
-    figures::files(&document(study, analysis, questions))
+pub fn figures(study: &Study, analysis: &StudyAnalysis, beside: &Beside<'_>) -> Vec<FigureFile> {
+    figures::files(&document(study, analysis, beside))
 }
 
 /// The card and the tables of all chapters as LaTeX.
 #[must_use]
-pub fn latex(
-    study: &Study,
-    analysis: &StudyAnalysis,
-    questions: &[&'static Question],
-) -> Vec<TableFile> {
-    latex::files(&document(study, analysis, questions))
+pub fn latex(study: &Study, analysis: &StudyAnalysis, beside: &Beside<'_>) -> Vec<TableFile> {
+    latex::files(&document(study, analysis, beside))
 }
 
 /// The card as a plain table: for each learner and setting mean and seed SD with their intervals, tail, failures, steps
@@ -144,7 +141,7 @@ pub fn terminal_table(study: &Study, analysis: &StudyAnalysis) -> String {
     }
 }
 
-fn document(study: &Study, analysis: &StudyAnalysis, questions: &[&'static Question]) -> Document {
+fn document(study: &Study, analysis: &StudyAnalysis, beside: &Beside<'_>) -> Document {
     let groups = groups(study, analysis);
     let material = Material {
         study,
@@ -152,11 +149,13 @@ fn document(study: &Study, analysis: &StudyAnalysis, questions: &[&'static Quest
         groups: &groups,
     };
     let mut chapters = chapters(&material);
-    let guests = questions.iter().filter_map(|question| {
+    let guests = beside.questions.iter().filter_map(|question| {
         let chapter = question.chapter(&material)?;
         Some((&question.subject, chapter))
     });
     chapters.extend(guests);
+    let published = published::chapter(beside.published, beside.rule);
+    chapters.extend(published.map(|chapter| (&published::SUBJECT, chapter)));
     chapters.sort_by_key(|(subject, _)| subject.family);
     let findings = chapters
         .iter()

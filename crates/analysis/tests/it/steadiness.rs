@@ -1,5 +1,7 @@
 //! Ratios of spreads between learners: verdicts, sentences, and the error rate where nothing differs.
 
+use metastable_analysis::promises::Promises;
+use metastable_analysis::report::markdown;
 use metastable_analysis::spread::Spread;
 use metastable_analysis::steadiness::{Scatter, SpreadVerdict, Steadiness, spread_ratio};
 use metastable_analysis::{Options, Study, analyze};
@@ -121,6 +123,53 @@ fn four_verdicts() {
     let (found, said) = verdict(&study(&spaced(10, 0.01), &failing));
     assert_eq!(found, SpreadVerdict::FailuresDecide);
     assert!(said.contains("1 of 10 runs failed"), "{said}");
+}
+
+/// What is declared is judged with Holm over what is declared, and has a chapter; pairs of learners that are not there are passed over.
+#[test]
+fn promises_are_judged_among_themselves() {
+    let spaced = |half: f64| -> Vec<f64> {
+        (0..10)
+            .map(|at| 0.7 + half * (2.0 * f64::from(at) / 9.0 - 1.0))
+            .collect()
+    };
+    let study = study(&spaced(0.01), &spaced(0.2));
+    let declared = |bases: &[[&str; 2]]| {
+        let options = Options {
+            n_resamples: 500,
+            n_profile_resamples: 200,
+            n_null_draws: 100,
+            bases: bases.iter().map(|pair| pair.map(str::to_owned)).collect(),
+            ..Options::default()
+        };
+        analyze(&study, &options).unwrap()
+    };
+    let pairs = |found: &metastable_analysis::StudyAnalysis| {
+        let promises = found.settings[0].all.get::<Promises>();
+        promises.map_or_else(Vec::new, |it| it.pairs)
+    };
+    let none = declared(&[]);
+    assert!(pairs(&none).is_empty());
+    assert!(!markdown(&study, &none).contains("Promises of stability"));
+
+    let one = declared(&[["steady", "moving"], ["absent", "moving"]]);
+    let kept = &pairs(&one)[0];
+    assert_eq!(pairs(&one).len(), 1);
+    assert_eq!(kept.verdict, SpreadVerdict::ASteadier);
+    assert!(kept.ratio.as_ref().unwrap().value < 0.2);
+    let steadiness = one.settings[0].all.get::<Steadiness>().unwrap();
+    assert_eq!(steadiness.pairs, [kept.clone()]);
+    let text = markdown(&study, &one);
+    assert!(text.contains("1 is kept: steady over moving."), "{text}");
+
+    let two = declared(&[["steady", "moving"], ["moving", "steady"]]);
+    let [first, second] = &pairs(&two)[..] else {
+        panic!("two promises");
+    };
+    assert_eq!(second.verdict, SpreadVerdict::BSteadier);
+    // Holm over two: the smaller p-value doubles.
+    assert!((first.p_value.unwrap() - 2.0 * kept.p_value.unwrap()).abs() < 1e-12);
+    assert!(markdown(&study, &two).contains("Not kept: moving over steady."));
 }
 
 /// Five copies of one run tell nothing about another training: no interval, no verdict, and a sentence that says why. Beside them a learner

@@ -362,7 +362,7 @@ fn figures_stand_alone() {
     let study = small_study();
     let analysis = analyze(&study, &options()).unwrap();
     let page = report::html(&study, &analysis);
-    let figures = report::figures(&study, &analysis, &[]);
+    let figures = report::figures(&study, &analysis, &report::Beside::default());
     assert_eq!(figures.len(), page.matches("<figure ").count());
     for figure in &figures {
         let drawing = Document::parse(&figure.svg).expect("the drawing is well-formed");

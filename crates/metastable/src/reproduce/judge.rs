@@ -28,7 +28,7 @@ pub(super) enum Verdict {
 
 /// One published number beside runs of ours.
 #[derive(Debug, Serialize)]
-pub(super) struct Row {
+pub(crate) struct Row {
     pub(super) verdict: Verdict,
     pub(super) published: Cell,
     pub(super) ours: Ours,

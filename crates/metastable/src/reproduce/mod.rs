@@ -3,6 +3,7 @@
 //! [`published`] reads the numbers, [`protocol`] says what differs, [`judge`] compares, [`formats`] writes. The rule is
 //! [`metastable_analysis::reproduction`]'s.
 
+mod chapter;
 mod formats;
 mod judge;
 mod percent;
@@ -16,14 +17,15 @@ use std::path::Path;
 use anyhow::{Result, bail, ensure};
 use metastable_analysis::reproduction::Rule;
 
+pub(crate) use self::chapter::{Compared, compared};
 use self::judge::Verdict;
-pub(crate) use self::judge::{Ours, ours};
+pub(crate) use self::judge::{Ours, Row, ours};
 use self::published::{Cell, PAPERS};
 use crate::Ending;
 use crate::campaign::factors::is_one_thing;
 use crate::files::{make_folder, write_whole};
 use crate::flags;
-use crate::report::Opened;
+use crate::opened::Opened;
 use crate::study::suggestion;
 
 /// Runs the command.

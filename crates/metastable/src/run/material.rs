@@ -55,6 +55,11 @@ impl Material {
         Ok(Self { dataset, split })
     }
 
+    /// Classes that training draws from, turns counted where they are classes.
+    pub(crate) fn n_training_classes(&self, rotations: Rotations) -> usize {
+        self.split.classes(MetaSplit::Train).len() * rotations.n_variants() as usize
+    }
+
     /// A source of training tasks.
     pub(crate) fn training(&self, config: &RunConfig) -> Result<Tasks<'_>> {
         if let Some(family) = config.family() {

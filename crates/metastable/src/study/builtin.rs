@@ -45,6 +45,10 @@ pub(crate) const STUDIES: &[BuiltIn] = &[
         text: include_str!("../../studies/textbook.toml"),
     },
     BuiltIn {
+        name: "promises",
+        text: include_str!("../../studies/promises.toml"),
+    },
+    BuiltIn {
         name: "sinusoid",
         text: include_str!("../../studies/sinusoid.toml"),
     },

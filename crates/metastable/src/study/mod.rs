@@ -172,6 +172,8 @@ impl Study {
         note_places(tree, "", &mut places);
         let design = Design::read(tree)?;
         let head = read_head(&head, &design)?;
+        let learners = read_learners(of("learner"), of("learners"))?;
+        check_bases(&design, &learners, &places)?;
         Ok(Self {
             head,
             design,
@@ -211,7 +213,7 @@ impl Study {
                 &RunSettings::default(),
                 RunSettings::check,
             )?,
-            learners: read_learners(of("learner"), of("learners"))?,
+            learners,
             probe: match tables.get("probe") {
                 None => None,
                 Some(entries) => Some(read(
@@ -416,6 +418,26 @@ fn read_learners(common: &[Entry], tables: &[Entry]) -> Result<Vec<StudyLearner>
         Some(stray) => Err(unknown(stray, "learner", &names)),
         None => Ok(learners),
     }
+}
+
+/// A promise is one of a learner of the study over another.
+fn check_bases(
+    design: &Design,
+    learners: &[StudyLearner],
+    places: &BTreeMap<String, Origin>,
+) -> Result<()> {
+    let names: Vec<&str> = learners.iter().map(|it| it.name.as_str()).collect();
+    for pair in &design.analysis.bases {
+        if let Some(stray) = pair.iter().find(|it| !names.contains(&it.as_str())) {
+            let place = places.get("analysis.bases");
+            bail!(
+                "{}analysis.bases: the study has no learner {stray:?}; {}",
+                place.map_or_else(String::new, |origin| format!("{origin}: ")),
+                suggestion(stray, &names)
+            );
+        }
+    }
+    Ok(())
 }
 
 /// One learner, and the keys it has.

@@ -118,6 +118,9 @@ impl Study {
                 "starts its head at the prototypes of classes; leave head at \"linear\""
             }
             Head::Tied => "copies its head for each class; leave head at \"linear\"",
+            Head::Classes { .. } => {
+                "is trained to tell all training classes apart; take one that adapts a head (maml, fomaml, anil, boil, reptile)"
+            }
             Head::None | Head::Beside(Beside::Nothing | Beside::Numbers(_) | Beside::Linear(_)) => {
                 "compares queries with the supports of classes, or is told them by another process; take one that adapts a head (maml, fomaml, anil, boil, reptile)"
             }

@@ -16,6 +16,7 @@ mod endings;
 mod errors;
 mod export;
 mod exported;
+mod floors;
 mod guests;
 mod images;
 mod lake_runs;

@@ -83,6 +83,13 @@ fn papers_are_listed_told_and_written_as_studies() {
 fn a_study_of_other_data_has_nothing_to_reproduce() {
     let bench = Bench::new(&[("seeds = 2", "seeds = 1")]);
     bench.experiment(&["--out", "out"]);
+    let report = fs::read_to_string(bench.path("out/report.md")).unwrap();
+    assert!(!report.contains("Published numbers"), "{report}");
+    assert!(
+        json(&bench.path("out/report.json"))
+            .get("published")
+            .is_none()
+    );
     bench.refuses(
         &["reproduce", "out"],
         &["no published number", "reproduce` lists"],
@@ -120,6 +127,16 @@ fn finished_runs_stand_beside_published_numbers() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    // The report has the same, as a chapter and as data.
+    let strict = bench.run(&["reproduce", "out", "--json"]);
+    let strict: Value = serde_json::from_str(&stdout(&strict)).unwrap();
+    assert_eq!(
+        json(&bench.path("out/report.json"))["published"],
+        strict["rows"]
+    );
+    let report = fs::read_to_string(bench.path("out/report.md")).unwrap();
+    assert!(report.contains("Published numbers"), "{report}");
+    assert!(report.contains("protocol differs in"), "{report}");
     // In spite of the differences, such a gap is decided.
     let output = bench.run(&["reproduce", "out", "--lenient", "--json"]);
     let told: Value = serde_json::from_str(&stdout(&output)).unwrap();

@@ -4,7 +4,7 @@ use rand::Rng;
 
 use super::Case;
 use crate::architecture::{n_values, signed_unit};
-use crate::registry::BlockKind;
+use crate::registry::{BlockKind, HeadForm};
 use crate::{
     Architecture, ImageShape, Loss, Metric, ModelError, NETWORKS, NetworkConfig, Norm, Objective,
     Params, Pass, Statistics,
@@ -315,6 +315,29 @@ pub fn subjects(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
                 };
                 subjects.push(Subject::new(config, loss, 7, step, stored, rng)?);
             }
+        }
+    }
+    // Heads that read directions, on features that end in the middle of a register tile too.
+    for entry in NETWORKS {
+        for (norm, step, stored) in NORMS {
+            let config = NetworkConfig {
+                name: entry.name.to_owned(),
+                form: None,
+                image: image(6, 7, 2),
+                n_blocks: 2,
+                width: 5,
+                norm,
+                n_way: None,
+            };
+            let config = config.headed(4, HeadForm::Unit)?;
+            subjects.push(Subject::new(
+                config,
+                Loss::CrossEntropy,
+                7,
+                step,
+                stored,
+                rng,
+            )?);
         }
     }
     Ok(subjects)

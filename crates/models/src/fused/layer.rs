@@ -3,6 +3,7 @@
 use super::affine::Affine;
 use super::arena::Buffer;
 use super::block::{Block, TangentTrace, Trace};
+use super::direction::{self, Direction};
 use super::geometry::{Geometry, padded_channels};
 use super::point::Point;
 use super::spatial::{Map, Spatial};
@@ -18,6 +19,7 @@ pub(super) enum Layer {
     Stem(Box<Stem>),
     Block(Box<Block>),
     Spatial(Spatial),
+    Direction(Direction),
 }
 
 /// What a layer's `forward` leaves.
@@ -25,6 +27,7 @@ pub(super) enum LayerTrace<T: Real> {
     Stem(Box<stem::Trace<T>>),
     Block(Box<Trace<T>>),
     Spatial,
+    Direction(Box<direction::Trace<T>>),
 }
 
 /// What a layer's `tangent` leaves.
@@ -32,6 +35,7 @@ pub(super) enum LayerTangent<T: Real> {
     Stem(Box<stem::TangentTrace<T>>),
     Block(Box<TangentTrace<T>>),
     Spatial,
+    Direction(Vec<T>),
 }
 
 impl Layer {
@@ -50,6 +54,10 @@ impl Layer {
                 (LayerTrace::Block(Box::new(trace)), out)
             }
             Self::Spatial(spatial) => (LayerTrace::Spatial, spatial.forward(at, &x)),
+            Self::Direction(direction) => {
+                let (trace, out) = direction.forward(at, &x);
+                (LayerTrace::Direction(Box::new(trace)), out)
+            }
         }
     }
 
@@ -59,6 +67,7 @@ impl Layer {
             Self::Stem(stem) => stem.outputs(at, x),
             Self::Block(block) => block.outputs(at, x),
             Self::Spatial(spatial) => spatial.forward(at, x),
+            Self::Direction(direction) => direction.forward(at, x).1,
         }
     }
 
@@ -100,8 +109,13 @@ impl Layer {
             (Self::Block(block), LayerTrace::Block(trace)) => {
                 block.backward(at, trace, g, gradient, wants_input)
             }
+            (Self::Direction(direction), LayerTrace::Direction(trace)) => {
+                Some(direction.backward(at, trace, &g, gradient))
+            }
             (Self::Spatial(spatial), _) => Some(spatial.backward(at, &g)),
-            (Self::Stem(_) | Self::Block(_), _) => unreachable!("a trace belongs to its layer"),
+            (Self::Stem(_) | Self::Block(_) | Self::Direction(_), _) => {
+                unreachable!("a trace belongs to its layer")
+            }
         }
     }
 
@@ -125,7 +139,13 @@ impl Layer {
             (Self::Spatial(spatial), _) => {
                 (LayerTangent::Spatial, dx.map(|dx| spatial.forward(at, &dx)))
             }
-            (Self::Stem(_) | Self::Block(_), _) => unreachable!("a trace belongs to its layer"),
+            (Self::Direction(direction), LayerTrace::Direction(trace)) => {
+                let (tangent, out) = direction.tangent(at, v, trace, dx.as_deref());
+                (LayerTangent::Direction(tangent), Some(out))
+            }
+            (Self::Stem(_) | Self::Block(_) | Self::Direction(_), _) => {
+                unreachable!("a trace belongs to its layer")
+            }
         }
     }
 
@@ -152,8 +172,15 @@ impl Layer {
             (Self::Block(block), LayerTrace::Block(trace), LayerTangent::Block(tangent)) => {
                 block.tangent_backward(at, v, trace, tangent, dg, product, wants_input)
             }
+            (
+                Self::Direction(direction),
+                LayerTrace::Direction(trace),
+                LayerTangent::Direction(tangent),
+            ) => Some(direction.tangent_backward(at, trace, tangent, &dg, product)),
             (Self::Spatial(spatial), _, _) => Some(spatial.backward(at, &dg)),
-            (Self::Stem(_) | Self::Block(_), _, _) => unreachable!("a trace belongs to its layer"),
+            (Self::Stem(_) | Self::Block(_) | Self::Direction(_), _, _) => {
+                unreachable!("a trace belongs to its layer")
+            }
         }
     }
 }
@@ -196,8 +223,10 @@ pub(super) fn layers(architecture: &Architecture) -> Vec<Layer> {
         channels: last.channels,
         stored: padded_channels(last.channels),
     };
-    // A head skips what has no meaning by itself.
-    let is_read = map.pixels == 1 && (map.stored == map.channels || architecture.head().is_some());
+    // A linear map skips what has no meaning by itself; a length does not.
+    let skips = |head: &architecture::Head| head.centre.is_none();
+    let is_read =
+        map.pixels == 1 && (map.stored == map.channels || architecture.head().is_some_and(skips));
     let n_stored = if is_read {
         map.stored
     } else {
@@ -208,6 +237,11 @@ pub(super) fn layers(architecture: &Architecture) -> Vec<Layer> {
         architecture.n_features()
     };
     if let Some(head) = architecture.head() {
+        if let Some(centre) = &head.centre {
+            layers.push(Layer::Direction(Direction {
+                centre: centre.clone(),
+            }));
+        }
         let geometry = Geometry {
             c_in: n_stored,
             ..point_wise(architecture.n_features(), architecture.n_outputs())

@@ -12,6 +12,7 @@ mod block;
 mod conv;
 mod conv_weight;
 mod cross_entropy;
+mod direction;
 mod geometry;
 mod kernel;
 mod layer;

@@ -9,6 +9,7 @@ use std::ops::Range;
 use candle_core::{Result, Tensor};
 use candle_nn::{Conv2d, Conv2dConfig, Linear, Module};
 
+use super::losses::COSINE_EPS;
 use crate::architecture::NORM_EPS;
 
 /// One tensor of the flat vector of parameters, still flat.
@@ -19,6 +20,17 @@ pub(super) fn slice(theta: &Tensor, range: &Range<usize>) -> Result<Tensor> {
 /// `x weight^T + bias`; `x` is `(n, in)`, `weight` `(out, in)`.
 pub(super) fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     Linear::new(weight.clone(), bias.cloned()).forward(x)
+}
+
+/// Rows less a centre, divided by their length: `(x - c) / sqrt(|x - c|^2 + 1e-8)`.
+pub(super) fn directions(x: &Tensor, centre: &Tensor) -> Result<Tensor> {
+    let moved = x.broadcast_sub(centre)?;
+    let length = moved
+        .sqr()?
+        .sum_keepdim(1)?
+        .affine(1.0, COSINE_EPS)?
+        .sqrt()?;
+    moved.broadcast_div(&length)
 }
 
 /// 3x3 convolution with padding 1; `x` is `(n, in, height, width)`, `weight` `(out, in, 3, 3)`.

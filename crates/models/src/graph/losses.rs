@@ -7,7 +7,7 @@ use candle_core::{D, Result, Tensor};
 use crate::{Loss, Metric, Objective};
 
 /// Added to each squared norm under the cosine's root.
-const COSINE_EPS: f64 = 1e-8;
+pub(super) const COSINE_EPS: f64 = 1e-8;
 
 /// Natural log-probabilities of the judged rows, `(n_judged, n_way)`.
 pub(super) fn log_probabilities(outputs: &Tensor, objective: &Objective<'_>) -> Result<Tensor> {

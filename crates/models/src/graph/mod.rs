@@ -148,6 +148,10 @@ impl GraphNetwork {
             Some(head) => {
                 let shape = (head.bias.len(), architecture.n_features());
                 let weight = layers::slice(theta, &head.weight)?.reshape(shape)?;
+                let features = match &head.centre {
+                    None => features,
+                    Some(centre) => layers::directions(&features, &layers::slice(theta, centre)?)?,
+                };
                 layers::linear(&features, &weight, Some(&layers::slice(theta, &head.bias)?))?
             }
         };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use metastable_models::{
-    Architecture, Backend, Beside, BlockKind, Checkpoint, DeviceSpec, Form, ImageShape, Loss,
-    Network, NetworkConfig, Norm, Objective, Pass, Readout, build,
+    Architecture, Backend, Beside, BlockKind, Checkpoint, DeviceSpec, Form, HeadForm, ImageShape,
+    Loss, Network, NetworkConfig, Norm, Objective, Pass, Readout, build,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -28,6 +28,7 @@ fn config(form: Option<Form>) -> NetworkConfig {
 /// No network of the registry pools and then takes a mean.
 const FORM: Form = Form {
     beside: Beside::Nothing,
+    head: HeadForm::Plain,
     block: BlockKind::ConvPool,
     readout: Readout::SpatialMean,
 };

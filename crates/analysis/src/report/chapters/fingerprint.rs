@@ -131,6 +131,7 @@ fn options(analysis: &StudyAnalysis) -> Table {
         serde_json::Value::Null => "none".to_owned(),
         serde_json::Value::String(text) => text,
         serde_json::Value::Object(map) if map.is_empty() => "none".to_owned(),
+        serde_json::Value::Array(list) if list.is_empty() => "none".to_owned(),
         other => other.to_string(),
     };
     Table {

@@ -34,6 +34,8 @@ mod marginals;
 mod mismatch;
 mod noise_floor;
 mod outcome;
+mod promises;
+pub(super) mod published;
 mod replacement;
 mod representation;
 mod seeds;
@@ -88,6 +90,7 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &label_noise::SUBJECT,
     &confidence::SUBJECT,
     &comparison::SUBJECT,
+    &promises::SUBJECT,
     &certificate::SUBJECT,
     &fingerprint::SUBJECT,
 ];

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use metastable_algorithms::{
-    Episodes, Inspection, Learner, LearnerConfig, ScheduleConfig, TaskSource, TrainConfig, Trainer,
-    Weights, curves, evaluate, evaluate_together,
+    Episodes, Head, Inspection, Learner, LearnerConfig, ScheduleConfig, TaskSource, TrainConfig,
+    Trainer, Weights, curves, evaluate, evaluate_together,
 };
 use metastable_data::{
     ClassImages, Dataset, EpisodeShape, Functions, ImageSize, MetaSplit, Rotations, Sampler, Seeds,
@@ -88,6 +88,14 @@ fn is_drawn_evenly(config: &RunConfig) -> bool {
 fn small(config: &RunConfig) -> Result<RunConfig> {
     let usual = TrainConfig::default();
     let training = &config.training;
+    // A map of all training classes has as many as are drawn here.
+    let n_classes =
+        ALPHABETS * classes_of_alphabet(config) * config.data.rotations.n_variants() as usize;
+    let head = registry().checked(&config.learner)?.head();
+    let network = match head {
+        Head::Classes { .. } => config.network.clone().with_beside(head.beside(n_classes))?,
+        Head::Linear | Head::Tied | Head::None | Head::Beside(_) => config.network.clone(),
+    };
     Ok(RunConfig {
         data: DataSettings {
             set: match config.family() {
@@ -124,7 +132,7 @@ fn small(config: &RunConfig) -> Result<RunConfig> {
                 width if width > 24 => 16 + width % 8,
                 width => width,
             },
-            ..config.network.clone()
+            ..network
         },
         init: config.init,
         learner: LearnerConfig {
