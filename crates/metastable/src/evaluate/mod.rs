@@ -18,7 +18,7 @@ use crate::dataset::data_dir;
 use crate::files::sha256;
 use crate::flags;
 use crate::run::checkpoint::Stored;
-use crate::run::{Material, Run, RunConfig, guest};
+use crate::run::{Material, Run, RunConfig, guest, returns};
 use crate::schedule::Shares;
 use import::Input;
 
@@ -43,6 +43,14 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     if let Some(family) = stored.config.family() {
         bail!(
             "{}: it was trained on {}, a regression, and this command tells shares of right answers; `{} report` of its study has its errors",
+            flags.checkpoint.display(),
+            family.name,
+            crate::shell::program()
+        );
+    }
+    if let Some(family) = returns::family(&stored.config) {
+        bail!(
+            "{}: it is a policy for {}, and this command tells shares of right answers; `{} report` of its study has its returns",
             flags.checkpoint.display(),
             family.name,
             crate::shell::program()

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::numerics::{BUILD, Numerics};
+use super::returns;
 use crate::files::sha256;
 use crate::study::{DataSettings, TestSettings};
 
@@ -139,6 +140,11 @@ impl RunConfig {
         FunctionFamily::find(&self.data.set).filter(|_| self.data.mix.is_empty())
     }
 
+    /// Whether its scores are shares of right answers.
+    pub(crate) fn has_classes(&self) -> bool {
+        self.family().is_none() && !returns::is_of(self)
+    }
+
     /// `glyphs 5-way 1-shot`, and `pool of 100` where there is one: runs are comparable within a setting.
     pub(crate) fn setting(&self) -> String {
         let shape = self.setting_of_any_pool();
@@ -152,6 +158,9 @@ impl RunConfig {
     pub(crate) fn setting_of_any_pool(&self) -> String {
         if let Some(family) = self.family() {
             return format!("{} {}-shot", family.name, self.test.shot);
+        }
+        if let Some(family) = returns::family(self) {
+            return format!("{} {} rollouts", family.name, self.test.query);
         }
         format!(
             "{} {}",
@@ -176,6 +185,7 @@ impl RunConfig {
     pub(crate) fn label(&self, learner: &str, seeds: &str) -> String {
         let size = match self.family() {
             Some(_) => format!("{}s", self.test.shot),
+            None if returns::is_of(self) => format!("{}r", self.test.query),
             None => self.test.sizes.label(self.test.shape()),
         };
         format!("{learner}-{}-{size}-{seeds}", self.data_name())

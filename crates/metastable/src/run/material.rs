@@ -10,8 +10,11 @@ use metastable_data::{
     Seeds, Sizes, Split, SplitRule,
 };
 
+use metastable_environments::FamilyEntry;
+
 use super::RunConfig;
 use super::record::ClassLists;
+use super::returns::{self, Goals};
 use super::tasks::Tasks;
 use crate::files::sha256;
 use crate::study::DataSettings;
@@ -37,8 +40,16 @@ impl Material {
     /// Splits a data set.
     pub(crate) fn of(dataset: Arc<Dataset>, data: &DataSettings, seeds: &Seeds) -> Result<Self> {
         let rule: SplitRule = data.split.parse()?;
-        if let Some(family) = FunctionFamily::find(&data.set).filter(|_| data.mix.is_empty()) {
-            let split = family.split(rule);
+        let is_function = FunctionFamily::find(&data.set).is_some();
+        let is_environment = FamilyEntry::find(&data.set).is_some();
+        if (is_function || is_environment) && data.mix.is_empty() {
+            let (train, validation, test) = (Vec::new(), Vec::new(), Vec::new());
+            let split = Split {
+                rule,
+                train,
+                validation,
+                test,
+            };
             return Ok(Self { dataset, split });
         }
         let mut split = Split::new(&dataset, &rule, seeds)?;
@@ -67,6 +78,13 @@ impl Material {
                 pool: config.pool,
             }));
         }
+        if let Some(family) = returns::family(config) {
+            return Ok(Tasks::Goals(Goals {
+                family,
+                part: MetaSplit::Train,
+                seeds: config.seeds,
+            }));
+        }
         let rotations = config.data.rotations;
         let endless = self.episodes(
             config,
@@ -91,6 +109,13 @@ impl Material {
                 n_query: config.test.query,
                 seeds: config.seeds.evaluation(),
                 pool: None,
+            }));
+        }
+        if let Some(family) = returns::family(config) {
+            return Ok(Tasks::Goals(Goals {
+                family,
+                part,
+                seeds: config.seeds.evaluation(),
             }));
         }
         let sizes = (config.test.shape(), config.test.sizes);
