@@ -43,6 +43,7 @@ mod mark;
 #[cfg(test)]
 mod pages;
 mod plan;
+mod policy;
 mod preview;
 mod probe;
 mod progress;

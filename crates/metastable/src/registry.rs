@@ -12,7 +12,7 @@ use metastable_guests as guests;
 use metastable_models::{Form, NETWORKS, NetworkEntry};
 
 use crate::files::sha256;
-use crate::run::returns;
+use crate::policy;
 
 /// Learners, networks and data sources by name, and questions to the runs of a study.
 ///
@@ -161,7 +161,7 @@ fn built_in() -> impl Iterator<Item = &'static LearnerEntry> {
     LEARNERS
         .iter()
         .copied()
-        .chain([&guests::ENTRY, &returns::ENTRY])
+        .chain([&guests::ENTRY, &policy::ENTRY])
 }
 
 /// Set once, before the command line is read, and never changed. Runs are built by name out of files in many places

@@ -18,7 +18,7 @@ use crate::dataset::data_dir;
 use crate::files::sha256;
 use crate::flags;
 use crate::run::checkpoint::Stored;
-use crate::run::{Material, Run, RunConfig, guest, returns};
+use crate::run::{Material, Run, RunConfig, guest};
 use crate::schedule::Shares;
 use import::Input;
 
@@ -48,7 +48,7 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
             crate::shell::program()
         );
     }
-    if let Some(family) = returns::family(&stored.config) {
+    if let Some(family) = stored.config.environment() {
         bail!(
             "{}: it is a policy for {}, and this command tells shares of right answers; `{} report` of its study has its returns",
             flags.checkpoint.display(),

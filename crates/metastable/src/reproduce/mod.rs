@@ -130,7 +130,11 @@ fn judge(cells: &[Cell], dir: &Path, flags: &flags::Reproduce) -> Result<Ending>
         margin: flags.margin / 100.0,
         ..Rule::default()
     };
-    if opened.finished.iter().any(|run| is_policy(&run.record.config)) {
+    if opened
+        .finished
+        .iter()
+        .any(|run| is_policy(&run.record.config))
+    {
         let rule = Rule {
             margin: flags.margin,
             ..rule

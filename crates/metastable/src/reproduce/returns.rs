@@ -160,7 +160,11 @@ pub(super) fn rows(runs: &[Finished], rule: &Rule, lenient: bool) -> Result<Vec<
                 continue;
             }
             let (path, identity) = (run.folder.test(), &run.record.identity);
-            means.push(returns::read(&path, identity, &run.record.config)?.0.means());
+            means.push(
+                returns::read(&path, identity, &run.record.config)?
+                    .0
+                    .means(),
+            );
         }
         let n_points = config.learner.settings.get("test_inner_steps");
         let n_points = 1 + n_points.and_then(Value::as_u64).unwrap_or(0);

@@ -8,13 +8,13 @@ use metastable_algorithms::{LearnerConfig, TrainConfig};
 use metastable_data::{
     EpisodeShape, FunctionFamily, GlyphsConfig, Rotations, Seeds, Sizes, Stream, TaskPool,
 };
+use metastable_environments::FamilyEntry;
 use metastable_models::{Backend, DeviceSpec, Init, NetworkConfig};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::numerics::{BUILD, Numerics};
-use super::returns;
 use crate::files::sha256;
 use crate::study::{DataSettings, TestSettings};
 
@@ -140,9 +140,14 @@ impl RunConfig {
         FunctionFamily::find(&self.data.set).filter(|_| self.data.mix.is_empty())
     }
 
+    /// The family of environments that its tasks are of; none for images and functions.
+    pub(crate) fn environment(&self) -> Option<&'static FamilyEntry> {
+        FamilyEntry::find(&self.data.set).filter(|_| self.data.mix.is_empty())
+    }
+
     /// Whether its scores are shares of right answers.
     pub(crate) fn has_classes(&self) -> bool {
-        self.family().is_none() && !returns::is_of(self)
+        self.family().is_none() && self.environment().is_none()
     }
 
     /// `glyphs 5-way 1-shot`, and `pool of 100` where there is one: runs are comparable within a setting.
@@ -159,7 +164,7 @@ impl RunConfig {
         if let Some(family) = self.family() {
             return format!("{} {}-shot", family.name, self.test.shot);
         }
-        if let Some(family) = returns::family(self) {
+        if let Some(family) = self.environment() {
             return format!("{} {} rollouts", family.name, self.test.query);
         }
         format!(
@@ -185,7 +190,7 @@ impl RunConfig {
     pub(crate) fn label(&self, learner: &str, seeds: &str) -> String {
         let size = match self.family() {
             Some(_) => format!("{}s", self.test.shot),
-            None if returns::is_of(self) => format!("{}r", self.test.query),
+            None if self.environment().is_some() => format!("{}r", self.test.query),
             None => self.test.sizes.label(self.test.shape()),
         };
         format!("{learner}-{}-{size}-{seeds}", self.data_name())

@@ -13,8 +13,8 @@ use metastable_data::{
 use metastable_environments::FamilyEntry;
 
 use super::RunConfig;
+use super::goals::Goals;
 use super::record::ClassLists;
-use super::returns::{self, Goals};
 use super::tasks::Tasks;
 use crate::files::sha256;
 use crate::study::DataSettings;
@@ -78,7 +78,7 @@ impl Material {
                 pool: config.pool,
             }));
         }
-        if let Some(family) = returns::family(config) {
+        if let Some(family) = config.environment() {
             return Ok(Tasks::Goals(Goals {
                 family,
                 part: MetaSplit::Train,
@@ -111,7 +111,7 @@ impl Material {
                 pool: None,
             }));
         }
-        if let Some(family) = returns::family(config) {
+        if let Some(family) = config.environment() {
             return Ok(Tasks::Goals(Goals {
                 family,
                 part,

@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod cost;
 pub(crate) mod execute;
+mod goals;
 pub(crate) mod growing;
 pub(crate) mod guest;
 pub(crate) mod log;

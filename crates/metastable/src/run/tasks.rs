@@ -5,7 +5,7 @@ use metastable_algorithms::{AlgorithmError, Episodes, Task};
 use metastable_data::{Functions, Intensity};
 use metastable_models::Real;
 
-use super::returns::Goals;
+use super::goals::Goals;
 
 /// Tasks of a training, or a list of validation or test.
 pub(crate) enum Tasks<'m> {

@@ -5,7 +5,7 @@ use metastable_environments::{Actions, FamilyEntry};
 use metastable_models::{ImageShape, Init, NetworkConfig, Norm};
 
 use super::{Study, TrainingSettings, object};
-use crate::run::returns::ENTRY;
+use crate::policy::ENTRY;
 
 impl Study {
     /// The family of environments that it learns; none if it learns images or functions.

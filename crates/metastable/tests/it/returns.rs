@@ -1,10 +1,11 @@
 //! A study of policies from its file to its report: returns, and nothing about right answers.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use safetensors::SafeTensors;
 
-use crate::support::{Bench, json, stderr};
+use crate::support::{Bench, assert_same, json, lasting, state_in, stderr};
 
 const NAVIGATION: &str = r#"
 name = "navigation"
@@ -143,7 +144,7 @@ fn a_report_of_returns_says_nothing_of_right_answers() {
 }
 
 #[test]
-fn any_number_of_threads_and_any_cut_leave_the_same_bits() {
+fn any_number_of_threads_leaves_the_same_bits() {
     let bench = bench(NAVIGATION);
     let files = |out: &str| {
         let run = bench.path(out).join("runs/maml-rl-navigation-5r-s0");
@@ -167,6 +168,42 @@ fn any_number_of_threads_and_any_cut_leave_the_same_bits() {
     let one = on("one", "1");
     assert!(one == on("two", "2"));
     assert!(one == on("seven", "7"));
+}
+
+/// Cut by a kill after its first state, a run goes on to the bits of one that was not.
+#[test]
+fn a_run_that_was_cut_goes_on_with_the_same_bits() {
+    let long = NAVIGATION
+        .replacen("outer_steps = 4", "outer_steps = 40", 1)
+        .replacen("seeds = 3", "seeds = 1", 1);
+    let bench = bench(&long);
+    bench.experiment(&["--out", "whole", "--store", "whole.store"]);
+    let command = [
+        "experiment",
+        "tiny.toml",
+        "--out",
+        "cut",
+        "--store",
+        "cut.store",
+    ];
+    let mut child = bench.command(&command).spawn().unwrap();
+    let begun = Instant::now();
+    while state_in(&bench.path("cut.store")).is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "no state came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!bench.path("cut/report.md").exists(), "it was not cut");
+    bench.experiment(&[
+        "--out",
+        "cut",
+        "--store",
+        "cut.store",
+        "--set",
+        "run.lease_seconds=1",
+    ]);
+    assert_same(&lasting(&bench.path("whole")), &lasting(&bench.path("cut")));
 }
 
 #[test]

@@ -1,31 +1,27 @@
 //! The run of a policy: tasks of a family of environments, scores that are returns.
 //!
-//! `learner` has the settings, `training` makes outer steps, `test` rolls trained policies out and writes what they got. Rollouts are the
+//! `crate::policy` has the settings of the learner, `training` makes outer steps, `test` rolls trained policies out and writes what they got. Rollouts are the
 //! queries of a task; those that judge a policy after `k` inner steps adapt it to `k + 1`, as in the authors' test.
 
-mod learner;
 mod test;
 mod training;
 
 use anyhow::{Context, Result};
 use metastable_analysis::ScoreScale;
 use metastable_data::{MetaSplit, Seeds, Stream};
-use metastable_environments::{Environment, Family, FamilyEntry, MamlRl, MamlRlConfig};
+use metastable_environments::{Environment, Family, MamlRl, MamlRlConfig};
 use metastable_environments::{Policy, PolicyConfig};
 use metastable_models::Params;
 use rayon::prelude::*;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::learner::ENTRY;
-use self::learner::Settings;
 pub(crate) use self::test::{Returned, read};
 pub(super) use self::training::Training;
 use super::RunConfig;
+use super::goals::Goals;
 use crate::files::hex;
-
-/// Tasks of a part lie so far from those of the part before: no index of one is an index of another.
-const APART: u64 = 1 << 40;
+use crate::policy::Settings;
 
 /// What a score of these runs is.
 pub(crate) fn scale() -> ScoreScale {
@@ -35,50 +31,9 @@ pub(crate) fn scale() -> ScoreScale {
     }
 }
 
-/// The family that a run learns from; none for images and functions.
-pub(crate) fn family(config: &RunConfig) -> Option<&'static FamilyEntry> {
-    FamilyEntry::find(&config.data.set).filter(|_| config.data.mix.is_empty())
-}
-
 /// Whether a run is one of a policy.
 pub(crate) fn is_of(config: &RunConfig) -> bool {
-    family(config).is_some()
-}
-
-/// The tasks of one part, by index.
-#[derive(Clone, Copy)]
-pub(crate) struct Goals {
-    pub(crate) family: &'static FamilyEntry,
-    pub(crate) part: MetaSplit,
-    pub(crate) seeds: Seeds,
-}
-
-impl Goals {
-    /// The number of a task among those of all parts: it keys the task and its rollouts.
-    fn number(&self, index: u64) -> u64 {
-        index
-            + APART
-                * match self.part {
-                    MetaSplit::Train => 0,
-                    MetaSplit::Validation => 1,
-                    MetaSplit::Test => 2,
-                }
-    }
-
-    fn task(&self, index: u64) -> Box<dyn Environment> {
-        (self.family.make)().task(&self.seeds, self.number(index))
-    }
-
-    /// SHA-256 over the numbers of the first tasks, as little-endian `f64`.
-    pub(crate) fn digest(&self, n: usize) -> String {
-        let mut hasher = Sha256::new();
-        for index in 0..n as u64 {
-            for number in self.task(index).numbers() {
-                hasher.update(number.to_le_bytes());
-            }
-        }
-        hex(&hasher.finalize())
-    }
+    config.environment().is_some()
 }
 
 /// What a run of a policy computes with.
@@ -98,7 +53,7 @@ pub(super) struct Lab {
 impl Lab {
     /// Of a run; none if it is no run of a policy.
     pub(super) fn of(config: &RunConfig) -> Result<Option<Self>> {
-        let Some(entry) = family(config) else {
+        let Some(entry) = config.environment() else {
             return Ok(None);
         };
         let settings = Value::Object(config.learner.settings.clone());

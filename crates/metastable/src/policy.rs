@@ -1,7 +1,7 @@
 //! MAML for policies as a study names it: its settings, and the registry's line.
 //!
 //! It has no labelled examples to learn from, so the line builds a learner that answers no question about them: the run of a policy is
-//! made by [`super::Lab`].
+//! made elsewhere (`crate::run::returns`).
 
 use metastable_algorithms::entry::{AnyLearner, Head, LearnerEntry};
 use metastable_algorithms::{
@@ -81,7 +81,7 @@ impl Default for Settings {
 
 impl Settings {
     /// With sizes that a run has elsewhere: tasks of an outer step, and rollouts of each.
-    pub(super) fn maml(&self, meta_batch: usize, n_rollouts: usize) -> MamlRlConfig {
+    pub(crate) fn maml(&self, meta_batch: usize, n_rollouts: usize) -> MamlRlConfig {
         MamlRlConfig {
             inner_lr: self.inner_lr,
             meta_batch,
@@ -99,7 +99,7 @@ impl Settings {
     }
 
     /// Step sizes of a test, in order.
-    pub(super) fn test_steps(&self) -> Vec<f64> {
+    pub(crate) fn test_steps(&self) -> Vec<f64> {
         let first = self.test_inner_lr.unwrap_or(self.inner_lr);
         (0..self.test_inner_steps)
             .map(|step| if step == 0 { first } else { first / 2.0 })
