@@ -35,7 +35,7 @@ pub mod trust_region;
 pub use environment::{Action, Actions, Environment, Family, Step};
 pub use error::{EnvironmentError, Result};
 pub use maml_rl::{Fisher, MamlRl, MamlRlConfig, OuterStep, SamplingTerm};
-pub use policy::{Policy, PolicyConfig};
+pub use policy::{Activation, Policy, PolicyConfig};
 pub use registry::{FAMILIES, FamilyEntry};
 
 /// The code of `README.md`, as tests.

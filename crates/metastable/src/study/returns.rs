@@ -1,7 +1,7 @@
 //! What a study of policies may say: its learner, its network, and the settings of training that mean something to it.
 
 use anyhow::{Result, bail};
-use metastable_environments::{Actions, FamilyEntry};
+use metastable_environments::{Actions, Activation, FamilyEntry};
 use metastable_models::{ImageShape, Init, NetworkConfig, Norm};
 
 use super::{Study, TrainingSettings, object};
@@ -38,12 +38,12 @@ impl Study {
             );
         }
         let network = &self.network;
-        let is_policy = network.name == "mlp"
+        let is_policy = Activation::of_network(&network.name).is_some()
             && self.network(None, 1).norm == Norm::None
             && Init::from(network.init) == Init::Xavier;
         if !is_policy {
             bail!(
-                "{}a policy for {} is a network without norm that begins as published; set network.name = \"mlp\", network.norm = \"none\" and network.init = \"xavier\"",
+                "{}a policy for {} is a network without norm that begins as published; set network.name = \"mlp\" or \"mlp-tanh\", network.norm = \"none\" and network.init = \"xavier\"",
                 self.place(&["network.name", "network.norm", "network.init", "network"]),
                 family.name
             );

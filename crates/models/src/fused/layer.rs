@@ -7,6 +7,7 @@ use super::geometry::{Geometry, padded_channels};
 use super::point::Point;
 use super::spatial::{Map, Spatial};
 use super::stem::{self, Stem};
+use super::tanh;
 use super::window::{Windows, active};
 use crate::architecture::{self, Architecture};
 use crate::registry::{BlockKind, Readout};
@@ -18,6 +19,8 @@ pub(super) enum Layer {
     Stem(Box<Stem>),
     Block(Box<Block>),
     Spatial(Spatial),
+    /// The hyperbolic tangent of every value.
+    Tanh,
 }
 
 /// What a layer's `forward` leaves.
@@ -25,6 +28,7 @@ pub(super) enum LayerTrace<T: Real> {
     Stem(Box<stem::Trace<T>>),
     Block(Box<Trace<T>>),
     Spatial,
+    Tanh(tanh::Trace<T>),
 }
 
 /// What a layer's `tangent` leaves.
@@ -32,6 +36,8 @@ pub(super) enum LayerTangent<T: Real> {
     Stem(Box<stem::TangentTrace<T>>),
     Block(Box<TangentTrace<T>>),
     Spatial,
+    /// Tangent of the output.
+    Tanh(Vec<T>),
 }
 
 impl Layer {
@@ -50,6 +56,10 @@ impl Layer {
                 (LayerTrace::Block(Box::new(trace)), out)
             }
             Self::Spatial(spatial) => (LayerTrace::Spatial, spatial.forward(at, &x)),
+            Self::Tanh => {
+                let out = tanh::outputs(at, &x);
+                (LayerTrace::Tanh(tanh::Trace::of(&out)), out)
+            }
         }
     }
 
@@ -59,6 +69,7 @@ impl Layer {
             Self::Stem(stem) => stem.outputs(at, x),
             Self::Block(block) => block.outputs(at, x),
             Self::Spatial(spatial) => spatial.forward(at, x),
+            Self::Tanh => tanh::outputs(at, x),
         }
     }
 
@@ -101,7 +112,10 @@ impl Layer {
                 block.backward(at, trace, g, gradient, wants_input)
             }
             (Self::Spatial(spatial), _) => Some(spatial.backward(at, &g)),
-            (Self::Stem(_) | Self::Block(_), _) => unreachable!("a trace belongs to its layer"),
+            (Self::Tanh, LayerTrace::Tanh(trace)) => Some(trace.backward(g)),
+            (Self::Stem(_) | Self::Block(_) | Self::Tanh, _) => {
+                unreachable!("a trace belongs to its layer")
+            }
         }
     }
 
@@ -125,7 +139,14 @@ impl Layer {
             (Self::Spatial(spatial), _) => {
                 (LayerTangent::Spatial, dx.map(|dx| spatial.forward(at, &dx)))
             }
-            (Self::Stem(_) | Self::Block(_), _) => unreachable!("a trace belongs to its layer"),
+            (Self::Tanh, LayerTrace::Tanh(trace)) => {
+                let out = dx.map(|dx| trace.tangent(dx));
+                let kept = out.as_ref().map_or_else(Vec::new, |out| out.to_vec());
+                (LayerTangent::Tanh(kept), out)
+            }
+            (Self::Stem(_) | Self::Block(_) | Self::Tanh, _) => {
+                unreachable!("a trace belongs to its layer")
+            }
         }
     }
 
@@ -153,7 +174,12 @@ impl Layer {
                 block.tangent_backward(at, v, trace, tangent, dg, product, wants_input)
             }
             (Self::Spatial(spatial), _, _) => Some(spatial.backward(at, &dg)),
-            (Self::Stem(_) | Self::Block(_), _, _) => unreachable!("a trace belongs to its layer"),
+            (Self::Tanh, LayerTrace::Tanh(trace), LayerTangent::Tanh(tangent)) => {
+                Some(trace.tangent_backward(tangent, dg))
+            }
+            (Self::Stem(_) | Self::Block(_) | Self::Tanh, _, _) => {
+                unreachable!("a trace belongs to its layer")
+            }
         }
     }
 }
@@ -163,7 +189,7 @@ pub(super) fn layers(architecture: &Architecture) -> Vec<Layer> {
     let image = architecture.config().image;
     let mut layers = Vec::new();
     let blocks = architecture.blocks();
-    if blocks[0].kind == BlockKind::Linear && image.channels > 1 && image.height * image.width > 1 {
+    if blocks[0].kind.is_linear() && image.channels > 1 && image.height * image.width > 1 {
         layers.push(Layer::Spatial(Spatial::Flatten(Map {
             pixels: image.height * image.width,
             channels: image.channels,
@@ -185,10 +211,13 @@ pub(super) fn layers(architecture: &Architecture) -> Vec<Layer> {
             })));
             continue;
         }
-        if index > 0 || block.kind != BlockKind::Linear {
+        if index > 0 || !block.kind.is_linear() {
             hidden.geometry.c_in = padded_channels(hidden.geometry.inputs);
         }
         layers.push(Layer::Block(Box::new(hidden)));
+        if block.kind == BlockKind::LinearTanh {
+            layers.push(Layer::Tanh);
+        }
     }
     let last = blocks[blocks.len() - 1].output;
     let map = Map {
@@ -234,7 +263,7 @@ pub(super) fn layers(architecture: &Architecture) -> Vec<Layer> {
 fn hidden_block(architecture: &Architecture, block: &architecture::Block, pad: usize) -> Block {
     let (input, width) = (block.input, block.hidden.channels);
     let geometry = match block.kind {
-        BlockKind::Linear => point_wise(input.channels, width),
+        BlockKind::Linear | BlockKind::LinearTanh => point_wise(input.channels, width),
         BlockKind::ConvPool | BlockKind::ConvStrided => Geometry {
             height: input.height,
             width: input.width,
@@ -275,7 +304,7 @@ fn hidden_block(architecture: &Architecture, block: &architecture::Block, pad: u
         geometry,
         windows: Windows::new(&geometry, pool, pad),
         pool,
-        rectify: true,
+        rectify: block.kind != BlockKind::LinearTanh,
         weight: block.weight.clone(),
         affine,
     }
@@ -284,7 +313,7 @@ fn hidden_block(architecture: &Architecture, block: &architecture::Block, pad: u
 fn kernel(kind: BlockKind) -> usize {
     match kind {
         BlockKind::ConvPool | BlockKind::ConvStrided => 3,
-        BlockKind::Linear => 1,
+        BlockKind::Linear | BlockKind::LinearTanh => 1,
     }
 }
 

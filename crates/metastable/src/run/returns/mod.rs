@@ -9,7 +9,7 @@ mod training;
 use anyhow::{Context, Result};
 use metastable_analysis::ScoreScale;
 use metastable_data::{MetaSplit, Seeds, Stream};
-use metastable_environments::{Environment, Family, MamlRl, MamlRlConfig};
+use metastable_environments::{Activation, Environment, Family, MamlRl, MamlRlConfig};
 use metastable_environments::{Policy, PolicyConfig};
 use metastable_models::Params;
 use rayon::prelude::*;
@@ -62,6 +62,8 @@ impl Lab {
         let policy = PolicyConfig {
             width: config.network.width,
             n_layers: config.network.n_blocks,
+            activation: Activation::of_network(&config.network.name)
+                .context("the network is no policy's, which is a bug")?,
             deviation: settings.deviation,
             learns_deviation: settings.learns_deviation,
         };
