@@ -138,6 +138,39 @@ fn a_report_of_returns_says_nothing_of_right_answers() {
     assert!(output.status.success(), "{}", stderr(&output));
     let tasks = fs::read_to_string(bench.path("tables/tasks.csv")).unwrap();
     assert_eq!(tasks.lines().count(), 1 + 6 * 6);
+
+    // Beside the published curves, point by point: this tiny study differs, and that is said.
+    let output = bench.run(&["reproduce", "out"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let rows = json(&bench.path("out/reproduction/returns.json"));
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.len(), 6, "three points of two curves");
+    for row in rows {
+        assert_eq!(row["verdict"], "protocol differs");
+        let differs = row["differs"].to_string();
+        assert!(differs.contains("width (6, there 100)"), "{differs}");
+        let (learner, step) = (row["learner"].as_str().unwrap(), &row["steps"]);
+        let at = usize::try_from(step.as_u64().unwrap()).unwrap();
+        let means = (0..3).map(|seed| {
+            let run = format!("out/runs/{learner}-navigation-5r-s{seed}/run.json");
+            json(&bench.path(&run))["result"]["test"]["returns_after"][at]
+                .as_f64()
+                .unwrap()
+        });
+        let mean = means.sum::<f64>() / 3.0;
+        let said = row["comparison"]["ours"].as_f64().unwrap();
+        assert!((said - mean).abs() < 1e-9, "{learner} {at}");
+        let published = match (learner, at) {
+            ("maml-rl", 0) => "-40.41",
+            ("maml-rl", 1) => "-11.68",
+            ("maml-rl", _) => "-3.33",
+            (_, 0) => "-82.66",
+            (_, 1) => "-57.96",
+            _ => "-53.84",
+        };
+        assert_eq!(row["published"], published);
+    }
+
     let checkpoint = run.join("last.safetensors");
     let output = bench.run(&["evaluate", checkpoint.to_str().unwrap()]);
     assert!(stderr(&output).contains("policy"), "{}", stderr(&output));
