@@ -60,17 +60,14 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
         }
         Some(_) if is_policy => {
             let (path, config) = (folder.test(), &record.config);
-            let (returned, other) = returns::read(&path, &record.identity, config)?;
+            let (returned, _) = returns::read(&path, &record.identity, config)?;
             let returns = returned.scores();
             let is_usable = returns.iter().all(|score| score.is_finite());
-            let other = other.map(|other| other.scores());
-            let selection = selection(record, result, returns.clone(), other);
             let scores = is_usable.then(|| TaskScores {
                 accuracies: returns,
                 ..TaskScores::default()
             });
-            let adaptation = returned.adaptation(config.test.curves);
-            (None, scores, adaptation, selection.filter(|_| is_usable))
+            (None, scores, returned.adaptation(config.test.curves), None)
         }
         Some(_) => {
             let stored = results::read(&folder.test(), &record.identity)?;
