@@ -82,7 +82,8 @@ pub struct ClassImages {
 
 impl Dataset {
     /// A data set without an image.
-    pub(crate) fn empty(name: impl Into<String>, size: ImageSize, channels: usize) -> Self {
+    #[must_use]
+    pub fn empty(name: impl Into<String>, size: ImageSize, channels: usize) -> Self {
         Self {
             name: name.into(),
             size,

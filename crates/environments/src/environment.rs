@@ -52,6 +52,16 @@ pub trait Environment: Send + Sync {
         state.to_vec()
     }
 
+    /// The numbers that make the task what it is, for lists and digests; empty where a family does not tell them.
+    fn numbers(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// The largest return that any rule can expect; none where it is not computed.
+    fn best(&self) -> Option<f64> {
+        None
+    }
+
     /// Takes an action, and leaves the state that follows.
     ///
     /// # Panics

@@ -28,13 +28,15 @@ pub mod maml_rl;
 pub mod mdp;
 pub mod navigation;
 pub mod policy;
+pub mod registry;
 pub mod rollout;
 pub mod trust_region;
 
 pub use environment::{Action, Actions, Environment, Family, Step};
 pub use error::{EnvironmentError, Result};
 pub use maml_rl::{Fisher, MamlRl, MamlRlConfig, OuterStep, SamplingTerm};
-pub use policy::{Policy, PolicyConfig};
+pub use policy::{Activation, Policy, PolicyConfig};
+pub use registry::{FAMILIES, FamilyEntry};
 
 /// The code of `README.md`, as tests.
 #[cfg(doctest)]

@@ -58,7 +58,7 @@ pub struct MamlRlConfig {
     pub n_rollouts: usize,
     /// Discount of returns.
     pub discount: f64,
-    /// Largest mean divergence of an outer step, in nats.
+    /// Largest mean divergence of an outer step, in nats; 0 for no step at all: theta stays as it was drawn.
     pub max_divergence: f64,
     /// Steps of conjugate gradients.
     pub cg_steps: usize,
@@ -102,7 +102,6 @@ impl MamlRlConfig {
     /// # Errors
     /// [`crate::EnvironmentError::Setting`] with the first that does not hold.
     pub fn check(&self) -> Result<()> {
-        let positive = |value: f64| value.is_finite() && 0.0 < value;
         let share = |value: f64| 0.0 < value && value < 1.0;
         require(
             self.inner_lr.is_finite() && 0.0 <= self.inner_lr,
@@ -120,9 +119,9 @@ impl MamlRlConfig {
         let advice = "has to lie in (0, 1]";
         let holds = 0.0 < self.discount && self.discount <= 1.0;
         require(holds, "discount", self.discount, advice)?;
-        let advice = "has to be finite and positive, e.g. 0.01";
+        let advice = "has to be finite and not negative, e.g. 0.01; 0 leaves theta as it was drawn";
         let (name, value) = ("max_divergence", self.max_divergence);
-        require(positive(value), name, value, advice)?;
+        require(value.is_finite() && 0.0 <= value, name, value, advice)?;
         require(
             0 < self.cg_steps,
             "cg_steps",
@@ -155,13 +154,17 @@ pub struct MamlRl<'a, T> {
 
 /// What an outer step did.
 #[derive(Clone, Debug, PartialEq)]
-pub struct OuterStep {
+pub struct OuterStep<T> {
     /// Mean return before adaptation, over tasks and rollouts, without discount.
     pub before: f64,
     /// The same after it, of the policy that the step started from.
     pub after: f64,
-    /// Euclidean norm of the outer gradient.
+    /// The outer gradient.
+    pub gradient: Params<T>,
+    /// Its Euclidean norm.
     pub gradient_norm: f64,
+    /// Sum of the squared norms of the gradients of the tasks.
+    pub sum_of_squares: f64,
     /// What the line search found; none if no step lowered the surrogate within the bound, and theta stays.
     pub searched: Option<Searched>,
 }
@@ -247,7 +250,7 @@ impl<T: Real> MamlRl<'_, T> {
     ///
     /// # Errors
     /// Those of the network.
-    pub fn step(&self, theta: &mut Params<T>, made: u64) -> Result<OuterStep> {
+    pub fn step(&self, theta: &mut Params<T>, made: u64) -> Result<OuterStep<T>> {
         self.config.check()?;
         let first = made * self.config.meta_batch as u64;
         let tasks = (first..first + self.config.meta_batch as u64)
@@ -258,7 +261,9 @@ impl<T: Real> MamlRl<'_, T> {
             |of: usize| tasks.iter().map(|task| task.returns[of]).sum::<f64>() / tasks.len() as f64;
         let (before, after) = (mean(0), mean(1));
         let mut curved = self.curved(theta, &tasks)?;
-        let gradient = self.gradient(theta, &tasks, &mut curved)?;
+        let parts = self.gradients(theta, &tasks, &mut curved)?;
+        let sum_of_squares = parts.iter().map(|part| part.dot(part).wide()).sum();
+        let gradient = average(theta, &parts);
         let gradient_norm = gradient.norm();
         let region = Region {
             max_divergence: self.config.max_divergence,
@@ -285,7 +290,9 @@ impl<T: Real> MamlRl<'_, T> {
         Ok(OuterStep {
             before,
             after,
+            gradient,
             gradient_norm,
+            sum_of_squares,
             searched,
         })
     }
@@ -332,8 +339,18 @@ impl<T: Real> MamlRl<'_, T> {
         tasks: &[Adapted<T>],
         curved: &mut [Curved<'_, T>],
     ) -> Result<Params<T>> {
+        Ok(average(theta, &self.gradients(theta, tasks, curved)?))
+    }
+
+    /// What each task brings to it, in order.
+    fn gradients(
+        &self,
+        theta: &Params<T>,
+        tasks: &[Adapted<T>],
+        curved: &mut [Curved<'_, T>],
+    ) -> Result<Vec<Params<T>>> {
         let sampled = self.sampling_weights(tasks);
-        let parts = tasks
+        tasks
             .par_iter()
             .zip(curved.par_iter_mut())
             .zip(sampled)
@@ -350,8 +367,7 @@ impl<T: Real> MamlRl<'_, T> {
                 self.policy.project(&mut part);
                 Ok(part)
             })
-            .collect::<Result<Vec<_>>>()?;
-        Ok(average(theta, &parts))
+            .collect()
     }
 
     /// The product of `v` with the mean Fisher information of the adapted policies as functions of theta, `J^T F J`.

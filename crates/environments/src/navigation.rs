@@ -107,6 +107,14 @@ impl Environment for Goal {
         vec![0.0, 0.0]
     }
 
+    fn numbers(&self) -> Vec<f64> {
+        self.place.to_vec()
+    }
+
+    fn best(&self) -> Option<f64> {
+        Some(self.best_return())
+    }
+
     fn step(&self, state: &mut Vec<f64>, action: &Action, _rng: &mut dyn Rng) -> Step {
         let Action::Continuous(moves) = action else {
             panic!("navigation takes continuous actions, and got {action:?}");

@@ -14,13 +14,44 @@ use crate::draw::{normal, outcome};
 use crate::environment::{Action, Actions};
 use crate::error::{Result, require};
 
+/// What hidden units do to what comes in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Activation {
+    /// `max(x, 0)`, as in the code of Finn et al. 2017.
+    #[default]
+    Relu,
+    /// The hyperbolic tangent, as in a port of it that is widely used (tristandeleu/pytorch-maml-rl).
+    Tanh,
+}
+
+impl Activation {
+    /// The network that has it.
+    #[must_use]
+    pub fn network(self) -> &'static str {
+        match self {
+            Self::Relu => "mlp",
+            Self::Tanh => "mlp-tanh",
+        }
+    }
+
+    /// What the network of that name has; none for one that is no policy's.
+    #[must_use]
+    pub fn of_network(name: &str) -> Option<Self> {
+        [Self::Relu, Self::Tanh]
+            .into_iter()
+            .find(|it| it.network() == name)
+    }
+}
+
 /// What a policy is, but for its weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PolicyConfig {
     /// Units of each hidden layer; 100 in the code of Finn et al. 2017.
     pub width: usize,
-    /// Hidden layers of rectified units; 2 there.
+    /// Hidden layers; 2 there.
     pub n_layers: usize,
+    /// Their activation.
+    pub activation: Activation,
     /// Standard deviation of a Gaussian policy before training, in the unit of the actions; 1 there.
     pub deviation: f64,
     /// Whether training moves it.
@@ -32,6 +63,7 @@ impl Default for PolicyConfig {
         Self {
             width: 100,
             n_layers: 2,
+            activation: Activation::Relu,
             deviation: 1.0,
             learns_deviation: true,
         }
@@ -74,7 +106,7 @@ impl<T: Real> Policy<T> {
             "has to be finite and positive, e.g. 1",
         )?;
         let network = NetworkConfig {
-            name: "mlp".to_owned(),
+            name: config.activation.network().to_owned(),
             form: None,
             image: ImageShape {
                 height: 1,

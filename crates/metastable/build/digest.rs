@@ -13,11 +13,12 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use sha2::{Digest, Sha256};
 
 /// Folders of sources that compute, below the root of the workspace.
-pub(crate) const FOLDERS: [&str; 5] = [
+pub(crate) const FOLDERS: [&str; 6] = [
     "crates/data/src",
     "crates/models/src",
     "crates/algorithms/src",
     "crates/guests/src",
+    "crates/environments/src",
     "crates/metastable/src/run",
 ];
 

@@ -125,7 +125,7 @@ fn image_bytes(network: &NetworkConfig) -> u128 {
     let image = network.image;
     let pixels = image.height as u128 * image.width as u128;
     let map = match network.name.as_str() {
-        "mlp" => network.width as u128,
+        "mlp" | "mlp-tanh" => network.width as u128,
         "conv4-strided" => pixels / 4 * network.width as u128,
         _ => pixels * network.width as u128,
     };

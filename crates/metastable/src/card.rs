@@ -17,7 +17,7 @@ use crate::files::{make_folder, read_bytes, sha256, write_whole};
 use crate::flags;
 use crate::opened::Opened;
 use crate::reproduce::{Ours, ours};
-use crate::run::{guest, results};
+use crate::run::{guest, results, returns};
 use crate::shell;
 
 /// Licence of weights that this program trained.
@@ -155,6 +155,11 @@ pub(crate) fn command(flags: &flags::Card) -> Result<Ending> {
     ensure!(
         config.family().is_none(),
         "{} learns a regression, and a card tells shares of right answers; `report` has its errors",
+        flags.learner
+    );
+    ensure!(
+        !returns::is_of(config),
+        "{} learns a policy, and a card tells shares of right answers; `report` has its returns",
         flags.learner
     );
     let is_other = |it: &&&Finished| {

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
 use metastable_data::{
-    Cache, Dataset, FUNCTIONS, FunctionFamily, GlyphsConfig, Ink, OpenOptions, Paper, Source,
-    glyphs, omniglot,
+    Cache, Dataset, FUNCTIONS, FunctionFamily, GlyphsConfig, ImageSize, Ink, OpenOptions, Paper,
+    Source, glyphs, omniglot,
 };
+use metastable_environments::{FAMILIES, FamilyEntry};
 
 use crate::fetch;
+use crate::files::sha256;
 use crate::registry::registry;
 use crate::run::config::set_name;
 use crate::study::DataSettings;
@@ -30,6 +32,7 @@ pub(crate) fn forms() -> impl Iterator<Item = (&'static str, &'static str)> {
                 .map(|source| (source.spec, source.summary)),
         )
         .chain(FUNCTIONS.iter().map(|family| (family.name, family.summary)))
+        .chain(FAMILIES.iter().map(|family| (family.name, family.summary)))
 }
 
 /// Loads the data set that the settings name; Omniglot is fetched if it is not there.
@@ -51,7 +54,7 @@ pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) 
     }
     let mut domains = Vec::new();
     for set in &data.mix {
-        if FunctionFamily::find(set).is_some() {
+        if FunctionFamily::find(set).is_some() || FamilyEntry::find(set).is_some() {
             bail!("data.mix: {set} has no images to mix with others; take it alone, as data.set");
         }
         let mut own = data.of(set);
@@ -75,6 +78,13 @@ fn load_one(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) -> Resu
     check_set(&data.set).map_err(|problem| anyhow!("data.set = {:?}: {problem}", data.set))?;
     if let Some(family) = FunctionFamily::find(&data.set) {
         return Ok(family.outline());
+    }
+    if let Some(family) = FamilyEntry::find(&data.set) {
+        // In the place of images: nothing, and the digest of the definition.
+        return Ok(Dataset {
+            digest: sha256(format!("{}: {}", family.name, family.definition).as_bytes()),
+            ..Dataset::empty(family.name, ImageSize::square(1), 1)
+        });
     }
     if data.set == "omniglot" && !has_omniglot(data_dir) {
         note!(

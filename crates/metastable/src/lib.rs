@@ -44,6 +44,7 @@ mod mark;
 mod opened;
 mod pages;
 mod plan;
+mod policy;
 mod preview;
 mod probe;
 mod progress;

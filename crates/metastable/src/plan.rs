@@ -16,7 +16,7 @@ use crate::run::config::Compute;
 use crate::run::log::MOST_LINES;
 use crate::run::miniature::Codes;
 use crate::run::numerics::Numerics;
-use crate::run::{Material, Run, RunConfig, guest};
+use crate::run::{Material, Run, RunConfig, guest, returns};
 use crate::study::{DataSettings, Exchange, Study, StudyLearner};
 use crate::words::told;
 
@@ -89,7 +89,11 @@ pub(crate) fn plan(
             .or(variant.exchange.map(Exchange::label));
         let family = study.family();
         if let Some(family) = family {
-            study.check_regression(family)?;
+            study.check_without_classes(family.name)?;
+        }
+        let environment = study.environment();
+        if let Some(environment) = environment {
+            study.check_environment(environment)?;
         }
         let pool = study
             .episode
@@ -102,6 +106,7 @@ pub(crate) fn plan(
         } in &study.learners
         {
             let checked = registry().checked(learner)?;
+            study.check_policy(name, &learner.name, training)?;
             let head = checked.head();
             let mut episode = study.train_shape(training);
             let mut test = study.test.clone();
@@ -116,6 +121,13 @@ pub(crate) fn plan(
                 // One output, and no classes.
                 (episode.n_way, test.way) = (1, 1);
             }
+            let mut train = training.train(&study.validation);
+            if environment.is_some() {
+                // The rollouts that judge adapt.
+                (episode.n_way, test.way) = (1, 1);
+                (episode.k_shot, test.shot) = (episode.n_query, test.query);
+                (train.observe_every, train.inspected_tasks) = (0, 0);
+            }
             let offset = study.seed_offset(variant, name);
             for (bundle, shared) in study.bundles(offset).into_iter().zip(study.bundles(0)) {
                 let (material, split_digest) = shelf.material(study, &bundle.seeds)?;
@@ -124,6 +136,10 @@ pub(crate) fn plan(
                     .with_beside(head.beside(material.n_training_classes(study.data.rotations)))?;
                 let network = match family {
                     Some(_) => Study::for_numbers(network),
+                    None => network,
+                };
+                let network = match environment {
+                    Some(environment) => Study::for_policy(network, environment),
                     None => network,
                 };
                 let (learner, network) = guest::planned(learner, network).map_err(|error| {
@@ -143,7 +159,7 @@ pub(crate) fn plan(
                     init: guest::planned_init(&network, study.network.init.into()),
                     network,
                     learner,
-                    training: training.train(&study.validation),
+                    training: train.clone(),
                     seeds: bundle.seeds,
                     repetition: variant.exchange.map_or(0, Exchange::repetition),
                     log_every: study
@@ -185,18 +201,26 @@ pub(crate) fn plan(
     Ok(runs)
 }
 
-/// Whether all runs have scores of one kind: no report puts errors beside shares of right answers.
+/// Whether all runs have scores of one kind: no report puts errors or returns beside shares of right answers.
 fn check_scores(study: &Study, runs: &[Planned]) -> Result<()> {
-    let is_regression = |run: &&Planned| run.config.family().is_some();
-    let (errors, shares): (Vec<&Planned>, Vec<&Planned>) = runs.iter().partition(is_regression);
-    match (errors.first(), shares.first()) {
-        (Some(errors), Some(shares)) => bail!(
-            "{}{} is a regression and {} is not: errors and shares of right answers are no scores of one report; take two studies",
+    let kind = |run: &Planned| match (run.config.family(), returns::is_of(&run.config)) {
+        (Some(_), _) => "errors",
+        (None, true) => "returns",
+        (None, false) => "shares of right answers",
+    };
+    let Some((first, others)) = runs.split_first() else {
+        return Ok(());
+    };
+    match others.iter().find(|run| kind(run) != kind(first)) {
+        Some(other) => bail!(
+            "{}{} has {} and {} has {}: they are no scores of one report; take two studies",
             study.place(&["settings", "factors", "data.set"]),
-            errors.label,
-            shares.label
+            first.label,
+            kind(first),
+            other.label,
+            kind(other)
         ),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
@@ -351,6 +375,7 @@ fn check(study: &Study, learner: &str, config: &RunConfig, material: &Material) 
     check_pool(study, learner, config)?;
     check_sizes(study, learner, config)?;
     if let Some(n_way) = config.network.fixed_way()
+        && !returns::is_of(config)
         && n_way != config.test.way
     {
         bail!(

@@ -12,6 +12,7 @@ use metastable_guests as guests;
 use metastable_models::{Form, NETWORKS, NetworkEntry};
 
 use crate::files::sha256;
+use crate::policy;
 
 /// Learners, networks and data sources by name, and questions to the runs of a study.
 ///
@@ -155,9 +156,12 @@ impl Registry {
     }
 }
 
-/// The learners of this program, and the one whose answers come from a process of the user's.
+/// The learners of this program, the one whose answers come from a process of the user's, and the one that adapts policies.
 fn built_in() -> impl Iterator<Item = &'static LearnerEntry> {
-    LEARNERS.iter().copied().chain([&guests::ENTRY])
+    LEARNERS
+        .iter()
+        .copied()
+        .chain([&guests::ENTRY, &policy::ENTRY])
 }
 
 /// Set once, before the command line is read, and never changed. Runs are built by name out of files in many places

@@ -16,7 +16,7 @@ use crate::files::read_text;
 use crate::plan::Planned;
 use crate::run::cost::kind;
 use crate::run::numerics::BUILD;
-use crate::run::{Record, Run, RunFolder, guest, regression, results};
+use crate::run::{Record, Run, RunFolder, guest, regression, results, returns};
 use crate::store::{self, Stored};
 
 /// Steps that are made again, unless the first line of the log is later.
@@ -96,6 +96,13 @@ fn repeats(run: &Planned, folder: &RunFolder, record: &Record) -> Result<bool> {
         let stored = regression::read(&folder.test(), &record.identity)?;
         let errors = stored.errors.get(..n_tasks);
         return Ok(errors.is_some_and(|errors| bits(errors) == bits(&made.task_errors)));
+    }
+    if returns::is_of(config) {
+        let weights = &tested.members[0];
+        let made = again.returns(weights, n_tasks)?.returns;
+        let (stored, _) = returns::read(&folder.test(), &record.identity, config)?;
+        let begins = stored.returns.get(..made.len());
+        return Ok(begins.is_some_and(|stored| bits(stored) == bits(&made)));
     }
     let evaluation = again.evaluate_combined(&tested, &tasks, n_tasks)?;
     let stored = results::read(&folder.test(), &record.identity)?.answers;

@@ -26,7 +26,7 @@ use crate::probe;
 use crate::receipts;
 use crate::registry::registry;
 use crate::reproduce::{self, Compared, Row};
-use crate::run::{convert, regression, results};
+use crate::run::{convert, regression, results, returns};
 use crate::shell::quote_path;
 use crate::study::suggestion;
 use crate::titles::titled;
@@ -106,9 +106,10 @@ pub(crate) fn tables(
     let mut options = Options {
         reference: reference.map(str::to_owned),
         // A study has scores of one kind; the plan sees to that.
-        scale: match runs.iter().any(|run| regression::is_of(&run.record.config)) {
-            true => Some(regression::scale()),
-            false => index.analysis.scale.clone(),
+        scale: match runs.first().map(|run| &run.record.config) {
+            Some(config) if regression::is_of(config) => Some(regression::scale()),
+            Some(config) if returns::is_of(config) => Some(returns::scale()),
+            _ => index.analysis.scale.clone(),
         },
         ..index.analysis.clone()
     };

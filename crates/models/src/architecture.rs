@@ -134,7 +134,7 @@ impl Architecture {
         let mut blocks = Vec::with_capacity(config.n_blocks);
         let mut input = match form.block {
             BlockKind::ConvPool | BlockKind::ConvStrided => config.image,
-            BlockKind::Linear => flat(n_values(config.image)),
+            BlockKind::Linear | BlockKind::LinearTanh => flat(n_values(config.image)),
         };
         for index in 0..config.n_blocks {
             let block = push_block(index, form.block, input, config, &mut layout, &mut buffers);
@@ -271,17 +271,17 @@ fn push_block(
             "conv",
             sized(input.height.div_ceil(2), input.width.div_ceil(2)),
         ),
-        BlockKind::Linear => ("linear", flat(width)),
+        BlockKind::Linear | BlockKind::LinearTanh => ("linear", flat(width)),
     };
     let output = match kind {
         BlockKind::ConvPool => sized(hidden.height / 2, hidden.width / 2),
-        BlockKind::ConvStrided | BlockKind::Linear => hidden,
+        BlockKind::ConvStrided | BlockKind::Linear | BlockKind::LinearTanh => hidden,
     };
     let weight = layout.push(
         format!("blocks.{index}.{op}.weight"),
         match kind {
             BlockKind::ConvPool | BlockKind::ConvStrided => vec![width, input.channels, 3, 3],
-            BlockKind::Linear => vec![width, input.channels],
+            BlockKind::Linear | BlockKind::LinearTanh => vec![width, input.channels],
         }
         .as_slice(),
     );

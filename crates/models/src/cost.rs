@@ -25,7 +25,7 @@ impl Cost {
         let blocks = architecture.blocks().iter().map(|block| {
             let window = match block.kind {
                 BlockKind::ConvPool | BlockKind::ConvStrided => 9,
-                BlockKind::Linear => 1,
+                BlockKind::Linear | BlockKind::LinearTanh => 1,
             };
             let pixels = block.hidden.height * block.hidden.width;
             2 * (pixels * window * block.input.channels * block.hidden.channels) as u64

@@ -12,7 +12,7 @@ use crate::graph::GraphNetwork;
 use crate::heads::WithHeads;
 use crate::{Architecture, Backend, DeviceSpec, ModelError, Network, NetworkConfig, Real};
 
-/// What one block of a network does to its input, before normalisation and ReLU.
+/// What one block of a network does to its input, before normalisation and ReLU (of [`Self::LinearTanh`] the hyperbolic tangent).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlockKind {
@@ -23,6 +23,16 @@ pub enum BlockKind {
     ConvStrided,
     /// Fully connected layer on the flattened input.
     Linear,
+    /// The same with the hyperbolic tangent in place of the ReLU. Its units are never off, and [`crate::Tape::units`] does not tell them.
+    LinearTanh,
+}
+
+impl BlockKind {
+    /// Whether it is a fully connected layer.
+    #[must_use]
+    pub fn is_linear(self) -> bool {
+        matches!(self, Self::Linear | Self::LinearTanh)
+    }
 }
 
 /// How features are read off the last block.
@@ -177,6 +187,15 @@ pub const NETWORKS: &[NetworkEntry] = &[
             readout: Readout::Flatten,
             beside: Beside::Nothing,
             head: HeadForm::Plain,
+        },
+    },
+    NetworkEntry {
+        name: "mlp-tanh",
+        summary: "hidden layers of linear map, norm, hyperbolic tangent on the flattened image",
+        form: Form {
+            block: BlockKind::LinearTanh,
+            readout: Readout::Flatten,
+            beside: Beside::Nothing,
         },
     },
 ];

@@ -41,7 +41,7 @@ impl NetworkConfig {
         let mut sides = (self.image.height, self.image.width);
         let mut inputs = self.image.channels;
         let per_position = match form.block {
-            BlockKind::Linear => {
+            BlockKind::Linear | BlockKind::LinearTanh => {
                 inputs = inputs * sides.0 * sides.1;
                 sides = (1, 1);
                 1

@@ -42,6 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "metastable-algorithms",
             "metastable-analysis",
             "metastable-data",
+            "metastable-environments",
             "metastable-guests",
             "metastable-models",
             "metastable-probes",

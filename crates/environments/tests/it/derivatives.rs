@@ -7,7 +7,7 @@ use metastable_environments::draw::normal;
 use metastable_environments::maml_rl::Adapted;
 use metastable_environments::navigation::Navigation;
 use metastable_environments::{
-    Actions, Family, Fisher, MamlRl, MamlRlConfig, Policy, PolicyConfig, SamplingTerm,
+    Actions, Activation, Family, Fisher, MamlRl, MamlRlConfig, Policy, PolicyConfig, SamplingTerm,
 };
 use metastable_models::{Backend, Params};
 
@@ -57,9 +57,15 @@ fn direction(policy: &Policy<f64>, like: &Params<f64>, key: u64) -> Params<f64> 
 fn each(check: impl Fn(&str, &MamlRl<'_, f64>, &Params<f64>, &[Adapted<f64>])) {
     for (n_observed, actions, family) in cases() {
         for backend in [Backend::Fused, Backend::Graph] {
-            for sampling in [SamplingTerm::Plain, SamplingTerm::EMaml] {
+            for (sampling, activation) in [
+                (SamplingTerm::Plain, Activation::Relu),
+                (SamplingTerm::EMaml, Activation::Relu),
+                (SamplingTerm::Plain, Activation::Tanh),
+                (SamplingTerm::EMaml, Activation::Tanh),
+            ] {
                 let small = PolicyConfig {
                     width: 7,
+                    activation,
                     deviation: 0.7,
                     ..PolicyConfig::default()
                 };
@@ -77,7 +83,7 @@ fn each(check: impl Fn(&str, &MamlRl<'_, f64>, &Params<f64>, &[Adapted<f64>])) {
                 let tasks: Vec<Adapted<f64>> = (0..3)
                     .map(|index| training.adapt(&theta, index).unwrap())
                     .collect();
-                let name = format!("{} {backend:?} {sampling:?}", family.name());
+                let name = format!("{} {backend:?} {sampling:?} {activation:?}", family.name());
                 check(&name, &training, &theta, &tasks);
             }
         }

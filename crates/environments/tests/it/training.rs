@@ -20,7 +20,7 @@ fn trained(
     family: &dyn Family,
     config: &MamlRlConfig,
     n_steps: u64,
-) -> (Params<f32>, Vec<OuterStep>) {
+) -> (Params<f32>, Vec<OuterStep<f32>>) {
     let seeds = Seeds::all(2);
     let mut theta = policy.initial(&mut seeds.rng(Stream::Init, 0)).unwrap();
     let training = MamlRl {

@@ -311,6 +311,14 @@ fn summary(label: &str, record: &Record) -> String {
             "{label}: mean squared error of the test {:.4}, trained in {time}",
             test.mean_squared_error.unwrap_or(f64::NAN)
         ),
+        (Outcome::Completed, Some(test)) if !test.returns_after.is_empty() => {
+            let returns = test.returns_after.iter().map(|it| format!("{it:.2}"));
+            let returns: Vec<String> = returns.collect();
+            format!(
+                "{label}: mean return of the test after 0, 1, ... inner steps {}, trained in {time}",
+                returns.join(", ")
+            )
+        }
         (Outcome::Completed, Some(test)) if test.accuracy.is_nan() => {
             format!("{label}: the test blew up, trained in {time}")
         }

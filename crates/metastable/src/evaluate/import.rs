@@ -24,7 +24,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use metastable_algorithms::{Task, Weights};
-use metastable_models::{Architecture, BlockKind, NetworkConfig, Norm, Params};
+use metastable_models::{Architecture, NetworkConfig, Norm, Params};
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
@@ -326,7 +326,7 @@ impl Source<'_> {
         let first = &architecture.blocks()[0];
         // Only a convolution has a weight for each channel that can change its place.
         ensure!(
-            order == Order::Rgb || first.kind != BlockKind::Linear,
+            order == Order::Rgb || !first.kind.is_linear(),
             "[input] order = \"bgr\" is for convolutions; turn the first layer's input to RGB in Python, and leave the order out"
         );
         let mut used = BTreeMap::new();

@@ -48,6 +48,14 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
             crate::shell::program()
         );
     }
+    if let Some(family) = stored.config.environment() {
+        bail!(
+            "{}: it is a policy for {}, and this command tells shares of right answers; `{} report` of its study has its returns",
+            flags.checkpoint.display(),
+            family.name,
+            crate::shell::program()
+        );
+    }
     stored.say_doubts();
     let mut config = stored.config.clone();
     // A file has one set of weights.

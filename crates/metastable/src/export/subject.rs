@@ -8,7 +8,7 @@ use crate::campaign::folder::Index;
 use crate::run::answers::Answers;
 use crate::run::log::{self, LogLine};
 use crate::run::record::{Record, RunResult};
-use crate::run::{regression, results};
+use crate::run::{regression, results, returns};
 use crate::signals::{self, Signal};
 
 /// A finished run of a study, all of it read.
@@ -24,7 +24,9 @@ pub(crate) struct Subject {
     pub(crate) test: Option<Answers>,
     /// Mean squared error on each test task of a regression; empty for classes and without a test.
     pub(crate) errors: Vec<f64>,
-    /// Accuracy on each test task, 0 to 1; empty for a regression and without a test.
+    /// Mean return on each test task of a policy; empty for others and without a test.
+    pub(crate) returns: Vec<f64>,
+    /// Accuracy on each test task, 0 to 1; empty for a policy, a regression and without a test.
     pub(crate) accuracies: Vec<f64>,
     /// The same of the weights that were not chosen, if they are others.
     pub(crate) other: Option<Vec<f64>>,
@@ -49,7 +51,7 @@ impl Subject {
             .result
             .clone()
             .ok_or_else(|| anyhow!("run {} has not ended", run.entry.label))?;
-        let mut errors = Vec::new();
+        let (mut errors, mut found) = (Vec::new(), Vec::new());
         let (test, adaptation, other) = match &result.test {
             None => (None, None, None),
             Some(_) if regression::is_of(&run.record.config) => {
@@ -62,6 +64,17 @@ impl Subject {
                 });
                 (None, adaptation, stored.other)
             }
+            Some(_) if returns::is_of(&run.record.config) => {
+                let (path, config) = (run.folder.test(), &run.record.config);
+                let (returned, other) = returns::read(&path, &run.record.identity, config)?;
+                found = returned.scores();
+                let adaptation = returned.adaptation(config.test.curves);
+                let adaptation = adaptation.map(|curves| Adaptation {
+                    query_accuracy: vec![f64::NAN; curves.query_loss.len()],
+                    ..curves
+                });
+                (None, adaptation, other.map(|other| other.scores()))
+            }
             Some(_) => {
                 let stored = results::read(&run.folder.test(), &run.record.identity)?;
                 (Some(stored.answers), stored.adaptation, stored.other)
@@ -71,6 +84,7 @@ impl Subject {
         Ok(Self {
             study: index.study.clone(),
             errors,
+            returns: found,
             signals: deep(&log)?,
             log,
             accuracies: test

@@ -425,7 +425,7 @@ pub(crate) struct Reproduce {
     /// Judge in spite of known differences of the protocol, which are told beside
     #[arg(long)]
     pub(crate) lenient: bool,
-    /// Largest difference that does not matter, in percentage points
+    /// Largest difference that does not matter, in percentage points; of returns, in their unit
     #[arg(long, default_value_t = 0.5, value_name = "PP", value_parser = margin)]
     pub(crate) margin: f64,
     /// Print the comparison as one JSON object

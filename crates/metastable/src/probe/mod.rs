@@ -34,7 +34,7 @@ use crate::flags;
 use crate::plan::Planned;
 use crate::run::checkpoint::Stored;
 use crate::run::config::Compute;
-use crate::run::{RunConfig, guest};
+use crate::run::{RunConfig, guest, returns};
 use crate::schedule::Shares;
 use crate::signal::{Stop, Work};
 use crate::study::{ProbeSettings, RunSettings, Study, suggestion};
@@ -111,6 +111,11 @@ impl Family {
         if config.family().is_some() && self != Self::Certificate {
             return Some(
                 "its questions are about classes and images, and a regression has neither",
+            );
+        }
+        if returns::is_of(config) {
+            return Some(
+                "its questions are about labelled examples, and a policy learns from rollouts",
             );
         }
         let training = guest::training(config)?;

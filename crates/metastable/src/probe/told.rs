@@ -72,12 +72,12 @@ pub(crate) fn answers(
         let mut any = probe.noise_floor.is_some();
         for family in Family::value_variants().iter().copied() {
             let is_owed = match family {
-                // Those of further runs are there or not as chance had it.
-                Family::Certificate if !witness.is_certified => continue,
-                Family::Certificate => true,
                 _ if !family.is_for(&witness.run.record.config, witness.run.record.offers()) => {
                     continue;
                 }
+                // Those of further runs are there or not as chance had it.
+                Family::Certificate if !witness.is_certified => continue,
+                Family::Certificate => true,
                 _ => declared.contains(&family),
             };
             match read(out, witness, &witnesses[at + 1..], family) {

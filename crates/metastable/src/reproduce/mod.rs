@@ -10,6 +10,7 @@ mod percent;
 mod protocol;
 mod protocol_study;
 mod published;
+mod returns;
 mod sentence;
 
 use std::path::Path;
@@ -26,6 +27,7 @@ use crate::campaign::factors::is_one_thing;
 use crate::files::{make_folder, write_whole};
 use crate::flags;
 use crate::opened::Opened;
+use crate::run::returns::is_of as is_policy;
 use crate::study::suggestion;
 
 /// Runs the command.
@@ -130,6 +132,17 @@ fn judge(cells: &[Cell], dir: &Path, flags: &flags::Reproduce) -> Result<Ending>
         margin: flags.margin / 100.0,
         ..Rule::default()
     };
+    if opened
+        .finished
+        .iter()
+        .any(|run| is_policy(&run.record.config))
+    {
+        let rule = Rule {
+            margin: flags.margin,
+            ..rule
+        };
+        return judge_returns(dir, &opened, &rule, flags);
+    }
     let rows = judge::rows(cells, &opened.finished, &rule, flags.lenient)?;
     if rows.is_empty() {
         bail!(
@@ -163,6 +176,42 @@ fn judge(cells: &[Cell], dir: &Path, flags: &flags::Reproduce) -> Result<Ending>
         Ending::Open
     } else {
         Ending::Done
+    };
+    Ok(opened.left_out.or(open))
+}
+
+/// The same of policies, whose curves of returns are compared point by point.
+fn judge_returns(
+    dir: &Path,
+    opened: &Opened,
+    rule: &Rule,
+    flags: &flags::Reproduce,
+) -> Result<Ending> {
+    let rows = returns::rows(&opened.finished, rule, flags.lenient)?;
+    if rows.is_empty() {
+        bail!(
+            "no published curve of returns is for the learners and data of {}",
+            dir.display()
+        );
+    }
+    let folder = dir.join("reproduction");
+    make_folder(&folder)?;
+    let mut json = serde_json::to_string_pretty(&rows)?;
+    json.push('\n');
+    let path = folder.join("returns.json");
+    write_whole(&path, json.as_bytes())?;
+    if flags.json {
+        print!("{json}");
+        return Ok(opened.left_out);
+    }
+    println!("{}\n", returns::rule(rule));
+    for row in &rows {
+        println!("{}", returns::sentence(row));
+    }
+    println!("\n{}", path.display());
+    let open = match rows.iter().any(|row| row.verdict == "undecided") {
+        true => Ending::Open,
+        false => Ending::Done,
     };
     Ok(opened.left_out.or(open))
 }

@@ -9,7 +9,7 @@ use metastable_algorithms::{
 };
 
 use super::execute::RunFolder;
-use super::{Run, checkpoint, guest, log, regression, validated};
+use super::{Run, checkpoint, guest, log, regression, returns, validated};
 use crate::study::{Chosen, Combine};
 
 /// What is tested together.
@@ -63,6 +63,10 @@ impl Run<'_> {
         ensure!(
             !regression::is_of(config),
             "test.checkpoints = {wanted}: a regression is tested with one checkpoint; leave the setting out"
+        );
+        ensure!(
+            !returns::is_of(config),
+            "test.checkpoints = {wanted}: a policy is tested with one checkpoint; leave the setting out"
         );
         let plan = config.training.validate()?;
         let steps = 1..=config.training.outer_steps;

@@ -8,6 +8,7 @@ use metastable_algorithms::{LearnerConfig, TrainConfig};
 use metastable_data::{
     Channels, EpisodeShape, FunctionFamily, GlyphsConfig, Rotations, Seeds, Sizes, Stream, TaskPool,
 };
+use metastable_environments::FamilyEntry;
 use metastable_models::{Backend, DeviceSpec, Init, NetworkConfig};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
@@ -139,6 +140,16 @@ impl RunConfig {
         FunctionFamily::find(&self.data.set).filter(|_| self.data.mix.is_empty())
     }
 
+    /// The family of environments that its tasks are of; none for images and functions.
+    pub(crate) fn environment(&self) -> Option<&'static FamilyEntry> {
+        FamilyEntry::find(&self.data.set).filter(|_| self.data.mix.is_empty())
+    }
+
+    /// Whether its scores are shares of right answers.
+    pub(crate) fn has_classes(&self) -> bool {
+        self.family().is_none() && self.environment().is_none()
+    }
+
     /// `glyphs 5-way 1-shot`, and `pool of 100` where there is one: runs are comparable within a setting.
     pub(crate) fn setting(&self) -> String {
         let shape = self.setting_of_any_pool();
@@ -152,6 +163,9 @@ impl RunConfig {
     pub(crate) fn setting_of_any_pool(&self) -> String {
         if let Some(family) = self.family() {
             return format!("{} {}-shot", family.name, self.test.shot);
+        }
+        if let Some(family) = self.environment() {
+            return format!("{} {} rollouts", family.name, self.test.query);
         }
         format!(
             "{} {}",
@@ -182,6 +196,7 @@ impl RunConfig {
     pub(crate) fn label(&self, learner: &str, seeds: &str) -> String {
         let size = match self.family() {
             Some(_) => format!("{}s", self.test.shot),
+            None if self.environment().is_some() => format!("{}r", self.test.query),
             None => self.test.sizes.label(self.test.shape()),
         };
         format!("{learner}-{}-{size}-{seeds}", self.data_name())

@@ -9,7 +9,7 @@ use metastable_analysis::training::{
 use metastable_analysis::{Progress, Run, TaskScores};
 
 use super::record::RunResult;
-use super::{Record, log, regression, results};
+use super::{Record, log, regression, results, returns};
 use crate::campaign::Finished;
 use crate::study::Chosen;
 
@@ -26,17 +26,20 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
         .ok_or_else(|| anyhow!("run {} has not ended", entry.label))?;
     let lines = log::read(&folder.log())?;
     let is_regression = regression::is_of(&record.config);
+    let is_policy = returns::is_of(&record.config);
+    // A loss is then the score with its sign turned.
+    let has_no_classes = is_regression || is_policy;
     let history = lines
         .iter()
         .map(|line| Progress {
             step: line.step,
             train_loss: line.train_loss,
             // The analysis takes scores of which more is better.
-            train_accuracy: match is_regression {
+            train_accuracy: match has_no_classes {
                 true => -line.train_loss,
                 false => line.train_accuracy,
             },
-            validation_accuracy: match is_regression {
+            validation_accuracy: match has_no_classes {
                 true => line.validation_loss.map(|loss| -loss),
                 false => line.validation_accuracy,
             },
@@ -54,6 +57,17 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
                 ..TaskScores::default()
             });
             (None, scores, stored.adaptation, None)
+        }
+        Some(_) if is_policy => {
+            let (path, config) = (folder.test(), &record.config);
+            let (returned, _) = returns::read(&path, &record.identity, config)?;
+            let returns = returned.scores();
+            let is_usable = returns.iter().all(|score| score.is_finite());
+            let scores = is_usable.then(|| TaskScores {
+                accuracies: returns,
+                ..TaskScores::default()
+            });
+            (None, scores, returned.adaptation(config.test.curves), None)
         }
         Some(_) => {
             let stored = results::read(&folder.test(), &record.identity)?;

@@ -7,6 +7,8 @@ use metastable_algorithms::{Trainer, curves};
 use metastable_data::MetaSplit;
 use serde_json::Value;
 
+use super::returns::{self, Lab};
+use super::steps::Steps;
 use super::{Material, Run, RunConfig, validated};
 
 /// Measuring one thing goes on for so long.
@@ -90,6 +92,9 @@ impl Run<'_> {
         config.training.outer_steps = usize::MAX / 2;
         config.training.validate_every = usize::MAX / 2;
         config.training.observe_every = 0;
+        if let Some(lab) = Lab::of(&config)? {
+            return self.cost_of_returns(&config, lab);
+        }
         let training = material.training(&config)?;
         let validation = material.list(&config, MetaSplit::Validation)?;
         let state = self.initial_state()?;
@@ -115,6 +120,24 @@ impl Run<'_> {
             })? / 4.0
         };
         Ok(Cost { step, task, curve })
+    }
+
+    /// The same of a policy: its curves are its test.
+    fn cost_of_returns(&self, config: &RunConfig, lab: Lab) -> Result<Cost> {
+        let state = self.initial_state()?;
+        let theta = state.weights.theta.clone();
+        let tests = Lab::of(config)?;
+        let mut training = returns::Training::new(lab, &config.training, state);
+        let step = seconds(|| training.step().map(drop))?;
+        let task = seconds(|| match &tests {
+            Some(lab) => lab.tested(&theta, 2).map(drop),
+            None => Ok(()),
+        })? / 2.0;
+        Ok(Cost {
+            step,
+            task,
+            curve: 0.0,
+        })
     }
 }
 

@@ -16,7 +16,9 @@ use super::guest;
 use super::log::{LogLine, Pending};
 use super::numerics::BUILD;
 use super::record::{Record, RecordParts, RunResult};
+use super::returns::{self, Lab};
 use super::state::State;
+use super::steps::Steps;
 use super::validated::Validated;
 use super::{Material, RunConfig, checkpoint};
 use crate::campaign::room::Seat;
@@ -311,14 +313,17 @@ impl<'a> Run<'a> {
             .run(self.label, start.train.step, config.training.outer_steps);
         let train_tasks = |index| training.task(index);
         let validation_tasks = |index| validation.task(index);
-        let mut trainer = Trainer::new(
-            &*self.network,
-            self.learner.single(),
-            &train_tasks,
-            &validation_tasks,
-            config.training.validate()?,
-            start.train,
-        )?;
+        let mut trainer: Box<dyn Steps + '_> = match Lab::of(config)? {
+            Some(lab) => Box::new(returns::Training::new(lab, &config.training, start.train)),
+            None => Box::new(Trainer::new(
+                &*self.network,
+                self.learner.single(),
+                &train_tasks,
+                &validation_tasks,
+                config.training.validate()?,
+                start.train,
+            )?),
+        };
         let begun = Instant::now();
         let seconds = || start.train_seconds + begun.elapsed().as_secs_f64();
         let pause = Duration::from_secs_f64(shop.settings.save_seconds);
@@ -374,7 +379,7 @@ impl<'a> Run<'a> {
         line.ended();
         announce(&line, &outcome);
         let state = State {
-            train: trainer.into_state(),
+            train: trainer.state().clone(),
             log: log.mark()?,
             validated: validated.mark()?,
             pending,
@@ -402,6 +407,10 @@ pub(super) fn initial_state(
     config: &RunConfig,
     network: &dyn Network<f32>,
 ) -> Result<TrainState<f32>> {
+    if let Some(lab) = Lab::of(config)? {
+        let theta = lab.initial()?;
+        return Ok(TrainState::new(network, &config.training.optimizer, theta));
+    }
     let mut rng = config.seeds.rng(Stream::Init, 0);
     let theta = Architecture::new(&config.network)?.initial_params_by(config.init, &mut rng);
     Ok(TrainState::new(network, &config.training.optimizer, theta))

@@ -10,7 +10,10 @@ use metastable_data::{
     Seeds, Sizes, Split, SplitRule,
 };
 
+use metastable_environments::FamilyEntry;
+
 use super::RunConfig;
+use super::goals::Goals;
 use super::record::ClassLists;
 use super::tasks::Tasks;
 use crate::files::sha256;
@@ -37,8 +40,16 @@ impl Material {
     /// Splits a data set.
     pub(crate) fn of(dataset: Arc<Dataset>, data: &DataSettings, seeds: &Seeds) -> Result<Self> {
         let rule: SplitRule = data.split.parse()?;
-        if let Some(family) = FunctionFamily::find(&data.set).filter(|_| data.mix.is_empty()) {
-            let split = family.split(rule);
+        let is_function = FunctionFamily::find(&data.set).is_some();
+        let is_environment = FamilyEntry::find(&data.set).is_some();
+        if (is_function || is_environment) && data.mix.is_empty() {
+            let (train, validation, test) = (Vec::new(), Vec::new(), Vec::new());
+            let split = Split {
+                rule,
+                train,
+                validation,
+                test,
+            };
             return Ok(Self { dataset, split });
         }
         let mut split = Split::new(&dataset, &rule, seeds)?;
@@ -72,6 +83,13 @@ impl Material {
                 pool: config.pool,
             }));
         }
+        if let Some(family) = config.environment() {
+            return Ok(Tasks::Goals(Goals {
+                family,
+                part: MetaSplit::Train,
+                seeds: config.seeds,
+            }));
+        }
         let rotations = config.data.rotations;
         let endless = self.episodes(
             config,
@@ -96,6 +114,13 @@ impl Material {
                 n_query: config.test.query,
                 seeds: config.seeds.evaluation(),
                 pool: None,
+            }));
+        }
+        if let Some(family) = config.environment() {
+            return Ok(Tasks::Goals(Goals {
+                family,
+                part,
+                seeds: config.seeds.evaluation(),
             }));
         }
         let sizes = (config.test.shape(), config.test.sizes);

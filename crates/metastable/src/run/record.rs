@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::RunConfig;
 use super::guest::Visit;
 use super::numerics::BUILD;
+use super::returns::Returned;
 use crate::files::{read_text, write_whole};
 
 /// Raised when the meaning of the file changes.
@@ -88,12 +89,18 @@ pub(crate) struct RunResult {
 pub(crate) struct TestResult {
     /// Outer steps of the weights that were tested.
     pub(crate) step: usize,
-    /// Mean over tasks, 0 to 1; NaN, and not in the file, for a regression.
+    /// Mean over tasks, 0 to 1; NaN, and not in the file, for a regression and for a policy.
     #[serde(default = "unknown", skip_serializing_if = "is_unknown")]
     pub(crate) accuracy: f64,
     /// Of a regression, mean over tasks, in the squared unit of the targets; absent if the adaptation to some task blew up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mean_squared_error: Option<f64>,
+    /// Of a policy, the mean return over tasks and rollouts after 0, 1, ... inner steps, the last of which is its score; empty otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) returns_after: Vec<f64>,
+    /// Of a policy, the largest mean return that any rule can expect on the same tasks, where it is computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) best_return: Option<f64>,
     /// Mean over tasks, in nats; absent if the adaptation to some task blew up.
     pub(crate) nll: Option<f64>,
     pub(crate) seconds: f64,
@@ -106,6 +113,8 @@ impl TestResult {
             step,
             accuracy: evaluation.accuracy(),
             mean_squared_error: None,
+            returns_after: Vec::new(),
+            best_return: None,
             nll: Some(evaluation.nll()).filter(|nll| nll.is_finite()),
             seconds: begun.elapsed().as_secs_f64(),
         }
@@ -117,6 +126,23 @@ impl TestResult {
             step,
             accuracy: unknown(),
             mean_squared_error: Some(regressed.mean_error()).filter(|error| error.is_finite()),
+            returns_after: Vec::new(),
+            best_return: None,
+            nll: None,
+            seconds: begun.elapsed().as_secs_f64(),
+        }
+    }
+
+    /// The same of a policy.
+    #[allow(clippy::cast_precision_loss, reason = "a number of tasks")]
+    pub(super) fn of_returns(step: usize, returned: &Returned, begun: Instant) -> Self {
+        let best = returned.best.as_ref();
+        Self {
+            step,
+            accuracy: unknown(),
+            mean_squared_error: None,
+            returns_after: returned.curve(),
+            best_return: best.map(|best| best.iter().sum::<f64>() / best.len() as f64),
             nll: None,
             seconds: begun.elapsed().as_secs_f64(),
         }

@@ -5,6 +5,8 @@ use metastable_algorithms::Trainer;
 use metastable_data::MetaSplit;
 
 use super::log::Pending;
+use super::returns::{self, Lab};
+use super::steps::Steps;
 use super::{Material, Run};
 use crate::files::sha256;
 
@@ -25,14 +27,18 @@ impl Run<'_> {
         let validation = material.list(config, MetaSplit::Validation)?;
         let train_tasks = |index| training.task(index);
         let validation_tasks = |index| validation.task(index);
-        let mut trainer = Trainer::new(
-            self.network(),
-            self.learner(),
-            &train_tasks,
-            &validation_tasks,
-            config.training.validate()?,
-            self.initial_state()?,
-        )?;
+        let initial = self.initial_state()?;
+        let mut trainer: Box<dyn Steps + '_> = match Lab::of(config)? {
+            Some(lab) => Box::new(returns::Training::new(lab, &config.training, initial)),
+            None => Box::new(Trainer::new(
+                self.network(),
+                self.learner(),
+                &train_tasks,
+                &validation_tasks,
+                config.training.validate()?,
+                initial,
+            )?),
+        };
         let mut pending = Pending::default();
         let mut replay = Replay::default();
         for _ in 0..n_steps {

@@ -16,7 +16,7 @@ use super::growing::Mark;
 use super::log::{self, LogLine, Pending};
 use super::numerics::BUILD;
 use super::state::State;
-use super::{Record, Run, checkpoint, validated};
+use super::{Record, Run, checkpoint, returns, validated};
 use crate::files::{read_bytes, write_whole};
 use crate::store::attempt::Attempt;
 
@@ -133,6 +133,9 @@ impl Run<'_> {
         n_steps: usize,
     ) -> Result<Option<Revalidated>> {
         let config = self.config();
+        if returns::is_of(config) {
+            return Ok(None);
+        }
         let path = other.validated();
         let Some(weights) = validated::read(&path, &config.training, self.network(), n_steps)?
         else {

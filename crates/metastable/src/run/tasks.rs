@@ -5,10 +5,14 @@ use metastable_algorithms::{AlgorithmError, Episodes, Task};
 use metastable_data::{Functions, Intensity};
 use metastable_models::Real;
 
+use super::goals::Goals;
+
 /// Tasks of a training, or a list of validation or test.
 pub(crate) enum Tasks<'m> {
     Episodes(Episodes<'m>),
     Functions(Functions),
+    /// Of a policy, which is told of them by rollouts alone.
+    Goals(Goals),
 }
 
 impl<'m> Tasks<'m> {
@@ -17,6 +21,13 @@ impl<'m> Tasks<'m> {
         match self {
             Self::Episodes(episodes) => episodes.task(index),
             Self::Functions(functions) => Task::of_function(&functions.task(index)),
+            Self::Goals(goals) => Err(AlgorithmError::Outside(
+                format!(
+                    "{} has rollouts, and no labelled examples",
+                    goals.family.name
+                )
+                .into(),
+            )),
         }
     }
 
@@ -41,13 +52,14 @@ impl<'m> Tasks<'m> {
         match self {
             Self::Episodes(episodes) => episodes.digest(n),
             Self::Functions(functions) => functions.digest(n),
+            Self::Goals(goals) => goals.digest(n),
         }
     }
 
     /// The functions of a regression; none for images.
     pub(crate) fn functions(self) -> Option<Functions> {
         match self {
-            Self::Episodes(_) => None,
+            Self::Episodes(_) | Self::Goals(_) => None,
             Self::Functions(functions) => Some(functions),
         }
     }
@@ -59,6 +71,10 @@ impl<'m> Tasks<'m> {
             Self::Functions(functions) => bail!(
                 "{} has no images and no classes: its tasks are regressions",
                 functions.family.name
+            ),
+            Self::Goals(goals) => bail!(
+                "{} has no images and no classes: its tasks are environments",
+                goals.family.name
             ),
         }
     }

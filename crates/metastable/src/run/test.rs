@@ -40,6 +40,7 @@ impl Run<'_> {
             Tasks::Functions(functions) => {
                 return self.test_regression(shop, folder, &[chosen, other], &functions);
             }
+            Tasks::Goals(_) => return self.test_returns(shop, folder, &[chosen, other]),
         };
         let tasks = |index| episodes.task(index);
         let evaluation = self.evaluate_combined(&chosen, &tasks, settings.episodes)?;

@@ -56,4 +56,12 @@ pub(crate) const STUDIES: &[BuiltIn] = &[
         name: "sinusoid-factors",
         text: include_str!("../../studies/sinusoid-factors.toml"),
     },
+    BuiltIn {
+        name: "navigation",
+        text: include_str!("../../studies/navigation.toml"),
+    },
+    BuiltIn {
+        name: "navigation-factors",
+        text: include_str!("../../studies/navigation-factors.toml"),
+    },
 ];

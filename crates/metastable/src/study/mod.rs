@@ -8,6 +8,7 @@ mod design;
 pub(crate) mod factors;
 mod regression;
 mod replace;
+mod returns;
 pub(crate) mod section;
 mod settings;
 pub(crate) mod streams;

@@ -32,15 +32,15 @@ impl Study {
         FunctionFamily::find(&self.data.set).filter(|_| self.data.mix.is_empty())
     }
 
-    /// Refuses what a study of this family says of classes and images.
-    pub(crate) fn check_regression(&self, family: &FunctionFamily) -> Result<()> {
+    /// Refuses what a study of this family, of functions or environments, says of classes and images.
+    pub(crate) fn check_without_classes(&self, family: &str) -> Result<()> {
         for path in OF_CLASSES {
             let place = self.place(&[path]);
             // A study that was written out has every default in it.
             if !place.is_empty() && !self.is_usual(path) {
                 bail!(
                     "{place}{path}: {} has neither classes nor images; leave it out",
-                    family.name
+                    family
                 );
             }
         }
@@ -52,7 +52,7 @@ impl Study {
             bail!(
                 "{}{path} = \"{sizes}\": it draws numbers of classes and of their supports, and {} has no classes; leave it at \"even\"",
                 self.place(&[path]),
-                family.name
+                family
             );
         }
         if self
@@ -63,7 +63,7 @@ impl Study {
             bail!(
                 "{}[probe]: its questions are about classes and images, and {} has neither; leave the table out (certificates are made in any case)",
                 self.place(&["probe"]),
-                family.name
+                family
             );
         }
         Ok(())

@@ -366,7 +366,7 @@ impl ValidationSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct NetworkSettings {
-    /// `conv4`, `conv4-strided` or `mlp`.
+    /// `conv4`, `conv4-strided`, `mlp` or `mlp-tanh`.
     pub(crate) name: String,
     /// Filters of each convolution, or units of each hidden layer.
     pub(crate) width: usize,

@@ -31,6 +31,7 @@ mod regression;
 mod repeat;
 mod replace;
 mod reproduce;
+mod returns;
 mod reuse;
 mod silent;
 mod slurm;

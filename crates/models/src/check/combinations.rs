@@ -3,7 +3,6 @@
 use rand::Rng;
 
 use super::subjects::{LOSSES, NORMS, Subject};
-use crate::registry::BlockKind;
 use crate::{ImageShape, Loss, ModelError, NETWORKS, NetworkConfig, Norm};
 
 /// Images and numbers of blocks: several channels, and a map that shrinks to one pixel; a single channel, odd edges, and a second
@@ -45,9 +44,8 @@ pub fn combinations(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
         for (norm, inner_step, stored) in NORMS {
             for (loss, n_way) in LOSSES {
                 for (image, n_blocks, width, n_judged) in sizes() {
-                    let one_value = entry.form.block == BlockKind::Linear
-                        && loss == Loss::CrossEntropy
-                        && n_judged == 1;
+                    let one_value =
+                        entry.form.block.is_linear() && loss == Loss::CrossEntropy && n_judged == 1;
                     if one_value && !stored && norm != Norm::None {
                         continue;
                     }
@@ -74,7 +72,7 @@ pub fn combinations(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
 fn shapes(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
     let convolutional = NETWORKS
         .iter()
-        .filter(|entry| entry.form.block != BlockKind::Linear);
+        .filter(|entry| !entry.form.block.is_linear());
     let mut subjects = Vec::new();
     for (entry, turn) in convolutional.zip((0..).step_by(3)) {
         for (index, (image, width)) in SHAPES.into_iter().enumerate() {

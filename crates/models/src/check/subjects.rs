@@ -287,7 +287,7 @@ pub fn subjects(rng: &mut dyn Rng) -> Result<Vec<Subject>, ModelError> {
                 rng,
             )?);
             // One image. A linear block has one value per unit then, and batch statistics leave nothing of it.
-            if stored || norm == Norm::None || entry.form.block != BlockKind::Linear {
+            if stored || norm == Norm::None || !entry.form.block.is_linear() {
                 let config = config(image(6, 7, 1), 1, norm, Some(3));
                 subjects.push(Subject::new(
                     config,

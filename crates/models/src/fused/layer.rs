@@ -8,6 +8,7 @@ use super::geometry::{Geometry, padded_channels};
 use super::point::Point;
 use super::spatial::{Map, Spatial};
 use super::stem::{self, Stem};
+use super::tanh;
 use super::window::{Windows, active};
 use crate::architecture::{self, Architecture};
 use crate::registry::{BlockKind, Readout};
@@ -20,6 +21,8 @@ pub(super) enum Layer {
     Block(Box<Block>),
     Spatial(Spatial),
     Direction(Direction),
+    /// The hyperbolic tangent of every value.
+    Tanh,
 }
 
 /// What a layer's `forward` leaves.
@@ -28,6 +31,7 @@ pub(super) enum LayerTrace<T: Real> {
     Block(Box<Trace<T>>),
     Spatial,
     Direction(Box<direction::Trace<T>>),
+    Tanh(tanh::Trace<T>),
 }
 
 /// What a layer's `tangent` leaves.
@@ -36,6 +40,8 @@ pub(super) enum LayerTangent<T: Real> {
     Block(Box<TangentTrace<T>>),
     Spatial,
     Direction(Vec<T>),
+    /// Tangent of the output.
+    Tanh(Vec<T>),
 }
 
 impl Layer {
@@ -58,6 +64,10 @@ impl Layer {
                 let (trace, out) = direction.forward(at, &x);
                 (LayerTrace::Direction(Box::new(trace)), out)
             }
+            Self::Tanh => {
+                let out = tanh::outputs(at, &x);
+                (LayerTrace::Tanh(tanh::Trace::of(&out)), out)
+            }
         }
     }
 
@@ -68,6 +78,7 @@ impl Layer {
             Self::Block(block) => block.outputs(at, x),
             Self::Spatial(spatial) => spatial.forward(at, x),
             Self::Direction(direction) => direction.forward(at, x).1,
+            Self::Tanh => tanh::outputs(at, x),
         }
     }
 
@@ -113,7 +124,8 @@ impl Layer {
                 Some(direction.backward(at, trace, &g, gradient))
             }
             (Self::Spatial(spatial), _) => Some(spatial.backward(at, &g)),
-            (Self::Stem(_) | Self::Block(_) | Self::Direction(_), _) => {
+            (Self::Tanh, LayerTrace::Tanh(trace)) => Some(trace.backward(g)),
+            (Self::Stem(_) | Self::Block(_) | Self::Direction(_) | Self::Tanh, _) => {
                 unreachable!("a trace belongs to its layer")
             }
         }
@@ -143,7 +155,12 @@ impl Layer {
                 let (tangent, out) = direction.tangent(at, v, trace, dx.as_deref());
                 (LayerTangent::Direction(tangent), Some(out))
             }
-            (Self::Stem(_) | Self::Block(_) | Self::Direction(_), _) => {
+            (Self::Tanh, LayerTrace::Tanh(trace)) => {
+                let out = dx.map(|dx| trace.tangent(dx));
+                let kept = out.as_ref().map_or_else(Vec::new, |out| out.to_vec());
+                (LayerTangent::Tanh(kept), out)
+            }
+            (Self::Stem(_) | Self::Block(_) | Self::Direction(_) | Self::Tanh, _) => {
                 unreachable!("a trace belongs to its layer")
             }
         }
@@ -178,7 +195,10 @@ impl Layer {
                 LayerTangent::Direction(tangent),
             ) => Some(direction.tangent_backward(at, trace, tangent, &dg, product)),
             (Self::Spatial(spatial), _, _) => Some(spatial.backward(at, &dg)),
-            (Self::Stem(_) | Self::Block(_) | Self::Direction(_), _, _) => {
+            (Self::Tanh, LayerTrace::Tanh(trace), LayerTangent::Tanh(tangent)) => {
+                Some(trace.tangent_backward(tangent, dg))
+            }
+            (Self::Stem(_) | Self::Block(_) | Self::Direction(_) | Self::Tanh, _, _) => {
                 unreachable!("a trace belongs to its layer")
             }
         }
@@ -190,7 +210,7 @@ pub(super) fn layers(architecture: &Architecture) -> Vec<Layer> {
     let image = architecture.config().image;
     let mut layers = Vec::new();
     let blocks = architecture.blocks();
-    if blocks[0].kind == BlockKind::Linear && image.channels > 1 && image.height * image.width > 1 {
+    if blocks[0].kind.is_linear() && image.channels > 1 && image.height * image.width > 1 {
         layers.push(Layer::Spatial(Spatial::Flatten(Map {
             pixels: image.height * image.width,
             channels: image.channels,
@@ -212,10 +232,13 @@ pub(super) fn layers(architecture: &Architecture) -> Vec<Layer> {
             })));
             continue;
         }
-        if index > 0 || block.kind != BlockKind::Linear {
+        if index > 0 || !block.kind.is_linear() {
             hidden.geometry.c_in = padded_channels(hidden.geometry.inputs);
         }
         layers.push(Layer::Block(Box::new(hidden)));
+        if block.kind == BlockKind::LinearTanh {
+            layers.push(Layer::Tanh);
+        }
     }
     let last = blocks[blocks.len() - 1].output;
     let map = Map {
@@ -268,7 +291,7 @@ pub(super) fn layers(architecture: &Architecture) -> Vec<Layer> {
 fn hidden_block(architecture: &Architecture, block: &architecture::Block, pad: usize) -> Block {
     let (input, width) = (block.input, block.hidden.channels);
     let geometry = match block.kind {
-        BlockKind::Linear => point_wise(input.channels, width),
+        BlockKind::Linear | BlockKind::LinearTanh => point_wise(input.channels, width),
         BlockKind::ConvPool | BlockKind::ConvStrided => Geometry {
             height: input.height,
             width: input.width,
@@ -309,7 +332,7 @@ fn hidden_block(architecture: &Architecture, block: &architecture::Block, pad: u
         geometry,
         windows: Windows::new(&geometry, pool, pad),
         pool,
-        rectify: true,
+        rectify: block.kind != BlockKind::LinearTanh,
         weight: block.weight.clone(),
         affine,
     }
@@ -318,7 +341,7 @@ fn hidden_block(architecture: &Architecture, block: &architecture::Block, pad: u
 fn kernel(kind: BlockKind) -> usize {
     match kind {
         BlockKind::ConvPool | BlockKind::ConvStrided => 3,
-        BlockKind::Linear => 1,
+        BlockKind::Linear | BlockKind::LinearTanh => 1,
     }
 }
 

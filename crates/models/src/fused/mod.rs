@@ -26,6 +26,7 @@ mod simd;
 mod softmax;
 mod spatial;
 mod stem;
+mod tanh;
 mod unit_rows;
 mod value_loss;
 mod window;

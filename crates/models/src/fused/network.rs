@@ -54,7 +54,7 @@ impl<T: Real> FusedNetwork<T> {
         let geometry = match &self.layers[0] {
             Layer::Stem(stem) => Some(&stem.geometry),
             Layer::Block(block) => Some(&block.geometry),
-            Layer::Spatial(_) | Layer::Direction(_) => None,
+            Layer::Spatial(_) | Layer::Direction(_) | Layer::Tanh => None,
         };
         match geometry {
             Some(g) => {
@@ -202,7 +202,7 @@ impl<T: Real> Tape<T> for FusedTape<'_, T> {
         let blocks = self.traces.iter().filter_map(|trace| match trace {
             LayerTrace::Stem(trace) => trace.statistics.as_ref(),
             LayerTrace::Block(trace) => trace.statistics.as_ref(),
-            LayerTrace::Spatial | LayerTrace::Direction(_) => None,
+            LayerTrace::Spatial | LayerTrace::Direction(_) | LayerTrace::Tanh(_) => None,
         });
         let layout = self.network.buffers();
         if layout.n_values() == 0 || self.stored.is_some() {

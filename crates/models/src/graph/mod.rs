@@ -58,6 +58,8 @@ struct BlockForward {
     output: Tensor,
     /// Mean and biased variance where the batch normalised itself, and over how many values.
     moments: Option<(Tensor, Tensor, usize)>,
+    /// Whether its units can be off.
+    rectifies: bool,
 }
 
 impl GraphNetwork {
@@ -130,13 +132,19 @@ impl GraphNetwork {
                     )?
                 }
             };
-            x = layers::relu(&normalised)?;
+            x = match block.kind {
+                BlockKind::LinearTanh => normalised.tanh()?,
+                BlockKind::ConvPool | BlockKind::ConvStrided | BlockKind::Linear => {
+                    layers::relu(&normalised)?
+                }
+            };
             if block.kind == BlockKind::ConvPool {
                 x = layers::max_pool(&x)?;
             }
             blocks.push(BlockForward {
                 output: x.detach(),
                 moments,
+                rectifies: block.kind != BlockKind::LinearTanh,
             });
         }
         let features = match architecture.readout() {
@@ -169,7 +177,7 @@ fn op(block: &Block, theta: &Tensor, x: &Tensor) -> candle_core::Result<Tensor> 
         .transpose()?;
     let (n_in, n_out) = (block.input.channels, block.hidden.channels);
     match block.kind {
-        BlockKind::Linear => {
+        BlockKind::Linear | BlockKind::LinearTanh => {
             let flat = x.flatten_from(1)?;
             debug_assert_eq!(flat.dim(1)?, n_values(block.input));
             layers::linear(&flat, &weight.reshape((n_out, n_in))?, bias.as_ref())

@@ -149,7 +149,8 @@ impl<T: Real> Tape<T> for GraphTape<T> {
     }
 
     fn units(&self) -> Result<Vec<Units<T>>, ModelError> {
-        let units = self.blocks.iter().map(BlockForward::units);
+        let told = self.blocks.iter().filter(|block| block.rectifies);
+        let units = told.map(BlockForward::units);
         units
             .collect::<candle_core::Result<_>>()
             .during("a look at the hidden units")

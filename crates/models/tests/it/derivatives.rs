@@ -57,6 +57,10 @@ fn a_unit_far_below_zero_is_never_active() {
         let Some(shifts) = subject.params.layout().find("blocks.0.norm.bias").cloned() else {
             continue;
         };
+        // Units of a hyperbolic tangent are never off, and are not told.
+        if subject.config.name == "mlp-tanh" {
+            continue;
+        }
         let mut params = subject.params.clone();
         let width = subject.config.width;
         for row in params.values_mut()[shifts.offset..][..shifts.len()].chunks_exact_mut(width) {
@@ -87,7 +91,7 @@ fn a_unit_far_below_zero_is_never_active() {
 #[test]
 fn differences_converge_at_second_order() {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
-    for name in ["conv4", "conv4-strided", "mlp"] {
+    for name in ["conv4", "conv4-strided", "mlp", "mlp-tanh"] {
         // The first subject without a kink between the points is taken; the order of the others says nothing.
         let subjects = check::subjects(&mut rng).unwrap();
         let orders = subjects

@@ -81,12 +81,12 @@ const COLUMNS: &[Column] = &[
     Column::number(
         "best_validation_accuracy",
         "fraction",
-        "accuracy there, mean over the validation episodes; absent for a regression",
+        "accuracy there, mean over the validation episodes; absent for a regression and a policy",
         |run, _| {
             let best = run
                 .result
                 .best_validation
-                .filter(|_| run.record().config.family().is_none());
+                .filter(|_| run.record().config.has_classes());
             best.map(|(_, accuracy)| accuracy).into()
         },
     ),
@@ -98,7 +98,8 @@ const COLUMNS: &[Column] = &[
     ),
     Column::count("test_tasks", "", "test episodes", |run, _| {
         let of_classes = run.test.as_ref().map(|test| test.episodes.len());
-        let of_numbers = Some(run.errors.len()).filter(|n_tasks| *n_tasks > 0);
+        let of_numbers =
+            Some(run.errors.len().max(run.returns.len())).filter(|n_tasks| *n_tasks > 0);
         of_classes.or(of_numbers).into()
     }),
     Column::number(
@@ -120,6 +121,35 @@ const COLUMNS: &[Column] = &[
         |run, _| {
             let test = run.result.test.as_ref();
             test.and_then(|test| test.mean_squared_error).into()
+        },
+    ),
+    Column::number(
+        "test_return",
+        "sum of rewards",
+        "return of the meta-test of a policy after its inner steps, mean over tasks and rollouts; absent for others",
+        |run, _| {
+            let test = run.result.test.as_ref();
+            test.and_then(|test| test.returns_after.last().copied())
+                .into()
+        },
+    ),
+    Column::number(
+        "test_return_before",
+        "sum of rewards",
+        "the same before the first inner step",
+        |run, _| {
+            let test = run.result.test.as_ref();
+            test.and_then(|test| test.returns_after.first().copied())
+                .into()
+        },
+    ),
+    Column::number(
+        "best_return",
+        "sum of rewards",
+        "largest mean return that any rule can expect on the tasks of the test, where it is computed",
+        |run, _| {
+            let test = run.result.test.as_ref();
+            test.and_then(|test| test.best_return).into()
         },
     ),
     Column::count(

@@ -9,7 +9,15 @@ pub(super) const TABLE: Table = Table {
     name: "tasks",
     row: "a test episode of a run; runs with one `test_list` have the same episodes under the same numbers",
     columns: COLUMNS,
-    shape: |run| vec![1; run.accuracies.len().max(run.errors.len())],
+    shape: |run| {
+        vec![
+            1;
+            run.accuracies
+                .len()
+                .max(run.errors.len())
+                .max(run.returns.len())
+        ]
+    },
 };
 
 const COLUMNS: &[Column] = &[
@@ -54,7 +62,7 @@ const COLUMNS: &[Column] = &[
         "fraction",
         "the same of the weights that `test.weights` did not choose, best or last; absent if they are the same",
         |run, [task, _]| {
-            let other = run.other.as_ref().filter(|_| run.errors.is_empty());
+            let other = run.other.as_ref().filter(|_| !run.accuracies.is_empty());
             other.map(|other| other[task]).into()
         },
     ),
@@ -76,6 +84,21 @@ const COLUMNS: &[Column] = &[
         "the same of the weights that `test.weights` did not choose",
         |run, [task, _]| {
             let other = run.other.as_ref().filter(|_| !run.errors.is_empty());
+            other.map(|other| other[task]).into()
+        },
+    ),
+    Column::number(
+        "return",
+        "sum of rewards",
+        "return of a policy after its inner steps, mean over rollouts; absent for others",
+        |run, [task, _]| run.returns.get(task).copied().into(),
+    ),
+    Column::number(
+        "other_return",
+        "sum of rewards",
+        "the same of the weights that `test.weights` did not choose",
+        |run, [task, _]| {
+            let other = run.other.as_ref().filter(|_| !run.returns.is_empty());
             other.map(|other| other[task]).into()
         },
     ),

@@ -31,6 +31,7 @@ use super::RunConfig;
 use super::execute::initial_state;
 use super::log::Pending;
 use super::numerics::{BUILD, Numerics};
+use super::returns;
 use super::tasks::Tasks;
 use crate::files::hex;
 use crate::registry::registry;
@@ -100,6 +101,7 @@ fn small(config: &RunConfig) -> Result<RunConfig> {
         data: DataSettings {
             set: match config.family() {
                 Some(family) => family.name.to_owned(),
+                None if returns::is_of(config) => config.data.set.clone(),
                 None => DataSettings::default().set,
             },
             rotations: config.data.rotations,
@@ -181,6 +183,9 @@ fn settings(learner: &LearnerConfig) -> Result<Map<String, Value>> {
 
 /// The bits of a miniature, as SHA-256.
 fn bits(config: &RunConfig) -> Result<String> {
+    if returns::is_of(config) {
+        return returns::bits(config);
+    }
     if let Some(family) = config.family() {
         let part = |part, seeds| {
             Tasks::Functions(Functions {
