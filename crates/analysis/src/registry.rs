@@ -3,7 +3,8 @@
 use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
 use crate::{
     aggregate, churn, comparison, confusion, crossed, curves, difficulty, domains, factors,
-    hardness, probe, replacement, spread, steadiness, tail, threshold, training, transfer,
+    hardness, over_settings, probe, replacement, spread, steadiness, tail, threshold, training,
+    transfer,
 };
 
 /// Metrics of one learner in one setting, in the order of the report.
@@ -59,6 +60,7 @@ pub const SETTING_METRICS: &[&SettingMetric] = &[
 /// Metrics across all settings.
 pub const STUDY_METRICS: &[&StudyMetric] = &[
     &aggregate::METRIC,
+    &over_settings::METRIC,
     &replacement::slope::METRIC,
     &factors::sources::METRIC,
     &factors::key::METRIC,
