@@ -194,17 +194,12 @@ pub(crate) fn validation(run: &Run) -> Vec<(usize, f64)> {
         .collect()
 }
 
-/// Whether there are scores and no predictions behind them.
-pub(crate) fn has_scores_alone(groups: &[Group<'_>]) -> bool {
-    groups.iter().any(|group| !group.scored().is_empty())
-        && groups.iter().all(|group| group.tested().is_empty())
-}
-
-/// `otherwise`, or that scores are there and the predictions behind them are not.
-pub(crate) fn without_predictions(groups: &[Group<'_>], otherwise: &str) -> String {
-    if has_scores_alone(groups) {
-        "The runs have scores and no predictions; what two runs answer to one query is not known."
-            .to_owned()
+/// `otherwise`, or that scores are there and the predictions behind them, which would tell `what`, are not.
+pub(crate) fn without_predictions(groups: &[Group<'_>], what: &str, otherwise: &str) -> String {
+    let has_tests = groups.iter().any(|group| !group.tested().is_empty());
+    let has_scores = groups.iter().any(|group| !group.scored().is_empty());
+    if has_scores && !has_tests {
+        format!("The runs have scores and no predictions; {what} is not known.")
     } else {
         otherwise.to_owned()
     }

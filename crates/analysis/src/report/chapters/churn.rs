@@ -31,6 +31,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let finding = match extremes(&shares) {
         None => without_predictions(
             groups,
+            "what two runs answer to one query",
             "It takes two tested runs of one learner to disagree; no learner has them.",
         ),
         Some(((only, share), _)) if shares.len() == 1 => {

@@ -4,7 +4,7 @@ use crate::difficulty::Difficulty;
 use crate::outcome::StudyAnalysis;
 use crate::record::Run;
 use crate::report::document::{Cell, Chapter, Csv, Figure, extremes, list};
-use crate::report::group::{Group, by_setting, has_scores_alone};
+use crate::report::group::{Group, by_setting, without_predictions};
 use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
@@ -36,12 +36,11 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         })
         .collect();
     let finding = match extremes(&correlations) {
-        // The chapter on churn says it.
-        None if has_scores_alone(groups) => return None,
-        None => {
-            "It takes two tested runs of one learner to compare what they find hard; no learner has them."
-                .to_owned()
-        }
+        None => without_predictions(
+            groups,
+            "which tasks a run finds hard",
+            "It takes two tested runs of one learner to compare what they find hard; no learner has them.",
+        ),
         Some(((low, lo), (high, hi))) => {
             let which = if correlations.len() == 1 {
                 format!("for {low} (ρ = {})", number(*lo, 2))
