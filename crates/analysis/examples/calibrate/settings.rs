@@ -182,7 +182,7 @@ pub(crate) fn write_sources(out: &mut String, repetitions: u64, seed: u64) {
                             .collect()
                     })
                     .collect();
-                let told = alone_p_value(&sources, seed).is_some_and(|p| p <= 0.05);
+                let told = alone_p_value(&sources, seed).is_some_and(|p| p <= 0.025);
                 [told, meets_not(&sources)]
             };
             let null = counted(repetitions, seed, |rng| one(1.0, rng));
