@@ -58,6 +58,8 @@ pub mod failure;
 pub mod fingerprint;
 pub mod hardness;
 pub mod incomplete;
+pub mod moderation;
+pub mod over_settings;
 pub mod planner;
 pub mod probe;
 pub mod replacement;

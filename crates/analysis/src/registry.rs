@@ -3,7 +3,8 @@
 use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
 use crate::{
     aggregate, churn, comparison, confusion, crossed, curves, difficulty, domains, factors,
-    hardness, probe, promises, replacement, spread, steadiness, tail, threshold, training,
+    hardness, over_settings, probe, promises, replacement, spread, steadiness, tail, threshold,
+    training,
     transfer,
 };
 
@@ -61,6 +62,7 @@ pub const SETTING_METRICS: &[&SettingMetric] = &[
 /// Metrics across all settings.
 pub const STUDY_METRICS: &[&StudyMetric] = &[
     &aggregate::METRIC,
+    &over_settings::METRIC,
     &replacement::slope::METRIC,
     &factors::sources::METRIC,
     &factors::key::METRIC,

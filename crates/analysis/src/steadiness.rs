@@ -21,9 +21,9 @@ use crate::words::Words;
 /// Probability with which the planned number of seeds settles a ratio.
 const POWER: f64 = 0.8;
 /// The largest logarithm of a ratio that is looked for; beyond, the ratio is not bounded.
-const FARTHEST: f64 = 7.0;
+pub(crate) const FARTHEST: f64 = 7.0;
 /// Halvings of the range in which a limit lies.
-const STEPS: usize = 24;
+pub(crate) const STEPS: usize = 24;
 /// Ways of exchanging runs between two learners that are looked at.
 const N_WAYS: usize = 999;
 
@@ -97,13 +97,13 @@ pub struct Scatter<'a> {
 
 impl Scatter<'_> {
     /// `s^2 - v`, not under 0.
-    fn own(&self) -> f64 {
+    pub(crate) fn own(&self) -> f64 {
         (variance(self.runs) - self.noise).max(0.0)
     }
 }
 
 /// The hypothesis `sd_a / sd_b = exp(log_ratio)`: the standard deviations of run means that it gives, noise included.
-fn expected(a: Scatter<'_>, b: Scatter<'_>, log_ratio: f64) -> [f64; 2] {
+pub(crate) fn expected(a: Scatter<'_>, b: Scatter<'_>, log_ratio: f64) -> [f64; 2] {
     let own = b.own();
     [
         ((2.0 * log_ratio).exp() * own + a.noise).sqrt(),
@@ -162,7 +162,7 @@ pub fn spread_ratio(
 }
 
 /// The ratio with the ends of the range of logarithms around it that are not refused.
-fn limits(
+pub(crate) fn limits(
     value: f64,
     start: f64,
     level: f64,
@@ -206,7 +206,7 @@ fn bonett(a: Scatter<'_>, b: Scatter<'_>, kurtosis: f64, log_ratio: f64) -> f64 
 }
 
 /// Absolute distances from the median, without the one of an odd number that is zero by construction.
-fn distances(runs: &[f64]) -> Vec<f64> {
+pub(crate) fn distances(runs: &[f64]) -> Vec<f64> {
     let center = median(runs);
     let mut found: Vec<f64> = runs.iter().map(|run| (run - center).abs()).collect();
     if runs.len() % 2 == 1 {
@@ -295,7 +295,7 @@ fn combinations(n: usize, k: usize) -> Option<Vec<Vec<usize>>> {
     (found.len() <= N_WAYS).then_some(found)
 }
 
-fn inverse(estimate: Estimate) -> Estimate {
+pub(crate) fn inverse(estimate: Estimate) -> Estimate {
     let most = FARTHEST.exp();
     let of = |value: f64| {
         if value > 0.0 {

@@ -1,7 +1,7 @@
 //! How often the statements of a report are wrong, and how often they find what is there, on simulated studies.
 //!
 //! `cargo run --release -p metastable-analysis --example calibrate -- [REPETITIONS] [SEED]` prints `docs/calibration.md`; a third word (intervals,
-//! spreads, reports, verdicts, factors, reproductions) prints that section alone.
+//! spreads, settings, sources, reports, verdicts, factors, reproductions) prints that section alone.
 
 #![allow(clippy::print_stdout, reason = "an example speaks")]
 
@@ -10,13 +10,14 @@ mod intervals;
 mod noise;
 mod reports;
 mod reproductions;
+mod settings;
 mod spreads;
 
 /// Writes one section: its heading, how many repetitions of those asked it makes, and what writes it.
 type Section = (&'static str, &'static str, u64, fn(&mut String, u64, u64));
 
 /// Sections by the word that asks for one alone. What is cheap to simulate is repeated more often.
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 8] = [
     (
         "intervals",
         "Intervals: how often they hold",
@@ -28,6 +29,18 @@ const SECTIONS: [Section; 6] = [
         "Which of two learners is steadier",
         10,
         spreads::write,
+    ),
+    (
+        "settings",
+        "Which of several learners is steadier, over settings",
+        10,
+        settings::write,
+    ),
+    (
+        "sources",
+        "Which of several sources of chance, varied alone, moves the result most",
+        10,
+        settings::write_sources,
     ),
     (
         "reports",

@@ -7,11 +7,12 @@ use super::chapters::factors::of_sources;
 use super::document::{Answer, Line, count, list, percent};
 use super::group::Group;
 use super::light::{Verdict, judge};
+use super::said::{Basis, Said};
 use crate::comparison::{Comparison, Comparisons};
 use crate::factors::key::KeyFactors;
 use crate::factors::responses::Side;
 use crate::factors::words::{MOST_HIDDEN, effect, hidden};
-use crate::findings::ratio;
+use crate::findings::{Certainty, ratio};
 use crate::multiplicity::level_of_lists;
 use crate::options::Light;
 use crate::outcome::{LearnerAnalysis, SettingAnalysis, StudyAnalysis};
@@ -30,16 +31,21 @@ pub(crate) fn decide(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_
     let mut answers = Vec::new();
     if !study.runs.is_empty() {
         let settings = analysis.settings.iter();
-        let sentences = settings.map(|it| best(it, analysis, level)).collect();
+        let sentences = settings
+            .map(|it| best(it, analysis, groups, level))
+            .collect();
         answers.push(Answer::plain("Which is best?", sentences));
         answers.push(stable(analysis, groups, level));
     }
-    let causes = causes(analysis, level);
+    let causes = causes(study, analysis, groups, level);
     answers.push(Answer::plain("What makes it unstable?", causes));
     let advice = advice(study, analysis);
     answers.push(Answer {
         command: advice.command,
-        ..Answer::plain("What to run next?", advice.sentences)
+        ..Answer::plain(
+            "What to run next?",
+            advice.sentences.into_iter().map(Said::described).collect(),
+        )
     });
     answers
 }
@@ -74,7 +80,12 @@ fn claim_level(analysis: &StudyAnalysis) -> f64 {
 }
 
 /// The learner with the highest mean, those that cannot be told from it, and how far the others fall behind.
-fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> String {
+fn best(
+    setting: &SettingAnalysis,
+    analysis: &StudyAnalysis,
+    groups: &[Group<'_>],
+    level: f64,
+) -> Said {
     let place = if analysis.settings.len() > 1 {
         format!("{}: ", setting.setting)
     } else {
@@ -90,15 +101,15 @@ fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> Stri
         .copied()
         .reduce(|a, b| if b.1 > a.1 { b } else { a })
     else {
-        return format!("{place}no learner has a tested run.");
+        return Said::described(format!("{place}no learner has a tested run."));
     };
     let words = Words::of(&analysis.options);
     let (unit, highest) = (words.unit(), words.highest());
     if means.len() == 1 {
-        return format!(
+        return Said::described(format!(
             "{place}there is one learner, {first}, with {}{unit}.",
             words.bare(mean)
-        );
+        ));
     }
     let pairs = setting.all.get::<Comparisons>().unwrap_or_default().pairs;
     let (mut alike, mut behind, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
@@ -142,7 +153,12 @@ fn best(setting: &SettingAnalysis, analysis: &StudyAnalysis, level: f64) -> Stri
     if !unknown.is_empty() {
         text += &format!(" Not decided against {first}: {}.", list(&unknown));
     }
-    text
+    let certainty = match behind.is_empty() {
+        true => Certainty::NotDistinguishable,
+        false => Certainty::Distinguishable,
+    };
+    let of_setting = groups.iter().filter(|it| it.setting == setting.setting);
+    Said::carried(text, Basis::of(&of_setting.collect::<Vec<_>>(), certainty))
 }
 
 /// One thing that can make a learner unstable.
@@ -187,11 +203,13 @@ fn stable(analysis: &StudyAnalysis, groups: &[Group<'_>], level: f64) -> Answer 
     ] {
         let names = of(word);
         if !names.is_empty() {
-            sentences.push(format!("{told}: {}.", list(&names)));
+            sentences.push(Said::described(format!("{told}: {}.", list(&names))));
         }
     }
     if sentences.is_empty() {
-        sentences.push("No learner has a verdict: no run was tested.".to_owned());
+        sentences.push(Said::described(
+            "No learner has a verdict: no run was tested.",
+        ));
     }
     let lights = &analysis.options.lights;
     Answer {
@@ -300,12 +318,15 @@ fn aspects(
 }
 
 /// At most three settled factors, or what could still hide.
-fn causes(analysis: &StudyAnalysis, level: f64) -> Vec<String> {
+fn causes(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>], level: f64) -> Vec<Said> {
+    let basis = |certainty| Basis::of_study(study, groups, certainty);
     let Some(key) = analysis.all.get::<KeyFactors>() else {
-        if let Some(told) = of_sources(analysis) {
+        if let Some(told) = of_sources(study, analysis, groups) {
             return vec![told];
         }
-        return vec!["No setting was varied, so no factor can be named. A study with factors names them, as the built-in one does: metastable experiment factors.".to_owned()];
+        return vec![Said::described(
+            "No setting was varied, so no factor can be named. A study with factors names them, as the built-in one does: metastable experiment factors.",
+        )];
     };
     let mut settled = Vec::new();
     for side in [
@@ -333,16 +354,16 @@ fn causes(analysis: &StudyAnalysis, level: f64) -> Vec<String> {
     }
     if !settled.is_empty() {
         let more = settled.len().saturating_sub(MOST_FACTORS);
-        let mut told: Vec<String> = settled
+        let mut told: Vec<Said> = settled
             .into_iter()
             .take(MOST_FACTORS)
-            .map(|(_, text)| text)
+            .map(|(_, text)| Said::carried(text, basis(Certainty::Distinguishable)))
             .collect();
         if more > 0 {
-            told.push(format!(
+            told.push(Said::described(format!(
                 "{} more in the chapter on key factors.",
                 count(more, "settled effect")
-            ));
+            )));
         }
         return told;
     }
@@ -351,7 +372,7 @@ fn causes(analysis: &StudyAnalysis, level: f64) -> Vec<String> {
         .iter()
         .find(|list| list.side == Side::SpreadBeyondMean);
     let why = spread.and_then(|list| list.why_none.clone());
-    vec![match (spread.and_then(hidden), why) {
+    let text = match (spread.and_then(hidden), why) {
         (Some(most), _) if most > MOST_HIDDEN => {
             "Nothing is settled, and the data do not bound what could still hide.".to_owned()
         }
@@ -361,5 +382,6 @@ fn causes(analysis: &StudyAnalysis, level: f64) -> Vec<String> {
         ),
         (None, Some(why)) => format!("Nothing is settled: {why}."),
         (None, None) => "Nothing is settled.".to_owned(),
-    }]
+    };
+    vec![Said::carried(text, basis(Certainty::NotDistinguishable))]
 }

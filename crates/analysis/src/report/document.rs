@@ -1,5 +1,6 @@
 //! What a report says, apart from how it is written down: the same document becomes HTML and Markdown.
 
+use super::said::Said;
 use super::subject::Subject;
 use super::svg::text::number;
 pub(crate) use crate::findings::list;
@@ -18,7 +19,7 @@ pub(crate) struct Document {
     /// One row per learner and setting, in as many tables as it takes to fit the columns.
     pub(crate) card: Vec<Table>,
     /// The main results as sentences.
-    pub(crate) findings: Vec<String>,
+    pub(crate) findings: Vec<Said>,
     /// The chapters with their subjects, in order.
     pub(crate) chapters: Vec<(&'static Subject, Chapter)>,
 }
@@ -28,7 +29,7 @@ pub(crate) struct Answer {
     /// As it stands above the answer.
     pub(crate) question: &'static str,
     /// Sentences, the main one first.
-    pub(crate) sentences: Vec<String>,
+    pub(crate) sentences: Vec<Said>,
     /// A line for each learner, where the answer has them.
     pub(crate) lines: Vec<Line>,
     /// How the lines are to be read.
@@ -39,7 +40,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// An answer in sentences alone.
-    pub(crate) fn plain(question: &'static str, sentences: Vec<String>) -> Self {
+    pub(crate) fn plain(question: &'static str, sentences: Vec<Said>) -> Self {
         Self {
             question,
             sentences,
@@ -64,7 +65,7 @@ pub(crate) struct Chapter {
     /// The headline value and what it is; absent if the data are.
     pub(crate) number: Option<(String, String)>,
     /// One plain finding.
-    pub(crate) finding: String,
+    pub(crate) finding: Said,
     /// What the finding does not say.
     pub(crate) caveat: String,
     /// The plots, in reading order.
@@ -72,7 +73,7 @@ pub(crate) struct Chapter {
     /// Tables, after the plots.
     pub(crate) tables: Vec<Table>,
     /// Sentences of the analysis on this chapter's subject, learner by learner; put in by the report.
-    pub(crate) sentences: Vec<String>,
+    pub(crate) sentences: Vec<Said>,
     /// A command to copy, after the tables.
     pub(crate) command: Option<String>,
     /// The subject's question in the words of another scale; none: as it stands.

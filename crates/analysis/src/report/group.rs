@@ -194,13 +194,12 @@ pub(crate) fn validation(run: &Run) -> Vec<(usize, f64)> {
         .collect()
 }
 
-/// `otherwise`, or that scores are there and the predictions behind them are not.
-pub(crate) fn without_predictions(groups: &[Group<'_>], otherwise: &str) -> String {
+/// `otherwise`, or that scores are there and the predictions behind them, which would tell `what`, are not.
+pub(crate) fn without_predictions(groups: &[Group<'_>], what: &str, otherwise: &str) -> String {
     let has_tests = groups.iter().any(|group| !group.tested().is_empty());
     let has_scores = groups.iter().any(|group| !group.scored().is_empty());
     if has_scores && !has_tests {
-        "The runs have scores and no predictions; what two runs answer to one query is not known."
-            .to_owned()
+        format!("The runs have scores and no predictions; {what} is not known.")
     } else {
         otherwise.to_owned()
     }

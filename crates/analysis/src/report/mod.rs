@@ -57,6 +57,7 @@ mod light;
 mod page;
 mod plain;
 mod question;
+mod said;
 mod subject;
 mod svg;
 
@@ -75,6 +76,7 @@ use crate::words::Words;
 use chapters::{SUBJECTS, factors, published};
 use document::{Chapter, Document, count, list};
 use group::{Group, distinct, groups};
+use said::Said;
 use subject::{Material, Subject};
 use svg::text::number;
 
@@ -162,7 +164,7 @@ fn document(study: &Study, analysis: &StudyAnalysis, beside: &Beside<'_>) -> Doc
         .filter(|(subject, _)| subject.family != Family::Replication)
         .map(|(_, chapter)| chapter.finding.clone())
         .collect();
-    tell(&mut chapters, analysis, &groups);
+    tell(&mut chapters, &material);
     Document {
         title: if study.name.trim().is_empty() {
             "Study without a name".to_owned()
@@ -218,11 +220,12 @@ fn chapters(material: &Material<'_>) -> Vec<(&'static Subject, Chapter)> {
 }
 
 /// Puts the sentences of the analysis into the chapters that they belong to.
-fn tell(
-    chapters: &mut [(&'static Subject, Chapter)],
-    analysis: &StudyAnalysis,
-    groups: &[Group<'_>],
-) {
+fn tell(chapters: &mut [(&'static Subject, Chapter)], material: &Material<'_>) {
+    let Material {
+        study,
+        analysis,
+        groups,
+    } = *material;
     let many = distinct(groups.iter().map(|g| g.setting)).len() > 1;
     for finding in &analysis.findings {
         // Where no failed run was tested, leaving them out changes nothing: do not say it twice.
@@ -243,7 +246,8 @@ fn tell(
             .iter_mut()
             .find(|(subject, _)| subject.claims(&finding.metric));
         if let Some((_, chapter)) = chapter {
-            chapter.sentences.push(text);
+            let said = Said::of_finding(text, finding, study, groups);
+            chapter.sentences.push(said);
         }
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn render(document: &Document, inputs: &[Input]) -> String {
     }
     out += "</section>\n<section id=\"findings\">\n<h2>Findings</h2>\n<ol class=\"findings\">\n";
     for finding in &document.findings {
-        out += &format!("<li>{}</li>\n", escape(finding));
+        out += &format!("<li>{}</li>\n", escape(finding.text()));
     }
     out += "</ol>\n</section>\n";
     out += &input::html(inputs);
@@ -67,7 +67,7 @@ fn decision(document: &Document) -> String {
         out += &format!("<article>\n<h2>{}</h2>\n", escape(answer.question));
         for (at, sentence) in answer.sentences.iter().enumerate() {
             let class = if at == 0 { " class=\"main\"" } else { "" };
-            out += &format!("<p{class}>{}</p>\n", escape(sentence));
+            out += &format!("<p{class}>{}</p>\n", escape(sentence.text()));
         }
         if !answer.lines.is_empty() {
             out += "<ul class=\"verdicts\">\n";
@@ -138,7 +138,10 @@ fn section(ordinal: usize, subject: &Subject, chapter: &Chapter) -> String {
             escape(meaning)
         );
     }
-    out += &format!("<p class=\"finding\">{}</p>\n", escape(&chapter.finding));
+    out += &format!(
+        "<p class=\"finding\">{}</p>\n",
+        escape(chapter.finding.text())
+    );
     for shown in &chapter.figures {
         out += &figure(shown);
     }
@@ -151,7 +154,7 @@ fn section(ordinal: usize, subject: &Subject, chapter: &Chapter) -> String {
             count(chapter.sentences.len(), "sentence")
         );
         for sentence in &chapter.sentences {
-            out += &format!("<li>{}</li>\n", escape(sentence));
+            out += &format!("<li>{}</li>\n", escape(sentence.text()));
         }
         out += "</ul></details>\n";
     }

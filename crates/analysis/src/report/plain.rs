@@ -11,7 +11,7 @@ pub(crate) fn markdown(document: &Document) -> String {
     for answer in &document.decision {
         out += &format!("## {}\n\n", answer.question);
         for sentence in &answer.sentences {
-            out += &format!("{}\n\n", prose(sentence));
+            out += &format!("{}\n\n", prose(sentence.text()));
         }
         for Line {
             name,
@@ -37,7 +37,7 @@ pub(crate) fn markdown(document: &Document) -> String {
     }
     out += "## Findings\n\n";
     for (i, finding) in document.findings.iter().enumerate() {
-        out += &format!("{}. {}\n", i + 1, prose(finding));
+        out += &format!("{}. {}\n", i + 1, prose(finding.text()));
     }
     for (i, (subject, chapter)) in document.chapters.iter().enumerate() {
         out += &format!(
@@ -49,12 +49,12 @@ pub(crate) fn markdown(document: &Document) -> String {
         if let Some((value, meaning)) = &chapter.number {
             out += &format!("**{}** {}\n\n", prose(value), prose(meaning));
         }
-        out += &format!("{}\n\n", prose(&chapter.finding));
+        out += &format!("{}\n\n", prose(chapter.finding.text()));
         for shown in &chapter.tables {
             out += &table(shown);
         }
         for sentence in &chapter.sentences {
-            out += &format!("- {}\n", prose(sentence));
+            out += &format!("- {}\n", prose(sentence.text()));
         }
         if !chapter.sentences.is_empty() {
             out.push('\n');

@@ -2,6 +2,7 @@
 
 use super::chapters::intervals::{self, Look, Quantity};
 use super::document::{Chapter, Table};
+use super::said::Said;
 use super::subject::{Family, Material, Subject};
 use super::svg::text::number;
 use crate::estimate::Estimate;
@@ -82,7 +83,7 @@ impl Question {
             .collect();
         let each: Vec<String> = rows.iter().map(|row| row[..2].join(" ")).collect();
         Some(Chapter {
-            finding: format!("{}: {}.", self.axis, each.join(", ")),
+            finding: Said::described(format!("{}: {}.", self.axis, each.join(", "))),
             caveat: self.caveat.to_owned(),
             figures: vec![figure],
             tables: vec![Table {

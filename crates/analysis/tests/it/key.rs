@@ -8,7 +8,7 @@ use metastable_analysis::factors::sources::{Sources, sources};
 use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale};
 use metastable_analysis::{Certainty, Options, Outcome, ScoreScale, Study, analyze, report};
 
-use crate::support::{close, factor_table, normal, rng, run};
+use crate::support::{close, factor_table, normal, rng, run, uniform};
 
 fn options() -> Options {
     Options {
@@ -298,6 +298,52 @@ fn one_source_at_a_time_by_hand() {
         1e-12,
         "joint",
     );
+}
+
+/// Two sources, each varied alone in ten runs, with these standard deviations; heavy tails.
+fn two_sources(sds: [f64; 2], key: u64) -> FactorTable {
+    let draws = &mut rng(key);
+    let mut rows = Vec::new();
+    for at in 0..10 {
+        for (source, sd) in sds.iter().enumerate() {
+            let heavy = normal(draws) / uniform(draws).max(0.05).sqrt();
+            let streams = [[at + 1, 0, 0], [0, at + 1, 0]][source];
+            rows.push((streams, 0.8 + sd * heavy));
+        }
+    }
+    streams_table(rows)
+}
+
+#[test]
+fn sources_are_ranked_by_a_test_and_not_by_their_intervals() {
+    let p = |sds: [f64; 2], key: u64| {
+        let found = sources(&two_sources(sds, key), &options()).unwrap();
+        found.alone_p_value.unwrap()
+    };
+    let claims = (0..200).filter(|key| p([0.01; 2], *key) <= 0.05).count();
+    // 5 % of 200, and two standard errors.
+    assert!(claims <= 16, "{claims} of 200 claims where nothing differs");
+    assert!(p([0.1, 0.01], 1) <= 0.01);
+    let told = |sds: [f64; 2], key: u64| {
+        let study = Study {
+            factors: Some(two_sources(sds, key)),
+            ..Study::default()
+        };
+        let result = analyze(&study, &options()).unwrap();
+        let mut findings = result.findings.into_iter();
+        let it = findings.find(|it| it.text.starts_with("Varied alone"));
+        it.map(|it| (it.certainty, it.text)).unwrap()
+    };
+    let (certainty, text) = told([0.1, 0.01], 1);
+    assert_eq!(certainty, Certainty::Distinguishable);
+    assert!(
+        text.contains("split scatters accuracy most and init least (p") && text.contains("10 runs"),
+        "{text}"
+    );
+    let key = (0..9).find(|key| p([0.01; 2], *key) > 0.5).unwrap();
+    let (certainty, text) = told([0.01; 2], key);
+    assert_eq!(certainty, Certainty::NotDistinguishable);
+    assert!(text.contains("no source is shown to scatter"), "{text}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod incomplete;
 mod invariance;
 mod key;
 mod lists;
+mod moderation;
 mod published;
 mod replacement;
 mod reproduction;

@@ -3,6 +3,7 @@
 use crate::curves::InnerCurves;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, extremes, list, percent, range};
 use crate::report::group::{Group, by_setting, n_columns};
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Panel, Series, heading};
@@ -69,7 +70,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             };
             (shown, "median gain from the inner loop".to_owned())
         }),
-        finding,
+        finding: Said::described(finding),
         caveat: "Bands are over tasks, not over trainings; steps beyond those of training are outside of what the meta-parameters were \
                  trained for.".to_owned(),
         figures: ribbons(groups, words).into_iter().collect(),

@@ -1,10 +1,12 @@
 //! The alphabets of the task map: which are hard, and on which a learner is unstable.
 
 use crate::estimate::Estimate;
+use crate::findings::Certainty;
 use crate::probe::alphabets::AlphabetStability;
 use crate::probe::task_map::TaskMap;
 use crate::report::document::{Cell, Csv, Figure, Table, decimal, percent, percent_range};
 use crate::report::group::Group;
+use crate::report::said::{Basis, Said};
 use crate::report::svg::text::number;
 use crate::report::svg::{Axis, Extent, Rows, heading};
 
@@ -12,26 +14,30 @@ use crate::report::svg::{Axis, Extent, Rows, heading};
 const MOST: usize = 10;
 
 /// The hardest alphabet of all learners, for the chapter's finding; empty if classes are not known.
-pub(super) fn finding(found: &[(&Group<'_>, TaskMap)]) -> String {
+pub(super) fn finding(found: &[(&Group<'_>, TaskMap)]) -> Said {
     let lowest = found
         .iter()
         .filter_map(|(group, map)| Some((group, map.alphabets.first()?)));
     let Some((group, alphabet)) =
         lowest.min_by(|a, b| a.1.accuracy.value.total_cmp(&b.1.accuracy.value))
     else {
-        return String::new();
+        return Said::default();
     };
-    let verdict = if alphabet.is_below {
-        ""
+    let (certainty, verdict) = if alphabet.is_below {
+        (Certainty::Distinguishable, "")
     } else {
-        ", which is not distinguishable from the mean of all"
+        (
+            Certainty::NotDistinguishable,
+            ", which is not distinguishable from the mean of all",
+        )
     };
-    format!(
-        " The hardest is {} for {} ({} %{verdict}).",
+    let text = format!(
+        "The hardest is {} for {} ({} %{verdict}).",
         alphabet.name,
         group.name,
         percent(alphabet.accuracy.value)
-    )
+    );
+    Said::carried(text, Basis::of(&[*group], certainty))
 }
 
 /// The lowest alphabets of every learner, one panel each.

@@ -2,6 +2,7 @@
 
 use crate::probe::certificate::{Certificates, Certified, FirstOrder, OverRuns, Verdict};
 use crate::report::document::{Chapter, Table, count, decimal, list};
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
 
@@ -51,7 +52,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("{} of {}", number((n_checks - n_refuted) as f64, 0), number(n_checks as f64, 0)),
             "checks hold".to_owned(),
         )),
-        finding,
+        finding: Said::described(finding),
         caveat: "A certificate says that the program computed what it says it computes, not that the result would be found elsewhere. \
                  Derivatives are checked for the learner and the network of each run, at other points than its training passed: initial \
                  parameters drawn anew, a small task of random images. Where a loop with long steps blows up, or multiplies rounding beyond \

@@ -6,6 +6,7 @@ use crate::report::document::{
     Cell, Chapter, Csv, Figure, Table, decimal, extremes, list, percent, percent_range, range,
 };
 use crate::report::group::{Group, by_setting, disagreement, without_predictions};
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::{heading, matrix};
 use crate::summary::mean;
@@ -30,6 +31,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let finding = match extremes(&shares) {
         None => without_predictions(
             groups,
+            "what two runs answer to one query",
             "It takes two tested runs of one learner to disagree; no learner has them.",
         ),
         Some(((only, share), _)) if shares.len() == 1 => {
@@ -51,7 +53,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     };
     Some(Chapter {
         number: extremes(&shares).map(|((_, lo), (_, hi))| (range(*lo, *hi, "%"), "of queries answered differently by two runs".to_owned())),
-        finding,
+        finding: Said::described(finding),
         caveat: "Runs of unequal accuracy must disagree somewhere; compare churn with what independent errors at the same \
                  accuracies would give, not with zero. Less than that shows that queries differ in difficulty, and no more: runs that err \
                  independently given the query agree as well.".to_owned(),

@@ -3,9 +3,10 @@
 use super::aggregates;
 use crate::comparison::{Comparison, Comparisons, Decision, PairedComparison};
 use crate::estimate::{Estimate, Interval};
-use crate::findings::p_value;
+use crate::findings::{Certainty, p_value};
 use crate::outcome::StudyAnalysis;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, list, percent, percent_range};
+use crate::report::said::{Basis, Said};
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Rows, Series};
@@ -83,12 +84,19 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         ([], [_, ..]) => loose_finding(&loose, words),
         _ => finding(analysis, &pairs),
     };
+    let apart = pairs.iter().any(|pair| pair.told_apart == Some(true))
+        || loose.iter().any(|pair| pair.told_apart);
+    let certainty = match apart {
+        true => Certainty::Distinguishable,
+        false => Certainty::NotDistinguishable,
+    };
+    let basis = Basis::of(&material.groups.iter().collect::<Vec<_>>(), certainty);
     let largest = pairs
         .iter()
         .max_by(|a, b| a.difference.value.total_cmp(&b.difference.value));
     Some(Chapter {
-        number: largest.map(|pair| (words.bare_points(pair.difference.value) + words.points_unit(), format!("largest paired difference in mean {}: {}", words.noun(), pair.name()))),
-        finding,
+        number: largest.map(|pair| (words.bare_points(pair.difference.value) + words.points_unit(), label(pair, words))),
+        finding: Said::carried(finding, basis),
         caveat: "Pairs share seeds and test tasks; the interval is for other seeds and other tasks of the same kind, and for its pair alone: \
                  whether learners are told apart is decided over all pairs of a setting. A difference in the mean is one question, how often \
                  a training of one beats a training of the other is another: the second needs about 35 seed bundles.".to_owned(),
@@ -96,6 +104,20 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         tables: [table(&pairs, &unpaired, words), loose_table(&loose, words), aggregates::table(analysis)].into_iter().flatten().collect(),
         ..Chapter::default()
     })
+}
+
+/// What the number at the head of the chapter is, with its verdict.
+fn label(pair: &Pair, words: Words<'_>) -> String {
+    let verdict = match pair.told_apart {
+        Some(true) => "",
+        Some(false) => ", not distinguishable from zero",
+        None => ", not decided",
+    };
+    format!(
+        "largest paired difference in mean {}: {}{verdict}",
+        words.noun(),
+        pair.name()
+    )
 }
 
 /// Pairs that a sentence names before it counts the rest.

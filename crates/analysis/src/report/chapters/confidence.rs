@@ -4,6 +4,7 @@ use super::intervals::{Look, Quantity, figure, measured, values, written};
 use crate::probe::confidence::Confidence;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, extremes, percent, range};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::{Axis, Extent, Panel, heading};
 
@@ -53,7 +54,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .collect();
     Some(Chapter {
         number: Some((range(*lo, *hi, "%"), "expected calibration error".to_owned())),
-        finding: format!("{of}; {most} is {side}confident by {} %.", percent(worst.overconfidence.value.abs())),
+        finding: Said::described(format!("{of}; {most} is {side}confident by {} %.", percent(worst.overconfidence.value.abs()))),
         caveat: "A finite number of predictions never gives 0: the table says what honest confidences would show. Queries of one task \
                  are not independent, so the error of honest confidences is a lower bound."
             .to_owned(),

@@ -6,6 +6,7 @@ use crate::report::document::{
     Cell, Chapter, Csv, Figure, Table, decimal, extremes, percent, range,
 };
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::{Axis, Extent, Panel, heading};
 
@@ -39,13 +40,6 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             percent(*hi)
         )
     };
-    let worst = found
-        .iter()
-        .find(|(group, _)| group.name == *most)?
-        .1
-        .kinds
-        .first()?
-        .clone();
     let quantities: Vec<Quantity<'_, '_>> = found
         .iter()
         .flat_map(|(group, drop)| {
@@ -65,11 +59,9 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     };
     Some(Chapter {
         number: Some((range(*lo, *hi, "pp"), "mean corruption drop, supports and queries damaged".to_owned())),
-        finding: format!(
-            "Damage to all images costs {of} on average over nine kinds and five severities; {} hurts {most} most ({} pp).",
-            worst.0,
-            percent(worst.1.value)
-        ),
+        finding: Said::described(format!(
+            "Damage to all images costs {of} on average over nine kinds and five severities."
+        )),
         caveat: "Severities are our own, made for strokes of a pixel or two; compare learners at one severity, not kinds with each other."
             .to_owned(),
         figures: figure(

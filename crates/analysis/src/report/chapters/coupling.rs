@@ -4,6 +4,7 @@ use super::intervals::{Look, Quantity, figure, measured, values, written};
 use crate::probe::coupling::Coupling;
 use crate::report::document::{Chapter, Table, extremes, percent, range};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 
 /// The subject.
@@ -49,7 +50,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .collect();
     Some(Chapter {
         number: Some((range(*lo, *hi, "pp"), "accuracy that queries owe to each other (transductive minus inductive)".to_owned())),
-        finding,
+        finding: Said::described(finding),
         caveat: "Alone means in one batch with the supports: with batch statistics a single image has none worth the name. Figures \
                  of the two modes must not be compared with each other."
             .to_owned(),

@@ -2,8 +2,9 @@
 
 use super::intervals::{Look, Quantity, figure, measured, written};
 use crate::probe::curvature::{AtPoint, Curvature};
-use crate::report::document::{Cell, Chapter, Csv, Figure, Table};
+use crate::report::document::{Cell, Chapter, Csv, Figure, Table, list};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
 use crate::report::svg::{Axis, Extent, Panel, heading};
@@ -25,10 +26,15 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .max_by(|a, b| a.1.query.quartiles[1].total_cmp(&b.1.query.quartiles[1]))?;
     let support = most.support.as_ref().map_or_else(String::new, |at| {
         format!(
-            " Its support loss at theta has {}.",
+            " The support loss of {} at theta has {}.",
+            group.name,
             number(at.quartiles[1], 2)
         )
     });
+    let each: Vec<String> = found
+        .iter()
+        .map(|(group, it)| format!("{} for {}", number(it.query.quartiles[1], 2), group.name))
+        .collect();
     let quantities: Vec<Quantity<'_, '_>> = found
         .iter()
         .flat_map(|(group, curvature)| {
@@ -58,11 +64,10 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             number(most.query.quartiles[1], 2),
             format!("median largest eigenvalue of the query loss of {} after adaptation", group.name),
         )),
-        finding: format!(
-            "The query loss at the adapted parameters is most curved for {}: largest eigenvalue {} (median over tasks).{support}",
-            group.name,
-            number(most.query.quartiles[1], 2)
-        ),
+        finding: Said::described(format!(
+            "The largest eigenvalue of the query loss at the adapted parameters is, median over tasks, {}.{support}",
+            list(&each)
+        )),
         caveat: "Batch normalization in its mode of the test. Curvature describes and does not certify: flatness kept increasing while \
                  generalization fell in a study of MAML (Guiroy et al. 2019)."
             .to_owned(),

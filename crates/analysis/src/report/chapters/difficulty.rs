@@ -5,6 +5,7 @@ use crate::outcome::StudyAnalysis;
 use crate::record::Run;
 use crate::report::document::{Cell, Chapter, Csv, Figure, extremes, list};
 use crate::report::group::{Group, by_setting, without_predictions};
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
 use crate::report::svg::{Axis, Extent, Panel, heading, matrix};
@@ -37,6 +38,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let finding = match extremes(&correlations) {
         None => without_predictions(
             groups,
+            "which tasks a run finds hard",
             "It takes two tested runs of one learner to compare what they find hard; no learner has them.",
         ),
         Some(((low, lo), (high, hi))) => {
@@ -62,7 +64,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             let shown = if (hi - lo).abs() < 0.005 { format!("ρ = {}", number(*lo, 2)) } else { format!("ρ = {} to {}", number(*lo, 2), number(*hi, 2)) };
             (shown, "rank correlation of task difficulty, mean over pairs of runs".to_owned())
         }),
-        finding,
+        finding: Said::described(finding),
         caveat: "Difficulty is the loss on a finite number of queries: noise of the queries alone keeps ρ under 1, the more so where \
                  nearly all tasks are easy.".to_owned(),
         figures: [scatter(groups), between_learners(analysis), super::hardness::figure(groups, analysis)]

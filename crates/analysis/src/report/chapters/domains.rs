@@ -2,8 +2,10 @@
 
 use super::intervals::{measured, written};
 use crate::domains::Domains;
+use crate::findings::Certainty;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table};
 use crate::report::group::Group;
+use crate::report::said::{Basis, Said};
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
 use crate::report::svg::{Axis, Extent, Rows, heading};
@@ -35,12 +37,18 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("{} for {}{verdict}", it.worst.name, group.name)
         })
         .collect();
+    let certainty = match found.iter().any(|(_, it)| it.worst.is_settled) {
+        true => Certainty::Distinguishable,
+        false => Certainty::NotDistinguishable,
+    };
+    let own: Vec<&Group<'_>> = found.iter().map(|(group, _)| *group).collect();
+    let basis = Basis::of(&own, certainty);
     Some(Chapter {
         number: Some((
             format!("{} %", number(100.0 * lowest.worst.of_each_run.value, 2)),
             format!("on the lowest domain of each run, {}", group.name),
         )),
-        finding: format!("The domain with the lowest mean is {}.", each.join("; ")),
+        finding: Said::carried(format!("The domain with the lowest mean is {}.", each.join("; ")), basis),
         caveat: "Test episodes come from one domain each, drawn uniformly; way and shot are the same in all. A domain that is harder for every \
                  learner says as much of the domain as of the learners. Intervals are over seeds, on these tasks; a domain is told apart at 5 % for \
                  each learner by itself."

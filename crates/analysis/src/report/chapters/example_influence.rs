@@ -5,6 +5,7 @@ use crate::probe::example_influence::ExampleInfluence;
 use crate::probe::left_out::LeftOut;
 use crate::report::document::{Chapter, Table, extremes, percent, range};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 
 /// The subject.
@@ -62,7 +63,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .collect();
     Some(Chapter {
         number: Some((range(*lo, *hi, "pp"), "change of accuracy when the example that matters most is exchanged".to_owned())),
-        finding: format!("Exchanging the support example that matters most changes the accuracy of its task by {of} on average."),
+        finding: Said::described(format!("Exchanging the support example that matters most changes the accuracy of its task by {of} on average.")),
         caveat: "Each example is exchanged for one other of its class; with one shot, that exchanges the whole class. One is left out only \
                  where its class has others: where the test has one support a class, of tasks with more. The largest of several changes is \
                  above zero even where all are noise."

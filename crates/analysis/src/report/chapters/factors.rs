@@ -7,10 +7,13 @@ use crate::factors::sources::Sources;
 use crate::factors::tested::TestedFactor;
 use crate::factors::variance::{QUERIES, REST, SourceVariance};
 use crate::factors::words::{MOST_HIDDEN, effect, hidden};
-use crate::findings::{Finding, ratio};
+use crate::findings::{Certainty, Finding, ratio};
 use crate::metric::Measure;
 use crate::outcome::StudyAnalysis;
+use crate::record::Study;
 use crate::report::document::{Chapter, Table, list};
+use crate::report::group::Group;
+use crate::report::said::{Basis, Said};
 use crate::report::subject::{Family, Material, Subject};
 
 /// The subject.
@@ -50,8 +53,15 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             None => largest_source(analysis),
         },
         finding: match &key {
-            Some(key) => finding(key),
-            None => of_sources(analysis).unwrap_or_default(),
+            Some(key) => {
+                let certainty = match key.lists.iter().any(|it| it.settled().next().is_some()) {
+                    true => Certainty::Distinguishable,
+                    false => Certainty::NotDistinguishable,
+                };
+                let basis = Basis::of_study(material.study, material.groups, certainty);
+                Said::carried(finding(key), basis)
+            }
+            None => of_sources(material.study, analysis, material.groups).unwrap_or_default(),
         },
         caveat: "Shares are shares of the variance over the space that was searched, every level equally likely: another space gives \
                  other shares. A setting with a small share may still be set to a bad value."
@@ -132,10 +142,14 @@ fn headline(key: &KeyFactors) -> Option<(String, String)> {
 }
 
 /// What the sources of chance do, for a study in which no setting was varied.
-pub(crate) fn of_sources(analysis: &StudyAnalysis) -> Option<String> {
+pub(crate) fn of_sources(
+    study: &Study,
+    analysis: &StudyAnalysis,
+    groups: &[Group<'_>],
+) -> Option<Said> {
     let of = |finding: &&Finding| finding.metric == Sources::ID;
     let found = analysis.findings.iter().find(of)?;
-    Some(found.text.clone())
+    Some(Said::of_finding(found.text.clone(), found, study, groups))
 }
 
 /// The source with the largest share of the variance of one run, with the limits of the share.

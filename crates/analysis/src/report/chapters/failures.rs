@@ -3,6 +3,7 @@
 use crate::failure::FailureReason;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, count, decimal, list, percent};
 use crate::report::group::{Group, by_setting, distinct};
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Rows, Series};
@@ -52,7 +53,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     };
     Some(Chapter {
         number: (n_runs > 0).then(|| (format!("{n_failed} of {n_runs}"), "runs failed".to_owned())),
-        finding,
+        finding: Said::described(finding),
         caveat: "What counts as failure is a rule (not finite, at chance, far under the median run), not a law; the rule's \
                  settings are part of the analysis. Wilson's interval takes the runs as independent.".to_owned(),
         figures: figure(groups).into_iter().collect(),

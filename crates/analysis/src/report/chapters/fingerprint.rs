@@ -6,6 +6,7 @@ use crate::fingerprint::Fingerprint;
 use crate::outcome::StudyAnalysis;
 use crate::report::document::{Chapter, Table, count, list};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 
 /// The subject.
@@ -81,7 +82,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     tables.push(options(analysis));
     Some(Chapter {
         number: None,
-        finding,
+        finding: Said::described(finding),
         caveat: "Equal fingerprints make results comparable, not right. The command rebuilds the same numbers with the same version \
                  of the program; another version may differ and says so in its own fingerprint.".to_owned(),
         figures: Vec::new(),

@@ -4,6 +4,7 @@ use super::intervals::{measured, written};
 use super::strip::{Course, figure, rests_on};
 use crate::report::document::{Chapter, Table, decimal, extremes};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::training::FirstOrderBias;
 use crate::training::first_order::FirstOrder;
@@ -39,14 +40,14 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("{} to {}", decimal(*lo, 3), decimal(*hi, 3)),
             "cosine of the exact and the first-order meta-gradient".to_owned(),
         )),
-        finding: format!(
+        finding: Said::described(format!(
             "Where {} trains, a meta-gradient without Hessians has a cosine of {} with the exact one and misses it by {} % of its norm, \
              from {}.",
             worst.name,
             written(&of_worst.1.cosine, 1.0, 3),
             written(&of_worst.1.difference, 100.0, 1),
             rests_on(of_worst.1.n_runs)
-        ),
+        )),
         caveat: "A bias of single meta-gradients is not one of the trained learner: first-order training may end as well. The first eight \
                  tasks of a step are compared, summed."
             .to_owned(),

@@ -4,6 +4,7 @@ use super::intervals::{Look, Quantity, figure, measured, written};
 use crate::probe::gaps::{AtCheckpoint, Gap, Gaps};
 use crate::report::document::{Chapter, Table, percent};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
 
@@ -72,7 +73,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("{} pp", percent(gap.value)),
             format!("lost by {} from the tasks of its training to {name}", group.name),
         )),
-        finding: format!("From the tasks of training to {name} is lost: {}.", gaps.join(", ")),
+        finding: Said::described(format!("From the tasks of training to {name} is lost: {}.", gaps.join(", "))),
         caveat: "All levels have the shape of the training tasks and as many queries each, so that batches are alike. Seen tasks of a \
                  training without a pool were each seen once. Fresh queries were not in their task, but may have been in another. \
                  New classes are turned as those of training are. A run keeps the weights of its test and those of its last step: two \

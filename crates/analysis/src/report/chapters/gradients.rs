@@ -4,6 +4,7 @@ use super::intervals::{measured, written};
 use super::strip::{Course, figure, rests_on};
 use crate::report::document::{Chapter, Table, decimal, extremes, list};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::training::alignment::{Alignment, AnglePoint};
 use crate::training::signal::GradientSignal;
@@ -52,7 +53,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     };
     Some(Chapter {
         number,
-        finding,
+        finding: Said::described(finding),
         caveat: "The ratio belongs to the meta-batch of the training: with twice as many tasks it doubles less one. It averages over a \
                  training in which both signal and noise change; the strip shows how. Angles are those of the first eight tasks of a step."
             .to_owned(),

@@ -2,8 +2,9 @@
 
 use super::intervals::{measured, written};
 use super::strip::{Course, figure, rests_on};
-use crate::report::document::{Chapter, Table, decimal, extremes};
+use crate::report::document::{Chapter, Table, decimal, extremes, list};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::training::MeanCurve;
 use crate::training::inside::{HiddenUnits, InnerCourse, first_gain};
@@ -35,7 +36,13 @@ fn inner_chapter(material: &Material<'_>) -> Option<Chapter> {
         .map(|(group, it)| (*group, it.first_gain.value))
         .collect();
     let (_, (most, gain)) = extremes(&gains)?;
-    let own = &found.iter().find(|(group, _)| group.name == most.name)?.1;
+    let each: Vec<String> = found
+        .iter()
+        .map(|(group, it)| {
+            let gain = written(&it.first_gain, 100.0, 2);
+            format!("{gain} for {} ({})", group.name, rests_on(it.n_runs))
+        })
+        .collect();
     let course = |title, of: fn(&MeanCurve) -> f64| {
         Course::along(title, &found, |it| {
             let points = it.course.iter();
@@ -56,14 +63,10 @@ fn inner_chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("{} pp", decimal(100.0 * gain, 1)),
             format!("gain of the first inner step of {}, at the end of training", most.name),
         )),
-        finding: format!(
-            "At the end of training the first inner step of {} brings {} pp, and its support loss rises at some step on {} % of tasks, \
-             from {}.",
-            most.name,
-            written(&own.first_gain, 100.0, 2),
-            written(&own.support_rose, 100.0, 1),
-            rests_on(own.n_runs)
-        ),
+        finding: Said::described(format!(
+            "At the end of training the first inner step brings, in pp, {}.",
+            list(&each)
+        )),
         caveat: format!(
             "Means over the inspected validation tasks, always the same ({} at least at the end of a training): small changes between \
              inspections may be theirs alone.",
@@ -109,19 +112,24 @@ fn units_chapter(material: &Material<'_>) -> Option<Chapter> {
         .iter()
         .map(|(group, it)| (*group, it.dead.value))
         .collect();
-    let ((_, lo), (most, hi)) = extremes(&shares)?;
-    let own = &found.iter().find(|(group, _)| group.name == most.name)?.1;
+    let ((_, lo), (_, hi)) = extremes(&shares)?;
     let finding = if *hi > 0.0 {
+        let each: Vec<String> = found
+            .iter()
+            .map(|(group, it)| {
+                let dead = written(&it.dead, 100.0, 2);
+                format!("{dead} for {} ({})", group.name, rests_on(it.n_runs))
+            })
+            .collect();
         format!(
-            "At the end of training {} has the most units that are never active: {} %, from {}.",
-            most.name,
-            written(&own.dead, 100.0, 2),
-            rests_on(own.n_runs)
+            "The share of units that are never active at the end of training is, in %, {}.",
+            list(&each)
         )
     } else {
+        let n_runs = found.iter().map(|(_, it)| it.n_runs).min().unwrap_or(0);
         format!(
             "At the end of training every unit of every learner is active on some inspected task, from {}.",
-            rests_on(own.n_runs)
+            rests_on(n_runs)
         )
     };
     let course = Course::along("share of dead units", &found, |it| {
@@ -150,7 +158,7 @@ fn units_chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("{} to {} %", decimal(100.0 * lo, 1), decimal(100.0 * hi, 1)),
             "units that are never active on the inspected tasks".to_owned(),
         )),
-        finding,
+        finding: Said::described(finding),
         caveat: format!(
             "A unit is a filter of a block; it counts as dead if its output is not above zero at any place of any query of the \
              inspected validation tasks ({} at least at the end of a training). Other tasks may wake it.",

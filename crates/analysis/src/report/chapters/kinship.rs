@@ -3,6 +3,7 @@
 use super::intervals::written;
 use crate::probe::kinship::{AmongSeeds, Kinship};
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, decimal, extremes};
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
 use crate::report::svg::{Axis, Extent, Panel, Series, heading, matrix};
@@ -50,7 +51,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             let span = if (hi - lo).abs() < 5e-3 { decimal(*hi, 2) } else { format!("{} to {}", decimal(*lo, 2), decimal(*hi, 2)) };
             (span, "CKA of the last features of two seeds".to_owned())
         }),
-        finding,
+        finding: Said::described(finding),
         caveat: "Linear CKA (debiased) sees features up to rotation and scale, on images of the test classes; neurons are not matched, so \
                  a barrier may be one of permutation alone."
             .to_owned(),

@@ -2,8 +2,9 @@
 
 use super::intervals::{measured, written};
 use crate::probe::label_noise::LabelNoise;
-use crate::report::document::{Cell, Chapter, Csv, Figure, Table, percent};
+use crate::report::document::{Cell, Chapter, Csv, Figure, Table, list, percent};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::{Axis, Extent, Panel};
 
@@ -22,26 +23,30 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let at = |noise: &LabelNoise| noise.breakdown.unwrap_or(f64::INFINITY);
     let (group, weakest) = found.iter().min_by(|a, b| at(&a.1).total_cmp(&at(&b.1)))?;
     let highest = weakest.curve.last()?.0;
-    let finding = match weakest.breakdown {
-        Some(share) => format!(
-            "{} breaks down first: at {} % wrong labels it has lost half of what it has above chance.",
-            group.name,
-            percent(share)
-        ),
-        None => format!(
-            "No learner loses half of what it has above chance up to {} % wrong labels.",
-            percent(highest)
-        ),
-    };
+    let each: Vec<String> = found
+        .iter()
+        .map(|(group, it)| match it.breakdown {
+            Some(share) => format!("{} from {} % on", group.name, percent(share)),
+            None => format!("{} at none of the shares tried", group.name),
+        })
+        .collect();
+    let finding = format!(
+        "Half of what a learner has above chance is lost to wrong labels (up to {} % were tried): {}.",
+        percent(highest),
+        list(&each)
+    );
     Some(Chapter {
         number: Some((
             weakest.breakdown.map_or_else(
                 || format!("over {} %", percent(highest)),
                 |share| format!("{} %", percent(share)),
             ),
-            "breakdown point of the learner that breaks down first".to_owned(),
+            format!(
+                "wrong labels at which {} has lost half of what it has above chance",
+                group.name
+            ),
         )),
-        finding,
+        finding: Said::described(finding),
         caveat: format!(
             "With {} supports a class, which need not be those of training. A wrong label is an image of another class of the same \
              task, each as likely; every class keeps its number of supports.",

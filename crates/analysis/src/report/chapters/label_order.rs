@@ -2,8 +2,9 @@
 
 use super::intervals::{Look, Quantity, figure, measured, names, values, written};
 use crate::probe::label_order::LabelOrder;
-use crate::report::document::{Chapter, Table, extremes, list, percent, range};
+use crate::report::document::{Chapter, Table, extremes, list, range};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 
 /// The subject.
@@ -19,7 +20,7 @@ pub(crate) const SUBJECT: Subject = Subject {
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let found: Vec<(&Group<'_>, LabelOrder)> = measured(material.groups);
     let sds = values(&found, |order| order.sd.value);
-    let ((_, lo), (most, hi)) = extremes(&sds)?;
+    let ((_, lo), (_, hi)) = extremes(&sds)?;
     let (_, first) = found.first()?;
     let blind = names(&found, |order| order.is_exactly_zero);
     let none = match blind.as_slice() {
@@ -30,10 +31,11 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         ),
     };
     let some = if *hi > 0.0 {
-        format!(
-            "It moves {most} most, by {} pp (SD over orders of one task).",
-            percent(*hi)
-        )
+        let moved = found.iter().filter(|(_, order)| !order.is_exactly_zero);
+        let each: Vec<String> = moved
+            .map(|(group, order)| format!("{} for {}", written(&order.sd, 100.0, 2), group.name))
+            .collect();
+        format!("The SD over orders of one task is, in pp, {}.", list(&each))
     } else {
         String::new()
     };
@@ -55,7 +57,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let orders = if first.all { "All" } else { "Random" };
     Some(Chapter {
         number: Some((range(*lo, *hi, "pp"), "SD of the accuracy of one task over label orders".to_owned())),
-        finding: (none + &some).trim_end().to_owned(),
+        finding: Said::described((none + &some).trim_end().to_owned()),
         caveat: "A metric learner must show exactly 0, which tests this laboratory as much as the learner; a learner with a head \
                  meets each task through one order drawn at random, so this movement is part of every accuracy it reports."
             .to_owned(),

@@ -4,6 +4,7 @@ use super::intervals::{Look, Quantity, figure, measured, written};
 use crate::probe::mismatch::Mismatch;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, decimal, percent};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::{Axis, Extent, Panel, Series, heading};
 
@@ -32,11 +33,11 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .min_by(|a, b| a.1.drop.value.total_cmp(&b.1.drop.value));
     let finding = match (best, worst) {
         (Some((mild, least)), Some((hard, most))) if drops.len() > 1 => format!(
-            "On other data accuracy falls by {} pp ({}, {}) to {} pp ({}, {}).",
+            "On other data {} pp of accuracy ({}, {}) to {} pp ({}, {}) are lost.",
             percent(least.drop.value), mild.name, least.set, percent(most.drop.value), hard.name, most.set
         ),
         (_, Some((group, domain))) => {
-            format!("On {} the accuracy of {} falls by {} pp.", domain.set, group.name, percent(domain.drop.value))
+            format!("On {} {} loses {} pp of accuracy.", domain.set, group.name, written(&domain.drop, 100.0, 2))
         }
         _ => "No other data were at hand; `cargo xtask probe DIR --families g --other idx:PATH` takes some.".to_owned(),
     };
@@ -64,7 +65,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         number: worst.map(|(group, domain)| {
             (format!("{} pp", percent(domain.drop.value)), format!("drop of {} on {}", group.name, domain.set))
         }),
-        finding,
+        finding: Said::described(finding),
         caveat: "Another data set is easier or harder by itself: a drop mixes that with what does not carry over. All classes of the other \
                  set are drawn from, in the shape of the own test."
             .to_owned(),

@@ -4,6 +4,7 @@ use super::intervals::{measured, names, values};
 use crate::probe::noise_floor::{Difference, Floor};
 use crate::report::document::{Chapter, Table, extremes, list, percent, range};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 
 /// The subject.
@@ -48,7 +49,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     };
     Some(Chapter {
         number: Some((range(*lo, *hi, "%"), "of the answers change when nothing but the time of the question does".to_owned())),
-        finding: (none + &some).trim_end().to_owned(),
+        finding: Said::described((none + &some).trim_end().to_owned()),
         caveat: "The learners of this laboratory give the same bits to the same question and are not listed. A spread of a listed \
                  learner that is not above its noise floor has no cause but its own arithmetic. It shows neither gradients nor parameters: chapters on curvature, loss surfaces, \
                  features and meta-gradients do without it."

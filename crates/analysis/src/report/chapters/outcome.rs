@@ -3,9 +3,12 @@
 use super::intervals::{names, values};
 use super::{fan, seeds, waterfall};
 use crate::estimate::Estimate;
+use crate::findings::Certainty;
+use crate::metric::Measure;
 use crate::outcome::StudyAnalysis;
 use crate::report::document::{Chapter, count, extremes, list};
 use crate::report::group::Group;
+use crate::report::said::{Basis, Said};
 use crate::report::subject::{Family, Material, Subject};
 use crate::spread::Spread;
 use crate::steadiness::{SpreadRatio, SpreadVerdict, Steadiness};
@@ -20,7 +23,13 @@ pub(crate) const SUBJECT: Subject = Subject {
     family: Family::Outcome,
     title: "Between trainings",
     question: "How far does the final accuracy move from training to training, and where does the uncertainty come from?",
-    metrics: &["spread", "steadiness", "components", "threshold"],
+    metrics: &[
+        "spread",
+        "steadiness",
+        "steadiness_over_settings",
+        "components",
+        "threshold",
+    ],
     write: chapter,
 };
 
@@ -44,29 +53,34 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     // A spread that the noise of the test explains is 0 too, but has an interval: copies have none.
     let copies = names(&deviations, |sd| sd.interval.is_none());
     let finding = match (extremes(&values), deviations.as_slice()) {
-        (Some(_), all) if all.len() == copies.len() => format!(
+        (Some(_), all) if all.len() == copies.len() => Said::described(format!(
             "The runs of {} have one and the same mean: they are copies, or at the limit of the score, and tell nothing about another training.",
             list(&copies)
+        )),
+        (None, _) => Said::described(
+            "No learner has two tested runs, so nothing can be said about another training.",
         ),
-        (None, _) => {
-            "No learner has two tested runs, so nothing can be said about another training."
-                .to_owned()
-        }
-        (Some(_), [(only, sd)]) => format!(
+        (Some(_), [(only, sd)]) => Said::described(format!(
             "The standard deviation of {} between trainings{beyond} is {}.",
             only.name,
             words.points_with(sd)
-        ),
+        )),
         (Some(_), _) => {
             let each: Vec<String> = deviations
                 .iter()
                 .map(|(group, sd)| format!("{} {}", group.name, words.points_with(sd)))
                 .collect();
-            format!(
-                "The standard deviation between trainings{beyond} is {}. {}",
-                list(&each),
-                judged(material.analysis)
-            )
+            // Under five runs of each there is no test, and that nothing is shown is what there is to say.
+            let certainty = match Basis::verdict(material.analysis, &[Steadiness::ID]) {
+                Certainty::Distinguishable => Certainty::Distinguishable,
+                _ => Certainty::NotDistinguishable,
+            };
+            let basis = Basis::of(&groups.iter().collect::<Vec<_>>(), certainty);
+            Said::described(format!(
+                "The standard deviation between trainings{beyond} is {}.",
+                list(&each)
+            ))
+            .and(Said::carried(judged(material.analysis), basis))
         }
     };
     Some(Chapter {

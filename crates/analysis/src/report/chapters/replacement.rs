@@ -6,6 +6,7 @@ use crate::replacement::coefficient::{Floor, ReplaceOneTask};
 use crate::replacement::slope::{ReplaceLine, ReplaceSlopes};
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table};
 use crate::report::group::{Group, distinct};
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
 use crate::report::svg::{Axis, Extent, Panel, Series, heading};
@@ -48,7 +49,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     } else {
         let most = floors.iter().map(|floor| floor.loss).fold(0.0, f64::max);
         format!(
-            "Trained again with nothing exchanged, losses change by up to {most:.2e}{unit}: less than that is noise."
+            "Trained again with nothing exchanged, losses change by up to {most:.2e}{unit}: up to that is noise."
         )
     };
     let steepest = lines.iter().filter_map(|line| {
@@ -60,7 +61,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         String::new()
     } else {
         format!(
-            " It falls with the number of tasks like {}.",
+            " It goes with the number of tasks like {}.",
             rates.join(", ")
         )
     };
@@ -72,7 +73,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
                 most.1.pool, most.0.learner
             ),
         )),
-        finding: format!(
+        finding: Said::described(format!(
             "Exchanging one training task changes the query loss of a test task by {} to {}{unit} on average.{rate} {floor}",
             number(
                 found
@@ -82,7 +83,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
                 4
             ),
             number(most.1.beta.value, 4)
-        ),
+        )),
         caveat: format!(
             "Means over {} exchanges a pool: the first members of each, which are as good as any, and the same in pools of every size. \
              Every training makes the same number of steps, so a task of a larger pool is seen less often. Convex smooth losses would \

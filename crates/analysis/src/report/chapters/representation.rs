@@ -1,9 +1,10 @@
 //! What the features are like, and what adaptation changes.
 
-use super::intervals::{Look, Quantity, figure, measured, names, written};
+use super::intervals::{Look, Quantity, figure, measured, names, values, written};
 use crate::probe::representation::{COLLAPSE, Representation};
-use crate::report::document::{Chapter, Table, decimal};
+use crate::report::document::{Chapter, Table, decimal, extremes};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 
 /// The subject.
@@ -18,9 +19,17 @@ pub(crate) const SUBJECT: Subject = Subject {
 
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let found: Vec<(&Group<'_>, Representation)> = measured(material.groups);
-    let (best, tight) = found
+    let ratios = values(&found, |r| r.separation.value);
+    let ((_, lo), (_, hi)) = extremes(&ratios)?;
+    let shown = if lo < hi {
+        format!("{} to {}", decimal(*lo, 2), decimal(*hi, 2))
+    } else {
+        decimal(*lo, 2)
+    };
+    let each: Vec<String> = found
         .iter()
-        .min_by(|a, b| a.1.separation.value.total_cmp(&b.1.separation.value))?;
+        .map(|(group, r)| format!("{} for {}", written(&r.separation, 1.0, 2), group.name))
+        .collect();
     let collapsed = names(&found, |r| r.effective_rank.value < COLLAPSE);
     let alarm = if collapsed.is_empty() {
         String::new()
@@ -58,15 +67,14 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .collect();
     Some(Chapter {
         number: Some((
-            decimal(tight.separation.value, 2),
-            format!("within-to-between ratio of {}, the tightest", best.name),
+            shown,
+            "within-to-between ratio of classes".to_owned(),
         )),
-        finding: format!(
-            "Classes are kept apart best by {} (ratio {}).{}{alarm}",
-            best.name,
-            decimal(tight.separation.value, 2),
+        finding: Said::described(format!(
+            "The scatter of queries within their class over that of classes is {}.{}{alarm}",
+            crate::report::document::list(&each),
             moved.unwrap_or_default()
-        ),
+        )),
         caveat: "Features are the outputs of the last block, after adaptation where there is one. Ratios of embeddings of different \
                  learners compare shapes, not accuracies."
             .to_owned(),

@@ -1,8 +1,10 @@
 //! What choosing the best weights on validation is worth.
 
 use super::intervals::{Look, Quantity, figure, measured, values, written};
+use crate::findings::Certainty;
 use crate::report::document::{Chapter, Table, decimal, extremes, list, percent, range};
 use crate::report::group::Group;
+use crate::report::said::{Basis, Said};
 use crate::report::subject::{Family, Material, Subject};
 use crate::training::selection::SelectionGap;
 
@@ -54,7 +56,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             range(*lo, *hi, "pp"),
             "test accuracy of the best weights on validation less that of the last ones".to_owned(),
         )),
-        finding: verdict(&found, most, own, material.analysis.options.level),
+        finding: verdict(&found, most, own, material),
         caveat: "Both weights are tested on the same episodes. Where the best validation is the last one, the gap is zero by \
                  definition."
             .to_owned(),
@@ -82,21 +84,31 @@ fn verdict(
     found: &[(&Group<'_>, SelectionGap)],
     most: &str,
     own: &SelectionGap,
-    level: f64,
-) -> String {
+    material: &Material<'_>,
+) -> Said {
+    let level = material.analysis.options.level;
+    let all: Vec<&Group<'_>> = found.iter().map(|(group, _)| *group).collect();
     let falls: Vec<String> = found
         .iter()
         .filter(|(_, it)| it.degrades(found.len(), level))
         .map(|(group, it)| format!("{} by {} pp", group.name, written(&it.gap, 100.0, 2)))
         .collect();
-    if falls.is_empty() {
-        return format!(
-            "No fall in test accuracy after the best checkpoint is distinguishable from zero; the largest estimate is {} pp ({most}).",
-            written(&own.gap, 100.0, 2)
-        );
-    }
-    format!(
-        "Test accuracy falls after the best checkpoint: {}.",
-        list(&falls)
-    )
+    let (certainty, text) = if falls.is_empty() {
+        (
+            Certainty::NotDistinguishable,
+            format!(
+                "No fall in test accuracy after the best checkpoint is distinguishable from zero; the largest estimate is {} pp ({most}).",
+                written(&own.gap, 100.0, 2)
+            ),
+        )
+    } else {
+        (
+            Certainty::Distinguishable,
+            format!(
+                "Test accuracy falls after the best checkpoint: {}.",
+                list(&falls)
+            ),
+        )
+    };
+    Said::carried(text, Basis::of(&all, certainty))
 }

@@ -4,6 +4,7 @@ use super::intervals::{measured, written};
 use crate::probe::shots::Shots;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
 use crate::report::svg::{Axis, Extent, Panel, heading};
@@ -33,7 +34,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("{} pp", number(100.0 * most.gain.value, 2)),
             format!("gained by {} from {least} to {last} supports a class", group.name),
         )),
-        finding: format!("From {least} to {last} supports a class the accuracy changes by {}.", gains.join(", ")),
+        finding: Said::described(format!("From {least} to {last} supports a class the accuracy changes by {}.", gains.join(", "))),
         caveat: "The same classes and queries at each number, and supports that nest: the curve moves by what further supports add. Weights \
                  are those trained with their own number of supports."
             .to_owned(),

@@ -4,6 +4,7 @@ use super::intervals::measured;
 use crate::probe::step_sizes::{Margin, StepSizes};
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, percent};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
 use crate::report::svg::{Axis, Extent, Panel, Series, heading};
@@ -46,12 +47,11 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     });
     Some(Chapter {
         number: number_of,
-        finding: format!(
-            "{} was trained with inner step size {}, is best at {}, and its support loss rises on more than 5 % of tasks {critical}.{verdict}",
+        finding: Said::described(format!(
+            "{} was trained with inner step size {}; a step that makes the support loss grow is seen on over 5 % of tasks {critical}.{verdict}",
             group.name,
-            number(tightest.trained, 3),
-            number(tightest.best, 3)
-        ),
+            number(tightest.trained, 3)
+        )),
         caveat: "The bound is that of a quadratic; a loss whose curvature falls along the way may be descended with larger steps. \
                  Step sizes vary at test only: the weights are those trained with their own."
             .to_owned(),

@@ -2,8 +2,9 @@
 
 use super::intervals::{Look, Quantity, figure, measured, names, values, written};
 use crate::probe::support_order::SupportOrder;
-use crate::report::document::{Chapter, Table, extremes, list, percent, range};
+use crate::report::document::{Chapter, Table, extremes, list, range};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 
 /// The subject.
@@ -19,7 +20,7 @@ pub(crate) const SUBJECT: Subject = Subject {
 fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let found: Vec<(&Group<'_>, SupportOrder)> = measured(material.groups);
     let sds = values(&found, |order| order.sd.value);
-    let ((_, lo), (most, hi)) = extremes(&sds)?;
+    let ((_, lo), (_, hi)) = extremes(&sds)?;
     let (_, first) = found.first()?;
     let blind = names(&found, |order| order.is_exactly_zero);
     let none = match blind.as_slice() {
@@ -30,10 +31,11 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         ),
     };
     let some = if blind.len() < found.len() {
-        format!(
-            "The order moves {most} most, by {} pp (SD over orders of one task).",
-            percent(*hi)
-        )
+        let moved = found.iter().filter(|(_, order)| !order.is_exactly_zero);
+        let each: Vec<String> = moved
+            .map(|(group, order)| format!("{} for {}", written(&order.sd, 100.0, 2), group.name))
+            .collect();
+        format!("The SD over orders of one task is, in pp, {}.", list(&each))
     } else {
         String::new()
     };
@@ -58,7 +60,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     );
     Some(Chapter {
         number: Some((range(*lo, *hi, "pp"), "SD of the accuracy of one task over orders of its supports".to_owned())),
-        finding: (none + &some).trim_end().to_owned(),
+        finding: Said::described((none + &some).trim_end().to_owned()),
         caveat: "Learners of this laboratory read supports class by class, so that with one support a class there is nothing to \
                  exchange; a guest gets all supports as one sequence in another order."
             .to_owned(),

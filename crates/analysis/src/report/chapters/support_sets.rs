@@ -4,6 +4,7 @@ use super::intervals::{Look, Quantity, figure, measured, values, written};
 use crate::probe::support_sets::SupportSets;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, extremes, percent, range};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::{Axis, Extent, Panel, heading};
 use crate::summary::mean;
@@ -46,7 +47,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     });
     Some(Chapter {
         number: Some((range(*lo, *hi, "pp"), "SD of the accuracy of one task over support sets".to_owned())),
-        finding: format!("On one and the same task, {spread}.{}", widest.unwrap_or_default()),
+        finding: Said::described(format!("On one and the same task, {spread}.{}", widest.unwrap_or_default())),
         caveat: "A task with few queries cannot show small movements; searched sets are judged on queries that the search did not \
                  see, and greedy search finds a lower bound of the true range."
             .to_owned(),

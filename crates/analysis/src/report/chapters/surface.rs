@@ -4,6 +4,7 @@ use super::intervals::measured;
 use crate::probe::surface::{RISE, Surface};
 use crate::report::document::{Cell, Chapter, Csv, Figure};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::matrix;
 use crate::report::svg::text::number;
@@ -41,12 +42,12 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     });
     Some(Chapter {
         number: Some((range, format!("of the plane around theta within {RISE} nats after adaptation"))),
-        finding: format!(
+        finding: Said::described(format!(
             "The meta-landscape is narrowest for {}: {} % of the points of the plane are within {RISE} nats of the loss after adaptation \
              at theta.{before}",
             narrow.name,
             whole(least.wide_after)
-        ),
+        )),
         caveat: "A plane through two random directions is a thin slice of a space of very many; it shows how a surface looks from \
                  here, not that there is no ridge nearby."
             .to_owned(),

@@ -1,10 +1,12 @@
 //! Task accuracies as a distribution function, against pure query sampling.
 
 use crate::distribution::binomial_cdf;
+use crate::findings::Certainty;
 use crate::report::document::{
     Cell, Chapter, Csv, Figure, extremes, list, percent, percent_range, range,
 };
 use crate::report::group::{Group, by_setting};
+use crate::report::said::{Basis, Said};
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Panel, heading};
@@ -77,14 +79,11 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             })
     };
     let finding = match extremes(&lowest) {
-        None => no_tail(material),
+        None => Said::described(no_tail(material)),
         Some(((hard, _), (mild, _))) => {
             let below = |(_, level): &&(&str, TailLevel)| {
-                level
-                    .null
-                    .interval
-                    .as_ref()
-                    .is_some_and(|i| level.cvar < i.lower)
+                let null = level.null.interval.as_ref();
+                null.is_some_and(|null| level.over_tasks.upper < null.lower)
             };
             let below: Vec<&str> = levels.iter().filter(below).map(|(name, _)| *name).collect();
             let spread = if hard == mild {
@@ -92,12 +91,22 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             } else {
                 format!("{}, to {}", shown(hard), shown(mild))
             };
-            let tell = if below.is_empty() {
-                "For no learner is that less than equally hard tasks would give.".to_owned()
+            let (certainty, tell) = if below.is_empty() {
+                (
+                    Certainty::NotDistinguishable,
+                    "For no learner is that less than equally hard tasks would give.".to_owned(),
+                )
             } else {
-                format!("Some tasks are harder than others for {}.", list(&below))
+                (
+                    Certainty::Distinguishable,
+                    format!("Some tasks are harder than others for {}.", list(&below)),
+                )
             };
-            format!("The worst tenth of tasks averages {spread}. {tell}")
+            let basis = Basis::of(&groups.iter().collect::<Vec<_>>(), certainty);
+            Said::carried(
+                format!("The worst tenth of tasks averages {spread}. {tell}"),
+                basis,
+            )
         }
     };
     Some(Chapter {

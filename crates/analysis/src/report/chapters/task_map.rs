@@ -2,9 +2,12 @@
 
 use super::alphabets;
 use super::intervals::measured;
+use crate::findings::p_value;
+use crate::multiplicity::holm;
 use crate::probe::task_map::{Correlation, TaskMap};
-use crate::report::document::{Cell, Chapter, Csv, Figure, Table, decimal};
+use crate::report::document::{Cell, Chapter, Csv, Figure, Table, decimal, list};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Panel, Series, heading};
@@ -26,30 +29,34 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let (group, strongest) = found
         .iter()
         .max_by(|a, b| strength(&a.1).total_cmp(&strength(&b.1)))?;
-    let finding = match strongest.oddness_accuracy {
-        None => "Every task has the same accuracy, so nothing can go with it.".to_owned(),
-        Some(c) if c.p_value < 0.05 => format!(
-            "How far a task lies from the others goes with accuracy most for {}: rank correlation {} (p = {}).",
-            group.name,
-            decimal(c.rho, 2),
-            decimal(c.p_value, 3)
-        ),
-        Some(c) => format!(
-            "How far a task lies from the others is not distinguishable from unrelated to its accuracy; the most is rank correlation {} \
-             (p = {}, {}).",
-            decimal(c.rho, 2),
-            decimal(c.p_value, 3),
-            group.name
-        ),
+    let known: Vec<(&Group<'_>, Correlation)> = found
+        .iter()
+        .filter_map(|(group, map)| Some((*group, map.oddness_accuracy?)))
+        .collect();
+    let adjusted = holm(known.iter().map(|(_, c)| Some(c.p_value)));
+    let each: Vec<String> = known
+        .iter()
+        .zip(&adjusted)
+        .map(|((group, c), p)| {
+            let p = p.map_or_else(String::new, |p| format!(" ({})", p_value(p)));
+            format!("{}{p} for {}", decimal(c.rho, 2), group.name)
+        })
+        .collect();
+    let finding = if each.is_empty() {
+        "Every task has the same accuracy, so nothing can go with it.".to_owned()
+    } else {
+        format!(
+            "How far a task lies from the others has this rank correlation with its accuracy (p after Holm): {}.",
+            list(&each)
+        )
     };
     Some(Chapter {
         number: strongest
             .oddness_accuracy
             .map(|c| (decimal(c.rho, 2), format!("rank correlation of a task's oddness with accuracy, {}", group.name))),
-        finding: finding + &alphabets::finding(&found),
+        finding: Said::described(finding).and(alphabets::finding(&found)),
         caveat: "The Fisher information is estimated from a few draws of labels and mixes how hard a task is with what it is about: a \
-                 task that is solved with certainty has little of it. Correlation is no cause; p values are not corrected for the \
-                 number of learners. The intervals of the lowest alphabets are not corrected for having been picked as the lowest."
+                 task that is solved with certainty has little of it. Correlation is no cause. The intervals of the lowest alphabets are not corrected for having been picked as the lowest."
             .to_owned(),
         figures: [figure(&found), alphabets::figure(&found)].into_iter().flatten().collect(),
         tables: vec![table(&found), alphabets::table(&found)],

@@ -4,6 +4,7 @@ use super::intervals::{measured, written};
 use super::outcome::LEAST_FOR_BANDS;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, count, decimal, extremes, list};
 use crate::report::group::{Group, by_setting};
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::series::swatch;
 use crate::report::svg::{Axis, Extent, Panel, heading};
@@ -58,7 +59,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             let range = format!("{} to {}", decimal(*lo, 2), decimal(*hi, 2));
             (range, "spikes of the training loss in 1,000 outer steps".to_owned())
         }),
-        finding,
+        finding: Said::described(finding),
         caveat: "A spike is a loss above the median of the 100 steps before by more than six robust standard deviations: hard tasks make \
                  some even where training is healthy. Poisson intervals take spikes as independent. Risks of the validation curve are \
                  those of Chan et al. 2020; with ten checks a worst 5 % is the single worst."
@@ -78,7 +79,7 @@ fn falls(curves: &[(&Group<'_>, Reliability)], words: Words<'_>) -> Option<Strin
         .iter()
         .map(|(group, it)| (*group, it.long_term_risk.value))
         .collect();
-    let (_, (worst, risk)) = extremes(&risks)?;
+    let (_, (_, risk)) = extremes(&risks)?;
     if *risk <= 0.0 {
         return Some(format!(
             "At no check does the validation {} of any learner lie {} its best so far.",
@@ -86,15 +87,21 @@ fn falls(curves: &[(&Group<'_>, Reliability)], words: Words<'_>) -> Option<Strin
             words.under()
         ));
     }
+    let each: Vec<String> = curves
+        .iter()
+        .map(|(group, it)| {
+            let risk = match words.are_shares() {
+                true => format!("{} pp", written(&it.long_term_risk, 100.0, 2)),
+                false => words.points_with(&it.long_term_risk),
+            };
+            format!("{risk} for {}", group.name)
+        })
+        .collect();
     Some(format!(
-        "Validation {} falls furthest {} its best so far with {}: {} in the worst 5 % of checks.",
+        "In the worst 5 % of checks the validation {} lies {} its best so far by {}.",
         words.noun(),
         words.under(),
-        worst.name,
-        match words.are_shares() {
-            true => format!("{} pp", decimal(100.0 * risk, 2)),
-            false => words.points(*risk),
-        }
+        list(&each)
     ))
 }
 

@@ -4,6 +4,7 @@ use super::intervals::{measured, written};
 use crate::probe::trajectory::Trajectory;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table};
 use crate::report::group::{Group, distinct};
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
 use crate::report::svg::{Axis, Extent, Panel, heading};
@@ -28,7 +29,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         "With nothing exchanged, two trainings stay equal to the bit at every step.".to_owned()
     } else {
         format!(
-            "With nothing exchanged, two trainings part by up to {floor:.1e} of their length: less than that is noise."
+            "With nothing exchanged, two trainings part by up to {floor:.1e} of their length: up to that is noise."
         )
     };
     let rates: Vec<String> = found
@@ -40,10 +41,10 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("{} doublings", number(fastest.1.growth.value, 2)),
             format!("of the distance between two trainings of {} in 100 steps after one task of one step was exchanged", fastest.0.name),
         )),
-        finding: format!(
+        finding: Said::described(format!(
             "After one task of one outer step is exchanged, the distance of the parameters doubles so often in 100 steps: {}. {floor}",
             rates.join(", ")
-        ),
+        )),
         caveat: "The slope of the binary logarithm of the distance on the step, over all steps followed: the first steps, in which the \
                  optimizer takes the difference in, count as well, and distances that have grown to the size of the scatter between seeds \
                  grow no further. It is the beginning of training that is followed, since stored runs keep no moments of the optimizer."
