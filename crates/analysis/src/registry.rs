@@ -4,8 +4,7 @@ use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
 use crate::{
     aggregate, churn, comparison, confusion, crossed, curves, difficulty, domains, factors,
     hardness, over_settings, probe, promises, replacement, spread, steadiness, tail, threshold,
-    training,
-    transfer,
+    training, transfer,
 };
 
 /// Metrics of one learner in one setting, in the order of the report.

@@ -40,8 +40,8 @@ mod launcher;
 mod list;
 mod loudness;
 mod mark;
-#[cfg(test)]
 mod opened;
+#[cfg(test)]
 mod pages;
 mod plan;
 mod policy;

@@ -196,6 +196,7 @@ pub const NETWORKS: &[NetworkEntry] = &[
             block: BlockKind::LinearTanh,
             readout: Readout::Flatten,
             beside: Beside::Nothing,
+            head: HeadForm::Plain,
         },
     },
 ];

@@ -229,6 +229,7 @@ pub(crate) fn compares(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::random::{generator, uniform};
+    use crate::report::Beside;
     use crate::{Options, Outcome, Progress, Run, Test, analyze};
 
     #[test]
@@ -323,7 +324,7 @@ mod tests {
             ..Options::default()
         };
         let analysis = analyze(study, &options).unwrap();
-        let document = crate::report::document(study, &analysis, &[]);
+        let document = crate::report::document(study, &analysis, &Beside::default());
         let answers = document.decision.iter().flat_map(|it| &it.sentences);
         let chapters = document
             .chapters
@@ -361,7 +362,7 @@ mod tests {
     fn what_no_test_decided_is_printed_as_that() {
         let study = null_study(1, 1);
         let analysis = analyze(&study, &Options::default()).unwrap();
-        let mut document = crate::report::document(&study, &analysis, &[]);
+        let mut document = crate::report::document(&study, &analysis, &Beside::default());
         let (_, chapter) = document.chapters.first_mut().unwrap();
         chapter.finding = Said::described("It moves a most.");
         let text = crate::report::plain::markdown(&document);

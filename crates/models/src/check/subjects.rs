@@ -4,7 +4,7 @@ use rand::Rng;
 
 use super::Case;
 use crate::architecture::{n_values, signed_unit};
-use crate::registry::{BlockKind, HeadForm};
+use crate::registry::HeadForm;
 use crate::{
     Architecture, ImageShape, Loss, Metric, ModelError, NETWORKS, NetworkConfig, Norm, Objective,
     Params, Pass, Statistics,

@@ -7,6 +7,7 @@ use crate::probe::label_order::LabelOrder;
 use crate::promises::Promises;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, count, list};
 use crate::report::group::Group;
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::{Axis, Extent, Rows, Series};
 use crate::steadiness::{SpreadRatio, SpreadVerdict};
@@ -91,7 +92,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("{} of {}", kept.len(), rows.len()),
             "promises are kept: a smaller SD over seeds than the base, Holm over all promises of a setting".to_owned(),
         )),
-        finding,
+        finding: Said::described(finding),
         caveat: "The verdict is on the standard deviation over seeds alone; failures, tail, label order and cost stand beside it without one. A \
                  ratio is beyond the noise of the test. Seconds are of this machine, with whatever else it did."
             .to_owned(),

@@ -3,6 +3,7 @@
 
 use crate::estimate::Interval;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table};
+use crate::report::said::Said;
 use crate::report::subject::{Family, Material, Subject};
 use crate::report::svg::text::number;
 use crate::report::svg::{Axis, Extent, Rows, Series};
@@ -68,11 +69,11 @@ pub(crate) fn chapter(rows: &[Published], rule: &str) -> Option<Chapter> {
             format!("{} of {}", count("reproduced"), rows.len()),
             "comparisons with published numbers are reproduced".to_owned(),
         )),
-        finding: format!(
-            "Comparisons with published numbers: {}. {}",
+        finding: Said::described(format!(
+            "Comparisons with published numbers: {}. {}.",
             rows.len(),
-            counts.join(", ") + "."
-        ),
+            counts.join(", ")
+        )),
         caveat: rule.to_owned(),
         figures: figure(rows).into_iter().collect(),
         tables: vec![table(rows)],
