@@ -4,8 +4,8 @@
 //! compares. Made by [`Said::carried`] with a verdict it is printed with the runs and tasks that it rests on; made in any other way it is
 //! printed with [`UNDECIDED`]. So a comparison without a test may be written, and is never read as a result.
 
-use super::document::count;
 use super::group::Group;
+use super::svg::text::number;
 use crate::findings::{Certainty, Finding};
 use crate::outcome::StudyAnalysis;
 use crate::record::Study;
@@ -213,6 +213,12 @@ impl Said {
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
+}
+
+/// `1 run`, `3 runs`. The document counts alike, and stands on this file.
+fn count(n: usize, noun: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", number(n as f64, 0))
 }
 
 /// Whether a text ranks or compares.
