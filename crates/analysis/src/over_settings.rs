@@ -9,7 +9,6 @@ use crate::distribution::{student_quantile, student_two_sided};
 use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
 use crate::failure::failures;
-use crate::findings::{Certainty, Finding, p_value, ratio as ratio_in_words};
 use crate::group::{LearnerRuns, StudyRuns};
 use crate::metric::{Measure, Measured, StudyMetric};
 use crate::moderation::{Prior, unbiased_log};
@@ -289,8 +288,8 @@ fn measure(study: &StudyRuns<'_>, options: &Options) -> Result<Measured, Analysi
             p_value,
         });
     }
-    let findings = result.pairs.iter().map(sentence).collect();
-    Measured::new(&result, findings)
+    // No sentence: where learners have other laws of one spread, up to 12 % of tables claim a difference (docs/calibration.md).
+    Measured::new(&result, Vec::new())
 }
 
 fn verdict(
@@ -307,67 +306,5 @@ fn verdict(
         true => SpreadVerdict::BSteadier,
         false if ratio.interval.as_ref().is_some_and(within) => SpreadVerdict::AsSteady,
         false => SpreadVerdict::Open { seeds: None },
-    }
-}
-
-fn sentence(pair: &RatioOverSettings) -> Finding {
-    let RatioOverSettings {
-        a,
-        b,
-        n_settings,
-        n_runs,
-        n_failed,
-        ratio,
-        df,
-        p_value: p,
-        verdict,
-    } = pair;
-    let limits = ratio.interval.as_ref().map_or_else(String::new, |i| {
-        format!(
-            " [{}, {}]",
-            ratio_in_words(i.lower),
-            ratio_in_words(i.upper)
-        )
-    });
-    let figures = format!(
-        "SD ratio {a} to {b} {}{limits}, {} after Holm, {df:.1} df; {} and {} runs",
-        ratio_in_words(ratio.value),
-        p_value(*p),
-        n_runs[0],
-        n_runs[1]
-    );
-    let over = format!("Over the {n_settings} settings together");
-    let (certainty, text) = match verdict {
-        SpreadVerdict::ASteadier => (
-            Certainty::Distinguishable,
-            format!("{over} {a} is steadier over seeds than {b} ({figures})."),
-        ),
-        SpreadVerdict::BSteadier => (
-            Certainty::Distinguishable,
-            format!("{over} {b} is steadier over seeds than {a} ({figures})."),
-        ),
-        SpreadVerdict::AsSteady => (
-            Certainty::Distinguishable,
-            format!("{over} {a} and {b} are practically as steady over seeds ({figures})."),
-        ),
-        SpreadVerdict::FailuresDecide => (
-            Certainty::Estimated,
-            format!(
-                "{over} failures decide between {a} and {b}: {} of {} and {} of {} runs failed, and a spread without them is not their spread.",
-                n_failed[0], n_runs[0], n_failed[1], n_runs[1]
-            ),
-        ),
-        SpreadVerdict::NoSeedEffect | SpreadVerdict::Open { .. } => (
-            Certainty::NotDistinguishable,
-            format!("{over} it is open which of {a} and {b} is steadier over seeds ({figures})."),
-        ),
-    };
-    Finding {
-        metric: SteadinessOverSettings::ID.to_owned(),
-        setting: None,
-        learner: None,
-        certainty,
-        text,
-        without_failed: false,
     }
 }

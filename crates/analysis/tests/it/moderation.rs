@@ -3,7 +3,7 @@
 use metastable_analysis::moderation::Prior;
 use metastable_analysis::over_settings::{LogRatios, SteadinessOverSettings};
 use metastable_analysis::steadiness::{Scatter, SpreadVerdict};
-use metastable_analysis::{Certainty, Options, Run, Study, analyze};
+use metastable_analysis::{Options, Run, Study, analyze};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
@@ -55,12 +55,10 @@ fn as_limma(prior: Prior, expected: [f64; 2]) {
 
 #[test]
 fn priors_and_moderated_variances_are_those_of_limma() {
-    let mut infinite = 0;
     for case in golden().prior {
         let list: Vec<(f64, f64)> = case.variances.iter().copied().zip(case.df).collect();
         let prior = Prior::fit(&list).unwrap();
         as_limma(prior, case.prior);
-        infinite += usize::from(prior.df.is_none());
         let expected = case.moderated.iter().zip(&case.moderated_df);
         for (&(variance, df), (moderated, moderated_df)) in list.iter().zip(expected) {
             let (found, found_df) = prior.moderate(variance, df);
@@ -71,7 +69,8 @@ fn priors_and_moderated_variances_are_those_of_limma() {
             }
         }
     }
-    assert!(infinite > 0, "no case has one variance for all");
+    // One variance for all is in the settings below.
+    assert!(golden().settings.prior[0].is_infinite());
     assert!(Prior::fit(&[(1.0, 4.0)]).is_none());
     assert!(Prior::fit(&[(1.0, 4.0), (0.0, 4.0)]).is_none());
 }
@@ -121,7 +120,7 @@ fn drawn(learner: &str, sd: f64, n_settings: usize, draws: &mut ChaCha8Rng) -> V
     runs
 }
 
-fn over_settings(runs: Vec<Run>) -> Option<(SteadinessOverSettings, Vec<(Certainty, String)>)> {
+fn over_settings(runs: Vec<Run>) -> Option<(SteadinessOverSettings, Vec<String>)> {
     let study = Study {
         runs,
         ..Study::default()
@@ -137,7 +136,7 @@ fn over_settings(runs: Vec<Run>) -> Option<(SteadinessOverSettings, Vec<(Certain
         .findings
         .iter()
         .filter(|it| it.metric == "steadiness_over_settings")
-        .map(|it| (it.certainty, it.text.clone()))
+        .map(|it| it.text.clone())
         .collect();
     Some((analysis.all.get()?, told))
 }
@@ -162,18 +161,8 @@ fn what_no_setting_settles_alone_the_settings_settle_together() {
             .unwrap()
             .contains(1.0)
     );
-    let (certainty, text) = &told[0];
-    assert_eq!(*certainty, Certainty::Distinguishable);
-    let words = "Over the 6 settings together steady is steadier over seeds than moving";
-    assert!(
-        text.contains(words) && text.contains("30 and 30 runs"),
-        "{text}"
-    );
-    assert!(
-        !told[2].1.contains("is steadier over seeds than"),
-        "{}",
-        told[2].1
-    );
+    // Its level does not hold under every law, so that no sentence stands on it.
+    assert!(told.is_empty(), "{told:?}");
 
     // Two settings are too few, and of two learners nothing is moderated.
     let mut two = drawn("a", 0.01, 2, draws);
@@ -190,10 +179,10 @@ fn what_no_setting_settles_alone_the_settings_settle_together() {
 fn the_noise_of_the_test_is_taken_out_of_the_ratio() {
     // Own variances of 1 and 4 in every setting, beside known noises of 3 and 0: what is seen has equal variances.
     let draws = &mut rng(9);
-    let shape: Vec<Vec<f64>> = (0..40)
+    let shape: Vec<Vec<f64>> = (0..400)
         .map(|_| (0..8).map(|_| normal(draws)).collect())
         .collect();
-    let other: Vec<Vec<f64>> = (0..40)
+    let other: Vec<Vec<f64>> = (0..400)
         .map(|_| (0..8).map(|_| normal(draws)).collect())
         .collect();
     let scaled = |of: &[Vec<f64>]| -> Vec<Vec<f64>> {
@@ -216,7 +205,7 @@ fn the_noise_of_the_test_is_taken_out_of_the_ratio() {
         })
         .collect();
     let (ratio, _, p) = LogRatios::new(&settings).unwrap().ratio(None, 0.95);
-    assert!((0.25..0.8).contains(&ratio.value), "{}", ratio.value);
+    assert!((0.4..0.6).contains(&ratio.value), "{}", ratio.value);
     assert!(p < 0.05, "{p}");
     let without: Vec<[Scatter<'_>; 2]> = a
         .iter()

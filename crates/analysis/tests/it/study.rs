@@ -21,8 +21,11 @@ use crate::support::{factor_table, run};
 
 const SETTING: &str = "glyphs 5-way 1-shot";
 
-/// What only `probe` can answer, which the studies here have not asked, and what exchanged tasks tell, of which they have none.
+/// What only `probe` can answer, which the studies here have not asked, what exchanged tasks tell, of which they have none,
+/// promises, of which they declare none, and what takes three settings.
 const ASKED: &[&str] = &[
+    "promises",
+    "steadiness_over_settings",
     "support_sets",
     "label_order",
     "support_order",

@@ -89,7 +89,7 @@ fn classes_that_differ_in_colour_are_told_apart_and_in_grey_they_are_not() {
         said.contains("72 images have colours and BECOME GREY"),
         "{said}"
     );
-    let grey = json(&bench.path("grey/runs/protonet-mine-3w1s-s0/run.json"));
+    let grey = json(&bench.path("grey/runs/protonet-mine-grey-3w1s-s0/run.json"));
     assert!(accuracy(&grey).unwrap() < 0.5, "{grey}");
 
     // Damage, other data and a test again, all in three channels.

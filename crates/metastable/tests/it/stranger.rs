@@ -112,8 +112,8 @@ fn without_that_crate_its_names_are_unknown() {
     let output = run(own, &["experiment", STUDY, "--out", "out"], folder.path());
     assert_eq!(output.status.code(), Some(2));
     let said = stderr(&output);
-    assert!(said.contains("network.name = \"pooled\""), "{said}");
-    let arguments = ["experiment", STUDY, "--set", "network.name=conv4"];
-    let said = stderr(&run(own, &arguments, folder.path()));
     assert!(said.contains("there is no algorithm \"decayed\""), "{said}");
+    let arguments = ["experiment", "quick", "--set", "network.name=pooled"];
+    let said = stderr(&run(own, &arguments, folder.path()));
+    assert!(said.contains("network.name = \"pooled\""), "{said}");
 }
