@@ -158,6 +158,8 @@ impl<'a> LogRatios<'a> {
     ///
     /// # Source
     /// Smyth 2004 for the moderated t; the noise is ours.
+    /// Where noise is most of one learner's variance and not of the other's, the ratio is too extreme (0.34 for 0.5 in a test with 400
+    /// settings of 8 runs): the spread that the noise is set against is estimated, too.
     #[must_use]
     pub fn ratio(&self, prior: Option<(Prior, f64)>, level: f64) -> (Estimate, f64, f64) {
         let (own, own_df) = self.variance();
