@@ -17,6 +17,14 @@ use crate::steadiness::{SpreadVerdict, Steadiness};
 use crate::summary::NO_SCATTER;
 use crate::tail::Tail;
 
+/// The setting, in parentheses, where there are several.
+fn place(analysis: &StudyAnalysis, setting: &str) -> String {
+    match analysis.settings.len() {
+        0 | 1 => String::new(),
+        _ => format!(" ({setting})"),
+    }
+}
+
 /// What more seeds would settle.
 struct Plan {
     /// Seeds of each learner in all.
@@ -29,11 +37,12 @@ struct Plan {
 fn plans(analysis: &StudyAnalysis) -> Vec<Plan> {
     let mut plans = Vec::new();
     for setting in &analysis.settings {
+        let place = place(analysis, &setting.setting);
         for pair in setting.all.get::<Steadiness>().unwrap_or_default().pairs {
             if let SpreadVerdict::Open { seeds: Some(seeds) } = pair.verdict {
                 plans.push(Plan {
                     seeds,
-                    what: format!("which of {} and {} is steadier", pair.a, pair.b),
+                    what: format!("which of {} and {} is steadier{place}", pair.a, pair.b),
                 });
             }
         }
@@ -50,7 +59,7 @@ fn plans(analysis: &StudyAnalysis) -> Vec<Plan> {
             {
                 plans.push(Plan {
                     seeds,
-                    what: format!("the seed spread of {}", learner.learner),
+                    what: format!("the seed spread of {}{place}", learner.learner),
                 });
             }
         }
@@ -81,14 +90,15 @@ fn seeds_for_light(spread: &Spread, light: Light, from: usize, level: f64) -> Op
 
 /// Learners whose runs all have one mean, and what to look at before more of them are run.
 fn equal_runs(analysis: &StudyAnalysis) -> Option<String> {
-    let learners = analysis.settings.iter().flat_map(|it| &it.learners);
-    let has_equal = |it: &&LearnerAnalysis| {
+    let settings = analysis.settings.iter();
+    let learners = settings.flat_map(|it| it.learners.iter().map(|of| (it.setting.as_str(), of)));
+    let has_equal = |(_, it): &(&str, &LearnerAnalysis)| {
         let sd = it.all.get::<Spread>().and_then(|spread| spread.seed_sd);
         sd.is_some_and(|sd| sd.value <= NO_SCATTER)
     };
-    let names: Vec<&str> = learners
+    let names: Vec<String> = learners
         .filter(has_equal)
-        .map(|it| it.learner.as_str())
+        .map(|(setting, it)| format!("{}{}", it.learner, place(analysis, setting)))
         .collect();
     (!names.is_empty()).then(|| {
         format!(

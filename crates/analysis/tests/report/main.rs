@@ -355,6 +355,13 @@ fn several_settings_have_panels_of_their_own() {
         page.contains("&quot;other, &quot;&quot;5-way&quot;&quot; 1-shot&quot;"),
         "CSV quotes its text"
     );
+    // What is left open is told with its setting.
+    let text = report::markdown(&study, &analysis);
+    let (_, next) = text.split_once("## What to run next?").unwrap();
+    let (next, _) = next.split_once("\n## ").unwrap();
+    let open = next.matches("the seed spread of").count() + next.matches("is steadier").count();
+    let named = next.matches("1-shot)").count();
+    assert!(open > 0 && named >= open, "{next}");
 }
 
 #[test]
