@@ -83,8 +83,8 @@ pub enum Head {
     Tied,
     /// None: the outputs are the embedding.
     None,
-    /// What lies beside the network, and is learnt with it: rates ([`Beside::Copy`]) beside a linear layer with `n_way` outputs, all
-    /// others beside the embedding.
+    /// What lies beside the network, and is learnt with it: rates ([`Beside::Copy`], [`Beside::PerTensor`]) beside a linear layer with
+    /// `n_way` outputs, all others beside the embedding.
     Beside(Beside),
     /// None for a task: beside the embedding lies a linear map of the features with an output for each training class, and behind those
     /// so many rows more, whose meaning is the learner's ([`crate::pretraining`]).
@@ -100,7 +100,7 @@ impl Head {
     pub fn outputs(self, n_way: usize) -> Option<usize> {
         match self {
             Self::Linear => Some(n_way),
-            Self::Beside(Beside::Copy) => Some(n_way),
+            Self::Beside(Beside::Copy | Beside::PerTensor(_)) => Some(n_way),
             Self::Tied => Some(1),
             Self::None
             | Self::Classes { .. }
@@ -111,7 +111,10 @@ impl Head {
     /// Whether it knows one number of classes alone.
     #[must_use]
     pub fn is_bound(self) -> bool {
-        matches!(self, Self::Linear | Self::Beside(Beside::Copy))
+        matches!(
+            self,
+            Self::Linear | Self::Beside(Beside::Copy | Beside::PerTensor(_))
+        )
     }
 
     /// What lies beside the network, where so many classes are trained on, turns counted where they are classes.
@@ -214,12 +217,23 @@ impl CheckedLearner {
         self.entry
     }
 
-    /// What it needs at the end of the network: of its entry, unless its setting `head` says another.
+    /// Inner steps that have step sizes of their own, learnt: at least one where its setting `learnt_rates` asks for them.
+    fn learnt_rates(&self) -> Option<usize> {
+        let settings = &self.config.settings;
+        let n_steps = settings.get("inner_steps")?.as_u64()?;
+        let is_asked = settings.get("learnt_rates")?.as_bool()?;
+        is_asked.then(|| usize::try_from(n_steps).unwrap_or(usize::MAX).max(1))
+    }
+
+    /// What it needs at the end of the network: of its entry, unless its settings `head` or `learnt_rates` say another.
     #[must_use]
     pub fn head(&self) -> Head {
         let start = self.config.settings.get("head");
         match start.and_then(|start| HeadStart::deserialize(start).ok()) {
-            None | Some(HeadStart::Linear) => self.entry.head,
+            None | Some(HeadStart::Linear) => match self.learnt_rates() {
+                Some(n_steps) => Head::Beside(Beside::PerTensor(n_steps)),
+                None => self.entry.head,
+            },
             Some(HeadStart::Prototypes) => Head::None,
             Some(HeadStart::Tied) => Head::Tied,
         }

@@ -60,6 +60,7 @@
 
 pub mod adaptation;
 pub mod anil;
+mod annealing;
 pub mod baseline;
 pub mod baseline_pp;
 pub mod boil;
@@ -89,6 +90,8 @@ pub mod prediction;
 pub mod pretraining;
 pub mod protonet;
 pub mod r2d2;
+mod rated;
+mod rates;
 pub mod registry;
 pub mod regression;
 pub mod reptile;

@@ -8,8 +8,10 @@
 //! | derivative-order annealing (DA) | `second_order_from`: outer steps with the first-order gradient |
 //! | scale and shift of their own for each inner step (BNWB) | `network.norm = "per-step"` |
 //! | cosine annealing of the outer step size (CA) | `schedule = "cosine"` |
+//! | learnt step sizes of each tensor and inner step (LSLR) | `learnt_rates = true` |
 //!
-//! Per-layer per-step learned step sizes (LSLR) are not here: theta has the layout of the network.
+//! Learnt step sizes begin at `inner_lr` and lie beside the network's parameters in theta. Steps beyond those of training
+//! have the sizes of the last.
 //!
 //! The loss of outer step `t` is `sum_k w_k L_Q(phi_k)` over `k = 1 .. K`, with the weights of the authors' public code: with
 //! `s = t / multi_step`, `w_k = max((1 - s) / K, 0.03 / K)` for `k < K`, and the last has the rest. From `multi_step` on `w_K = 1`.
@@ -20,23 +22,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::adaptation::{Adaptation, Adapts};
+use crate::annealing::Annealing;
 use crate::entry::{AnyLearner, Head, LearnerEntry, complete_steps, parse_for};
 use crate::inner::{GradientDescent, first_bad_weight};
 use crate::maml::{GradientOrder, Maml, MamlConfig};
+use crate::rated::Rated;
+use crate::rates::Sharing;
 use crate::{Context, Differentiable, InnerLoop, Learner, MetaGradient, NonFinite, Result, Train};
+
+pub use crate::annealing::multi_step_weights;
 
 /// The registry's line.
 pub const ENTRY: LearnerEntry = LearnerEntry {
     name: "maml-pp",
-    summary: "MAML with the parts of MAML++ as switches: multi-step loss, order annealing",
+    summary: "MAML with the parts of MAML++ as switches: multi-step loss, order annealing, learnt inner step sizes",
     citation: "Antoniou, Edwards & Storkey 2019, ICLR, arXiv 1810.09502",
     head: Head::Linear,
     complete: complete_steps::<MamlPpConfig>,
     build,
 };
-
-/// Share of `1 / K` below which the weight of a step that is not the last does not fall, as in the authors' code.
-const LEAST_SHARE: f64 = 0.03;
 
 /// Settings as a user writes them, unchecked; all parts are off.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +56,8 @@ pub struct MamlPpConfig {
     pub multi_step: usize,
     /// Outer steps that drop the Hessians, before the exact gradient is taken.
     pub second_order_from: usize,
+    /// Whether each tensor has, in each inner step, a step size that is learnt.
+    pub learnt_rates: bool,
 }
 
 impl Default for MamlPpConfig {
@@ -62,6 +68,7 @@ impl Default for MamlPpConfig {
             test_inner_steps: None,
             multi_step: 0,
             second_order_from: 0,
+            learnt_rates: false,
         }
     }
 }
@@ -70,30 +77,13 @@ impl Default for MamlPpConfig {
 struct MamlPp {
     exact: Maml,
     first_order: Maml,
-    multi_step: usize,
-    second_order_from: usize,
+    annealing: Annealing,
 }
 
 impl Adapts for MamlPp {
     fn adaptation(&self) -> &Adaptation {
         self.exact.adaptation()
     }
-}
-
-/// Weight of the query loss after each of `n_steps` inner steps, after `made` of `until` annealing outer steps.
-#[must_use]
-pub fn multi_step_weights(n_steps: usize, made: usize, until: usize) -> Vec<f64> {
-    let mut weights = vec![0.0; n_steps];
-    let Some((last, others)) = weights.split_last_mut() else {
-        return weights;
-    };
-    if made < until {
-        let equal = 1.0 / (others.len() + 1) as f64;
-        let share = 1.0 - made as f64 / until as f64;
-        others.fill(equal * share.max(LEAST_SHARE));
-    }
-    *last = 1.0 - others.iter().sum::<f64>();
-    weights
 }
 
 impl<T: Real> Train<T> for MamlPp {
@@ -111,17 +101,13 @@ impl<T: Real> Train<T> for MamlPp {
         theta: &Params<T>,
         made: usize,
     ) -> Result<MetaGradient<T>> {
-        let (order, maml) = if made < self.second_order_from {
-            (GradientOrder::First, &self.first_order)
-        } else {
-            (GradientOrder::Second, &self.exact)
-        };
         let inner = self.adaptation().training(context)?;
-        if self.multi_step <= made || inner.n_steps < 2 {
-            return maml.meta_gradient(context, theta);
+        let order = self.annealing.order(made);
+        match (self.annealing.weights(inner.n_steps, made), order) {
+            (Some(weights), _) => weighted(&inner, theta, order, &weights),
+            (None, GradientOrder::First) => self.first_order.meta_gradient(context, theta),
+            (None, GradientOrder::Second) => self.exact.meta_gradient(context, theta),
         }
-        let weights = multi_step_weights(inner.n_steps, made, self.multi_step);
-        weighted(&inner, theta, order, &weights)
     }
 
     fn query_loss<'a>(
@@ -187,6 +173,23 @@ impl<T: Real> Learner<T> for MamlPp {
 
 fn build(settings: &Value) -> Result<Box<dyn AnyLearner>> {
     let config: MamlPpConfig = parse_for(ENTRY.name, settings)?;
+    let annealing = Annealing {
+        multi_step: config.multi_step,
+        second_order_from: config.second_order_from,
+    };
+    if config.learnt_rates {
+        return Ok(Box::new(Rated {
+            name: "maml-pp with learnt_rates",
+            sharing: Sharing::PerTensorAndStep,
+            inner_lr: config.inner_lr,
+            adaptation: Adaptation::new(
+                config.inner_lr,
+                config.inner_steps,
+                config.test_inner_steps,
+            )?,
+            annealing,
+        }));
+    }
     let maml = MamlConfig {
         inner_lr: config.inner_lr,
         inner_steps: config.inner_steps,
@@ -196,7 +199,6 @@ fn build(settings: &Value) -> Result<Box<dyn AnyLearner>> {
     Ok(Box::new(MamlPp {
         exact: maml.validate(GradientOrder::Second)?,
         first_order: maml.validate(GradientOrder::First)?,
-        multi_step: config.multi_step,
-        second_order_from: config.second_order_from,
+        annealing,
     }))
 }

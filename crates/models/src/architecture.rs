@@ -325,6 +325,11 @@ fn push_beside(beside: Beside, n_features: usize, layout: &mut Layout) -> Option
             }
             None
         }
+        Beside::PerTensor(n) => {
+            let n_tensors = layout.entries().len();
+            layout.push("beside.of_tensors", &[n, n_tensors]);
+            None
+        }
         Beside::Numbers(n) => {
             layout.push("beside.numbers", &[n]);
             None

@@ -78,6 +78,8 @@ pub enum Beside {
     Nothing,
     /// One for each parameter of the network, under its name behind `beside.`; they begin at 0.
     Copy,
+    /// So many for each tensor of the network, `beside.of_tensors` with a row of one number a tensor; they begin at 0.
+    PerTensor(usize),
     /// So many, `beside.numbers`; they begin at 0.
     Numbers(usize),
     /// A linear map of the features with so many outputs, `beside.weight` and `beside.bias`, drawn as a head is.

@@ -83,6 +83,11 @@ impl NetworkConfig {
             Beside::Nothing => stored,
             // Running statistics have no copy: a little too much.
             Beside::Copy => stored.saturating_mul(2),
+            // A block has a weight, and a bias or scale and shift; a head has two or three tensors.
+            Beside::PerTensor(n) => {
+                let tensors = (self.n_blocks as u128).saturating_mul(3).saturating_add(3);
+                stored.saturating_add((n as u128).saturating_mul(tensors))
+            }
             Beside::Numbers(n) => stored.saturating_add(n as u128),
             Beside::Linear(n) => {
                 let row = features.saturating_add(1);

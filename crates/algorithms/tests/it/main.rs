@@ -17,6 +17,7 @@ mod counting;
 mod exchange;
 mod heads;
 mod imaml;
+mod learnt_rates;
 mod maml_pp;
 mod meta_sgd;
 mod nearest_mean;

@@ -111,7 +111,7 @@ impl Study {
         let own = |key: &str| format!("learners.{name}{key}");
         let reason = match learner.head() {
             Head::Linear => return Ok(()),
-            Head::Beside(Beside::Copy) => {
+            Head::Beside(Beside::Copy | Beside::PerTensor(_)) => {
                 "is written for cross-entropy alone; take one that adapts a head (maml, fomaml, anil, boil, reptile)"
             }
             Head::None if learner.entry().head == Head::Linear => {
