@@ -187,8 +187,8 @@ pub(crate) fn data_dir(flag: Option<&Path>) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("data"))
 }
 
-/// Where decoded images are kept; nowhere if the system names no place.
-fn cache_dir() -> Option<PathBuf> {
+/// Where decoded images and measured costs are kept; nowhere if the system names no place.
+pub(crate) fn cache_dir() -> Option<PathBuf> {
     variable("XDG_CACHE_HOME")
         .or_else(|| variable("LOCALAPPDATA"))
         .map(|dir| dir.join("metastable"))

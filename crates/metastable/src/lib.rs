@@ -40,6 +40,7 @@ mod launcher;
 mod list;
 mod loudness;
 mod mark;
+mod measured;
 mod opened;
 #[cfg(test)]
 mod pages;

@@ -1,4 +1,4 @@
-//! `experiment --plan`: how many runs, how long, how much disk; measured, and nothing is run or written.
+//! `experiment --plan`: how many runs, how long, how much disk; measured, and nothing is run or written but what was measured.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -8,6 +8,8 @@ use std::thread;
 use anyhow::{Result, anyhow};
 use metastable_data::MetaSplit;
 
+use crate::dataset::cache_dir;
+use crate::measured::Measured;
 use crate::plan::Planned;
 use crate::progress::clock;
 use crate::run::cost::{Cost, disk_bytes, kind};
@@ -50,14 +52,15 @@ pub(crate) fn preview(
             .runs
             .push(run);
     }
-    let mut ordered: Vec<&Kind<'_>> = kinds.values().collect();
-    ordered.sort_by_key(|kind| left.iter().position(|run| run.label == kind.first.label));
+    let mut ordered: Vec<(&String, &Kind<'_>)> = kinds.iter().collect();
+    ordered.sort_by_key(|(_, kind)| left.iter().position(|run| run.label == kind.first.label));
     if !ordered.is_empty() {
         println!("  runs    ms/step    one run  kind, by its first run");
     }
     let mut seconds: BTreeMap<&str, f64> = BTreeMap::new();
     let mut bytes = 0;
-    for kind in ordered {
+    let mut measured = Measured::read(cache_dir());
+    for (name, kind) in ordered {
         if guest::is_of(&kind.first.config) {
             for run in &kind.runs {
                 seconds.insert(&run.label, 0.0);
@@ -71,7 +74,7 @@ pub(crate) fn preview(
             );
             continue;
         }
-        let (cost, n_parameters) = measure(kind.first, shares)?;
+        let (cost, n_parameters) = measured.get(name, shares, || measure(kind.first, shares))?;
         for run in &kind.runs {
             let time = if is_trained(&run.config)? {
                 n_trained += 1;
@@ -111,7 +114,13 @@ pub(crate) fn preview(
         clock(inorder.iter().sum())
     );
     if let Some(run) = left.iter().find(|run| !guest::is_of(&run.config)) {
-        compare_shares(run)?;
+        compare_shares(run, &mut measured)?;
+    }
+    match measured.keep() {
+        Ok(Some(said)) => println!("steps: {said}"),
+        Ok(None) => {}
+        // The answer does not depend on it.
+        Err(error) => note!("what was measured is not kept: {error:#}"),
     }
     println!("disk: about {} in {}", size(bytes), store.display());
     if let Some(probe) = probe.filter(|probe| !probe.families.is_empty()) {
@@ -158,12 +167,13 @@ fn measure(planned: &Planned, shares: Shares) -> Result<(Cost, usize)> {
 
 /// Says which share of the cores makes the most steps: runs side by side, or threads of one.
 #[allow(clippy::cast_precision_loss, reason = "a handful of jobs")]
-fn compare_shares(run: &Planned) -> Result<()> {
+fn compare_shares(run: &Planned, measured: &mut Measured) -> Result<()> {
+    let name = kind(&run.config)?;
     let n_cores = thread::available_parallelism().map_or(1, NonZero::get);
     let mut rates = Vec::new();
     for jobs in (1..=n_cores).filter(|jobs| n_cores.is_multiple_of(*jobs)) {
         let shares = Shares::new(Some(jobs), Some(n_cores / jobs), jobs)?;
-        let (cost, _) = measure(run, shares)?;
+        let (cost, _) = measured.get(&name, shares, || measure(run, shares))?;
         let rate = jobs as f64 / cost.step;
         rates.push(format!("{jobs} x {}: {rate:.1} steps/s", shares.threads));
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 use metastable_algorithms::{Trainer, curves};
 use metastable_data::MetaSplit;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::returns::{self, Lab};
@@ -17,7 +18,7 @@ const SECONDS: f64 = 0.3;
 const MOST: usize = 50;
 
 /// Seconds of the parts of a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cost {
     /// One outer step.
     pub(crate) step: f64,
@@ -28,6 +29,13 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
+    /// Whether these are times.
+    pub(crate) fn is_finite(&self) -> bool {
+        [self.step, self.task, self.curve]
+            .iter()
+            .all(|seconds| seconds.is_finite() && *seconds >= 0.0)
+    }
+
     /// Seconds of the whole run.
     #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub(crate) fn of_run(&self, config: &RunConfig) -> f64 {

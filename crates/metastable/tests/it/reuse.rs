@@ -65,6 +65,23 @@ fn what_touches_no_weight_takes_the_training_over_to_the_bit() {
     );
 }
 
+/// The figures of a plan that was measured before are those of that measurement, to the digit.
+#[test]
+fn a_second_plan_measures_nothing() {
+    let bench = Bench::new(&[]);
+    let plan = || stdout(&bench.run(&["experiment", "tiny.toml", "--plan"]));
+    let [first, second] = [plan(), plan()];
+    assert!(!first.contains("measured before"), "{first}");
+    let (said, rest): (Vec<&str>, Vec<&str>) = second
+        .lines()
+        .partition(|line| line.starts_with("steps: measured before"));
+    assert_eq!(said.len(), 1, "{second}");
+    assert_eq!(rest, first.lines().collect::<Vec<_>>());
+    let file = said[0].rsplit_once("delete ").unwrap().1;
+    std::fs::remove_file(file).unwrap();
+    assert!(!plan().contains("measured before"));
+}
+
 #[test]
 fn what_touches_a_weight_trains_again() {
     let bench = Bench::new(&[("seeds = 2", "seeds = 1"), ("\n[learners.protonet]\n", "")]);
