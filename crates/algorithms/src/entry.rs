@@ -30,6 +30,34 @@ pub struct LearnerEntry {
 }
 
 impl LearnerEntry {
+    /// The line of a learner that is what its `learner` table says: names and types are checked as `L` is read from it.
+    #[must_use]
+    pub const fn of<L>(
+        name: &'static str,
+        summary: &'static str,
+        citation: &'static str,
+        head: Head,
+    ) -> Self
+    where
+        L: AnyLearner + Serialize + DeserializeOwned + 'static,
+    {
+        Self {
+            name,
+            summary,
+            citation,
+            head,
+            complete: |settings| serde_json::to_value(L::deserialize(settings)?),
+            build: |settings| match L::deserialize(settings) {
+                Ok(learner) => Ok(Box::new(learner)),
+                // Its name is set by whoever checks it.
+                Err(source) => Err(AlgorithmError::Settings {
+                    learner: "",
+                    source,
+                }),
+            },
+        }
+    }
+
     /// The learner's settings and their defaults: the valid names of a study's `learner` table, but for `name`.
     #[must_use]
     pub fn defaults(&self) -> Map<String, Value> {
@@ -49,7 +77,13 @@ impl LearnerEntry {
         settings: &Map<String, Value>,
     ) -> Result<CheckedLearner, AlgorithmError> {
         let given = Value::Object(settings.clone());
-        let learner = (self.build)(&given)?;
+        let learner = (self.build)(&given).map_err(|error| match error {
+            AlgorithmError::Settings { source, .. } => AlgorithmError::Settings {
+                learner: self.name,
+                source,
+            },
+            other => other,
+        })?;
         let completed = (self.complete)(&given).map_err(|source| AlgorithmError::Settings {
             learner: self.name,
             source,

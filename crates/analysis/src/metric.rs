@@ -33,6 +33,12 @@ impl Measures {
             .and_then(|value| M::deserialize(value).ok())
     }
 
+    /// The result of a metric that is one number ([`Measured::number`]).
+    #[must_use]
+    pub fn number(&self, id: &str) -> Option<f64> {
+        self.0.get(id).and_then(serde_json::Value::as_f64)
+    }
+
     /// Identifiers of the results that are there.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
@@ -65,6 +71,24 @@ impl Measured {
         Ok(Self {
             value: Some(value),
             findings,
+        })
+    }
+
+    /// A result that is one number, or none, without a sentence: a metric that needs no result type of its own.
+    ///
+    /// # Errors
+    /// [`AnalysisError::Encoding`] if the number is NaN or infinite.
+    pub fn number(id: &str, value: Option<f64>) -> Result<Self, AnalysisError> {
+        let encoded = value.map(|value| {
+            let number = serde_json::Number::from_f64(value);
+            number.ok_or_else(|| AnalysisError::Encoding {
+                metric: id.to_owned(),
+                reason: format!("{value} is no number of JSON"),
+            })
+        });
+        Ok(Self {
+            value: encoded.transpose()?.map(serde_json::Value::Number),
+            findings: Vec::new(),
         })
     }
 
@@ -103,4 +127,23 @@ pub struct StudyMetric {
     pub title: &'static str,
     /// Measures.
     pub measure: fn(&StudyRuns<'_>, &Options) -> Result<Measured, AnalysisError>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_comes_out_as_it_went_in() {
+        let mut measures = Measures::default();
+        let measured = Measured::number("least", Some(0.1 + 0.2)).unwrap();
+        measures.insert("least", measured.value.unwrap());
+        assert_eq!(measures.number("least"), Some(0.1 + 0.2));
+        assert_eq!(measures.number("most"), None);
+        assert!(Measured::number("least", None).unwrap().value.is_none());
+        for value in [f64::NAN, f64::INFINITY] {
+            let error = Measured::number("least", Some(value)).unwrap_err();
+            assert!(error.to_string().contains("least"), "{error}");
+        }
+    }
 }

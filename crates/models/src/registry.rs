@@ -114,6 +114,19 @@ pub struct Form {
     pub head: HeadForm,
 }
 
+impl Form {
+    /// Such blocks, read off so: with nothing beside, and a plain head.
+    #[must_use]
+    pub const fn of(block: BlockKind, readout: Readout) -> Self {
+        Self {
+            block,
+            readout,
+            beside: Beside::Nothing,
+            head: HeadForm::Plain,
+        }
+    }
+}
+
 impl NetworkConfig {
     /// The same network with a head of so many outputs and of that form.
     pub(crate) fn headed(self, n_outputs: usize, head: HeadForm) -> Result<Self, ModelError> {
@@ -164,42 +177,22 @@ pub const NETWORKS: &[NetworkEntry] = &[
     NetworkEntry {
         name: "conv4",
         summary: "blocks of 3x3 convolution, norm, ReLU, 2x2 max-pooling (Vinyals et al. 2016)",
-        form: Form {
-            block: BlockKind::ConvPool,
-            readout: Readout::Flatten,
-            beside: Beside::Nothing,
-            head: HeadForm::Plain,
-        },
+        form: Form::of(BlockKind::ConvPool, Readout::Flatten),
     },
     NetworkEntry {
         name: "conv4-strided",
         summary: "blocks of 3x3 convolution with stride 2, norm, ReLU; spatial mean (Finn et al. 2017, Omniglot)",
-        form: Form {
-            block: BlockKind::ConvStrided,
-            readout: Readout::SpatialMean,
-            beside: Beside::Nothing,
-            head: HeadForm::Plain,
-        },
+        form: Form::of(BlockKind::ConvStrided, Readout::SpatialMean),
     },
     NetworkEntry {
         name: "mlp",
         summary: "hidden layers of linear map, norm, ReLU on the flattened image",
-        form: Form {
-            block: BlockKind::Linear,
-            readout: Readout::Flatten,
-            beside: Beside::Nothing,
-            head: HeadForm::Plain,
-        },
+        form: Form::of(BlockKind::Linear, Readout::Flatten),
     },
     NetworkEntry {
         name: "mlp-tanh",
         summary: "hidden layers of linear map, norm, hyperbolic tangent on the flattened image",
-        form: Form {
-            block: BlockKind::LinearTanh,
-            readout: Readout::Flatten,
-            beside: Beside::Nothing,
-            head: HeadForm::Plain,
-        },
+        form: Form::of(BlockKind::LinearTanh, Readout::Flatten),
     },
 ];
 

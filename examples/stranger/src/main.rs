@@ -6,12 +6,12 @@
 mod question;
 
 use metastable_algorithms::{
-    AlgorithmError, Batch, Context, Differentiable, Head, Learner, LearnerEntry, MetaGradient,
-    Predict, Prediction, Result, Train,
+    Batch, Context, Differentiable, Head, Learner, LearnerEntry, MetaGradient, Predict, Prediction,
+    Result, Train,
 };
 use metastable_data::{ClassImages, Dataset, ImageSize, Source};
 use metastable_models::{
-    Beside, BlockKind, Form, HeadForm, Loss, Metric, NetworkEntry, Params, Readout, Real, Tape,
+    BlockKind, Form, Loss, Metric, NetworkEntry, Params, Readout, Real, Tape,
 };
 use serde::{Deserialize, Serialize};
 
@@ -62,17 +62,12 @@ impl<T: Real> Differentiable<T> for Decayed {
     }
 }
 
-static DECAYED: LearnerEntry = LearnerEntry {
-    name: "decayed",
-    summary: "ProtoNet with weight decay inside its loss",
-    citation: "an example of this repository",
-    head: Head::None,
-    complete: |settings| serde_json::to_value(Decayed::deserialize(settings)?),
-    build: |settings| match Decayed::deserialize(settings) {
-        Ok(learner) => Ok(Box::new(learner)),
-        Err(source) => Err(AlgorithmError::Settings { learner: "decayed", source }),
-    },
-};
+static DECAYED: LearnerEntry = LearnerEntry::of::<Decayed>(
+    "decayed",
+    "ProtoNet with weight decay inside its loss",
+    "an example of this repository",
+    Head::None,
+);
 
 const STRIPES: Source = Source {
     name: "stripes",
@@ -94,12 +89,7 @@ fn stripes(class: usize, size: ImageSize) -> ClassImages {
 }
 
 fn main() -> std::process::ExitCode {
-    let form = Form {
-        block: BlockKind::ConvPool,
-        readout: Readout::SpatialMean,
-        beside: Beside::Nothing,
-        head: HeadForm::Plain,
-    };
+    let form = Form::of(BlockKind::ConvPool, Readout::SpatialMean);
     let pooled = NetworkEntry { name: "pooled", summary: "conv4, then a mean over places", form };
     let registry = metastable::Registry::new().learner(&DECAYED).network(pooled).source(STRIPES);
     let registry = registry.question(&question::WORST);

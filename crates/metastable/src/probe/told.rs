@@ -62,6 +62,7 @@ pub(crate) fn answers(
     let declared: Vec<Family> = declared.map_or_else(Vec::new, |it| it.families.clone());
     let mut ending = Ending::Done;
     let mut probes = Vec::new();
+    let mut missing: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (at, witness) in witnesses.iter().enumerate() {
         let label = &witness.run.entry.label;
         let mut probe = Probe {
@@ -85,13 +86,7 @@ pub(crate) fn answers(
                     probe.absorb(answers);
                     any = true;
                 }
-                Ok(None) if is_owed => {
-                    eprintln!(
-                        "{label} has no answers to {}, and the report lacks them; the command that runs the study asks",
-                        family.name()
-                    );
-                    ending = Ending::Failed;
-                }
+                Ok(None) if is_owed => missing.entry(family.name()).or_default().push(label),
                 Ok(None) => {}
                 Err(error) => {
                     eprintln!("{label}: {}; they are left out", told(&error));
@@ -100,6 +95,20 @@ pub(crate) fn answers(
             }
         }
         probes.extend(any.then_some(probe));
+    }
+    for (family, labels) in missing {
+        let [first, others @ ..] = &labels[..] else {
+            continue;
+        };
+        let who = match others.len() {
+            0 => format!("{first} has"),
+            1 => format!("{first} and 1 other run have"),
+            n => format!("{first} and {n} other runs have"),
+        };
+        eprintln!(
+            "{who} no answers to {family}, and the report lacks them; the command that runs the study asks"
+        );
+        ending = Ending::Failed;
     }
     Ok((probes, ending))
 }
