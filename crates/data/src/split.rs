@@ -4,6 +4,7 @@
 //! as its folders say. A [`Split`] is checked when it is made: no class in two parts, none forgotten.
 
 mod equal;
+mod part;
 mod parts;
 mod published;
 mod random;
@@ -11,28 +12,13 @@ mod rule;
 
 use serde::{Deserialize, Serialize};
 
+pub use part::MetaSplit;
 pub use parts::PartNames;
 pub(crate) use published::part_of_folder;
 pub use rule::{Amounts, LEAST_ALPHABETS, SplitRule, Unit};
 
+use self::part::error;
 use crate::{DataError, Dataset, Seeds};
-
-/// Part of the classes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MetaSplit {
-    /// For learning to learn.
-    Train,
-    /// For choosing a checkpoint or a setting.
-    Validation,
-    /// For the figures that are reported.
-    Test,
-}
-
-impl MetaSplit {
-    /// The three parts.
-    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
-}
 
 /// Classes of the three parts, as ascending indices into [`Dataset::classes`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -183,18 +169,6 @@ impl Split {
         let classes = self.classes(part).iter();
         let n_images = classes.map(|class_idx| dataset.classes[*class_idx as usize].n_images);
         n_images.min().unwrap_or(0)
-    }
-}
-
-/// The part of each class; `None` for a class that a random split with counts leaves out.
-type Parts = Vec<Option<MetaSplit>>;
-
-fn error(dataset: &Dataset, rule: &SplitRule, problem: String, next_step: &str) -> DataError {
-    DataError::Split {
-        rule: rule.to_string(),
-        dataset: dataset.name.clone(),
-        problem,
-        next_step: next_step.into(),
     }
 }
 

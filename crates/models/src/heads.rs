@@ -8,6 +8,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use crate::build::with_own_head;
 use crate::registry::{Beside, HeadForm};
 use crate::{
     Architecture, Backend, DeviceSpec, Layout, ModelError, Network, NetworkConfig, Objective,
@@ -111,7 +112,7 @@ impl<T: Real> WithHeads<T> {
             return Ok(&**known);
         }
         let config = self.own.config().clone().headed(n_outputs, head)?;
-        let built = T::build(Architecture::new(&config)?, self.backend, self.device)?;
+        let built = with_own_head(Architecture::new(&config)?, self.backend, self.device)?;
         // Whoever is first: two threads build the same.
         Ok(&**place.get_or_init(|| built))
     }

@@ -65,6 +65,7 @@
 
 pub mod architecture;
 mod arguments;
+pub mod build;
 pub mod check;
 pub mod checkpoint;
 pub mod cost;
@@ -86,6 +87,7 @@ pub mod size;
 pub mod vector;
 
 pub use architecture::Architecture;
+pub use build::build;
 pub use checkpoint::Checkpoint;
 pub use cost::Cost;
 pub use device::{Backend, DeviceSpec};
@@ -96,7 +98,7 @@ pub use network::{ImageShape, Network, NetworkConfig, Norm, Pass, Statistics, Ta
 pub use objective::{Loss, Metric, Objective};
 pub use params::{Entry, Layout, Params};
 pub use real::Real;
-pub use registry::{Beside, BlockKind, Form, HeadForm, NETWORKS, NetworkEntry, Readout, build};
+pub use registry::{Beside, BlockKind, Form, HeadForm, NETWORKS, NetworkEntry, Readout};
 pub use vector::Vector;
 
 /// The code of `README.md`, as tests.

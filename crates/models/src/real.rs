@@ -20,8 +20,7 @@ impl<T> Portable for T {}
 ///
 /// What each backend asks of a number rides along, so that code above needs one bound.
 pub trait Real:
-    crate::registry::Instantiated
-    + crate::Vector
+    crate::Vector
     + Portable
     + Copy
     + Default

@@ -6,11 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::fused::FusedNetwork;
-#[cfg(feature = "candle")]
-use crate::graph::GraphNetwork;
-use crate::heads::WithHeads;
-use crate::{Architecture, Backend, DeviceSpec, ModelError, Network, NetworkConfig, Real};
+use crate::{ModelError, NetworkConfig};
 
 /// What one block of a network does to its input, before normalisation and ReLU (of [`Self::LinearTanh`] the hyperbolic tangent).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -220,69 +216,3 @@ pub(crate) fn form_of(config: &NetworkConfig) -> Result<Form, ModelError> {
         .form
         .map_or_else(|| Ok(find_network(&config.name)?.form), Ok)
 }
-
-/// Builds a network.
-///
-/// # Errors
-/// [`ModelError::Config`] if there is no such network, [`ModelError::Device`] if there is no such device, or the graph backend
-/// is asked for without the feature `candle`.
-pub fn build<T: Real>(
-    config: &NetworkConfig,
-    backend: Backend,
-    device: DeviceSpec,
-) -> Result<Box<dyn Network<T>>, ModelError> {
-    let whole = Architecture::new(config)?;
-    let plain = Architecture::new(&config.clone().with_beside(Beside::Nothing)?)?;
-    let own = T::build(plain, backend, device)?;
-    Ok(Box::new(WithHeads::new(own, &whole, backend, device)))
-}
-
-/// Where [`build`] becomes machine code, once for each precision.
-///
-/// A generic function is compiled in the crate that calls it, with that crate's optimisation level. The kernels must not
-/// depend on who calls them, so they are instantiated here.
-pub trait Instantiated: Sized {
-    #[doc(hidden)]
-    fn build(
-        architecture: Architecture,
-        backend: Backend,
-        device: DeviceSpec,
-    ) -> Result<Box<dyn Network<Self>>, ModelError>;
-}
-
-macro_rules! instantiate {
-    ($float:ty) => {
-        impl Instantiated for $float {
-            fn build(
-                architecture: Architecture,
-                backend: Backend,
-                device: DeviceSpec,
-            ) -> Result<Box<dyn Network<Self>>, ModelError> {
-                match backend {
-                    Backend::Fused if device == DeviceSpec::Cpu => {
-                        Ok(Box::new(FusedNetwork::<Self>::new(architecture)))
-                    }
-                    Backend::Fused => Err(ModelError::Device {
-                        device: device.to_string(),
-                        reason:
-                            "the fused backend runs on the processor; use the graph backend there"
-                                .to_owned(),
-                    }),
-                    #[cfg(feature = "candle")]
-                    Backend::Graph => Ok(Box::new(GraphNetwork::new(architecture, device)?)),
-                    #[cfg(not(feature = "candle"))]
-                    Backend::Graph => Err(ModelError::Device {
-                        device: device.to_string(),
-                        reason:
-                            "this program was compiled without the graph backend; rebuild with \
-                                 --features candle, or use the fused backend"
-                                .to_owned(),
-                    }),
-                }
-            }
-        }
-    };
-}
-
-instantiate!(f32);
-instantiate!(f64);

@@ -8,9 +8,9 @@ use metastable_analysis::similarity::{Features, debiased_cka, effective_rank};
 use metastable_data::{ClassRef, Episode, EpisodeShape, MetaSplit, Stream};
 use metastable_models::{Network, Params, Pass, Statistics};
 
-use super::geometry::wide;
 use super::sensitivity::each;
 use super::subject::Subject;
+use super::values::wide;
 
 /// Classes whose images are looked at together.
 const MOST_CLASSES: usize = 40;

@@ -9,9 +9,9 @@ use metastable_analysis::summary::relative_change;
 use metastable_data::pool::unseen;
 use metastable_data::{Episode, EpisodeShape, MetaSplit, Sampler, Seeds, Stream};
 
-use super::geometry::wide;
 use super::sensitivity::each;
 use super::subject::{FEW_QUERIES, Subject};
+use super::values::wide;
 
 /// Outer steps before the exchange, where the training has as many.
 const START: usize = 50;

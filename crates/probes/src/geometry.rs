@@ -1,19 +1,18 @@
 //! Family F: how curved the losses are at the learnt parameters, what the features are like, which tasks are alike.
 
-use std::ops::Range;
-
 use crate::error::Result;
 use metastable_algorithms::Task;
 use metastable_analysis::Probe;
 use metastable_analysis::landscape::{filter_normalized, random_vector, shifted};
 use metastable_analysis::probe::{curvature, surface};
 use metastable_analysis::spectrum::{hutchinson, lanczos};
-use metastable_models::{Layout, Params, Tape};
+use metastable_models::{Params, Tape};
 
 use super::features;
 use super::sensitivity::{each, hessian_product, small};
 use super::subject::Subject;
 use super::task_map;
+use super::values::{filters, params, wide};
 
 /// Tasks whose curvature is measured: each costs a hundred products.
 const MOST_SPECTRA: usize = 10;
@@ -54,33 +53,6 @@ pub fn ask(subject: &Subject<'_>, n_tasks: usize) -> Result<Probe> {
         task_map: Some(task_map::task_map(subject, n_tasks)?),
         ..Probe::default()
     })
-}
-
-/// Ranges of filters (rows of a weight); biases and normalization have none.
-pub(crate) fn filters(layout: &Layout) -> Vec<Range<usize>> {
-    let weights = layout
-        .entries()
-        .iter()
-        .filter(|entry| entry.shape.len() > 1);
-    weights
-        .flat_map(|entry| {
-            let (n, len) = (entry.shape[0], entry.len() / entry.shape[0]);
-            (0..n).map(move |at| entry.offset + at * len..entry.offset + (at + 1) * len)
-        })
-        .collect()
-}
-
-/// Values in double precision.
-pub(crate) fn wide(values: &[f32]) -> Vec<f64> {
-    values.iter().map(|value| f64::from(*value)).collect()
-}
-
-/// Parameters of the same layout.
-pub(crate) fn params(like: &Params<f32>, values: &[f64]) -> Params<f32> {
-    Params::from_values(
-        like.layout(),
-        values.iter().map(|value| *value as f32).collect(),
-    )
 }
 
 fn curvature(subject: &Subject<'_>, n_tasks: usize) -> Result<curvature::Answers> {

@@ -7,9 +7,9 @@ use metastable_analysis::similarity::{Features, debiased_cka};
 use rayon::prelude::*;
 
 use super::features::{Body, many_images};
-use super::geometry::{params, wide};
 use super::sensitivity::small;
 use super::subject::Subject;
+use super::values::{params, wide};
 
 /// Points of the path between two runs, ends included.
 const PATH_POINTS: usize = 11;

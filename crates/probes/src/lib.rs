@@ -27,6 +27,7 @@ pub mod sensitivity;
 pub mod shift;
 mod subject;
 mod task_map;
+mod values;
 
 pub use error::{ProbeError, Result};
 pub use subject::{Protocol, Subject};

@@ -11,9 +11,9 @@ use metastable_analysis::summary::standard_deviation;
 use metastable_analysis::task_distance::{FisherDiagonal, distance, drawn_labels, plane};
 use metastable_data::{MetaSplit, Stream};
 
-use super::geometry::{filters, wide};
 use super::sensitivity::{each, small};
 use super::subject::Subject;
+use super::values::{filters, wide};
 
 /// Draws of labels for the Fisher information of a task.
 const LABEL_DRAWS: u64 = 8;

@@ -10,9 +10,7 @@ use metastable_algorithms::{
     Result, Train,
 };
 use metastable_data::{ClassImages, Dataset, ImageSize, Source};
-use metastable_models::{
-    BlockKind, Form, Loss, Metric, NetworkEntry, Params, Readout, Real, Tape,
-};
+use metastable_models::{BlockKind, Form, Loss, Metric, NetworkEntry, Params, Readout, Real, Tape};
 use serde::{Deserialize, Serialize};
 
 const LOSS: Loss = Loss::Prototype { metric: Metric::Euclidean, temperature: 1.0 };

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{MetaSplit, Split, error};
+use super::Split;
+use super::part::{MetaSplit, error};
 use crate::receipt::Place;
 use crate::{DataError, Dataset};
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{MetaSplit, Parts, SplitRule, error};
+use super::part::{MetaSplit, Parts, error};
+use super::rule::SplitRule;
 use crate::{DataError, Dataset};
 
 macro_rules! list {

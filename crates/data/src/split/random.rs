@@ -1,6 +1,7 @@
 //! Splits by chance: classes, or whole alphabets, in an order drawn from the `split` stream.
 
-use super::{Amounts, MetaSplit, Parts, SplitRule, Unit, error};
+use super::part::{MetaSplit, Parts, error};
+use super::rule::{Amounts, SplitRule, Unit};
 use crate::draw::Permutation;
 use crate::{DataError, Dataset, Seeds, Stream};
 

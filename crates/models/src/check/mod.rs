@@ -10,14 +10,16 @@
 //! the best agreement counts. A right derivative agrees at some step, as soon as no unit switches; a wrong one agrees at
 //! none.
 
+mod case;
 mod combinations;
 mod subjects;
 
 use rand::Rng;
 
 use crate::architecture::signed_unit;
-use crate::{ModelError, Network, Objective, Params, Pass, Units};
+use crate::{ModelError, Network, Params, Units};
 
+pub use case::Case;
 pub use combinations::combinations;
 pub use subjects::{Subject, subjects};
 
@@ -37,19 +39,6 @@ const FLOOR: f64 = 1e-3;
 /// A derivative this small is zero: losses and parameters of the subjects are of size 1. (A cosine of embeddings with one
 /// live unit is 1 whatever the weights; what is left of its derivative is rounding.)
 const ZERO: f64 = 1e-3;
-
-/// A point at which derivatives are asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Case<'a> {
-    /// Where.
-    pub params: &'a Params<f64>,
-    /// The batch, `(n_images, height, width, channels)`.
-    pub images: &'a [f64],
-    /// Inner step and statistics.
-    pub pass: Pass<'a, f64>,
-    /// Loss and labels.
-    pub objective: Objective<'a>,
-}
 
 /// Largest relative errors of a network's derivatives against central differences.
 #[derive(Clone, Copy, Debug, PartialEq)]

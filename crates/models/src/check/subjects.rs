@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-use super::Case;
+use super::case::Case;
 use crate::architecture::{n_values, signed_unit};
 use crate::registry::HeadForm;
 use crate::{

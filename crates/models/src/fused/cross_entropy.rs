@@ -1,6 +1,6 @@
 //! Cross-entropy of the outputs of a linear head.
 
-use super::loss::Judged;
+use super::judged::Judged;
 use super::softmax::{log_softmax, softmax_tangent};
 use crate::Real;
 

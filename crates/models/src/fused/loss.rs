@@ -1,33 +1,10 @@
 //! The losses with their four methods: value, gradient at the outputs, and the tangent of that gradient.
 
 use super::cross_entropy;
+use super::judged::Judged;
 use super::metric_loss::MetricLoss;
 use super::value_loss::{Kind, ValueLoss};
 use crate::{Loss, Objective, Real};
-
-/// A judged batch.
-pub(super) struct Judged<T> {
-    /// Mean negative log-likelihood of the labels, or the loss of values.
-    pub(super) loss: T,
-    /// `(n_judged, n_way)`; empty where outputs are no logits.
-    pub(super) log_probabilities: Vec<T>,
-}
-
-impl<T: Real> Judged<T> {
-    pub(super) fn new(log_probabilities: Vec<T>, n_way: usize, labels: &[usize]) -> Self {
-        #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-        let share = T::of(1.0 / labels.len() as f64);
-        let sum: T = log_probabilities
-            .chunks_exact(n_way)
-            .zip(labels)
-            .map(|(row, label)| row[*label])
-            .sum();
-        Self {
-            loss: -(sum * share),
-            log_probabilities,
-        }
-    }
-}
 
 /// A loss at a point: what it was given, and what its derivatives need.
 pub(super) enum LossTrace<T> {

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::loss::Judged;
+use super::judged::Judged;
 use super::softmax::{log_softmax, log_sum_exp, softmax_tangent};
 use super::unit_rows::UnitRows;
 use crate::{Metric, Objective, Real};

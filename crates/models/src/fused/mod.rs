@@ -14,6 +14,7 @@ mod conv_weight;
 mod cross_entropy;
 mod direction;
 mod geometry;
+mod judged;
 mod kernel;
 mod layer;
 mod loss;

@@ -1,7 +1,7 @@
 //! Losses of rows that bring numbers: squared errors, and cross-entropies of policies. One function gives each of them its value,
 //! its gradient at the outputs, and the tangent of that gradient.
 
-use super::loss::Judged;
+use super::judged::Judged;
 use super::softmax::{log_softmax, softmax_tangent};
 use crate::{Objective, Real};
 

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::lines::{WeightGradient, Weights, both_sides};
-use super::{LANES, PLACES, SIDE, plane_stride};
+use super::tiles::{PLACES, SIDE, plane_stride};
 use crate::Real;
 use crate::fused::arena::{Arena, Buffer};
-use crate::fused::geometry::Geometry;
+use crate::fused::geometry::{Geometry, LANES};
 use crate::fused::simd;
 
 /// Weights of a kernel.

@@ -9,8 +9,9 @@
     reason = "several rows are walked at once, and plain indices are what the compiler turns into SIMD"
 )]
 
-use super::{LANES, SIDE, TILE};
+use super::tiles::{SIDE, TILE};
 use crate::Real;
+use crate::fused::geometry::LANES;
 
 /// A few channels of one pixel.
 pub(super) type Lanes<T> = [T; LANES];

@@ -1,12 +1,12 @@
 //! The 36 matrix products, between the transforms.
 
 use super::filter::{Filter, gradient_from_places};
+use super::tiles::{PLACES, Tiles, pass, plane_stride, weight_pass};
 use super::transform::{of_gradient, of_input, to_output};
-use super::{LANES, PLACES, Tiles, pass, plane_stride, weight_pass};
 use crate::Real;
 use crate::fused::arena::{Arena, Buffer};
 use crate::fused::conv::{ROWS, multiply_add};
-use crate::fused::geometry::Geometry;
+use crate::fused::geometry::{Geometry, LANES};
 use std::sync::Arc;
 
 /// The transformed map of a pass.

@@ -1,9 +1,9 @@
 //! The transforms of maps: tiles of pixels to the places of [`super`], and back.
 
 use super::lines::{Gradient, Input, Lanes, Output, both_sides};
-use super::{LANES, PLACES, SIDE, TILE, Tiles};
+use super::tiles::{PLACES, SIDE, TILE, Tiles};
 use crate::Real;
-use crate::fused::geometry::Geometry;
+use crate::fused::geometry::{Geometry, LANES};
 
 /// `B^T d B` of the tiles `first .. first + n` of a padded map `x`, `(images, padded height, padded width, c)`, into
 /// `planes`, `(36, tiles, c)` with gaps.
