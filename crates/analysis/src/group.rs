@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::error::{AnalysisError, check_finite, check_len};
-use crate::factors::table::FactorTable;
 use crate::findings::{Certainty, Finding};
 use crate::fingerprint::{FIELD_CLASSES, FIELD_EXAMPLES, FIELD_SHOT, check_same};
 use crate::options::{Options, TestPool, Threshold};
-use crate::probe::{Probe, certificate};
+use crate::record::answers::certificate;
 use crate::record::domains::TaskDomains;
+use crate::record::factors::FactorTable;
+use crate::record::probe::Probe;
 use crate::record::{Run, Study, TaskScores, Test};
 use crate::replacement::Replacement;
 use crate::scores::ScoreMatrix;

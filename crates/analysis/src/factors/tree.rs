@@ -6,9 +6,7 @@
 use rand_chacha::ChaCha8Rng;
 
 use crate::random::index;
-
-/// Most categories of a factor: a set of them is a word of 64 bits.
-pub const MOST_CATEGORIES: usize = 64;
+pub use crate::record::factors::MOST_CATEGORIES;
 
 /// What a feature can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,17 +12,9 @@ use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
 use crate::findings::{percent, points};
 use crate::record::Test;
+pub use crate::record::answers::task_map::ClassGroup;
 use crate::scores::ScoreMatrix;
 use crate::spread::spread;
-
-/// Classes that belong together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClassGroup {
-    /// Name of the alphabet, or of the one class.
-    pub name: String,
-    /// Its classes, as [`Test::classes`] numbers them.
-    pub classes: Vec<u32>,
-}
 
 /// How well, and how steadily, one alphabet is told from the rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

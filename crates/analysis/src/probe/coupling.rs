@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::pool::{check_table, in_points, over_runs};
+use super::pool::{in_points, over_runs};
 use super::support_sets::some;
 use crate::error::AnalysisError;
 use crate::estimate::Estimate;
@@ -11,23 +11,7 @@ use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 
-/// Accuracies of one run with queries judged together and one at a time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answers {
-    /// Tasks.
-    pub n_tasks: usize,
-    /// All queries of a task in one batch, `(n_tasks)`.
-    pub together: Vec<f64>,
-    /// Each query with the supports, without the other queries, `(n_tasks)`.
-    pub alone: Vec<f64>,
-}
-
-impl Answers {
-    pub(super) fn check(&self, what: &str) -> Result<(), AnalysisError> {
-        check_table(what, &self.together, self.n_tasks, 1)?;
-        check_table(what, &self.alone, self.n_tasks, 1)
-    }
-}
+pub use crate::record::answers::coupling::Answers;
 
 /// Transductive minus inductive, over the runs of one learner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

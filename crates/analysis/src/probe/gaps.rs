@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::pool::{check_table, in_points};
-use crate::error::{AnalysisError, check_len};
+use super::pool::in_points;
+use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
 use crate::findings::{Certainty, Finding};
 use crate::group::LearnerRuns;
@@ -11,60 +11,7 @@ use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::summary::{mean, variance};
 
-/// What a learner reaches on tasks ever further from those of its training, all of one shape.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answers {
-    /// Classes, supports and queries of each task.
-    pub shape: (usize, usize, usize),
-    /// At one or two checkpoints: that of the test, and that of the last step where it is another. Ascending steps.
-    pub points: Vec<AtStep>,
-}
-
-/// At one checkpoint.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AtStep {
-    /// Outer steps.
-    pub step: usize,
-    /// Whether it is the checkpoint of the test.
-    pub is_tested: bool,
-    /// Tasks of the training with their own supports and queries.
-    pub seen: Level,
-    /// The same tasks with queries that they did not have; absent where classes hold no further images.
-    pub fresh_queries: Option<Level>,
-    /// Tasks from the training classes that no training had.
-    pub new_tasks: Level,
-    /// Tasks from the test classes; absent where there are too few of them.
-    pub new_classes: Option<Level>,
-}
-
-/// Accuracy and loss of each task.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Level {
-    /// Accuracy, 0 to 1.
-    pub accuracy: Vec<f64>,
-    /// Query loss in nats.
-    pub loss: Vec<f64>,
-}
-
-impl Answers {
-    pub(super) fn check(&self, what: &str) -> Result<(), AnalysisError> {
-        for point in &self.points {
-            let n = point.seen.loss.len();
-            let others = [&point.fresh_queries, &point.new_classes]
-                .into_iter()
-                .flatten();
-            for level in others.chain([&point.seen, &point.new_tasks]) {
-                check_table(what, &level.accuracy, n, 1)?;
-                check_table(what, &level.loss, n, 1)?;
-            }
-        }
-        check_len(what, self.points.len().clamp(1, 2), self.points.len())
-    }
-
-    fn tested(&self) -> Option<&AtStep> {
-        self.points.iter().find(|point| point.is_tested)
-    }
-}
+pub use crate::record::answers::gaps::{Answers, AtStep, Level};
 
 /// The gaps of one learner, over its runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::pool::{check_table, over_runs};
+use super::pool::over_runs;
 use super::support_sets::some;
-use crate::error::{AnalysisError, check_len};
+use crate::error::AnalysisError;
 use crate::estimate::Estimate;
 use crate::findings::{Certainty, Finding, percent};
 use crate::group::LearnerRuns;
@@ -12,27 +12,7 @@ use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::random::{generator, index, shuffle};
 
-/// Accuracies of one run with wrong labels among the supports.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answers {
-    /// Tasks.
-    pub n_tasks: usize,
-    /// Classes of a task.
-    pub n_way: usize,
-    /// Supports of each class.
-    pub k_shot: usize,
-    /// Shares of wrong labels, ascending, the first 0.
-    pub shares: Vec<f64>,
-    /// Accuracy, `(shares, n_tasks)`.
-    pub accuracy: Vec<f64>,
-}
-
-impl Answers {
-    pub(super) fn check(&self, what: &str) -> Result<(), AnalysisError> {
-        check_table(what, &self.accuracy, self.shares.len(), self.n_tasks)?;
-        check_len(what, self.shares.len().max(2), self.shares.len())
-    }
-}
+pub use crate::record::answers::label_noise::Answers;
 
 /// Which supports get a wrong label first, and what stands in their place: an order of the slots
 /// `class * k_shot + k`, and for each slot another class and one of its spare examples `k_shot .. 2 k_shot`.

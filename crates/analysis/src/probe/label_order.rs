@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::pool::{check_table, in_points, over_runs};
+use super::pool::{in_points, over_runs};
 use super::support_sets::{row_sds, some};
 use crate::error::AnalysisError;
 use crate::estimate::Estimate;
@@ -13,30 +13,7 @@ use crate::options::Options;
 use crate::random::{generator, shuffle};
 use crate::summary::mean;
 
-/// Accuracies of one run under many orders of the classes; images stay.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answers {
-    /// Tasks.
-    pub n_tasks: usize,
-    /// Orders, the original one first.
-    pub n_orders: usize,
-    /// Whether these are all orders there are.
-    pub all: bool,
-    /// Accuracy, `(n_tasks, n_orders)`.
-    pub accuracy: Vec<f64>,
-    /// Accuracy of the mean probabilities over all orders, `(n_tasks)`.
-    pub ensemble: Vec<f64>,
-    /// Largest change of any probability of any query against the original order, over all tasks: rounding for a
-    /// learner that cannot see the order.
-    pub largest_change: f64,
-}
-
-impl Answers {
-    pub(super) fn check(&self, what: &str) -> Result<(), AnalysisError> {
-        check_table(what, &self.accuracy, self.n_tasks, self.n_orders)?;
-        check_table(what, &self.ensemble, self.n_tasks, 1)
-    }
-}
+pub use crate::record::answers::label_order::Answers;
 
 /// Orders of `n` classes to try, the original one first: all of them if there are at most `most`, else `most` different
 /// random ones. The flag says whether these are all.

@@ -1,7 +1,6 @@
 //! What probes of several runs say together.
 
 use crate::distribution::student_quantile;
-use crate::error::AnalysisError;
 use crate::estimate::{Estimate, Interval};
 use crate::summary::{mean, standard_deviation};
 
@@ -46,20 +45,6 @@ pub(crate) fn in_points(estimate: &Estimate) -> String {
         ),
         None => format!("{} pp", points(estimate.value)),
     }
-}
-
-/// Rows of a table with `width` columns.
-///
-/// # Errors
-/// [`AnalysisError::Shape`] naming the table; [`AnalysisError::NotFinite`] with the index.
-pub(super) fn check_table(
-    what: &str,
-    values: &[f64],
-    n_rows: usize,
-    width: usize,
-) -> Result<(), AnalysisError> {
-    crate::error::check_len(what, n_rows * width, values.len())?;
-    crate::error::check_finite(what, values)
 }
 
 #[cfg(test)]

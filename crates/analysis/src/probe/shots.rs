@@ -2,38 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::pool::{check_table, in_points, over_runs};
+use super::pool::{in_points, over_runs};
 use super::support_sets::some;
-use crate::error::{AnalysisError, check_len};
+use crate::error::AnalysisError;
 use crate::estimate::Estimate;
 use crate::findings::{Certainty, Finding, percent};
 use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 
-/// Accuracies of one run with 1, 2, ... supports a class: the same classes and queries, and supports that nest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answers {
-    /// Tasks.
-    pub n_tasks: usize,
-    /// Supports of each class in the tasks of training.
-    pub trained: usize,
-    /// Supports asked for, ascending.
-    pub shots: Vec<usize>,
-    /// Accuracy, `(shots, n_tasks)`.
-    pub accuracy: Vec<f64>,
-}
-
-impl Answers {
-    pub(super) fn check(&self, what: &str) -> Result<(), AnalysisError> {
-        check_table(what, &self.accuracy, self.shots.len(), self.n_tasks)?;
-        check_len(what, self.shots.len().max(1), self.shots.len())
-    }
-
-    fn row(&self, at: usize) -> &[f64] {
-        &self.accuracy[at * self.n_tasks..(at + 1) * self.n_tasks]
-    }
-}
+pub use crate::record::answers::shots::Answers;
 
 /// Accuracy over the number of supports, over the runs of one learner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::pool::{check_table, in_points, over_runs};
+use super::pool::{in_points, over_runs};
 use super::support_sets::{row_sds, some};
 use crate::error::AnalysisError;
 use crate::estimate::Estimate;
@@ -14,27 +14,7 @@ use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 
-/// Accuracies of one run under several orders of the supports; images and labels stay.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answers {
-    /// Tasks.
-    pub n_tasks: usize,
-    /// Orders, that of the episode first.
-    pub n_orders: usize,
-    /// Accuracy, `(n_tasks, n_orders)`.
-    pub accuracy: Vec<f64>,
-    /// Share of queries whose label differs from that of the first order, mean over the other orders, `(n_tasks)`.
-    pub churn: Vec<f64>,
-    /// Largest change of any probability of any query against the first order: rounding for a learner that cannot see the order.
-    pub largest_change: f64,
-}
-
-impl Answers {
-    pub(super) fn check(&self, what: &str) -> Result<(), AnalysisError> {
-        check_table(what, &self.accuracy, self.n_tasks, self.n_orders)?;
-        check_table(what, &self.churn, self.n_tasks, 1)
-    }
-}
+pub use crate::record::answers::support_order::Answers;
 
 /// What the order of the supports does to one learner, over its runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -2,36 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{AnalysisError, check_len};
+use crate::error::AnalysisError;
 use crate::findings::{Certainty, Finding};
 use crate::group::LearnerRuns;
 use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 
-/// Losses on a grid of a plane through theta, along two filter-normalized random directions; mean over tasks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answers {
-    /// Tasks of the mean.
-    pub n_tasks: usize,
-    /// Steps along either direction, ascending, 0 in the middle.
-    pub steps: Vec<f64>,
-    /// Support loss in nats, `(steps, steps)`; absent for a learner without an inner loop.
-    pub support: Option<Vec<Option<f64>>>,
-    /// Query loss without adaptation; absent for a learner without an inner loop, whose query loss is that after it.
-    pub before: Option<Vec<Option<f64>>>,
-    /// Query loss after adaptation from each point: the meta-landscape.
-    pub after: Vec<Option<f64>>,
-}
-
-impl Answers {
-    pub(super) fn check(&self, what: &str) -> Result<(), AnalysisError> {
-        let n = self.steps.len() * self.steps.len();
-        for table in self.support.iter().chain(&self.before).chain([&self.after]) {
-            check_len(what, n, table.len())?;
-        }
-        Ok(())
-    }
-}
+pub use crate::record::answers::surface::Answers;
 
 /// The surfaces of the first run of a learner, and how wide its meta-minimum is in all of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

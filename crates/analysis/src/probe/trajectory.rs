@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pool::over_runs_of;
 use super::support_sets::some;
-use crate::error::{AnalysisError, check_finite};
+use crate::error::AnalysisError;
 use crate::estimate::Estimate;
 use crate::findings::{Certainty, Finding};
 use crate::group::LearnerRuns;
@@ -15,40 +15,10 @@ use crate::metric::{LearnerMetric, Measure, Measured};
 use crate::options::Options;
 use crate::regression::slope;
 
+pub use crate::record::answers::trajectory::Answers;
+
 /// Outer steps that the rate is given for.
 const STEPS: f64 = 100.0;
-
-/// Distances of trainings in lockstep, for one run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Answers {
-    /// Outer steps before the one in which a task is exchanged.
-    pub start: usize,
-    /// Tasks of an outer step, one of which is exchanged.
-    pub meta_batch: usize,
-    /// `|theta' - theta| / |theta|` after each step from the exchange on, a list for each exchange; shorter where a training
-    /// blew up.
-    pub exchanged: Vec<Vec<f64>>,
-    /// The same with nothing exchanged: the noise floor at each step.
-    pub repeated: Vec<f64>,
-}
-
-impl Answers {
-    pub(super) fn check(&self, what: &str) -> Result<(), AnalysisError> {
-        let mut lists = self.exchanged.iter().chain([&self.repeated]);
-        lists.try_for_each(|list| check_finite(what, list))
-    }
-
-    /// Doublings of the distance in 100 steps, for each exchange that moved anything.
-    fn growth(&self) -> Vec<f64> {
-        let of = |distances: &Vec<f64>| {
-            let moved = distances.iter().enumerate().filter(|(_, d)| **d > 0.0);
-            let (steps, logs): (Vec<f64>, Vec<f64>) =
-                moved.map(|(step, d)| (step as f64, d.log2())).unzip();
-            Some(STEPS * slope(&steps, &logs)?)
-        };
-        self.exchanged.iter().filter_map(of).collect()
-    }
-}
 
 /// How two trainings of one learner part, over its runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -86,12 +56,12 @@ pub(crate) const METRIC: LearnerMetric = LearnerMetric {
 fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
     let asked: Vec<&Answers> = group.answers(|probe| {
         let answers = probe.trajectory.as_ref();
-        answers.filter(|answers| !answers.growth().is_empty())
+        answers.filter(|answers| !growth(answers).is_empty())
     });
     let Some(first) = asked.first() else {
         return Ok(Measured::absent());
     };
-    let growth: Vec<Vec<f64>> = asked.iter().map(|run| run.growth()).collect();
+    let growth: Vec<Vec<f64>> = asked.iter().map(|run| growth(run)).collect();
     let ends: Vec<Vec<f64>> = asked
         .iter()
         .map(|run| {
@@ -168,6 +138,17 @@ fn curve(lists: &[&Vec<f64>]) -> Vec<[f64; 3]> {
     (0..n_steps).map_while(at).collect()
 }
 
+/// Doublings of the distance in 100 steps, for each exchange that moved anything.
+fn growth(answers: &Answers) -> Vec<f64> {
+    let of = |distances: &Vec<f64>| {
+        let moved = distances.iter().enumerate().filter(|(_, d)| **d > 0.0);
+        let (steps, logs): (Vec<f64>, Vec<f64>) =
+            moved.map(|(step, d)| (step as f64, d.log2())).unzip();
+        Some(STEPS * slope(&steps, &logs)?)
+    };
+    answers.exchanged.iter().filter_map(of).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,7 +167,7 @@ mod tests {
             repeated: vec![0.0; 60],
         };
         answers.check("").unwrap();
-        let growth = answers.growth();
+        let growth = growth(&answers);
         assert_eq!(growth.len(), 2, "what did not part has no rate");
         assert!(
             growth.iter().all(|rate| (rate - 10.0).abs() < 1e-9),

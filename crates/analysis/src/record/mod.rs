@@ -2,7 +2,10 @@
 //!
 //! Nothing here knows how a score came about; a table from another laboratory serves as well.
 
+pub mod answers;
 pub mod domains;
+pub mod factors;
+pub mod probe;
 pub mod replacement;
 mod task_scores;
 pub mod training;
@@ -10,11 +13,11 @@ pub mod training;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{AnalysisError, check_len};
-use crate::factors::table::FactorTable;
 use crate::fingerprint::Fingerprint;
-use crate::probe::Probe;
 
 use self::domains::TaskDomains;
+use self::factors::FactorTable;
+use self::probe::Probe;
 use self::replacement::Replacement;
 pub use self::task_scores::TaskScores;
 use self::training::{Selection, TrainingLog};

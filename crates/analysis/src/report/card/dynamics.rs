@@ -1,7 +1,7 @@
 //! Columns on the trainings: how fast, how smooth, with what gradients.
 
+use super::column::{Column, Row, with_interval};
 use super::probed::raw;
-use super::{Column, Row, with_interval};
 use crate::report::document::{decimal, percent};
 use crate::threshold::StepsToThreshold;
 use crate::training::alignment::Alignment;

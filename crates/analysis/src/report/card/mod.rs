@@ -1,52 +1,24 @@
 //! The card: one row per learner and setting, and one more where failed runs weigh on the first. It has parts, so that it fits a
 //! page: each has these rows, and columns of its own.
 
+mod column;
 mod dynamics;
 mod outcome;
 mod probed;
 
+pub(crate) use column::{Column, Row};
 pub(crate) use outcome::below_null;
 
 use std::collections::BTreeMap;
 
-use crate::estimate::Estimate;
-use crate::failure::Failures;
-use crate::metric::Measures;
 use crate::options::Light;
 use crate::outcome::StudyAnalysis;
-use crate::report::document::{Table, percent, percent_range};
+use crate::report::document::Table;
 use crate::report::group::Group;
 use crate::report::light::judge;
 use crate::report::svg::text::number;
 use crate::spread::Spread;
 use crate::words::Words;
-
-/// What one row is about.
-pub(crate) struct Row<'r> {
-    /// Name of the learner.
-    pub(crate) learner: &'r str,
-    /// Figures across the learners of the setting.
-    pub(crate) of_setting: Option<&'r Measures>,
-    /// Figures of the runs that the row counts.
-    pub(crate) measures: &'r Measures,
-    /// Failed runs of all, for the row of all runs.
-    pub(crate) failures: Option<&'r Failures>,
-    /// How scores are written.
-    pub(crate) words: Words<'r>,
-}
-
-/// A column of the card.
-pub(crate) struct Column {
-    /// A quantity with its unit.
-    pub(crate) head: &'static str,
-    /// Its value; a column without one in any row is left out.
-    pub(crate) cell: fn(&Row<'_>) -> Option<String>,
-    /// What its light judges, and the name of its thresholds in the options.
-    pub(crate) light: Option<(&'static str, Judged)>,
-}
-
-/// An estimate that a light judges.
-type Judged = fn(&Row<'_>) -> Option<Estimate>;
 
 /// A part of the card.
 struct Part {
@@ -202,28 +174,4 @@ fn rule(columns: &[Column], lights: &BTreeMap<String, Light>) -> String {
          between, or too few runs to say. Thresholds, in percentage points: {}.",
         each.join("; ")
     )
-}
-
-/// A share or a difference of shares in percent.
-fn with_interval(estimate: &Estimate) -> String {
-    match &estimate.interval {
-        Some(interval) => format!(
-            "{} {}",
-            percent(estimate.value),
-            percent_range(interval.lower, interval.upper)
-        ),
-        None => percent(estimate.value),
-    }
-}
-
-/// A score in its unit.
-fn score_with_interval(words: Words<'_>, estimate: &Estimate) -> String {
-    match &estimate.interval {
-        Some(interval) => format!(
-            "{} {}",
-            words.bare(estimate.value),
-            words.bare_range(interval)
-        ),
-        None => words.bare(estimate.value),
-    }
 }

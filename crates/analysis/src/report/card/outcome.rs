@@ -1,6 +1,6 @@
 //! Columns on the outcome of trainings.
 
-use super::{Column, Row, score_with_interval};
+use super::column::{Column, Row, score_with_interval};
 use crate::estimate::Estimate;
 use crate::report::chapters::tail::TAIL;
 use crate::report::document::{decimal, percent};

@@ -1,6 +1,6 @@
 //! Columns on what trained learners answered to probes.
 
-use super::{Column, Row, with_interval};
+use super::column::{Column, Row, with_interval};
 use crate::estimate::Estimate;
 use crate::probe::confidence::Confidence;
 use crate::probe::corruption::{CorruptionDrop, Place};

@@ -1,6 +1,6 @@
 //! Validation accuracy over outer steps, a panel for each learner.
 
-use super::outcome::LEAST_FOR_BANDS;
+use super::bands::LEAST_FOR_BANDS;
 use crate::record::Run;
 use crate::report::document::{Cell, Csv, Figure, count, list};
 use crate::report::group::{Group, by_setting, validation};

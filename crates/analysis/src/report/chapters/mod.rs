@@ -6,6 +6,7 @@ use super::subject::Subject;
 mod adaptation;
 mod aggregates;
 mod alphabets;
+mod bands;
 mod certificate;
 mod churn;
 mod comparison;

@@ -14,9 +14,6 @@ use crate::spread::Spread;
 use crate::steadiness::{SpreadRatio, SpreadVerdict, Steadiness};
 use crate::words::Words;
 
-/// Runs from which quantile bands mean something; below, the lowest and highest run are shown and called so.
-pub(super) const LEAST_FOR_BANDS: usize = 5;
-
 /// The subject.
 pub(crate) const SUBJECT: Subject = Subject {
     id: "outcome",

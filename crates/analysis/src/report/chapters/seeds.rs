@@ -1,6 +1,6 @@
 //! The seeds' final accuracies: every run, their density, the interval of their mean.
 
-use super::outcome::LEAST_FOR_BANDS;
+use super::bands::LEAST_FOR_BANDS;
 use crate::report::document::{Cell, Csv, Figure, list};
 use crate::report::group::{Group, by_setting, distinct};
 use crate::report::svg::series::swatch;

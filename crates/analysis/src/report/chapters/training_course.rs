@@ -1,7 +1,7 @@
 //! Loss along the training with its spikes, and how reliably validation accuracy rises.
 
+use super::bands::LEAST_FOR_BANDS;
 use super::intervals::{measured, written};
-use super::outcome::LEAST_FOR_BANDS;
 use crate::report::document::{Cell, Chapter, Csv, Figure, Table, count, decimal, extremes, list};
 use crate::report::group::{Group, by_setting};
 use crate::report::said::Said;

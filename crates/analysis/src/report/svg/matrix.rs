@@ -1,7 +1,7 @@
 //! A square table as tinted cells with their numbers: run against run.
 
-use super::WIDTH;
 use super::panel::wrap;
+use super::size::WIDTH;
 use super::text::{coordinate as c, escape, fit, width};
 
 /// Cells wider than this carry their number.

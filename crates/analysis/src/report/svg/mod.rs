@@ -11,6 +11,7 @@ pub(crate) mod panel;
 pub(crate) mod rows;
 pub(crate) mod scale;
 pub(crate) mod series;
+pub(crate) mod size;
 pub(crate) mod text;
 
 pub(crate) use matrix::matrix;
@@ -18,6 +19,4 @@ pub(crate) use panel::{Axis, Panel, heading};
 pub(crate) use rows::Rows;
 pub(crate) use scale::Extent;
 pub(crate) use series::Series;
-
-/// Width of every drawing in its own units: one column of a phone, half a column of a wide page.
-pub(crate) const WIDTH: f64 = 410.0;
+pub(crate) use size::WIDTH;

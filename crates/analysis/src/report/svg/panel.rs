@@ -1,8 +1,9 @@
 //! One framed plot: two axes with round ticks, and marks drawn in the order they are asked for.
 
 use super::scale::{Extent, Scale};
+use super::series::Series;
+use super::size::WIDTH;
 use super::text::{coordinate as c, escape, fit, push, width};
-use super::{Series, WIDTH};
 
 /// Size of tick labels and notes.
 pub(crate) const SMALL: f64 = 12.0;

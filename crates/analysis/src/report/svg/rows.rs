@@ -2,8 +2,9 @@
 
 use super::panel::{Axis, Panel, SMALL};
 use super::scale::Extent;
+use super::series::Series;
+use super::size::WIDTH;
 use super::text::{coordinate as c, escape, fit, push, width};
-use super::{Series, WIDTH};
 
 /// Rows under construction. Names stand at the left if all are short, above their row otherwise.
 pub(crate) struct Rows {
