@@ -13,10 +13,7 @@ const LIMIT: usize = 2;
 
 /// Circles that stand: crate, first module of the circle (none: the root of the crate), files. Any change of a number has to be written
 /// down here: a circle grows only where somebody has seen it (by files that were split, so far), and one that is cut does not grow back.
-const EXCEPTIONS: &[(&str, &str, usize)] = &[
-    ("metastable", "analyze::columns", 12),
-    ("metastable", "budget", 44),
-];
+const EXCEPTIONS: &[(&str, &str, usize)] = &[("metastable", "budget", 44)];
 
 /// The imports of a crate: from each module, the modules whose files it names.
 type Graph = BTreeMap<Vec<String>, BTreeSet<Vec<String>>>;
@@ -326,14 +323,14 @@ mod tests {
     }
 
     #[test]
-    fn two_files_comments_and_tests_are_no_circle() {
+    fn two_files_comments_visibilities_and_tests_are_no_circle() {
         assert!(planted(&[("a", "use crate::b::B;"), ("b", "use crate::a::A;")]).is_empty());
         let tested = [
             ("a", "use crate::b::B; // crate::c::C"),
             ("b", "use crate::c::C;"),
             (
                 "c",
-                "/// [`crate::a::A`]\n#[cfg(test)]\nmod tests { use crate::a::A; }",
+                "/// [`crate::a::A`]\npub(in crate::a) fn f() {}\n#[cfg(test)]\nmod tests { use crate::a::A; }",
             ),
         ];
         assert!(planted(&tested).is_empty());

@@ -7,7 +7,6 @@ use super::exported::Role;
 use super::own::{KNOWN, is_no_setting};
 use super::reference::Reference;
 use super::sheet::Sheet;
-use super::suggest;
 use crate::shell;
 use crate::study::suggestion;
 
@@ -230,8 +229,13 @@ impl Columns {
         }
     }
 
-    /// Gives the columns of a sheet their names, or says which column has none.
-    pub(super) fn meaning(&self, file: &str, sheet: &Sheet) -> Result<Meaning> {
+    /// Gives the columns of a sheet their names, or says which column has none, and what `suggested` says then.
+    pub(super) fn meaning(
+        &self,
+        file: &str,
+        sheet: &Sheet,
+        suggested: impl FnOnce() -> String,
+    ) -> Result<Meaning> {
         let header = &sheet.header;
         let names: Vec<&str> = header.iter().map(String::as_str).collect();
         for (at, name) in header.iter().enumerate() {
@@ -313,7 +317,7 @@ impl Columns {
                 shell::quote(first),
                 shell::quote(&format!("MEANING={first}")),
                 KNOWN.join(", "),
-                suggest::sentence(file, sheet, self)
+                suggested()
             );
         }
         Ok(meaning)

@@ -8,7 +8,7 @@ use metastable_analysis::distribution::fisher_tail;
 use metastable_analysis::incomplete::adjusted_means;
 use metastable_analysis::{Outcome, ScoreMatrix, TaskScores};
 
-use super::scores::{Group, Read};
+use super::group::{Group, Read};
 use super::table::Table;
 
 /// Fewest tasks from which a lack of agreement between runs says something.

@@ -7,8 +7,8 @@ use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale}
 use metastable_analysis::{Options, Outcome};
 
 use super::conditional::{Condition, condition};
+use super::group::{Group, Read, constant};
 use super::own::is_no_setting;
-use super::scores::{Group, Read, constant};
 use super::table::{Row, Table};
 
 /// Levels of a category that the analysis can hold.

@@ -12,6 +12,7 @@ mod expanded;
 mod exported;
 mod factors;
 mod file;
+mod group;
 #[cfg(test)]
 mod kinds;
 mod lines;
@@ -26,6 +27,7 @@ mod parquet;
 mod place;
 mod receipt;
 mod reference;
+mod rescaled;
 mod scores;
 mod seeds;
 mod sheet;

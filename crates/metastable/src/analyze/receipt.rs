@@ -7,7 +7,8 @@ use metastable_analysis::{Outcome, TaskScores};
 
 use super::crossing::{Crossing, crossings, doubt};
 use super::factors::conditions;
-use super::scores::{Group, Read, Runs};
+use super::group::{Group, Read};
+use super::scores::Runs;
 use super::suggest;
 use super::table::Table;
 use super::taken::{columns, counted_names, scores};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cell;
-use super::scores::Group;
+use super::group::Group;
 use super::table::Table;
 
 /// A number for each run; equal ones are seeds that runs share.

@@ -10,6 +10,7 @@ use super::cell::{self, Commas};
 pub(crate) use super::columns::Columns;
 use super::columns::Meaning;
 use super::sheet::Sheet;
+use super::suggest;
 use super::wide::{self, Across};
 use super::{curves, exported, file, naming};
 
@@ -65,7 +66,8 @@ pub(super) fn read(path: &Path, columns: &Columns) -> Result<Table> {
     if let Some(pattern) = &columns.run_name {
         sheet = naming::with_fields(&file, &sheet, columns.named("run"), pattern)?;
     }
-    let meaning = columns.meaning(&file, &sheet)?;
+    let suggested = || suggest::sentence(&file, &sheet, &columns);
+    let meaning = columns.meaning(&file, &sheet, suggested)?;
     if percentages(&file, &sheet, &meaning)? && columns.scale().is_none() && columns.unit.is_none()
     {
         columns.unit = Some(String::from("percent"));

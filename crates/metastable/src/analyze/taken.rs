@@ -1,7 +1,8 @@
 //! What scores and columns were taken for, in the words of the receipt.
 
 use super::factors::are_names;
-use super::scores::{Group, Runs};
+use super::group::Group;
+use super::scores::Runs;
 use super::table::Table;
 use crate::shell;
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 use metastable_analysis::Progress;
 
 use super::cell;
-use super::scores::Group;
+use super::group::Group;
 use super::table::{Row, Table};
 
 /// Name of the one task of runs that have a single score.
