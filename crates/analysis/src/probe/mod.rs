@@ -16,6 +16,7 @@ pub mod kinship;
 pub mod label_noise;
 pub mod label_order;
 pub mod left_out;
+pub mod lifelong;
 pub mod mismatch;
 pub mod noise_floor;
 pub(crate) mod pool;
@@ -31,6 +32,7 @@ pub mod trajectory;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AnalysisError;
+use crate::record::lifelong::Answers as Streams;
 
 /// The answers of one run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -92,6 +94,9 @@ pub struct Probe {
     /// G1 and G2: other shapes and other data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<mismatch::Answers>,
+    /// L1 to L3: classes that come one after the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifelong: Option<Streams>,
     /// G5: calibration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<confidence::Answers>,
@@ -126,6 +131,7 @@ impl Probe {
             corruption,
             label_noise,
             mismatch,
+            lifelong,
             confidence,
             noise_floor,
             certificate,
@@ -148,6 +154,7 @@ impl Probe {
         take(&mut self.corruption, corruption);
         take(&mut self.label_noise, label_noise);
         take(&mut self.mismatch, mismatch);
+        take(&mut self.lifelong, lifelong);
         take(&mut self.confidence, confidence);
         take(&mut self.noise_floor, noise_floor);
         take(&mut self.certificate, certificate);
@@ -212,6 +219,9 @@ impl Probe {
         }
         if let Some(answers) = &self.mismatch {
             answers.check(&of("mismatch"))?;
+        }
+        if let Some(answers) = &self.lifelong {
+            answers.check(&of("streams"))?;
         }
         Ok(())
     }

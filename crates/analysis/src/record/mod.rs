@@ -3,6 +3,7 @@
 //! Nothing here knows how a score came about; a table from another laboratory serves as well.
 
 pub mod domains;
+pub mod lifelong;
 pub mod replacement;
 mod task_scores;
 pub mod training;

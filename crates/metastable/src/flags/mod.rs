@@ -361,6 +361,9 @@ pub(crate) struct Probe {
     /// Test tasks of each question [default: as in the study, else 40]
     #[arg(long, value_name = "N")]
     pub(crate) tasks: Option<usize>,
+    /// Classes of the streams of family l, e.g. 10,50 [default: as in the study, else 10,50,100,200,600 as far as there are]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub(crate) stream_classes: Vec<usize>,
     #[command(flatten)]
     pub(crate) machine: Machine,
 }

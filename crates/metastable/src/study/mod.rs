@@ -9,6 +9,7 @@ pub(crate) mod factors;
 mod regression;
 mod replace;
 mod returns;
+mod run_settings;
 pub(crate) mod section;
 mod settings;
 pub(crate) mod streams;
@@ -40,9 +41,10 @@ use tree::{Entry, Item, Origin};
 pub(crate) use builtin::STUDIES;
 pub(crate) use choice::{Chosen, Combine};
 pub(crate) use replace::Exchange;
+pub(crate) use run_settings::RunSettings;
 pub(crate) use section::suggestion;
 pub(crate) use settings::{
-    DataSettings, EpisodeSettings, Head, NetworkSettings, ProbeSettings, RunSettings, TestSettings,
+    DataSettings, EpisodeSettings, Head, NetworkSettings, ProbeSettings, TestSettings,
     TrainingSettings, ValidationSettings,
 };
 

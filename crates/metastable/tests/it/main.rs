@@ -20,6 +20,7 @@ mod floors;
 mod guests;
 mod images;
 mod lake_runs;
+mod lifelong;
 mod lines;
 mod listing;
 mod oblong;
