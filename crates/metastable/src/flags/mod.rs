@@ -272,7 +272,10 @@ pub(crate) struct Guest {
     /// Print metastable_guest.py, the other side of the protocol in one file
     #[arg(long)]
     pub(crate) python: bool,
-    /// Print a template: nearest_mean, torch_protonet, torch_maml, torch_encoder, jax_protonet or attention
+    /// Print metastable_environment.py, by which environments of yours make rollouts
+    #[arg(long)]
+    pub(crate) environment: bool,
+    /// Print a template: nearest_mean, torch_protonet, torch_maml, torch_encoder, jax_protonet, attention or cart_poles
     #[arg(long, value_name = "NAME")]
     pub(crate) template: Option<String>,
 }

@@ -49,8 +49,9 @@ pub(crate) use settings::{
 };
 
 /// The tables of a study; every other key at the root is one of [`Head`].
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "data",
+    "environment",
     "glyphs",
     "episode",
     "validation",
@@ -160,12 +161,13 @@ impl Study {
             }
         }
         let of = |name: &str| tables.get(name).copied().unwrap_or_default();
-        let data = read(
+        let mut data = read(
             of("data"),
             "data",
             &DataSettings::default(),
             DataSettings::check,
         )?;
+        data.environment = returns::read_outside(tables.get("environment").copied(), &data.set)?;
         let side = data.side_of_glyphs()?;
         let glyphs = GlyphsConfig {
             side,
@@ -299,6 +301,7 @@ impl Study {
             write!(text, "\n[{name}]\n{}", body.text()?)?;
             Ok(())
         };
+        // A table [environment] follows its values, as a table of its own.
         section("data", &self.data)?;
         if self.data.has_glyphs() {
             section("glyphs", &self.glyphs)?;

@@ -8,6 +8,7 @@ use metastable_data::{
     Channels, EpisodeShape, GlyphsConfig, ImageSize, Ink, Paper, PartNames, Rotations, Sizes,
     SplitRule, TaskPool,
 };
+use metastable_guests::EnvironmentConfig;
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
@@ -104,6 +105,9 @@ pub(crate) struct DataSettings {
     pub(crate) allow_duplicates: bool,
     /// Classes with fewer images are left out before the split; 0 for none. Shot + query is what an episode needs.
     pub(crate) min_images: usize,
+    /// The table `[environment]`, where `set` is `environment`; no key of this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<EnvironmentConfig>,
 }
 
 impl Default for DataSettings {
@@ -125,6 +129,7 @@ impl Default for DataSettings {
             within_alphabet: false,
             allow_duplicates: false,
             min_images: 0,
+            environment: None,
         }
     }
 }

@@ -13,6 +13,7 @@ mod data;
 mod designs;
 mod domains;
 mod endings;
+mod environments;
 mod errors;
 mod export;
 mod exported;
