@@ -217,6 +217,23 @@ impl<T: Real> InnerLoop<T> for Adaptation {
         self.descent(context, n_steps)?.curve(theta)
     }
 
+    fn step_on(
+        &self,
+        context: &Context<'_, T>,
+        phi: &Params<T>,
+        batch: Batch<'_, T>,
+        share: f64,
+    ) -> Result<Option<Params<T>>> {
+        // What pulls back to theta needs theta in the layout of the stream's network.
+        if self.proximity.is_some() {
+            return Ok(None);
+        }
+        let mut tape = context.record(context.task.head_loss(), phi, batch, 0)?;
+        let mut gradient = tape.gradient()?;
+        self.moves.project(&mut gradient);
+        Ok(Some(phi.plus(T::of(-share * self.inner_lr), &gradient)))
+    }
+
     fn anatomy(&self, context: &Context<'_, T>, theta: &Params<T>) -> Result<Option<Anatomy<T>>> {
         if self.proximity.is_some() {
             return Ok(None);

@@ -54,7 +54,7 @@ impl Moves {
     }
 
     /// `v <- M v`.
-    fn project<T: Real>(self, v: &mut Params<T>) {
+    pub(crate) fn project<T: Real>(self, v: &mut Params<T>) {
         if self == Self::All {
             return;
         }

@@ -6,7 +6,7 @@
 use metastable_models::{Params, Real, Tape};
 
 use crate::prediction::n_correct;
-use crate::{Context, Curve, Prediction, Result, Targets, Task};
+use crate::{Batch, Context, Curve, Prediction, Result, Targets, Task};
 
 /// From a task to class probabilities of its queries.
 pub trait Predict<T: Real>: Send + Sync {
@@ -132,6 +132,22 @@ pub trait InnerLoop<T: Real>: Send + Sync {
     /// # Errors
     /// As for [`Predict::predict`].
     fn curve(&self, context: &Context<'_, T>, theta: &Params<T>, n_steps: usize) -> Result<Curve>;
+
+    /// Fast weights after one step on a batch alone, with `share` of this loop's step size: what the loop does on a stream, where supports
+    /// come one at a time. `phi - share alpha M grad L(phi; batch)`, in the layout of `phi`, which is that of `context.network`; its head
+    /// has a row for each class of the task. None for a loop whose steps are not all alike.
+    ///
+    /// # Errors
+    /// As for [`Predict::predict`].
+    fn step_on(
+        &self,
+        _context: &Context<'_, T>,
+        _phi: &Params<T>,
+        _batch: Batch<'_, T>,
+        _share: f64,
+    ) -> Result<Option<Params<T>>> {
+        Ok(None)
+    }
 
     /// The directions that MAML and its relatives differ in, on one task with the settings of training; none for an
     /// inner loop whose adjoint is not known.

@@ -45,6 +45,7 @@ pub const LEARNER_METRICS: &[&LearnerMetric] = &[
     &probe::corruption::METRIC,
     &probe::label_noise::METRIC,
     &probe::confidence::METRIC,
+    &probe::lifelong::METRIC,
     &probe::noise_floor::METRIC,
 ];
 

@@ -4,7 +4,10 @@
 //! one for each rollout.
 
 use metastable_data::{Seeds, Stream};
+use metastable_models::Params;
 use rand::Rng;
+
+use crate::error::Result;
 
 /// What may be done in a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +36,39 @@ pub struct Step {
     pub is_over: bool,
 }
 
+/// A rollout that was made elsewhere.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reported {
+    /// `(n_steps, n_observed)`.
+    pub observed: Vec<Vec<f64>>,
+    /// `(n_steps)`.
+    pub actions: Vec<Action>,
+    /// `(n_steps)`.
+    pub rewards: Vec<f64>,
+}
+
+/// A task whose rollouts are made elsewhere, by whoever is sent the weights of the policy: a whole batch at a time.
+pub trait Elsewhere: Send + Sync {
+    /// A rollout for each seed, which draws its start and its actions. `network` is the name of the policy's network
+    /// ([`crate::Activation::network`]), `weights` its parameters.
+    ///
+    /// # Errors
+    /// [`crate::EnvironmentError::Elsewhere`].
+    fn rollouts(
+        &self,
+        network: &str,
+        weights: &Params<f32>,
+        seeds: &[u64],
+    ) -> Result<Vec<Reported>>;
+}
+
 /// One task.
 pub trait Environment: Send + Sync {
+    /// Where its rollouts are made, if that is elsewhere: then neither [`Self::start`] nor [`Self::step`] is asked.
+    fn elsewhere(&self) -> Option<&dyn Elsewhere> {
+        None
+    }
+
     /// What may be done.
     fn actions(&self) -> Actions;
 

@@ -17,6 +17,9 @@ pub enum EnvironmentError {
         /// What would be right.
         advice: &'static str,
     },
+    /// Whoever makes rollouts elsewhere failed.
+    #[error(transparent)]
+    Elsewhere(Box<dyn std::error::Error + Send + Sync>),
     /// The network refused.
     #[error(transparent)]
     Model(#[from] ModelError),

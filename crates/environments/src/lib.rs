@@ -32,7 +32,7 @@ pub mod registry;
 pub mod rollout;
 pub mod trust_region;
 
-pub use environment::{Action, Actions, Environment, Family, Step};
+pub use environment::{Action, Actions, Elsewhere, Environment, Family, Reported, Step};
 pub use error::{EnvironmentError, Result};
 pub use maml_rl::{Fisher, MamlRl, MamlRlConfig, OuterStep, SamplingTerm};
 pub use policy::{Activation, Policy, PolicyConfig};

@@ -134,6 +134,12 @@ impl<T: Real> Policy<T> {
         &*self.network
     }
 
+    /// What it is, but for its weights.
+    #[must_use]
+    pub fn config(&self) -> &PolicyConfig {
+        &self.config
+    }
+
     /// What may be done.
     #[must_use]
     pub fn actions(&self) -> Actions {

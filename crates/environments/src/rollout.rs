@@ -4,10 +4,11 @@
 
 use metastable_data::{Seeds, Stream};
 use metastable_models::{Params, Real};
+use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::baseline::LinearBaseline;
-use crate::environment::{Environment, Step};
+use crate::environment::{Elsewhere, Environment, Step};
 use crate::error::Result;
 use crate::policy::{Policy, Rows};
 
@@ -63,7 +64,7 @@ pub struct Key<'s> {
 /// Makes `n` rollouts at these parameters.
 ///
 /// # Errors
-/// Those of the network.
+/// Those of the network, and of whoever makes rollouts elsewhere.
 pub fn roll<T: Real>(
     environment: &dyn Environment,
     policy: &Policy<T>,
@@ -78,6 +79,10 @@ pub fn roll<T: Real>(
             rng
         })
         .collect();
+    if let Some(elsewhere) = environment.elsewhere() {
+        let seeds: Vec<u64> = generators.iter_mut().map(|rng| rng.next_u64()).collect();
+        return made_elsewhere(elsewhere, policy, params, &seeds);
+    }
     let mut states: Vec<Vec<f64>> = generators
         .iter_mut()
         .map(|rng| environment.start(rng))
@@ -110,6 +115,23 @@ pub fn roll<T: Real>(
         going = left;
     }
     Ok(rollouts)
+}
+
+/// Rollouts by somebody who is sent the weights.
+fn made_elsewhere<T: Real>(
+    elsewhere: &dyn Elsewhere,
+    policy: &Policy<T>,
+    params: &Params<T>,
+    seeds: &[u64],
+) -> Result<Vec<Rollout>> {
+    let network = policy.config().activation.network();
+    let reported = elsewhere.rollouts(network, &params.cast(), seeds)?;
+    let rollouts = reported.into_iter().map(|it| Rollout {
+        actions: it.actions.iter().map(|of| policy.of_action(of)).collect(),
+        observed: it.observed,
+        rewards: it.rewards,
+    });
+    Ok(rollouts.collect())
 }
 
 /// Mean of the sums of rewards.
@@ -157,5 +179,98 @@ pub fn rows<T: Real>(rollouts: &[Rollout], weights: Vec<f64>) -> Rows<T> {
             .flat_map(|it| it.actions.iter().flatten().copied())
             .collect(),
         weights,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use metastable_models::Backend;
+    use rand::Rng;
+
+    use super::*;
+    use crate::environment::{Action, Actions, Reported};
+    use crate::policy::PolicyConfig;
+
+    /// Notes the seeds that it is asked for, and rewards each rollout with its number.
+    #[derive(Default)]
+    struct Far(Mutex<Vec<u64>>);
+
+    impl Elsewhere for Far {
+        fn rollouts(
+            &self,
+            network: &str,
+            weights: &Params<f32>,
+            seeds: &[u64],
+        ) -> Result<Vec<Reported>> {
+            assert_eq!(network, "mlp");
+            assert!(weights.get("head.weight").is_some());
+            self.0.lock().unwrap().extend(seeds);
+            let each = (0..seeds.len()).map(|at| Reported {
+                observed: vec![vec![0.5]],
+                actions: vec![Action::Discrete(at % 2)],
+                rewards: vec![at as f64],
+            });
+            Ok(each.collect())
+        }
+    }
+
+    impl Environment for Far {
+        fn elsewhere(&self) -> Option<&dyn Elsewhere> {
+            Some(self)
+        }
+
+        fn actions(&self) -> Actions {
+            Actions::Discrete(2)
+        }
+
+        fn n_observed(&self) -> usize {
+            1
+        }
+
+        fn horizon(&self) -> usize {
+            1
+        }
+
+        fn start(&self, _: &mut dyn Rng) -> Vec<f64> {
+            unreachable!("it is elsewhere")
+        }
+
+        fn step(&self, _: &mut Vec<f64>, _: &Action, _: &mut dyn Rng) -> Step {
+            unreachable!("it is elsewhere")
+        }
+    }
+
+    #[test]
+    fn rollouts_elsewhere_have_a_seed_each_and_equal_keys_have_equal_seeds() {
+        let config = PolicyConfig {
+            width: 4,
+            ..PolicyConfig::default()
+        };
+        let policy = Policy::<f64>::new(config, 1, Actions::Discrete(2), Backend::Fused).unwrap();
+        let seeds = Seeds::all(3);
+        let theta = policy.initial(&mut seeds.rng(Stream::Init, 0)).unwrap();
+        let far = Far::default();
+        let rolled = |set| {
+            let key = Key {
+                seeds: &seeds,
+                stream: Stream::Query,
+                index: 5,
+                set,
+            };
+            roll(&far, &policy, &theta, 3, key).unwrap()
+        };
+        let made = rolled(0);
+        assert_eq!(made[1].actions, [[0.0, 1.0]]);
+        assert_eq!(mean_return(&made), 1.0);
+        rolled(0);
+        rolled(1);
+        let asked = far.0.lock().unwrap().clone();
+        assert_eq!(asked[..3], asked[3..6]);
+        let mut distinct = [&asked[..3], &asked[6..]].concat();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), 6);
     }
 }

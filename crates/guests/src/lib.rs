@@ -15,6 +15,7 @@ mod answer;
 pub mod child;
 pub mod config;
 pub mod embedding;
+pub mod environment;
 pub mod error;
 pub mod frame;
 #[doc(hidden)]
@@ -26,10 +27,14 @@ pub mod network;
 pub mod order;
 pub mod python;
 pub mod session;
+mod talk;
 mod tensors;
 
 pub use config::{ProcessConfig, Training};
 pub use embedding::Embedding;
+pub use environment::{
+    ActionSpace, EnvironmentConfig, EnvironmentReady, Environments, Rolled, SentPolicy,
+};
 pub use error::{GuestError, Result};
 pub use learner::{ENTRY, Guest, state, state_of};
 pub use living::kill_all;

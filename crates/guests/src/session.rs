@@ -2,66 +2,36 @@
 //! states go; both end with it.
 
 use std::fs;
-use std::sync::Arc;
 use std::time::Duration;
 
 use metastable_algorithms::{Prediction, Task};
 use metastable_models::{ImageShape, Real};
 use safetensors::SafeTensors;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{embeddings, prediction};
-use crate::child::{Child, NoFrame};
 use crate::config::{ProcessConfig, Training};
 use crate::error::{GuestError, Result};
-use crate::frame::Frame;
 use crate::living::Scratch;
 use crate::message::{Hello, PROTOCOL, Progressed, Ready, Trained};
 use crate::order::order;
+use crate::talk::{Talk, header, kind};
 use crate::tensors::{Images, Out, QueryLabels, payload, task};
 
-/// Most bytes of the header and the names of an answer's tensors.
-const TENSOR_HEADER: u64 = 1 << 20;
+pub use crate::talk::Cancel;
+
 /// Most bytes of a saved state.
 const MOST_SAVED: u64 = 4 << 30;
 /// Most values of an embedding.
 const MOST_FEATURES: u64 = 1 << 16;
 
-/// Says whether the user asked to stop.
-#[derive(Clone)]
-pub struct Cancel(Arc<dyn Fn() -> bool + Send + Sync>);
-
-impl Cancel {
-    /// By a function that is asked while an answer is waited for.
-    pub fn when(asked: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(asked))
-    }
-
-    /// Nobody asks.
-    #[must_use]
-    pub fn never() -> Self {
-        Self::when(|| false)
-    }
-}
-
-impl std::fmt::Debug for Cancel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Cancel")
-    }
-}
-
 /// A guest that was greeted.
 #[derive(Debug)]
 pub struct Session {
-    child: Child,
+    talk: Talk,
     scratch: Scratch,
     ready: Ready,
     image: ImageShape,
-    patience: Duration,
-    cancel: Cancel,
-    /// Number of the last request.
-    id: u64,
 }
 
 impl Session {
@@ -84,7 +54,12 @@ impl Session {
             problem: error.to_string(),
         })?;
         let mut session = Self {
-            child: Child::start(&config.command, hello.threads)?,
+            talk: Talk::start(
+                &config.command,
+                hello.threads,
+                Duration::from_secs(config.timeout_seconds),
+                cancel,
+            )?,
             scratch,
             ready: Ready {
                 protocol: 0,
@@ -102,9 +77,6 @@ impl Session {
                 width: hello.data.width,
                 channels: hello.data.channels,
             },
-            patience: Duration::from_secs(config.timeout_seconds),
-            cancel,
-            id: 0,
         };
         session.ready = session.greet(hello)?;
         session.check_offers(hello)?;
@@ -115,10 +87,10 @@ impl Session {
         let request = "hello";
         let mut header = object(hello);
         header.insert("scratch".to_owned(), json!(self.scratch.path()));
-        let frame = self.ask(request, header, &[], 0)?;
+        let frame = self.talk.ask(request, header, &[], 0)?;
         let theirs = frame.header.get("protocol").and_then(Value::as_u64);
         match theirs {
-            Some(PROTOCOL) => self.parse(request, "ready", frame),
+            Some(PROTOCOL) => self.talk.parse(request, "ready", frame),
             _ => Err(GuestError::Version {
                 name: frame
                     .header
@@ -138,7 +110,7 @@ impl Session {
             Training::None => &["predict"],
         };
         if let Some(missing) = needed.iter().find(|request| !self.ready.offers(request)) {
-            return Err(self.protocol(
+            return Err(self.talk.protocol(
                 "hello",
                 format!(
                     "it offers {:?} and not {missing}, and training = {} needs {needed:?} (questions after training are put to the saved state)",
@@ -148,13 +120,13 @@ impl Session {
             ));
         }
         if self.ready.max_batch == 0 {
-            return Err(self.protocol(
+            return Err(self.talk.protocol(
                 "hello",
                 "max_batch is 0, and has to be 1 or more".to_owned(),
             ));
         }
         match self.ready.fixed_way {
-            Some(way) if way != hello.test.way => Err(self.protocol(
+            Some(way) if way != hello.test.way => Err(self.talk.protocol(
                 "hello",
                 format!(
                     "it is bound to {way} classes, and the test has {}; make test.way and episode.way {way}",
@@ -185,8 +157,8 @@ impl Session {
             "train",
             &[("step", json!(step)), ("tasks", json!(tasks.len()))],
         );
-        let frame = self.ask(&request, header, &tensors, 0)?;
-        self.parse(&request, "trained", frame)
+        let frame = self.talk.ask(&request, header, &tensors, 0)?;
+        self.talk.parse(&request, "trained", frame)
     }
 
     /// A training on the images of the training classes `(n, pixels)` with their labels, and on those for validation.
@@ -214,14 +186,15 @@ impl Session {
             .collect();
         // A file that both map beats a message of all images.
         let path = self.scratch.path().join("data.safetensors");
-        let bytes = payload(&tensors).map_err(|problem| self.protocol(request, problem))?;
+        let bytes = payload(&tensors).map_err(|problem| self.talk.protocol(request, problem))?;
         fs::write(&path, bytes).map_err(|error| self.scratch_failed(request, &error))?;
-        self.send(request, header("fit", &[("path", json!(path))]), &[], 0)?;
+        self.talk
+            .send(request, header("fit", &[("path", json!(path))]), &[], 0)?;
         loop {
-            let frame = self.receive(request)?;
+            let frame = self.talk.receive(request)?;
             match kind(&frame) {
-                "progress" => progressed(&self.parse(request, "progress", frame)?),
-                _ => return self.parse(request, "fitted", frame),
+                "progress" => progressed(&self.talk.parse(request, "progress", frame)?),
+                _ => return self.talk.parse(request, "fitted", frame),
             }
         }
     }
@@ -245,9 +218,11 @@ impl Session {
             "predict",
             &[("tasks", json!(tasks.len())), ("ways", json!(ways))],
         );
-        let frame = self.ask(&request, header, &tensors, n_scores as u64 * 8)?;
-        let request = format!("{request}, id {}", self.id);
-        self.expect(&request, "prediction", &frame)?;
+        let frame = self
+            .talk
+            .ask(&request, header, &tensors, n_scores as u64 * 8)?;
+        let request = format!("{request}, id {}", self.talk.id);
+        self.talk.expect(&request, "prediction", &frame)?;
         let read = || -> Result<Vec<Prediction<T>>, String> {
             let scores = SafeTensors::deserialize(&frame.payload)
                 .map_err(|error| format!("its payload is no safetensors: {error}"))?;
@@ -255,7 +230,7 @@ impl Session {
             each.map(|(number, (one, order))| prediction(&scores, number, one, order))
                 .collect()
         };
-        read().map_err(|problem| self.protocol(&request, problem))
+        read().map_err(|problem| self.talk.protocol(&request, problem))
     }
 
     /// Embeddings `(n, width)` of images `(n, pixels)`, and their width. The images are sent in an order of their pixels, as those of
@@ -269,14 +244,16 @@ impl Session {
         let order = order(images.rows(), 0);
         let tensors = [Out::images("images".to_owned(), images.ordered(&order))];
         let most = order.len() as u64 * MOST_FEATURES * 8;
-        let frame = self.ask(request, header("features", &[]), &tensors, most)?;
-        self.expect(request, "features", &frame)?;
+        let frame = self
+            .talk
+            .ask(request, header("features", &[]), &tensors, most)?;
+        self.talk.expect(request, "features", &frame)?;
         let read = || -> Result<(usize, Vec<f64>), String> {
             let found = SafeTensors::deserialize(&frame.payload)
                 .map_err(|error| format!("its payload is no safetensors: {error}"))?;
             embeddings(&found, &order)
         };
-        read().map_err(|problem| self.protocol(request, problem))
+        read().map_err(|problem| self.talk.protocol(request, problem))
     }
 
     /// All that the guest has learnt, as it writes it to a file.
@@ -287,18 +264,20 @@ impl Session {
         let request = "save";
         let path = self.scratch.path().join("state");
         let _ = fs::remove_file(&path);
-        let frame = self.ask(request, header("save", &[("path", json!(path))]), &[], 0)?;
-        self.expect(request, "saved", &frame)?;
+        let frame = self
+            .talk
+            .ask(request, header("save", &[("path", json!(path))]), &[], 0)?;
+        self.talk.expect(request, "saved", &frame)?;
         let size = fs::metadata(&path).map(|metadata| metadata.len());
         match size {
             Ok(size) if size <= MOST_SAVED => {
                 fs::read(&path).map_err(|error| self.scratch_failed(request, &error))
             }
-            Ok(size) => Err(self.protocol(
+            Ok(size) => Err(self.talk.protocol(
                 request,
                 format!("the state has {size} bytes, and at most {MOST_SAVED} are kept"),
             )),
-            Err(_) => Err(self.protocol(
+            Err(_) => Err(self.talk.protocol(
                 request,
                 format!("it says that it saved, and {} is not there", path.display()),
             )),
@@ -315,124 +294,16 @@ impl Session {
         // What is there is the guest's: it may be a link, or open to the guest, and would be written through.
         let _ = fs::remove_file(&path);
         fs::write(&path, state).map_err(|error| self.scratch_failed(request, &error))?;
-        let frame = self.ask(request, header("load", &[("path", json!(path))]), &[], 0)?;
-        self.expect(request, "loaded", &frame)
+        let frame = self
+            .talk
+            .ask(request, header("load", &[("path", json!(path))]), &[], 0)?;
+        self.talk.expect(request, "loaded", &frame)
     }
 
     /// Tells it goodbye; one that does not go is killed.
     pub fn bye(mut self) {
-        let _ = self.send("bye", header("bye", &[]), &[], 0);
-        self.child.farewell();
-    }
-
-    fn ask(
-        &mut self,
-        request: &str,
-        header: Map<String, Value>,
-        tensors: &[Out],
-        most_scores: u64,
-    ) -> Result<Frame> {
-        self.send(request, header, tensors, most_scores)?;
-        self.receive(request)
-    }
-
-    fn send(
-        &mut self,
-        request: &str,
-        mut header: Map<String, Value>,
-        tensors: &[Out],
-        most_scores: u64,
-    ) -> Result<()> {
-        self.id += 1;
-        header.insert("id".to_owned(), json!(self.id));
-        let payload = if tensors.is_empty() {
-            Vec::new()
-        } else {
-            payload(tensors).map_err(|problem| self.protocol(request, problem))?
-        };
-        let most = if most_scores == 0 {
-            0
-        } else {
-            most_scores + TENSOR_HEADER
-        };
-        let sent = self.child.send(Frame { header, payload }, most);
-        sent.map_err(|error| self.protocol(request, error.to_string()))
-    }
-
-    /// The next message, which has to be about the last request.
-    fn receive(&mut self, request: &str) -> Result<Frame> {
-        let cancel = Arc::clone(&self.cancel.0);
-        let request = format!("{request}, id {}", self.id);
-        let frame = match self.child.receive(self.patience, &*cancel) {
-            Ok(frame) => frame,
-            Err(NoFrame::Ended) => {
-                let status = self.child.status();
-                let last_words = self.child.last_words();
-                return Err(GuestError::Ended {
-                    status,
-                    request,
-                    last_words,
-                });
-            }
-            Err(NoFrame::Bad(error)) => {
-                let problem = format!("{error}; stdout belongs to the protocol: print to stderr");
-                self.child.end();
-                return Err(self.protocol(&request, problem));
-            }
-            Err(NoFrame::Late) => {
-                self.child.end();
-                return Err(GuestError::Silent {
-                    request,
-                    seconds: self.patience.as_secs(),
-                    last_words: self.child.last_words(),
-                });
-            }
-            Err(NoFrame::Cancelled) => {
-                self.child.end();
-                return Err(GuestError::Cancelled { request });
-            }
-        };
-        if kind(&frame) == "error" {
-            let message = frame.header.get("message").and_then(Value::as_str);
-            let message = message.unwrap_or("it does not say why").to_owned();
-            self.child.status();
-            return Err(GuestError::Failed {
-                request,
-                message,
-                last_words: self.child.last_words(),
-            });
-        }
-        match frame.header.get("id").and_then(Value::as_u64) {
-            Some(id) if id == self.id => Ok(frame),
-            other => {
-                let problem = format!("its id is {}, and {} was asked", json!(other), self.id);
-                Err(self.protocol(&request, problem))
-            }
-        }
-    }
-
-    fn expect(&self, request: &str, expected: &str, frame: &Frame) -> Result<()> {
-        match kind(frame) {
-            found if found == expected => Ok(()),
-            found => Err(self.protocol(
-                request,
-                format!("its type is {found:?}, and {expected:?} is expected"),
-            )),
-        }
-    }
-
-    fn parse<A: DeserializeOwned>(&self, request: &str, expected: &str, frame: Frame) -> Result<A> {
-        self.expect(request, expected, &frame)?;
-        serde_json::from_value(Value::Object(frame.header))
-            .map_err(|error| self.protocol(request, error.to_string()))
-    }
-
-    fn protocol(&self, request: &str, problem: String) -> GuestError {
-        GuestError::Protocol {
-            request: request.to_owned(),
-            problem,
-            last_words: self.child.last_words(),
-        }
+        let _ = self.talk.send("bye", header("bye", &[]), &[], 0);
+        self.talk.child.farewell();
     }
 
     fn scratch_failed(&self, request: &str, error: &std::io::Error) -> GuestError {
@@ -442,23 +313,6 @@ impl Session {
             problem: error.to_string(),
         }
     }
-}
-
-fn kind(frame: &Frame) -> &str {
-    frame
-        .header
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-}
-
-fn header(kind: &str, fields: &[(&str, Value)]) -> Map<String, Value> {
-    let fields = fields
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), value.clone()));
-    std::iter::once(("type".to_owned(), json!(kind)))
-        .chain(fields)
-        .collect()
 }
 
 /// The greeting as a header.

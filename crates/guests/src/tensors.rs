@@ -31,6 +31,30 @@ impl Out {
         }
     }
 
+    pub(crate) fn singles(name: String, shape: &[usize], values: &[f32]) -> Self {
+        Self {
+            name,
+            dtype: Dtype::F32,
+            shape: shape.to_vec(),
+            bytes: values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        }
+    }
+
+    pub(crate) fn doubles(name: String, shape: &[usize], values: &[f64]) -> Self {
+        Self {
+            name,
+            dtype: Dtype::F64,
+            shape: shape.to_vec(),
+            bytes: values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        }
+    }
+
     pub(crate) fn images(name: String, images: Images) -> Self {
         let ImageShape {
             height,

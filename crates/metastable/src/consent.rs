@@ -17,10 +17,17 @@ pub(crate) fn check<'r>(
     is_allowed: bool,
 ) -> Result<()> {
     let mut commands = BTreeSet::new();
-    for config in runs.filter(|config| guest::is_of(config)) {
-        let process = ProcessConfig::read(&config.learner.settings)?;
-        let words = process.command.iter().map(|word| quote(word));
+    let mut note = |command: &[String]| {
+        let words = command.iter().map(|word| quote(word));
         commands.insert(visible(&words.collect::<Vec<_>>().join(" ")));
+    };
+    for config in runs {
+        if guest::is_of(config) {
+            note(&ProcessConfig::read(&config.learner.settings)?.command);
+        }
+        if let Some(outside) = &config.data.environment {
+            note(&outside.command);
+        }
     }
     if commands.is_empty() {
         return Ok(());

@@ -7,12 +7,12 @@ use metastable_data::{
     Cache, Dataset, FUNCTIONS, FunctionFamily, GlyphsConfig, ImageSize, Ink, OpenOptions, Paper,
     Source, glyphs, omniglot,
 };
-use metastable_environments::{FAMILIES, FamilyEntry};
+use metastable_environments::FAMILIES;
 
 use crate::fetch;
-use crate::files::sha256;
 use crate::registry::registry;
 use crate::run::config::set_name;
+use crate::run::world::{OUTSIDE, World};
 use crate::study::DataSettings;
 
 /// The set that is made, not opened: its settings are a table of the study.
@@ -33,6 +33,7 @@ pub(crate) fn forms() -> impl Iterator<Item = (&'static str, &'static str)> {
         )
         .chain(FUNCTIONS.iter().map(|family| (family.name, family.summary)))
         .chain(FAMILIES.iter().map(|family| (family.name, family.summary)))
+        .chain([OUTSIDE])
 }
 
 /// Loads the data set that the settings name; Omniglot is fetched if it is not there.
@@ -54,7 +55,8 @@ pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) 
     }
     let mut domains = Vec::new();
     for set in &data.mix {
-        if FunctionFamily::find(set).is_some() || FamilyEntry::find(set).is_some() {
+        let is_environment = FAMILIES.iter().any(|family| family.name == set) || set == OUTSIDE.0;
+        if FunctionFamily::find(set).is_some() || is_environment {
             bail!("data.mix: {set} has no images to mix with others; take it alone, as data.set");
         }
         let mut own = data.of(set);
@@ -79,11 +81,11 @@ fn load_one(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) -> Resu
     if let Some(family) = FunctionFamily::find(&data.set) {
         return Ok(family.outline());
     }
-    if let Some(family) = FamilyEntry::find(&data.set) {
+    if let Some(world) = World::of(&data.set, data.environment.as_ref()) {
         // In the place of images: nothing, and the digest of the definition.
         return Ok(Dataset {
-            digest: sha256(format!("{}: {}", family.name, family.definition).as_bytes()),
-            ..Dataset::empty(family.name, ImageSize::square(1), 1)
+            digest: world.digest()?,
+            ..Dataset::empty(world.name(), ImageSize::square(1), 1)
         });
     }
     if data.set == "omniglot" && !has_omniglot(data_dir) {

@@ -1,7 +1,7 @@
 //! `guest`: prints the files that a learner in another language starts from.
 
 use anyhow::{Result, bail};
-use metastable_guests::python::{MODULE, TEMPLATES};
+use metastable_guests::python::{ENVIRONMENT, MODULE, TEMPLATES};
 
 use crate::Ending;
 use crate::flags;
@@ -10,6 +10,7 @@ use crate::study::suggestion;
 /// Runs the command.
 pub(crate) fn guest(flags: &flags::Guest) -> Result<Ending> {
     let text = match &flags.template {
+        None if flags.environment => ENVIRONMENT,
         None => MODULE,
         Some(name) => {
             let name = name.trim_end_matches(".py");

@@ -92,7 +92,7 @@ pub(crate) fn plan(
             study.check_without_classes(family.name)?;
         }
         let environment = study.environment();
-        if let Some(environment) = environment {
+        if let Some(environment) = &environment {
             study.check_environment(environment)?;
         }
         let pool = study
@@ -138,7 +138,7 @@ pub(crate) fn plan(
                     Some(_) => Study::for_numbers(network),
                     None => network,
                 };
-                let network = match environment {
+                let network = match &environment {
                     Some(environment) => Study::for_policy(network, environment),
                     None => network,
                 };
@@ -148,7 +148,8 @@ pub(crate) fn plan(
                     place(study, &paths.each_ref().map(String::as_str), &error)
                 })?;
                 let mut config = RunConfig {
-                    data: settled(&study.data, &material),
+                    data: settled(&study.data, &material)
+                        .map_err(|error| place(study, &["environment.files"], &error))?,
                     glyphs: study.data.has_glyphs().then(|| study.glyphs.clone()),
                     data_digest: material.dataset.digest.clone(),
                     split_digest,
@@ -224,13 +225,16 @@ fn check_scores(study: &Study, runs: &[Planned]) -> Result<()> {
     }
 }
 
-/// The settings with what a split by `auto` turned out to be.
-fn settled(data: &DataSettings, material: &Material) -> DataSettings {
+/// The settings with what a split by `auto` turned out to be, and what the files of a process are.
+fn settled(data: &DataSettings, material: &Material) -> Result<DataSettings> {
     let mut settled = data.clone();
+    if let Some(outside) = &mut settled.environment {
+        outside.digests = guest::digests(&outside.files)?;
+    }
     if data.split == SplitRule::Auto.to_string() {
         settled.split = material.split.rule.to_string();
     }
-    settled
+    Ok(settled)
 }
 
 /// `p007`: as many digits as the study needs.

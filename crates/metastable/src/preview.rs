@@ -24,6 +24,11 @@ struct Kind<'r> {
     runs: Vec<&'r Planned>,
 }
 
+/// Whether a run starts a process that the study names.
+fn starts_process(config: &RunConfig) -> bool {
+    guest::is_of(config) || config.data.environment.is_some()
+}
+
 /// Prints what the study would take.
 pub(crate) fn preview(
     runs: &[Planned],
@@ -61,12 +66,12 @@ pub(crate) fn preview(
     let mut bytes = 0;
     let mut measured = Measured::read(cache_dir());
     for (name, kind) in ordered {
-        if guest::is_of(&kind.first.config) {
+        if starts_process(&kind.first.config) {
             for run in &kind.runs {
                 seconds.insert(&run.label, 0.0);
             }
             println!(
-                "{:>6} {:>10} {:>10}  {} (a guest: --plan starts none, and its time and disk are not in the sums)",
+                "{:>6} {:>10} {:>10}  {} (a process of yours: --plan starts none, and its time and disk are not in the sums)",
                 kind.runs.len(),
                 "?",
                 "?",
@@ -113,7 +118,7 @@ pub(crate) fn preview(
         crate::progress::threads(shares.threads),
         clock(inorder.iter().sum())
     );
-    if let Some(run) = left.iter().find(|run| !guest::is_of(&run.config)) {
+    if let Some(run) = left.iter().find(|run| !starts_process(&run.config)) {
         compare_shares(run, &mut measured)?;
     }
     match measured.keep() {

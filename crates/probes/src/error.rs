@@ -29,6 +29,16 @@ pub enum ProbeError {
         /// What it lacks.
         source: DataError,
     },
+    /// A size of a stream that the classes do not hold.
+    #[error("{setting} = {got}: {advice}")]
+    Stream {
+        /// The size, as a study calls it.
+        setting: &'static str,
+        /// What was asked for.
+        got: usize,
+        /// What is there, and what to ask for.
+        advice: String,
+    },
     /// A learner with an inner loop lacks a numeric setting that the loop has to have.
     #[error("the learner has no numeric setting {name}; give it one in its LearnerConfig")]
     Setting {

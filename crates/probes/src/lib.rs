@@ -9,6 +9,7 @@
 //! - [`generalization`]: seen tasks, new tasks, new classes; one task of one training step exchanged;
 //! - [`geometry`]: curvature, loss surfaces, features, task embeddings;
 //! - [`shift`]: other shapes, other data, damaged images, wrong labels, calibration;
+//! - [`lifelong`]: classes one after the other, an image at a time;
 //! - [`kinship`]: features and paths between two trainings;
 //! - [`derivatives`]: the certificate of the meta-gradient;
 //! - [`conformance`]: the certificate of a learner that shows no gradients, by asking alone.
@@ -23,8 +24,11 @@ mod features;
 pub mod generalization;
 pub mod geometry;
 pub mod kinship;
+pub mod lifelong;
 pub mod sensitivity;
 pub mod shift;
+mod still;
+mod stream;
 mod subject;
 mod task_map;
 mod values;

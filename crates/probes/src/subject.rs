@@ -52,6 +52,9 @@ pub struct Subject<'m> {
     /// Networks that end after the first block, the second, and so on, with the names of the whole one's parameters. Empty if
     /// there are none: questions about features are left out then.
     pub blocks: Vec<Box<dyn Network<f32>>>,
+    /// The body by itself, with stored statistics where it normalises at all, so that what it makes of an image does not hang on the others
+    /// of its batch; see [`crate::lifelong`]. None if there is none: questions about streams are left out then.
+    pub still: Option<Box<dyn Network<f32>>>,
     /// Whether parameters and gradients are here to be looked at; those of a learner in another process are not, and questions
     /// about curvature and about paths between parameters are left out.
     pub is_open: bool,
@@ -80,6 +83,7 @@ impl<'m> Subject<'m> {
             last: None,
             network,
             blocks: Vec::new(),
+            still: None,
             is_open: true,
             dataset,
             split,

@@ -16,6 +16,7 @@ pub mod kinship;
 pub mod label_noise;
 pub mod label_order;
 pub mod left_out;
+pub mod lifelong;
 pub mod mismatch;
 pub mod noise_floor;
 pub(crate) mod pool;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answers::{
     certificate, confidence, corruption, coupling, curvature, example_influence, gaps, kinship,
-    label_noise, label_order, mismatch, noise_floor, representation, shots, step_sizes,
+    label_noise, label_order, lifelong, mismatch, noise_floor, representation, shots, step_sizes,
     support_order, support_sets, surface, task_map, trajectory,
 };
 use crate::error::AnalysisError;
@@ -69,6 +69,9 @@ pub struct Probe {
     /// G1 and G2: other shapes and other data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<mismatch::Answers>,
+    /// L1 to L3: classes that come one after the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifelong: Option<lifelong::Answers>,
     /// G5: calibration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<confidence::Answers>,
@@ -103,6 +106,7 @@ impl Probe {
             corruption,
             label_noise,
             mismatch,
+            lifelong,
             confidence,
             noise_floor,
             certificate,
@@ -125,6 +129,7 @@ impl Probe {
         take(&mut self.corruption, corruption);
         take(&mut self.label_noise, label_noise);
         take(&mut self.mismatch, mismatch);
+        take(&mut self.lifelong, lifelong);
         take(&mut self.confidence, confidence);
         take(&mut self.noise_floor, noise_floor);
         take(&mut self.certificate, certificate);
@@ -189,6 +194,9 @@ impl Probe {
         }
         if let Some(answers) = &self.mismatch {
             answers.check(&of("mismatch"))?;
+        }
+        if let Some(answers) = &self.lifelong {
+            answers.check(&of("streams"))?;
         }
         Ok(())
     }

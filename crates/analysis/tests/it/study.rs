@@ -45,6 +45,7 @@ const ASKED: &[&str] = &[
     "corruption",
     "label_noise",
     "confidence",
+    "lifelong",
     "kinship",
     "replace_one_task",
     "replace_slopes",

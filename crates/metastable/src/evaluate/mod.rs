@@ -48,11 +48,11 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
             crate::shell::program()
         );
     }
-    if let Some(family) = stored.config.environment() {
+    if let Some(world) = stored.config.environment() {
         bail!(
             "{}: it is a policy for {}, and this command tells shares of right answers; `{} report` of its study has its returns",
             flags.checkpoint.display(),
-            family.name,
+            world.name(),
             crate::shell::program()
         );
     }

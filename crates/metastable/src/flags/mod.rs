@@ -272,7 +272,10 @@ pub(crate) struct Guest {
     /// Print metastable_guest.py, the other side of the protocol in one file
     #[arg(long)]
     pub(crate) python: bool,
-    /// Print a template: nearest_mean, torch_protonet, torch_maml, torch_encoder, jax_protonet or attention
+    /// Print metastable_environment.py, by which environments of yours make rollouts
+    #[arg(long)]
+    pub(crate) environment: bool,
+    /// Print a template: nearest_mean, torch_protonet, torch_maml, torch_encoder, jax_protonet, attention or cart_poles
     #[arg(long, value_name = "NAME")]
     pub(crate) template: Option<String>,
 }
@@ -361,6 +364,9 @@ pub(crate) struct Probe {
     /// Test tasks of each question [default: as in the study, else 40]
     #[arg(long, value_name = "N")]
     pub(crate) tasks: Option<usize>,
+    /// Classes of the streams of family l, e.g. 10,50 [default: as in the study, else 10,50,100,200,600 as far as there are]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub(crate) stream_classes: Vec<usize>,
     #[command(flatten)]
     pub(crate) machine: Machine,
 }

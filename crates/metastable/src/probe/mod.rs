@@ -16,7 +16,7 @@ use clap::ValueEnum;
 use metastable_analysis::{Options, Outcome, Probe, Run, Study as Tables, analyze};
 use metastable_guests as guests;
 use metastable_models::Backend;
-use metastable_probes::{generalization, geometry, sensitivity, shift};
+use metastable_probes::{generalization, geometry, lifelong, sensitivity, shift};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::round::Round;
@@ -60,6 +60,9 @@ pub(crate) enum Family {
     /// Other shapes, other data, damaged images, wrong labels, calibration
     #[value(name = "g")]
     Shift,
+    /// Classes of the test part that come one after the other, an image at a time
+    #[value(name = "l")]
+    Lifelong,
     /// Derivatives, bits and records of the run itself; `experiment` asks in any case
     #[value(name = "certificate")]
     Certificate,
@@ -67,12 +70,13 @@ pub(crate) enum Family {
 
 impl Family {
     /// What is asked where no family is named.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::Sensitivity,
         Self::Generalization,
         Self::Geometry,
         Self::Kinship,
         Self::Shift,
+        Self::Lifelong,
     ];
 
     /// As in a study and on the command line.
@@ -89,6 +93,7 @@ impl Family {
             Self::Geometry => "geometry",
             Self::Kinship => "kinship",
             Self::Shift => "shift",
+            Self::Lifelong => "lifelong",
             Self::Certificate => "certificate",
         }
     }
@@ -101,7 +106,7 @@ impl Family {
     /// What a guest is asked of a family that is about gradients and parameters too.
     fn part_of_a_guest(self) -> Option<&'static str> {
         match self {
-            Self::Geometry | Self::Kinship => Some("its features"),
+            Self::Geometry | Self::Kinship | Self::Lifelong => Some("its features"),
             Self::Sensitivity | Self::Generalization | Self::Shift | Self::Certificate => None,
         }
     }
@@ -124,7 +129,7 @@ impl Family {
             Self::Generalization => (training != guests::Training::Given).then_some(
                 "a guest that is not trained on episodes given by this program has seen none of them",
             ),
-            Self::Geometry | Self::Kinship => {
+            Self::Geometry | Self::Kinship | Self::Lifelong => {
                 let offers_features = offers.iter().any(|offer| offer == "features");
                 (!offers_features).then_some(
                     "a guest shows neither gradients nor parameters, and this one offers no features",
@@ -133,8 +138,13 @@ impl Family {
         }
     }
 
-    fn ask(self, subject: &Subject<'_>, others: &[shift::Other], n_tasks: usize) -> Result<Probe> {
-        let learnt = &subject.learnt;
+    fn ask(
+        self,
+        subject: &Subject<'_>,
+        others: &[shift::Other],
+        settings: &ProbeSettings,
+    ) -> Result<Probe> {
+        let (learnt, n_tasks) = (&subject.learnt, settings.tasks);
         Ok(match self {
             Self::Sensitivity => sensitivity::ask(learnt, n_tasks)?,
             Self::Generalization => {
@@ -148,6 +158,7 @@ impl Family {
             // A checkpoint by itself has neither kin nor records; see `round`.
             Self::Kinship | Self::Certificate => Probe::default(),
             Self::Shift => shift::ask(learnt, others, n_tasks)?,
+            Self::Lifelong => lifelong::ask(learnt, &stream_sizes(settings))?,
         })
     }
 }
@@ -167,6 +178,15 @@ impl TryFrom<String> for Family {
 impl From<Family> for String {
     fn from(family: Family) -> Self {
         family.code()
+    }
+}
+
+/// The streams that are asked about.
+fn stream_sizes(settings: &ProbeSettings) -> lifelong::Sizes {
+    lifelong::Sizes {
+        classes: settings.stream_classes.clone(),
+        images: settings.stream_images,
+        orders: settings.stream_orders,
     }
 }
 
@@ -322,6 +342,9 @@ fn settings(
         settings.other.clone_from(&flags.other);
     }
     settings.tasks = flags.tasks.unwrap_or(settings.tasks);
+    if !flags.stream_classes.is_empty() {
+        settings.stream_classes.clone_from(&flags.stream_classes);
+    }
     settings.families.sort();
     settings.families.dedup();
     settings.check()?;
@@ -333,6 +356,9 @@ pub(crate) fn check(study: &Study, runs: &[Planned], data_dir: &Path) -> Result<
     let Some(settings) = &study.probe else {
         return Ok(());
     };
+    if settings.families.contains(&Family::Lifelong) {
+        check_streams(study, settings, runs)?;
+    }
     if !settings.families.contains(&Family::Shift) {
         return Ok(());
     }
@@ -346,6 +372,21 @@ pub(crate) fn check(study: &Study, runs: &[Planned], data_dir: &Path) -> Result<
             let drawn = subject::protocol(&run.config)
                 .and_then(|protocol| Ok(shift::sampler_of(other, &protocol)?));
             drawn.map_err(place)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the test classes of each run hold the streams that a study asks about.
+fn check_streams(study: &Study, settings: &ProbeSettings, runs: &[Planned]) -> Result<()> {
+    let place = study.place(&["probe.stream_classes", "probe.stream_images"]);
+    for run in runs {
+        let (config, material) = (&run.config, &run.material);
+        // Whether a guest shows features is known once it answers; its classes are known.
+        if guest::is_of(config) || Family::Lifelong.is_for(config, &[]) {
+            let from = (&*material.dataset, &material.split);
+            let settled = stream_sizes(settings).settle(&subject::protocol(config)?, from);
+            settled.map_err(|error| anyhow!("{place}{error}"))?;
         }
     }
     Ok(())
@@ -389,7 +430,7 @@ fn of_checkpoint(flags: &flags::Probe, data_dir: &Path, threads: usize) -> Resul
         run: learner.clone(),
         ..Probe::default()
     };
-    for family in settings.families {
+    for family in settings.families.clone() {
         if stop.asked() {
             eprintln!("{}", Work::Checkpoint.farewell());
             return Ok(Ending::Interrupted);
@@ -402,7 +443,7 @@ fn of_checkpoint(flags: &flags::Probe, data_dir: &Path, threads: usize) -> Resul
             eprintln!("not asked about {}, since {reason}", family.name());
             continue;
         }
-        let question = || family.ask(&subject, others, settings.tasks);
+        let question = || family.ask(&subject, others, &settings);
         probe.absorb(timed(&learner, family, threads, question)?);
     }
     let run = Run {

@@ -340,7 +340,7 @@ impl Round<'_> {
             let asked = timed(label, family, self.threads, || match family {
                 Family::Kinship => self.kinship(runs, run),
                 Family::Certificate => certificate(&runs[run]),
-                _ => family.ask(&runs[run].subject()?, others, self.settings.tasks),
+                _ => family.ask(&runs[run].subject()?, others, self.settings),
             });
             let written = asked.and_then(|probe| {
                 let about = self.about(runs, materials, question)?;
@@ -411,6 +411,7 @@ impl Round<'_> {
                 .map(|kin| (kin.run.entry.label.clone(), kin.checkpoint.clone()))
                 .collect(),
             Family::Certificate => certificate::rests_on(asked.run)?,
+            Family::Lifelong => streams(self.settings),
             _ => BTreeMap::new(),
         };
         Ok(About {
@@ -418,12 +419,23 @@ impl Round<'_> {
             checkpoint: asked.checkpoint.clone(),
             step: asked.stored.step,
             n_tasks: match family {
-                Family::Certificate => 0,
+                Family::Certificate | Family::Lifelong => 0,
                 _ => self.settings.tasks,
             },
             with,
         })
     }
+}
+
+/// The sizes of the streams that answers are about.
+fn streams(settings: &ProbeSettings) -> BTreeMap<String, String> {
+    let images = settings.stream_images.map(|n| n.to_string());
+    let sizes = [
+        ("stream_classes", format!("{:?}", settings.stream_classes)),
+        ("stream_images", images.unwrap_or_default()),
+        ("stream_orders", settings.stream_orders.to_string()),
+    ];
+    sizes.map(|(name, size)| (name.to_owned(), size)).into()
 }
 
 fn certificate(asked: &Asked<'_>) -> Result<Probe> {

@@ -1,9 +1,11 @@
 //! A finished training as `metastable-probes` asks it: built from what its checkpoint and its record say.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use metastable_algorithms::TrainState;
 use metastable_guests::{self as guests, Embedding, Outside, Ready};
-use metastable_models::{Beside, DeviceSpec, Network, NetworkConfig};
+use metastable_models::{Beside, DeviceSpec, Network, NetworkConfig, Norm};
 use metastable_probes::{Protocol, Subject as Learnt};
 
 use super::kept::{Keeper, Recipe};
@@ -62,6 +64,7 @@ impl<'m> Subject<'m> {
             None => None,
         };
         learnt.blocks = blocks;
+        learnt.still = Some(still(&config)?);
         learnt.last = last.map(|last| (last.step, last.weights));
         Ok(Self {
             config,
@@ -96,7 +99,8 @@ impl<'m> Subject<'m> {
         learnt.last = last;
         learnt.is_open = false;
         if ready.offers("features") {
-            learnt.blocks = vec![Box::new(Embedding::new(image, guest))];
+            learnt.blocks = vec![Box::new(Embedding::new(image, Arc::clone(&guest)))];
+            learnt.still = Some(Box::new(Embedding::new(image, guest)));
         }
         Ok(Self {
             config,
@@ -121,6 +125,25 @@ impl<'m> Subject<'m> {
         let double = metastable_models::build(&self.config.network, compute.backend, device)?;
         Ok(Some(double))
     }
+}
+
+/// The body of a network by itself, with stored statistics where it normalises.
+fn still(config: &RunConfig) -> Result<Box<dyn Network<f32>>> {
+    let body = NetworkConfig {
+        n_way: None,
+        norm: match config.network.norm {
+            Norm::None => Norm::None,
+            Norm::Batch | Norm::Running | Norm::PerStep { .. } => Norm::Running,
+        },
+        ..config.network.clone()
+    };
+    let body = body.with_beside(Beside::Nothing)?;
+    let compute = &config.compute;
+    Ok(metastable_models::build(
+        &body,
+        compute.backend,
+        compute.device.parse()?,
+    )?)
 }
 
 /// Whether two runs have the same setting, the same test classes and the same blocks; heads may differ.

@@ -8,13 +8,13 @@ use metastable_algorithms::{LearnerConfig, TrainConfig};
 use metastable_data::{
     Channels, EpisodeShape, FunctionFamily, GlyphsConfig, Rotations, Seeds, Sizes, Stream, TaskPool,
 };
-use metastable_environments::FamilyEntry;
 use metastable_models::{Backend, DeviceSpec, Init, NetworkConfig};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::numerics::{BUILD, Numerics};
+use super::world::World;
 use crate::files::sha256;
 use crate::study::{DataSettings, TestSettings};
 
@@ -141,8 +141,9 @@ impl RunConfig {
     }
 
     /// The family of environments that its tasks are of; none for images and functions.
-    pub(crate) fn environment(&self) -> Option<&'static FamilyEntry> {
-        FamilyEntry::find(&self.data.set).filter(|_| self.data.mix.is_empty())
+    pub(crate) fn environment(&self) -> Option<World> {
+        World::of(&self.data.set, self.data.environment.as_ref())
+            .filter(|_| self.data.mix.is_empty())
     }
 
     /// Whether its scores are shares of right answers.
@@ -164,8 +165,8 @@ impl RunConfig {
         if let Some(family) = self.family() {
             return format!("{} {}-shot", family.name, self.test.shot);
         }
-        if let Some(family) = self.environment() {
-            return format!("{} {} rollouts", family.name, self.test.query);
+        if let Some(world) = self.environment() {
+            return format!("{} {} rollouts", world.name(), self.test.query);
         }
         format!(
             "{} {}",

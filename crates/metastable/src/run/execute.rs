@@ -266,7 +266,7 @@ impl<'a> Run<'a> {
         let parts = RecordParts {
             classes: shop.material.class_lists(),
             receipt: shop.material.dataset.receipt.as_deref().cloned(),
-            test_list_digest: test.digest(self.config.test.episodes),
+            test_list_digest: test.digest(self.config.test.episodes)?,
             n_parameters: self.network.layout().n_values(),
             layers: self
                 .network

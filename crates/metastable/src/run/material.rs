@@ -10,12 +10,11 @@ use metastable_data::{
     Seeds, Sizes, Split, SplitRule,
 };
 
-use metastable_environments::FamilyEntry;
-
 use super::RunConfig;
 use super::goals::Goals;
 use super::record::ClassLists;
 use super::tasks::Tasks;
+use super::world::World;
 use crate::files::sha256;
 use crate::study::DataSettings;
 
@@ -41,7 +40,7 @@ impl Material {
     pub(crate) fn of(dataset: Arc<Dataset>, data: &DataSettings, seeds: &Seeds) -> Result<Self> {
         let rule: SplitRule = data.split.parse()?;
         let is_function = FunctionFamily::find(&data.set).is_some();
-        let is_environment = FamilyEntry::find(&data.set).is_some();
+        let is_environment = World::of(&data.set, data.environment.as_ref()).is_some();
         if (is_function || is_environment) && data.mix.is_empty() {
             let (train, validation, test) = (Vec::new(), Vec::new(), Vec::new());
             let split = Split {
@@ -83,9 +82,9 @@ impl Material {
                 pool: config.pool,
             }));
         }
-        if let Some(family) = config.environment() {
+        if let Some(world) = config.environment() {
             return Ok(Tasks::Goals(Goals {
-                family,
+                world,
                 part: MetaSplit::Train,
                 seeds: config.seeds,
             }));
@@ -116,9 +115,9 @@ impl Material {
                 pool: None,
             }));
         }
-        if let Some(family) = config.environment() {
+        if let Some(world) = config.environment() {
             return Ok(Tasks::Goals(Goals {
-                family,
+                world,
                 part,
                 seeds: config.seeds.evaluation(),
             }));

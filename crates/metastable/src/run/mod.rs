@@ -26,6 +26,7 @@ pub(crate) mod tasks;
 pub(crate) mod tensors;
 mod test;
 pub(crate) mod validated;
+pub(crate) mod world;
 
 pub(crate) use config::RunConfig;
 pub(crate) use execute::{Ended, Run, RunFolder, Workshop};

@@ -24,7 +24,7 @@ impl<'m> Tasks<'m> {
             Self::Goals(goals) => Err(AlgorithmError::Outside(
                 format!(
                     "{} has rollouts, and no labelled examples",
-                    goals.family.name
+                    goals.world.name()
                 )
                 .into(),
             )),
@@ -48,12 +48,12 @@ impl<'m> Tasks<'m> {
     }
 
     /// What identifies the first `n` tasks.
-    pub(crate) fn digest(&self, n: usize) -> String {
-        match self {
+    pub(crate) fn digest(&self, n: usize) -> Result<String> {
+        Ok(match self {
             Self::Episodes(episodes) => episodes.digest(n),
             Self::Functions(functions) => functions.digest(n),
-            Self::Goals(goals) => goals.digest(n),
-        }
+            Self::Goals(goals) => goals.digest(n)?,
+        })
     }
 
     /// The functions of a regression; none for images.
@@ -74,7 +74,7 @@ impl<'m> Tasks<'m> {
             ),
             Self::Goals(goals) => bail!(
                 "{} has no images and no classes: its tasks are environments",
-                goals.family.name
+                goals.world.name()
             ),
         }
     }

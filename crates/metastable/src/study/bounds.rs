@@ -66,6 +66,8 @@ pub(crate) const EVERY: Bound = Bound::new(1, 1_000_000_000, " outer steps");
 pub(crate) const EVERY_OR_NEVER: Bound = Bound::new(0, 1_000_000_000, " outer steps");
 pub(crate) const LEASE_SECONDS: Bound = Bound::new(1, 86_400, "; 60 is usual");
 pub(crate) const PROBE_TASKS: Bound = Bound::new(2, 100_000, "; 40 is usual");
+pub(crate) const STREAM_IMAGES: Bound = Bound::new(1, 1_000, "; 15 is usual");
+pub(crate) const STREAM_ORDERS: Bound = Bound::new(1, 1_000, "; 5 is usual");
 /// Whole numbers among a learner's own settings: numbers of inner steps.
 pub(crate) const OF_A_LEARNER: Bound = Bound::new(0, 10_000, "");
 /// Seconds between two states on the disk: a year is for ever.

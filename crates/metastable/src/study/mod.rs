@@ -9,6 +9,7 @@ pub(crate) mod factors;
 mod regression;
 mod replace;
 mod returns;
+mod run_settings;
 pub(crate) mod section;
 mod settings;
 pub(crate) mod streams;
@@ -40,15 +41,17 @@ use tree::{Entry, Item, Origin};
 pub(crate) use builtin::STUDIES;
 pub(crate) use choice::{Chosen, Combine};
 pub(crate) use replace::Exchange;
+pub(crate) use run_settings::RunSettings;
 pub(crate) use section::suggestion;
 pub(crate) use settings::{
-    DataSettings, EpisodeSettings, Head, NetworkSettings, ProbeSettings, RunSettings, TestSettings,
+    DataSettings, EpisodeSettings, Head, NetworkSettings, ProbeSettings, TestSettings,
     TrainingSettings, ValidationSettings,
 };
 
 /// The tables of a study; every other key at the root is one of [`Head`].
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 17] = [
     "data",
+    "environment",
     "glyphs",
     "episode",
     "validation",
@@ -158,12 +161,13 @@ impl Study {
             }
         }
         let of = |name: &str| tables.get(name).copied().unwrap_or_default();
-        let data = read(
+        let mut data = read(
             of("data"),
             "data",
             &DataSettings::default(),
             DataSettings::check,
         )?;
+        data.environment = returns::read_outside(tables.get("environment").copied(), &data.set)?;
         let side = data.side_of_glyphs()?;
         let glyphs = GlyphsConfig {
             side,
@@ -297,6 +301,7 @@ impl Study {
             write!(text, "\n[{name}]\n{}", body.text()?)?;
             Ok(())
         };
+        // A table [environment] follows its values, as a table of its own.
         section("data", &self.data)?;
         if self.data.has_glyphs() {
             section("glyphs", &self.glyphs)?;

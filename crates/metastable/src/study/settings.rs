@@ -8,6 +8,7 @@ use metastable_data::{
     Channels, EpisodeShape, GlyphsConfig, ImageSize, Ink, Paper, PartNames, Rotations, Sizes,
     SplitRule, TaskPool,
 };
+use metastable_guests::EnvironmentConfig;
 use serde::{Deserialize, Serialize};
 
 use super::bounds;
@@ -104,6 +105,9 @@ pub(crate) struct DataSettings {
     pub(crate) allow_duplicates: bool,
     /// Classes with fewer images are left out before the split; 0 for none. Shot + query is what an episode needs.
     pub(crate) min_images: usize,
+    /// The table `[environment]`, where `set` is `environment`; no key of this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<EnvironmentConfig>,
 }
 
 impl Default for DataSettings {
@@ -125,6 +129,7 @@ impl Default for DataSettings {
             within_alphabet: false,
             allow_duplicates: false,
             min_images: 0,
+            environment: None,
         }
     }
 }
@@ -523,41 +528,6 @@ impl TrainingSettings {
     }
 }
 
-/// `[run]`: bookkeeping; none of it can change a result.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RunSettings {
-    /// Outer steps between two lines of the training log.
-    pub(crate) log_every: usize,
-    /// Seconds between two states on the disk, from which a run goes on after a crash.
-    pub(crate) save_seconds: f64,
-    /// Seconds of silence after which another process takes a run over.
-    pub(crate) lease_seconds: u32,
-}
-
-impl Default for RunSettings {
-    fn default() -> Self {
-        Self {
-            log_every: 10,
-            save_seconds: 10.0,
-            lease_seconds: 60,
-        }
-    }
-}
-
-impl RunSettings {
-    pub(crate) fn check(&self) -> Result<()> {
-        bounds::EVERY.check("log_every", self.log_every)?;
-        require(
-            (0.0..=bounds::MOST_SAVE_SECONDS).contains(&self.save_seconds),
-            "save_seconds",
-            self.save_seconds,
-            "has to be 0 (after every step) to 31,536,000 (a year); 10 is usual",
-        )?;
-        bounds::LEASE_SECONDS.check("lease_seconds", self.lease_seconds)
-    }
-}
-
 /// `[probe]`: what the trained learners of a study are asked after its runs; nothing, if it has no such table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -568,6 +538,12 @@ pub(crate) struct ProbeSettings {
     pub(crate) tasks: usize,
     /// Other data sets that the learners are tested on.
     pub(crate) other: Vec<String>,
+    /// Classes of each stream of family `l`; 10, 50, 100, 200 and 600 as far as the test part has them if left out.
+    pub(crate) stream_classes: Vec<usize>,
+    /// Images of each class in a stream; 15, or what classes hold beside the new ones, if left out.
+    pub(crate) stream_images: Option<usize>,
+    /// Orders of the classes of a stream.
+    pub(crate) stream_orders: usize,
 }
 
 impl Default for ProbeSettings {
@@ -576,6 +552,9 @@ impl Default for ProbeSettings {
             families: Family::ALL.to_vec(),
             tasks: 40,
             other: vec![String::from("glyphs")],
+            stream_classes: Vec::new(),
+            stream_images: None,
+            stream_orders: 5,
         }
     }
 }
@@ -586,6 +565,16 @@ impl ProbeSettings {
         for set in &self.other {
             check_set(set).map_err(|problem| anyhow!("other = {set:?}: {problem}"))?;
         }
-        Ok(())
+        let ascends = self.stream_classes.windows(2).all(|pair| pair[0] < pair[1]);
+        if !ascends || self.stream_classes.first().is_some_and(|n| *n < 2) {
+            bail!(
+                "{:?} is no ascending list of numbers from 2 on; write e.g. [10, 50]",
+                self.stream_classes
+            );
+        }
+        if let Some(images) = self.stream_images {
+            bounds::STREAM_IMAGES.check("stream_images", images)?;
+        }
+        bounds::STREAM_ORDERS.check("stream_orders", self.stream_orders)
     }
 }

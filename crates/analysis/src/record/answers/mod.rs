@@ -10,6 +10,7 @@ pub mod gaps;
 pub mod kinship;
 pub mod label_noise;
 pub mod label_order;
+pub mod lifelong;
 pub mod mismatch;
 pub mod noise_floor;
 pub mod representation;

@@ -54,6 +54,10 @@ const PARTS: &[Part] = &[
                   other data and wrong labels.",
         columns: probed::GEOMETRY_AND_SHIFT,
     },
+    Part {
+        caption: "New images of all classes of the longest stream, told at its end by a linear head on the learner's features; what later classes cost                   the blocks before them; the same classes in other orders.",
+        columns: probed::STREAMS,
+    },
 ];
 
 /// The first part without lights: their thresholds would have to be printed below, and a terminal is narrow.

@@ -11,10 +11,12 @@ use crate::probe::gaps::Gaps;
 use crate::probe::kinship::Kinship;
 use crate::probe::label_noise::LabelNoise;
 use crate::probe::label_order::LabelOrder;
+use crate::probe::lifelong::{Lifelong, OfHead};
 use crate::probe::mismatch::Mismatch;
 use crate::probe::step_sizes::StepSizes;
 use crate::probe::support_sets::SupportSets;
 use crate::probe::trajectory::Trajectory;
+use crate::record::answers::lifelong::Head;
 use crate::replacement::coefficient::ReplaceOneTask;
 use crate::report::document::{decimal, percent};
 
@@ -51,6 +53,28 @@ pub(super) const ADAPTATION: &[Column] = &[
         ))
     }),
 ];
+
+/// What is kept of classes that come one after the other.
+pub(super) const STREAMS: &[Column] = &[
+    plain("stream of classes, linear head, % [CI] (classes)", |row| {
+        let end = on_streams(row)?.curve.pop()?;
+        let seen = with_interval(&end.seen);
+        Some(format!("{seen} ({})", end.n_classes))
+    }),
+    plain("its backward transfer, pp [CI]", |row| {
+        Some(with_interval(&on_streams(row)?.backward))
+    }),
+    plain("its SD over orders, pp [CI]", |row| {
+        Some(with_interval(&on_streams(row)?.curve.pop()?.order_sd?))
+    }),
+];
+
+/// What a linear head keeps of a stream of classes.
+fn on_streams(row: &Row<'_>) -> Option<OfHead> {
+    let streams: Lifelong = row.measures.get()?;
+    let mut heads = streams.heads.into_iter();
+    heads.find(|it| it.head == Head::Linear)
+}
 
 /// Whether another task changes the learner, and what is left on other tasks.
 pub(super) const GENERALIZATION: &[Column] = &[

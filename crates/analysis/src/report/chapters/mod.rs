@@ -31,6 +31,7 @@ pub(super) mod intervals;
 mod kinship;
 mod label_noise;
 mod label_order;
+mod lifelong;
 mod marginals;
 mod mismatch;
 mod noise_floor;
@@ -90,6 +91,7 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &corruption::SUBJECT,
     &label_noise::SUBJECT,
     &confidence::SUBJECT,
+    &lifelong::SUBJECT,
     &comparison::SUBJECT,
     &promises::SUBJECT,
     &certificate::SUBJECT,

@@ -38,7 +38,7 @@ pub(super) fn check(
         &record.config.split_digest,
         &split,
     );
-    let list = test.digest(config.test.episodes);
+    let list = test.digest(config.test.episodes)?;
     same(
         answers,
         "digest of the test list",

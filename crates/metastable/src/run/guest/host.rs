@@ -137,7 +137,7 @@ fn digest(name: &str) -> io::Result<Option<String>> {
 }
 
 /// Refuses to talk to another guest than that of the run.
-fn check_files(process: &ProcessConfig) -> Result<()> {
+pub(crate) fn check_files(process: &ProcessConfig) -> Result<()> {
     for (name, now) in digests(&process.files)? {
         let then = process.digests.get(&name);
         if then != Some(&now) {

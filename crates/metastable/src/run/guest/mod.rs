@@ -21,7 +21,7 @@ use metastable_models::{Init, NetworkConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(crate) use self::host::Host;
+pub(crate) use self::host::{Host, check_files, digests};
 use self::saved::{Saved, write};
 use super::execute::{Ended, RunFolder, Workshop};
 use super::record::RunResult;

@@ -60,6 +60,7 @@ impl Codes {
     /// does not draw is the build.
     pub(crate) fn of(&mut self, config: &RunConfig) -> Result<String> {
         if config.network.name == OUTSIDE
+            || config.data.environment.is_some()
             || config.compute.device != "cpu"
             || !is_drawn_evenly(config)
         {
@@ -240,8 +241,8 @@ fn bits_on(config: &RunConfig, training: &Tasks<'_>, judging: &Tasks<'_>) -> Res
         judge: &judge,
     };
     let mut hasher = Sha256::new();
-    hasher.update(training.digest(EPISODES));
-    hasher.update(judging.digest(EPISODES));
+    hasher.update(training.digest(EPISODES)?);
+    hasher.update(judging.digest(EPISODES)?);
     hasher.update(parts.bits(config)?);
     Ok(hex(&hasher.finalize()))
 }

@@ -20,6 +20,7 @@ pub(crate) use self::test::{Returned, read};
 pub(super) use self::training::Training;
 use super::RunConfig;
 use super::goals::Goals;
+use super::guest;
 use crate::files::hex;
 use crate::policy::Settings;
 
@@ -53,9 +54,12 @@ pub(super) struct Lab {
 impl Lab {
     /// Of a run; none if it is no run of a policy.
     pub(super) fn of(config: &RunConfig) -> Result<Option<Self>> {
-        let Some(entry) = config.environment() else {
+        let Some(world) = config.environment() else {
             return Ok(None);
         };
+        if let Some(outside) = &config.data.environment {
+            guest::check_files(&outside.process())?;
+        }
         let settings = Value::Object(config.learner.settings.clone());
         let settings: Settings = serde_json::from_value(settings)
             .context("while reading the settings of a policy's learner")?;
@@ -69,15 +73,15 @@ impl Lab {
         };
         let backend = config.compute.backend;
         let goals = |part| Goals {
-            family: entry,
+            world: world.clone(),
             part,
             seeds: config.seeds.evaluation(),
         };
         let maml = settings.maml(config.training.meta_batch, config.episode.n_query);
         maml.check()?;
         Ok(Some(Self {
-            policy: Policy::new(policy, entry.n_observed, entry.actions, backend)?,
-            family: (entry.make)(),
+            policy: Policy::new(policy, world.n_observed(), world.actions(), backend)?,
+            family: world.family(),
             validation: goals(MetaSplit::Validation),
             test: goals(MetaSplit::Test),
             config: maml,
@@ -125,7 +129,7 @@ impl Lab {
             n_rollouts: self.n_rollouts,
             returns,
             best: tasks.iter().map(|task| task.best()).collect(),
-            numbers: tasks.iter().flat_map(|task| task.numbers()).collect(),
+            numbers: self.test.numbers(n_tasks)?,
         })
     }
 }
@@ -135,7 +139,7 @@ pub(super) fn bits(config: &RunConfig) -> Result<String> {
     let lab = Lab::of(config)?.context("it is no run of a policy, which is a bug")?;
     let mut theta = lab.initial()?;
     let mut hasher = Sha256::new();
-    hasher.update(lab.test.digest(4));
+    hasher.update(lab.test.digest(4)?);
     for made in 0..config.training.outer_steps as u64 {
         let step = lab.maml().step(&mut theta, made)?;
         // Numbers are written with all of their digits.

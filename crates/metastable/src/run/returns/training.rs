@@ -33,8 +33,8 @@ impl Training {
     /// The mean return of the validation tasks after the inner steps of a test.
     fn validate(&mut self) -> Result<Validation> {
         let theta = &self.state.weights.theta;
-        let (goals, n_tasks) = (self.lab.validation, self.config.validation_tasks);
-        let returns = self.lab.returns(theta, &goals, n_tasks)?;
+        let (goals, n_tasks) = (&self.lab.validation, self.config.validation_tasks);
+        let returns = self.lab.returns(theta, goals, n_tasks)?;
         let of_task = returns.len() / n_tasks;
         let last = of_task - self.lab.n_rollouts;
         let of_tasks: Vec<f64> = returns
