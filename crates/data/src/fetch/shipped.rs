@@ -25,4 +25,5 @@ macro_rules! shipped {
 
 shipped! {
     "glyphs-protonet-5w1s",
+    "omniglot-protonet-5w1s",
 }
