@@ -26,9 +26,18 @@ pub struct Churn {
     /// `churn / expected`; absent if `expected` is 0. Where queries differ in difficulty it is under 1 even for runs that err
     /// independently given the query, so it shows that difficulty and nothing about the runs.
     pub excess: Option<f64>,
+    /// What `churn` would be if runs erred independently *given the query*, wrong answers spread evenly over the other labels: for each pair
+    /// `1 - p^2 - (1 - p)^2/(N - 1)` at each query, with `p^2` and `(1 - p)^2` from the other runs, `k(k - 1)/(m(m - 1))` and
+    /// `(m - k)(m - k - 1)/(m(m - 1))` of `m` runs with `k` right answers. `churn` under it: runs that err on a query prefer one wrong answer.
+    /// Absent for fewer than four runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_given_difficulty: Option<f64>,
     /// Fleiss' kappa of the predicted labels; absent if all runs give all queries one label.
     pub kappa: Option<f64>,
 }
+
+/// Fewest runs of which the difficulty of a query is told from two others.
+const FEWEST_GIVEN_DIFFICULTY: usize = 4;
 
 /// Two runs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -182,8 +191,44 @@ pub fn churn(tests: &[&Test], level: f64) -> Result<Churn, AnalysisError> {
         over_runs,
         expected,
         excess: (expected > 0.0).then(|| observed / expected),
+        expected_given_difficulty: given_difficulty(tests),
         kappa: fleiss_kappa(&counts)?,
     })
+}
+
+/// The churn of runs that err independently given the query, see [`Churn::expected_given_difficulty`]. Every pair is left out in turn; over all
+/// pairs of `R` runs a query with `k` right answers gives each of the `m = R - 2` others `k`, `k - 1` or `k - 2` right ones, so that counting
+/// pairs of either kind replaces the loop.
+fn given_difficulty(tests: &[&Test]) -> Option<f64> {
+    let n_runs = tests.len();
+    if n_runs < FEWEST_GIVEN_DIFFICULTY {
+        return None;
+    }
+    let others = (n_runs - 2) as f64;
+    let n_wrong_labels = (tests[0].n_way - 1) as f64;
+    // Expected churn of a pair where `k` of the others are right.
+    let of = |k: f64| {
+        let both = |n: f64| n * (n - 1.0) / (others * (others - 1.0));
+        1.0 - both(k) - both(others - k) / n_wrong_labels
+    };
+    let pairs_of = |n: f64| n * (n - 1.0) / 2.0;
+    let right: Vec<Vec<bool>> = tests.iter().map(|test| right_answers(test)).collect();
+    let each = (0..right[0].len()).map(|query| {
+        let k = right.iter().filter(|run| run[query]).count() as f64;
+        let wrong = n_runs as f64 - k;
+        let sum = pairs_of(k) * of(k - 2.0) + k * wrong * of(k - 1.0) + pairs_of(wrong) * of(k);
+        sum / pairs_of(n_runs as f64)
+    });
+    Some(mean(&each.collect::<Vec<_>>()))
+}
+
+/// Whether each query was answered rightly; those of a task lie class by class.
+fn right_answers(test: &Test) -> Vec<bool> {
+    let label = |query: usize| query % (test.n_way * test.n_query) / test.n_query;
+    let answers = test.predictions.iter().enumerate();
+    answers
+        .map(|(query, said)| usize::from(*said) == label(query))
+        .collect()
 }
 
 fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, AnalysisError> {
@@ -219,6 +264,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::{generator, index, uniform};
 
     /// The worked example of the article "Fleiss' kappa" of the English Wikipedia: 14 raters, 10 subjects, 5 categories;
     /// P = 0.378, P_e = 0.213, kappa = 0.210.
@@ -241,6 +287,52 @@ mod tests {
         assert_eq!(fleiss_kappa(&[[3, 0], [3, 0]]).unwrap(), None);
         let error = fleiss_kappa(&[[2, 1], [2, 2]]).unwrap_err().to_string();
         assert_eq!(error, "raters of subject 1: expected 3 values, got 4");
+    }
+
+    /// Runs that err independently given the query, whose difficulty goes from 0 to 1: against errors that are independent of the query they
+    /// agree too often, and against errors given its difficulty they do not. Runs that share one wrong answer churn less than either.
+    #[test]
+    fn difficulty_of_queries_is_no_agreement_of_runs() {
+        let (n_way, n_query, n_tasks) = (5, 40, 50);
+        let tests = |shares_wrong_answers: bool| -> Vec<Test> {
+            (0..6)
+                .map(|run| {
+                    let mut rng = generator(run, "churn/test", 0);
+                    let predictions = (0..n_way * n_query * n_tasks).map(|at| {
+                        let label = at % (n_way * n_query) / n_query;
+                        let p = ((at * 37 % 101) as f64 + 0.5) / 101.0;
+                        let is_right = uniform(&mut rng) < p;
+                        let other = 1 + index(&mut rng, n_way - 1);
+                        let off = if shares_wrong_answers { 1 } else { other };
+                        ((label + if is_right { 0 } else { off }) % n_way) as u8
+                    });
+                    Test {
+                        n_tasks,
+                        n_way,
+                        n_query,
+                        predictions: predictions.collect(),
+                        task_nll: vec![0.5; n_tasks],
+                        query_log_odds: None,
+                        classes: None,
+                    }
+                })
+                .collect()
+        };
+        let found = |tests: &[Test]| churn(&tests.iter().collect::<Vec<_>>(), 0.95).unwrap();
+        // The integrals over p in (0, 1): 1 - 1/3 - 1/12 given the query, 1 - 1/4 - 1/16 at the mean accuracy.
+        let even = found(&tests(false));
+        let given = even.expected_given_difficulty.unwrap();
+        assert!((given - 7.0 / 12.0).abs() < 0.01, "{given}");
+        assert!((even.churn / given - 1.0).abs() < 0.02, "{}", even.churn);
+        assert!((even.excess.unwrap() - 28.0 / 33.0).abs() < 0.02);
+        let shared = found(&tests(true));
+        let given = shared.expected_given_difficulty.unwrap();
+        assert!(shared.churn / given < 0.6, "{} {given}", shared.churn);
+        assert!(
+            found(&tests(false)[..3])
+                .expected_given_difficulty
+                .is_none()
+        );
     }
 
     #[test]

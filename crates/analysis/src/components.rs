@@ -312,3 +312,24 @@ pub(crate) fn crossed_df(squares: &MeanSquares, n_runs: f64, n_tasks: f64, missi
         n_runs - 1.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Over all outcomes of `Binomial(n, p) / n`, with their probabilities, the floor is the variance `p (1 - p) / n` that it estimates.
+    #[test]
+    fn the_floor_of_queries_has_no_bias() {
+        for (n, p) in [(2_u32, 0.3_f64), (4, 0.3), (15, 0.9)] {
+            let mut chosen = 1.0;
+            let mut expected = 0.0;
+            for k in 0..=n {
+                let probability = chosen * p.powi(k as i32) * (1.0 - p).powi((n - k) as i32);
+                expected += probability * floor_of(&[f64::from(k) / f64::from(n)], &[n as usize]);
+                chosen *= f64::from(n - k) / f64::from(k + 1);
+            }
+            let variance = p * (1.0 - p) / f64::from(n);
+            assert!((expected - variance).abs() < 1e-12, "{expected} {variance}");
+        }
+    }
+}

@@ -136,3 +136,29 @@ impl Estimate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 98 % and 5 points to either side: on the logit scale 3.8918 and 0.05 / (0.98 * 0.02) = 2.5510.
+    #[test]
+    fn the_interval_of_a_share_stays_within_its_range() {
+        let share = |value: f64, half: f64| {
+            let interval = Interval::around(value, half, 0.95, "by hand");
+            Estimate::new(value, interval)
+                .within_shares()
+                .interval
+                .unwrap()
+        };
+        let near = share(0.98, 0.05);
+        assert!((near.lower - 0.792_621).abs() < 1e-5, "{near:?}");
+        assert!((near.upper - 0.998_411).abs() < 1e-5, "{near:?}");
+        assert!(near.method.ends_with("on the logit scale"));
+        // What lies within is left as it is, and at the edge the interval ends there.
+        let inside = share(0.5, 0.1);
+        assert!((inside.lower - 0.4).abs() < 1e-12 && (inside.upper - 0.6).abs() < 1e-12);
+        let edge = share(1.0, 0.1);
+        assert!((edge.lower - 0.9).abs() < 1e-12 && (edge.upper - 1.0).abs() < 1e-12);
+    }
+}

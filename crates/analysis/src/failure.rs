@@ -254,6 +254,7 @@ mod tests {
     use super::*;
     use crate::fingerprint::Fingerprint;
     use crate::group::StudyRuns;
+    use crate::random::generator;
     use crate::record::{Study, TaskScores};
     use crate::scale::ScoreScale;
 
@@ -306,6 +307,25 @@ mod tests {
         assert!(outside(&[500.0, 500.0, 498.0], &returns()).is_empty());
         // From four on, the margin of accuracies stands where the others are equal.
         assert_eq!(outside(&[0.9, 0.9, 0.9, 0.8], &shares), [3]);
+    }
+
+    /// Normal runs with a standard deviation of 4 points, where a fixed margin called a run failed in 9 to 14 % of studies: at a level of
+    /// 1 %, more than 5 of 100 have a probability under 0.1 %, whatever the number of runs.
+    #[test]
+    fn normal_runs_seldom_lie_outside_whatever_their_number() {
+        let options = Options::default();
+        for n in [3, 4, 10, 20] {
+            let studies = (0..100).filter(|study| {
+                let mut rng = generator(*study, "failures/test", n);
+                let each = (0..n).map(|_| {
+                    let z: f64 = StandardNormal.sample(&mut rng);
+                    0.7 + 0.04 * z
+                });
+                !outside(&each.collect::<Vec<_>>(), &options).is_empty()
+            });
+            let called = studies.count();
+            assert!(called <= 5, "{called} of 100 studies of {n} runs");
+        }
     }
 
     #[test]

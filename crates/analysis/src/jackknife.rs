@@ -43,7 +43,9 @@ pub(crate) fn variance_left_out(without: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distribution::student_quantile;
+    use crate::distribution::{normal_quantile, student_quantile};
+    use crate::random::{generator, uniform};
+    use crate::summary::variance;
 
     /// Of a mean the jackknife is the textbook's interval.
     #[test]
@@ -60,5 +62,37 @@ mod tests {
                 .interval
                 .is_none()
         );
+    }
+
+    /// Figures of pairs that share runs, `(u_i + u_j)/2 + e_ij` with a true mean of 0: over five runs the interval holds in 95 % of
+    /// tables (three errors of 400 allowed), and Student's over the ten pairs in far fewer (61 % in a published-size trial).
+    #[test]
+    fn pairs_that_share_runs_are_not_independent() {
+        let n = 5;
+        let (mut held, mut of_pairs) = (0, 0);
+        for table in 0..400 {
+            let mut rng = generator(table, "jackknife/test", 0);
+            let mut normal = || normal_quantile(uniform(&mut rng).max(1e-12));
+            let effects: Vec<f64> = (0..n).map(|_| normal()).collect();
+            let mut values = vec![vec![0.0; n]; n];
+            for first in 0..n {
+                for second in first + 1..n {
+                    values[first][second] =
+                        f64::midpoint(effects[first], effects[second]) + 0.2 * normal();
+                }
+            }
+            let among = |kept: &[usize]| -> Vec<f64> {
+                let with = |at: usize| kept[at + 1..].iter().map(move |second| (kept[at], *second));
+                let pairs = (0..kept.len()).flat_map(with);
+                pairs.map(|(first, second)| values[first][second]).collect()
+            };
+            let found = over_runs(n, 0.95, |kept| Some(mean(&among(kept)))).unwrap();
+            held += usize::from(found.interval.unwrap().contains(0.0));
+            let pairs = among(&[0, 1, 2, 3, 4]);
+            let error = (variance(&pairs) / pairs.len() as f64).sqrt();
+            of_pairs += usize::from(mean(&pairs).abs() < student_quantile(0.975, 9.0) * error);
+        }
+        assert!((366..=396).contains(&held), "{held} of 400");
+        assert!(of_pairs < 320, "{of_pairs} of 400");
     }
 }

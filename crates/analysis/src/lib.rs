@@ -45,6 +45,7 @@ pub mod record;
 pub mod training;
 
 pub mod aggregate;
+pub mod between_settings;
 pub mod churn;
 pub mod comparison;
 pub mod components;

@@ -122,6 +122,7 @@ impl Default for Options {
             lights: [
                 ("seed_sd", 0.005, 0.015),
                 ("tail", -0.02, -0.1),
+                ("support_sd", 0.02, 0.1),
                 ("failed", 0.05, 0.2),
             ]
             .map(|(column, good, bad)| (column.to_owned(), Light { good, bad }))

@@ -2,9 +2,9 @@
 
 use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
 use crate::{
-    aggregate, churn, comparison, confusion, crossed, curves, difficulty, domains, factors,
-    hardness, over_settings, probe, promises, replacement, spread, steadiness, tail, threshold,
-    training, transfer,
+    aggregate, between_settings, churn, comparison, confusion, crossed, curves, difficulty,
+    domains, factors, hardness, over_settings, probe, promises, replacement, spread, steadiness,
+    tail, threshold, training, transfer,
 };
 
 /// Metrics of one learner in one setting, in the order of the report.
@@ -62,6 +62,7 @@ pub const SETTING_METRICS: &[&SettingMetric] = &[
 /// Metrics across all settings.
 pub const STUDY_METRICS: &[&StudyMetric] = &[
     &aggregate::METRIC,
+    &between_settings::METRIC,
     &over_settings::METRIC,
     &replacement::slope::METRIC,
     &factors::sources::METRIC,

@@ -344,50 +344,71 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
     Measured::new(&result, findings)
 }
 
+/// The tested runs of one learner in one setting, as ratios of spreads are judged by.
+pub(crate) struct Tested {
+    /// Mean score of each run.
+    pub(crate) runs: Vec<f64>,
+    /// The variance that the test gives each, see [`Scatter`].
+    pub(crate) noise: f64,
+    /// Failed runs.
+    pub(crate) n_failed: usize,
+}
+
+impl Tested {
+    /// None with fewer than two tested runs.
+    pub(crate) fn of(learner: &LearnerRuns<'_>, options: &Options) -> Option<Self> {
+        let runs = learner.scores.as_ref()?.run_means();
+        (runs.len() > 1).then(|| Self {
+            runs,
+            noise: noise_of_test(learner).unwrap_or(0.0),
+            n_failed: failures(learner, options).failed.len(),
+        })
+    }
+
+    fn scatter(&self) -> Scatter<'_> {
+        Scatter {
+            runs: &self.runs,
+            noise: self.noise,
+        }
+    }
+}
+
 /// The ratios of these pairs, with Holm over them; without the pairs of which a learner has fewer than two tested runs.
 pub(crate) fn judged(
     group: &SettingRuns<'_>,
     pairs: &[(&str, &str)],
     options: &Options,
 ) -> Vec<SpreadRatio> {
-    let tested: Vec<(&LearnerRuns<'_>, Vec<f64>, f64, usize)> = group
-        .learners
-        .iter()
-        .filter_map(|learner| {
-            let scores = learner.scores.as_ref()?;
-            let (runs, noise) = (scores.run_means(), noise_of_test(learner).unwrap_or(0.0));
-            let n_failed = failures(learner, options).failed.len();
-            (runs.len() > 1).then_some((learner, runs, noise, n_failed))
-        })
+    let learners = group.learners.iter();
+    let tested: Vec<(&str, Tested)> = learners
+        .filter_map(|learner| Some((learner.learner, Tested::of(learner, options)?)))
         .collect();
-    let of = |name: &str| tested.iter().find(|(learner, ..)| learner.learner == name);
+    let of = |name: &str| tested.iter().find(|(learner, _)| *learner == name);
+    let of_pair = |(a, b): &(&str, &str)| {
+        let ((a, of_a), (b, of_b)) = (of(a)?, of(b)?);
+        Some(([*a, *b], [of_a, of_b]))
+    };
+    let found: Vec<_> = pairs.iter().filter_map(of_pair).collect();
+    ratios(&found, options)
+}
+
+/// The ratios of pairs, named A and B each, with Holm over all of them.
+pub(crate) fn ratios(pairs: &[([&str; 2], [&Tested; 2])], options: &Options) -> Vec<SpreadRatio> {
     let mut found = Vec::new();
-    for (a, b) in pairs {
-        let (Some((_, runs_a, noise_a, failed_a)), Some((_, runs_b, noise_b, failed_b))) =
-            (of(a), of(b))
-        else {
-            continue;
-        };
-        let of_a = Scatter {
-            runs: runs_a,
-            noise: *noise_a,
-        };
-        let of_b = Scatter {
-            runs: runs_b,
-            noise: *noise_b,
-        };
-        let ratio = spread_ratio(of_a, of_b, options.level, options.seed);
+    for ([a, b], [of_a, of_b]) in pairs {
+        let own = [of_a.scatter(), of_b.scatter()];
+        let ratio = spread_ratio(own[0], own[1], options.level, options.seed);
         let pair = SpreadRatio {
             a: (*a).to_owned(),
             b: (*b).to_owned(),
-            sd: [of_a.own().sqrt(), of_b.own().sqrt()],
-            n_runs: [runs_a.len(), runs_b.len()],
-            n_failed: [*failed_a, *failed_b],
+            sd: own.map(|it| it.own().sqrt()),
+            n_runs: [of_a.runs.len(), of_b.runs.len()],
+            n_failed: [of_a.n_failed, of_b.n_failed],
             p_value: ratio.as_ref().and_then(|(_, p)| *p),
             ratio: ratio.map(|(ratio, _)| ratio),
             verdict: SpreadVerdict::NoSeedEffect,
         };
-        found.push((pair, pooled_kurtosis(&[runs_a, runs_b])));
+        found.push((pair, pooled_kurtosis(&[&of_a.runs, &of_b.runs])));
     }
     let adjusted = holm(found.iter().map(|(pair, _)| pair.p_value));
     let each = found.into_iter().zip(adjusted);

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use metastable_analysis::planner::power_of_ratio;
 use metastable_analysis::report::{Advice, Widths};
-use metastable_analysis::{Study, analyze, report};
+use metastable_analysis::{analyze, report};
 use serde::Serialize;
 
 use crate::Ending;
@@ -20,8 +20,6 @@ const RATIOS: [f64; 3] = [1.5, 2.0, 4.0];
 struct Told<'a> {
     #[serde(flatten)]
     advice: &'a Advice,
-    /// Expected time of training of the new runs one after the other.
-    seconds: f64,
     /// Chances to tell two learners apart in spread.
     power: Vec<Power>,
 }
@@ -43,7 +41,6 @@ pub(crate) fn command(flags: &flags::Advise) -> Result<Ending> {
     let advice = report::advice(&tables, &analysis);
     let told = Told {
         advice: &advice,
-        seconds: seconds(&tables, advice.new_runs),
         power: SEEDS
             .map(|seeds| Power {
                 seeds,
@@ -54,31 +51,19 @@ pub(crate) fn command(flags: &flags::Advise) -> Result<Ending> {
     if flags.json {
         println!("{}", serde_json::to_string_pretty(&told)?);
     } else {
-        print!("{}", text(&told, tables.runs.len()));
+        print!("{}", text(&told));
     }
     Ok(opened.left_out.or(read))
 }
 
-/// How long the new runs train if one follows another, each as long as those so far did on average.
-#[allow(clippy::cast_precision_loss, reason = "numbers of runs")]
-fn seconds(study: &Study, new_runs: usize) -> f64 {
-    let trained: f64 = study.runs.iter().map(|run| run.train_seconds).sum();
-    trained / study.runs.len().max(1) as f64 * new_runs as f64
-}
-
-fn text(told: &Told<'_>, n_runs: usize) -> String {
+fn text(told: &Told<'_>) -> String {
     let advice = told.advice;
     let mut out: String = advice
         .sentences
         .iter()
         .map(|it| format!("{it}\n"))
         .collect();
-    if advice.new_runs > 0 {
-        out += &format!(
-            "About {} of training if one run follows another (as long as the {n_runs} runs so far took).\n",
-            duration(told.seconds),
-        );
-    }
+    out.extend(advice.time().map(|time| time + "\n"));
     if let Some(command) = &advice.command {
         out += &format!("\n{command}\n");
     }
@@ -152,13 +137,4 @@ fn rows(table: &[Vec<String>]) -> String {
         cells.collect::<String>() + "\n"
     };
     table.iter().map(line).collect()
-}
-
-/// `40 s`, `4 min`, `2.5 h`.
-fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 90.0 => format!("{s:.0} s"),
-        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
-        s => format!("{:.1} h", s / 3600.0),
-    }
 }

@@ -1,7 +1,6 @@
 //! What was understood of the images that a study learns from: said before the training, kept in the study's folder (`data.txt` for
 //! people, `data.json` with its checksum for the report), shown in the report with a sheet of examples.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,7 +24,7 @@ struct Receipts {
     inputs: Vec<About>,
 }
 
-/// One data set with one split.
+/// One data set with what is asked of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct About {
     set: String,
@@ -36,90 +35,117 @@ struct About {
     sheet: String,
 }
 
-/// How the classes are split, and what test episodes ask of them; absent where the data set has no receipt.
-fn protocol(config: &RunConfig, material: &Material) -> Option<String> {
-    material.dataset.receipt.as_ref()?;
-    let mut text = String::new();
+/// How the classes are split.
+fn split(config: &RunConfig, material: &Material) -> String {
     let count = |part| material.split.classes(part).len();
-    let _ = writeln!(
-        text,
-        "  split `{}`: {} classes for training, {} for validation, {} for test",
+    format!(
+        "  split `{}`: {} classes for training, {} for validation, {} for test\n",
         config.data.split,
         count(MetaSplit::Train),
         count(MetaSplit::Validation),
         count(MetaSplit::Test)
-    );
+    )
+}
+
+/// What test episodes ask of the classes.
+fn test(config: &RunConfig, material: &Material) -> String {
     let fewest = material
         .split
         .fewest_images(&material.dataset, MetaSplit::Test);
     let test = &config.test;
-    if !test.sizes.is_even() {
-        let what = if test.sizes.draws_way() {
-            "5 to 50 classes, 1 to 10 queries of each, up to 500 supports, by Meta-Dataset's rules; chance differs by task"
-                .to_owned()
-        } else {
-            format!(
-                "{} classes with {} supports and {} queries of each; chance is {:.2} %",
-                test.way,
-                test.sizes,
-                test.query,
-                100.0 / test.way as f64
-            )
-        };
-        let _ = writeln!(
-            text,
-            "  test: {what} (the smallest test class has {fewest} images)"
+    if test.sizes.is_even() {
+        return format!(
+            "  test: {} classes with {} + {} images each (the smallest test class has {fewest}); chance is {:.2} %\n",
+            test.way,
+            test.shot,
+            test.query,
+            100.0 / test.way as f64
         );
-        return Some(text);
     }
-    let _ = writeln!(
-        text,
-        "  test: {} classes with {} + {} images each (the smallest test class has {fewest}); chance is {:.2} %",
-        test.way,
-        test.shot,
-        test.query,
-        100.0 / test.way as f64
-    );
-    Some(text)
+    let what = if test.sizes.draws_way() {
+        "5 to 50 classes, 1 to 10 queries of each, up to 500 supports, by Meta-Dataset's rules; chance differs by task"
+            .to_owned()
+    } else {
+        format!(
+            "{} classes with {} supports and {} queries of each; chance is {:.2} %",
+            test.way,
+            test.sizes,
+            test.query,
+            100.0 / test.way as f64
+        )
+    };
+    format!("  test: {what} (the smallest test class has {fewest} images)\n")
 }
 
-/// Says on stderr what is asked of the data, once for each split and shape of test episodes. What was read has been said on loading.
+/// Says on stderr what is asked of the data: each split once, and below it each shape of test episodes. What was read has been said on
+/// loading.
 pub(crate) fn say(runs: &[Planned]) {
-    for (_, protocol) in protocols(runs) {
-        eprint!("{protocol}");
+    for asked in asked(runs) {
+        eprint!("{}", asked.text());
     }
 }
 
-/// Each receipt with its protocol once, with the first run that it holds for.
-fn protocols(runs: &[Planned]) -> Vec<(&Planned, String)> {
-    let mut protocols: Vec<(&Planned, String)> = Vec::new();
+/// A data set with a receipt, and what a study asks of it.
+struct Asked<'r> {
+    /// The first run that it holds for.
+    run: &'r Planned,
+    /// Splits, each with the tests on it.
+    splits: Vec<(String, Vec<String>)>,
+}
+
+impl Asked<'_> {
+    fn text(&self) -> String {
+        let lines = |(split, tests): &(String, Vec<String>)| split.clone() + &tests.concat();
+        self.splits.iter().map(lines).collect()
+    }
+}
+
+/// Each receipt once, with each split once, with each test once.
+fn asked(runs: &[Planned]) -> Vec<Asked<'_>> {
+    let mut all: Vec<Asked<'_>> = Vec::new();
     for run in runs {
-        if let Some(text) = protocol(&run.config, &run.material)
-            && !protocols
-                .iter()
-                .any(|(other, known)| *known == text && is_same_receipt(other, run))
-        {
-            protocols.push((run, text));
+        if run.material.dataset.receipt.is_none() {
+            continue;
+        }
+        let (split, test) = (
+            split(&run.config, &run.material),
+            test(&run.config, &run.material),
+        );
+        let of_receipt = match all.iter().position(|it| is_same_receipt(it.run, run)) {
+            Some(at) => at,
+            None => {
+                all.push(Asked {
+                    run,
+                    splits: Vec::new(),
+                });
+                all.len() - 1
+            }
+        };
+        let splits = &mut all[of_receipt].splits;
+        match splits.iter_mut().find(|(known, _)| *known == split) {
+            Some((_, tests)) if tests.contains(&test) => {}
+            Some((_, tests)) => tests.push(test),
+            None => splits.push((split, vec![test])),
         }
     }
-    protocols
+    all
 }
 
 /// Whether two runs have one receipt. Runs share their data set as a rule, and a receipt lists every image.
 fn is_same_receipt(run: &Planned, other: &Planned) -> bool {
     let (dataset, others) = (&run.material.dataset, &other.material.dataset);
-    Arc::ptr_eq(dataset, others) || dataset.receipt == others.receipt
+    let is_same = || dataset.digest == others.digest && dataset.receipt == others.receipt;
+    Arc::ptr_eq(dataset, others) || is_same()
 }
 
-/// The receipts with their protocols, each once.
+/// The receipts with what is asked of them, each once.
 fn texts(runs: &[Planned]) -> Vec<(&Planned, String)> {
-    let mut texts = protocols(runs);
-    for (run, text) in &mut texts {
-        if let Some(receipt) = &run.material.dataset.receipt {
-            text.insert_str(0, &receipt.to_string());
-        }
-    }
-    texts
+    let with_receipt = |asked: Asked<'_>| {
+        let receipt = asked.run.material.dataset.receipt.as_ref();
+        receipt.map_or_else(String::new, ToString::to_string) + &asked.text()
+    };
+    let all = asked(runs).into_iter();
+    all.map(|asked| (asked.run, with_receipt(asked))).collect()
 }
 
 /// Writes both files into the folder of a study; nothing if no data set has a receipt.

@@ -14,9 +14,10 @@ const TASKS: usize = 100;
 /// Queries of a task.
 const QUERIES: u64 = 75;
 
-/// Learners that differ in nothing, on one list of tasks.
+/// Learners that differ in nothing, on one list of tasks in each of some settings that differ in nothing.
 #[derive(Clone, Copy)]
 struct Alike {
+    n_settings: usize,
     n_learners: usize,
     n_seeds: usize,
     law: Law,
@@ -38,6 +39,7 @@ fn options() -> Options {
 
 fn study(alike: Alike, repetition: u64) -> Study {
     let Alike {
+        n_settings,
         n_learners,
         n_seeds,
         law,
@@ -45,10 +47,10 @@ fn study(alike: Alike, repetition: u64) -> Study {
         task_sd,
     } = alike;
     let mut rng = generator(23, repetition);
-    let difficulty: Vec<f64> = (0..TASKS).map(|_| task_sd * normal(&mut rng)).collect();
     let mut runs = Vec::new();
-    for learner in 0..n_learners {
-        for seed in 0..n_seeds {
+    for setting in 0..n_settings {
+        let difficulty: Vec<f64> = (0..TASKS).map(|_| task_sd * normal(&mut rng)).collect();
+        for (learner, seed) in (0..n_learners * n_seeds).map(|at| (at / n_seeds, at % n_seeds)) {
             let of_seed = 0.9 + seed_sd * law.draw(&mut rng);
             let accuracies = difficulty
                 .iter()
@@ -59,9 +61,9 @@ fn study(alike: Alike, repetition: u64) -> Study {
                 })
                 .collect();
             runs.push(Run {
-                id: format!("l{learner}-{seed}"),
+                id: format!("l{learner}-{setting}-{seed}"),
                 learner: format!("l{learner}"),
-                setting: "setting".to_owned(),
+                setting: format!("setting {setting}"),
                 seed: seed as u64,
                 outcome: Outcome::Completed,
                 history: Vec::new(),
@@ -115,13 +117,21 @@ fn reports(alike: Alike, repetitions: u64, seed: u64) -> Vec<(String, Vec<String
 pub(crate) fn write(out: &mut String, repetitions: u64, seed: u64) {
     let _ = writeln!(
         out,
-        "| learners x seeds | seeds | tasks | a claim on the first screen, % | any sentence that tells two things apart, % | by metric |\n\
+        "| learners x seeds x settings | seeds | tasks | a claim on the first screen, % | any sentence that tells two things apart, % | by metric |\n\
          | --- | --- | --- | --- | --- | --- |"
     );
     for task_sd in [0.0, 0.05] {
-        for (n_learners, n_seeds) in [(2, 3), (4, 3), (4, 5), (4, 10)] {
+        for (n_learners, n_seeds, n_settings) in [
+            (2, 3, 1),
+            (4, 3, 1),
+            (4, 5, 1),
+            (4, 10, 1),
+            (2, 5, 2),
+            (2, 10, 3),
+        ] {
             for law in [Law::Normal, Law::HeavyTailed] {
                 let alike = Alike {
+                    n_settings,
                     n_learners,
                     n_seeds,
                     law,
@@ -146,7 +156,7 @@ pub(crate) fn write(out: &mut String, repetitions: u64, seed: u64) {
                 let any = found.iter().filter(|it| !it.1.is_empty()).count() as u64;
                 let _ = writeln!(
                     out,
-                    "| {n_learners} x {n_seeds} | {} | {} | {} | {} | {} |",
+                    "| {n_learners} x {n_seeds} x {n_settings} | {} | {} | {} | {} | {} |",
                     law.name(),
                     if task_sd > 0.0 { "differ" } else { "equal" },
                     share(screens.count() as u64, repetitions),
@@ -174,6 +184,7 @@ pub(crate) fn write_verdicts(out: &mut String, repetitions: u64, seed: u64) {
         for law in Law::ALL {
             for seed_sd in [0.002, 0.005, 0.015, 0.03] {
                 let alike = Alike {
+                    n_settings: 1,
                     n_learners,
                     n_seeds,
                     law,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::document::{count, decimal, list};
 use super::light::{Verdict, judge};
+use crate::between_settings::SettingEffects;
 use crate::components::Components;
 use crate::distribution::deviation_factors;
 use crate::estimate::Estimate;
@@ -64,6 +65,22 @@ fn plans(analysis: &StudyAnalysis) -> Vec<Plan> {
             }
         }
     }
+    for it in analysis
+        .all
+        .get::<SettingEffects>()
+        .unwrap_or_default()
+        .pairs
+    {
+        if let SpreadVerdict::Open { seeds: Some(seeds) } = it.spread.verdict {
+            plans.push(Plan {
+                seeds,
+                what: format!(
+                    "what the setting does to the spread of {} ({} and {})",
+                    it.learner, it.spread.a, it.spread.b
+                ),
+            });
+        }
+    }
     plans.sort_by_key(|plan| plan.seeds);
     plans
 }
@@ -117,6 +134,8 @@ pub struct Advice {
     pub widths: Vec<Widths>,
     /// Runs that are new; 0 where none are proposed.
     pub new_runs: usize,
+    /// Expected time of training of the new runs one after the other, each as long as those so far were on average.
+    pub seconds: f64,
     /// The command, for a study that has one.
     pub command: Option<String>,
 }
@@ -265,7 +284,30 @@ pub fn advice(study: &Study, analysis: &StudyAnalysis) -> Advice {
         sentences,
         widths,
         new_runs,
+        seconds: seconds(study, new_runs),
         command: with_seeds(&study.command, seeds),
+    }
+}
+
+/// How long the new runs train if one follows another.
+fn seconds(study: &Study, new_runs: usize) -> f64 {
+    let trained: f64 = study.runs.iter().map(|run| run.train_seconds).sum();
+    trained / study.runs.len().max(1) as f64 * new_runs as f64
+}
+
+impl Advice {
+    /// How long the new runs train, where that is known.
+    #[must_use]
+    pub fn time(&self) -> Option<String> {
+        let written = match self.seconds {
+            s if s <= 0.0 => return None,
+            s if s < 90.0 => format!("{s:.0} s"),
+            s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+            s => format!("{:.1} h", s / 3600.0),
+        };
+        Some(format!(
+            "About {written} of training if one run follows another, each as long as those so far were on average."
+        ))
     }
 }
 
@@ -297,6 +339,41 @@ mod tests {
             Some("metastable experiment 'a b/study.toml' --out 'a b' --seeds 12")
         );
         assert_eq!(with("metastable analyze scores.csv"), None);
+    }
+
+    /// Runs of 2 s and 4 s: 40 more take 120 s.
+    #[test]
+    fn the_time_of_new_runs_is_that_of_the_old_ones() {
+        let run = |seconds: f64| crate::Run {
+            id: String::new(),
+            learner: String::new(),
+            setting: String::new(),
+            seed: 0,
+            outcome: crate::Outcome::Completed,
+            history: Vec::new(),
+            train_seconds: seconds,
+            test: None,
+            scores: None,
+            adaptation: None,
+            training: None,
+            selection: None,
+            fingerprint: Default::default(),
+        };
+        let study = Study {
+            runs: vec![run(2.0), run(4.0)],
+            ..Study::default()
+        };
+        let of = |new_runs: usize| Advice {
+            seconds: seconds(&study, new_runs),
+            ..Advice::default()
+        };
+        assert!(
+            of(40)
+                .time()
+                .unwrap()
+                .starts_with("About 2 min of training")
+        );
+        assert_eq!(of(0).time(), None);
     }
 
     #[test]

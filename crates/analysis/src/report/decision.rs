@@ -8,6 +8,7 @@ use super::document::{Answer, Line, count, list, percent};
 use super::group::Group;
 use super::light::{Verdict, judge};
 use super::said::{Basis, Said};
+use super::varied;
 use crate::comparison::{Comparison, Comparisons};
 use crate::factors::key::KeyFactors;
 use crate::factors::responses::Side;
@@ -16,6 +17,7 @@ use crate::findings::{Certainty, ratio};
 use crate::multiplicity::level_of_lists;
 use crate::options::Light;
 use crate::outcome::{LearnerAnalysis, SettingAnalysis, StudyAnalysis};
+use crate::probe::support_sets::SupportSets;
 use crate::record::Study;
 use crate::spread::Spread;
 use crate::tail::Tail;
@@ -40,17 +42,20 @@ pub(crate) fn decide(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_
     let causes = causes(study, analysis, groups, level);
     answers.push(Answer::plain("What makes it unstable?", causes));
     let advice = advice(study, analysis);
+    let time = advice.time();
+    let sentences = advice.sentences.into_iter().chain(time);
     answers.push(Answer {
         command: advice.command,
         ..Answer::plain(
             "What to run next?",
-            advice.sentences.into_iter().map(Said::described).collect(),
+            sentences.map(Said::described).collect(),
         )
     });
     answers
 }
 
-/// The level at which the lists of this report (pairs of each setting, falls in training, factors of each side) are read here.
+/// The level at which the lists of this report (pairs of each setting, falls in training, factors of each side, what the settings do to spreads
+/// and to means) are read here.
 fn claim_level(analysis: &StudyAnalysis) -> f64 {
     let mut least = Vec::new();
     let mut list = |p: Vec<f64>| {
@@ -75,6 +80,9 @@ fn claim_level(analysis: &StudyAnalysis) -> f64 {
             let told = side.tested.iter().filter(|one| one.mixed_with.is_none());
             list(told.map(|one| one.p_value).collect());
         }
+    }
+    for of_settings in varied::p_values(analysis) {
+        list(of_settings);
     }
     level_of_lists(&least, 1.0 - analysis.options.level)
 }
@@ -216,12 +224,22 @@ fn stable(analysis: &StudyAnalysis, groups: &[Group<'_>], level: f64) -> Answer 
         question: "Is it stable enough?",
         sentences,
         note: (!lines.is_empty()).then(|| {
-            let limits = thresholds(
-                lights.get("seed_sd"),
-                lights.get("tail"),
-                lights.get("failed"),
-            );
-            let judged = if lights.contains_key("seed_sd") {
+            let is_asked = groups
+                .iter()
+                .any(|it| it.get::<SupportSets>().is_some());
+            let limits = thresholds([
+                ("seed SD", "pp", lights.get("seed_sd")),
+                ("CVaR10 less its null", "pp", lights.get("tail")),
+                (
+                    "SD over support sets",
+                    "pp",
+                    lights.get("support_sd").filter(|_| is_asked),
+                ),
+                ("failed runs", "%", lights.get("failed")),
+            ]);
+            let judged = if lights.contains_key("seed_sd") && is_asked {
+                "The worst of seed spread, tail, choice of the support set, failures and degradation in training."
+            } else if lights.contains_key("seed_sd") {
                 "The worst of seed spread, tail, failures and degradation in training."
             } else {
                 "Failures alone: which spread is steady enough in this unit is not known (the card has the spread)."
@@ -233,15 +251,10 @@ fn stable(analysis: &StudyAnalysis, groups: &[Group<'_>], level: f64) -> Answer 
     }
 }
 
-fn thresholds(seed_sd: Option<&Light>, tail: Option<&Light>, failed: Option<&Light>) -> String {
-    let each = [
-        ("seed SD", seed_sd, "pp"),
-        ("CVaR10 less its null", tail, "pp"),
-        ("failed runs", failed, "%"),
-    ];
+fn thresholds(each: [(&str, &str, Option<&Light>); 4]) -> String {
     let told: Vec<String> = each
         .iter()
-        .filter_map(|(name, light, unit)| {
+        .filter_map(|(name, unit, light)| {
             let light = (*light)?;
             Some(format!(
                 "{name} {} and {} {unit}",
@@ -290,6 +303,16 @@ fn aspects(
             words,
         });
     }
+    let support: Option<SupportSets> = learner.all.get();
+    if let (Some(support), Some(light)) = (support, light("support_sd")) {
+        found.push(Aspect {
+            verdict: judge(&support.sd, light),
+            words: format!(
+                "SD over support sets {}",
+                Words::of(options).points_with(&support.sd)
+            ),
+        });
+    }
     if let Some(light) = light("failed") {
         let rate = &learner.failures.rate;
         let words = format!(
@@ -321,8 +344,16 @@ fn aspects(
 fn causes(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>], level: f64) -> Vec<Said> {
     let basis = |certainty| Basis::of_study(study, groups, certainty);
     let Some(key) = analysis.all.get::<KeyFactors>() else {
-        if let Some(told) = of_sources(study, analysis, groups) {
-            return vec![told];
+        let sources = of_sources(study, analysis, groups);
+        let settings = varied::settings(analysis, groups, level);
+        let told: Vec<Said> = sources.into_iter().chain(settings).collect();
+        if !told.is_empty() {
+            return told;
+        }
+        if analysis.settings.len() > 1 {
+            return vec![Said::described(
+                "No learner has two tested runs in each of two settings, so nothing can be said of what the settings do.",
+            )];
         }
         return vec![Said::described(
             "No setting was varied, so no factor can be named. A study with factors names them, as the built-in one does: metastable experiment factors.",

@@ -194,9 +194,9 @@ impl Said {
             .filter(|it| finding.setting.as_deref().is_none_or(|s| s == it.setting))
             .filter(|it| finding.learner.as_deref().is_none_or(|l| l == it.learner))
             .collect();
-        let basis = match finding.setting {
-            Some(_) => Basis::of(&own, finding.certainty),
-            None => Basis::of_study(study, groups, finding.certainty),
+        let basis = match (&finding.setting, &finding.learner) {
+            (None, None) => Basis::of_study(study, groups, finding.certainty),
+            _ => Basis::of(&own, finding.certainty),
         };
         Self::carried(text, basis)
     }

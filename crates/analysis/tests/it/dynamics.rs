@@ -12,7 +12,7 @@ use metastable_analysis::training::{
     Angles, BlockState, FirstOrderBias, InnerAngles, Inside, LogLine, MeanCurve, Selection,
     TrainingLog,
 };
-use metastable_analysis::{Measure, Options, Study, analyze};
+use metastable_analysis::{Measure, Options, Study, analyze, report};
 
 use crate::support::{close, run};
 
@@ -219,4 +219,22 @@ fn the_learning_curves_of_the_study_are_reliable_figures() {
         1e-9,
         "tasks",
     );
+}
+
+/// Two points have no course: cosines that were seen at the first and the last step are drawn once a third step between them was looked at.
+#[test]
+fn a_course_is_drawn_from_three_steps_on() {
+    let mut study = logged();
+    let drawn = |study: &Study| {
+        let page = report::html(study, &analyze(study, &Options::default()).unwrap());
+        let has = |quantity: &str| page.contains(&format!("{quantity} over outer steps"));
+        assert!(has("norm of the meta-gradient"));
+        has("cosine of two tasks")
+    };
+    assert!(!drawn(&study));
+    for run in &mut study.runs {
+        let lines = &mut run.training.as_mut().unwrap().lines;
+        lines[30].angles = lines[0].angles.clone();
+    }
+    assert!(drawn(&study));
 }

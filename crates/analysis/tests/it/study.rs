@@ -22,9 +22,10 @@ use crate::support::{factor_table, run};
 const SETTING: &str = "glyphs 5-way 1-shot";
 
 /// What only `probe` can answer, which the studies here have not asked, what exchanged tasks tell, of which they have none,
-/// promises, of which they declare none, and what takes three settings.
+/// promises, of which they declare none, and what takes two settings or three.
 const ASKED: &[&str] = &[
     "promises",
+    "setting_effects",
     "steadiness_over_settings",
     "support_sets",
     "label_order",

@@ -62,6 +62,29 @@ fn evaluate(bench: &Bench, flags: &[&str]) -> (serde_json::Value, String) {
     )
 }
 
+/// Settings that differ in their episodes alone have one split: it is said once, and each shape of test episodes below it.
+#[test]
+fn a_split_is_said_once_for_all_settings() {
+    let settings = "[settings.one]\nshot = 1\n\n[settings.two]\nshot = 2\n\n[learner]\n";
+    let bench = Bench::new(&[
+        ("seeds = 2", "seeds = 1"),
+        ("[learners.maml]\ninner_steps = 2\n", ""),
+        ("[learner]\n", settings),
+    ]);
+    bench.images("mine");
+    let said = stderr(&bench.experiment(&[&FOLDER[..], &["--out", "out"]].concat()));
+    let text = fs::read_to_string(bench.path("out/data.txt")).unwrap();
+    for told in [&said, &text] {
+        assert_eq!(told.matches("split `random:4,4,4`").count(), 1, "{told}");
+        for images in ["1 + 2", "2 + 2"] {
+            let test = format!("test: 3 classes with {images} images each");
+            assert_eq!(told.matches(&test).count(), 1, "{told}");
+        }
+    }
+    let page = fs::read_to_string(bench.path("out/report.html")).unwrap();
+    assert_eq!(page.matches("data:image/png;base64,").count(), 1);
+}
+
 #[test]
 fn classes_that_differ_in_colour_are_told_apart_and_in_grey_they_are_not() {
     let bench = bench();

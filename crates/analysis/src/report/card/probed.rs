@@ -22,9 +22,13 @@ use crate::report::document::{decimal, percent};
 
 /// Whether one trained learner gives one answer.
 pub(super) const ADAPTATION: &[Column] = &[
-    plain("support SD, pp [CI]", |row| {
-        Some(with_interval(&row.measures.get::<SupportSets>()?.sd))
-    }),
+    Column {
+        head: "support SD, pp [CI]",
+        cell: |row| Some(with_interval(&row.measures.get::<SupportSets>()?.sd)),
+        light: Some(("support_sd", |row| {
+            Some(row.measures.get::<SupportSets>()?.sd)
+        })),
+    },
     plain("best less worst support set, pp [CI]", |row| {
         let sets: SupportSets = row.measures.get()?;
         Some(with_interval(&sets.extremes?.range))

@@ -74,13 +74,13 @@ fn with_limits(churn: &Churn) -> String {
 
 fn table_of(measured: &[(&Group<'_>, Churn)]) -> Option<Table> {
     (!measured.is_empty()).then(|| Table {
-        caption: "Disagreement of two runs, mean over all pairs. Expected: independent errors at the same accuracies. Kappa: Fleiss' agreement of the predicted labels, 1 is complete.".to_owned(),
-        head: ["learner", "churn, % [over runs]", "expected, %", "ratio", "kappa"].map(str::to_owned).to_vec(),
+        caption: "Disagreement of two runs, mean over all pairs. Expected: independent errors at the same accuracies; given the query: independent errors at the difficulty that the other runs show, from four runs on, and a churn under it says that wrong answers are shared. Kappa: Fleiss' agreement of the predicted labels, 1 is complete.".to_owned(),
+        head: ["learner", "churn, % [over runs]", "expected, %", "ratio", "given the query, %", "kappa"].map(str::to_owned).to_vec(),
         rows: measured
             .iter()
             .map(|(group, churn)| {
                 let some = |v: Option<f64>| v.map_or("none".to_owned(), |v| decimal(v, 2));
-                vec![group.name.clone(), with_limits(churn), percent(churn.expected), some(churn.excess), some(churn.kappa)]
+                vec![group.name.clone(), with_limits(churn), percent(churn.expected), some(churn.excess), churn.expected_given_difficulty.map_or("none".to_owned(), percent), some(churn.kappa)]
             })
             .collect(),
     })

@@ -15,6 +15,7 @@ use crate::report::document::{Chapter, Table, list};
 use crate::report::group::Group;
 use crate::report::said::{Basis, Said};
 use crate::report::subject::{Family, Material, Subject};
+use crate::report::varied;
 
 /// The subject.
 pub(crate) const SUBJECT: Subject = Subject {
@@ -22,7 +23,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     family: Family::Sources,
     title: "Key factors",
     question: "Which setting, and which source of chance, moves the mean, the spread and the failures?",
-    metrics: &["key_factors", "sources"],
+    metrics: &["key_factors", "sources", "setting_effects"],
     write: chapter,
 };
 
@@ -30,7 +31,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let Material { analysis, .. } = *material;
     let key: Option<KeyFactors> = analysis.all.get();
     let found: Option<Sources> = analysis.all.get();
-    if key.is_none() && found.is_none() {
+    let settings = varied::settings(analysis, material.groups, 1.0 - analysis.options.level);
+    if key.is_none() && found.is_none() && settings.is_empty() {
         return None;
     }
     let mut figures = Vec::new();
@@ -47,10 +49,11 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         tables.extend(sources::investigated(found));
         figures.extend(found.components.as_ref().and_then(sources::components));
     }
+    tables.extend(varied::table(analysis));
     Some(Chapter {
         number: match &key {
             Some(key) => headline(key),
-            None => largest_source(analysis),
+            None => largest_source(analysis).or_else(|| varied::headline(analysis)),
         },
         finding: match &key {
             Some(key) => {
@@ -61,7 +64,11 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
                 let basis = Basis::of_study(material.study, material.groups, certainty);
                 Said::carried(finding(key), basis)
             }
-            None => of_sources(material.study, analysis, material.groups).unwrap_or_default(),
+            None => {
+                let sources = of_sources(material.study, analysis, material.groups);
+                let all = sources.into_iter().chain(settings);
+                all.reduce(Said::and).unwrap_or_default()
+            }
         },
         caveat: "Shares are shares of the variance over the space that was searched, every level equally likely: another space gives \
                  other shares. A setting with a small share may still be set to a bad value."

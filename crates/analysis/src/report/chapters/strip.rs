@@ -1,5 +1,7 @@
 //! A figure that the chapters on training share: quantities over outer steps, a panel each, a line for each learner.
 
+use std::collections::BTreeSet;
+
 use crate::report::document::{Cell, Csv, Figure, decimal};
 use crate::report::group::Group;
 use crate::report::svg::{Axis, Extent, Panel};
@@ -33,13 +35,20 @@ impl<'g, 'a> Course<'g, 'a> {
     }
 }
 
-/// The figure; none if no quantity has a point.
+/// Fewest different steps over which a course is drawn: two have no course.
+const FEWEST_STEPS: usize = 3;
+
+/// The figure, a panel for each quantity that was seen at three different steps; none if none was.
 pub(super) fn figure(id: &str, caption: &str, courses: Vec<Course<'_, '_>>) -> Option<Figure> {
     let mut data = Csv::new("setting,learner,quantity,step,value");
     let mut panels = Vec::new();
     let mut legend: Vec<(String, String)> = Vec::new();
     for course in courses {
         let points = || course.lines.iter().flat_map(|(_, line)| line);
+        let seen: BTreeSet<usize> = points().map(|(step, _)| *step).collect();
+        if seen.len() < FEWEST_STEPS {
+            continue;
+        }
         let (Some(steps), Some(values)) = (
             Extent::of(points().map(|(step, _)| *step as f64)),
             Extent::of(
