@@ -290,7 +290,7 @@ fn measure(study: &StudyRuns<'_>, options: &Options) -> Result<Measured, Analysi
             p_value,
         });
     }
-    // No sentence: where learners have other laws of one spread, up to 12 % of tables claim a difference (docs/calibration.md).
+    // No sentence: where learners have other laws of one spread, up to 14 % of tables claim a difference (docs/calibration.md).
     Measured::new(&result, Vec::new())
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use metastable_analysis::factors::key::{FactorList, KeyFactors, key_factors};
 use metastable_analysis::factors::responses::Side;
-use metastable_analysis::factors::sources::{Sources, sources};
+use metastable_analysis::factors::sources::{Sources, alone_p_value, sources};
 use metastable_analysis::factors::table::{Factor, FactorRun, FactorTable, Scale};
 use metastable_analysis::{Certainty, Options, Outcome, ScoreScale, Study, analyze, report};
 
@@ -344,6 +344,18 @@ fn sources_are_ranked_by_a_test_and_not_by_their_intervals() {
     let (certainty, text) = told([0.01; 2], key);
     assert_eq!(certainty, Certainty::NotDistinguishable);
     assert!(text.contains("no source is shown to scatter"), "{text}");
+}
+
+/// Of five runs each of two sources four distances count, and of C(8, 4) = 70 ways to exchange them the two most extreme ones have a probability of
+/// 2.9 %, over the level at which sources are ranked. Of six runs each there are C(12, 6) = 924.
+#[test]
+fn two_sources_are_compared_from_six_runs_on() {
+    let source = |n: usize, sd: f64| vec![(0..n).map(|at| sd * (at as f64 - 2.2)).collect()];
+    assert_eq!(alone_p_value(&[source(5, 100.0), source(5, 1.0)], 0), None);
+    let p = alone_p_value(&[source(6, 100.0), source(6, 1.0)], 0).unwrap();
+    assert!(p <= 0.025, "{p}");
+    // Three sources have ways enough.
+    assert!(alone_p_value(&[source(5, 1.0), source(5, 1.0), source(5, 1.0)], 0).is_some());
 }
 
 #[test]
