@@ -55,9 +55,9 @@ fn claims(runs: &[Vec<Vec<f64>>]) -> [bool; 5] {
         noise: 0.0,
     };
     let mut pairs = Vec::new();
-    for a in 0..n {
+    for (a, settings) in runs.iter().enumerate() {
         for b in a + 1..n {
-            let shared: Vec<[Scatter<'_>; 2]> = (0..runs[a].len())
+            let shared: Vec<[Scatter<'_>; 2]> = (0..settings.len())
                 .map(|at| [scatter(a, at), scatter(b, at)])
                 .collect();
             pairs.extend(LogRatios::new(&shared));

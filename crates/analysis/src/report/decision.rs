@@ -42,13 +42,16 @@ pub(crate) fn decide(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_
     let causes = causes(study, analysis, groups, level);
     answers.push(Answer::plain("What makes it unstable?", causes));
     let advice = advice(study, analysis);
-    let time = advice.time();
-    let sentences = advice.sentences.into_iter().chain(time);
+    let mut sentences = advice.sentences.clone();
+    // Behind what the runs would settle.
+    if let Some(time) = advice.time() {
+        sentences.insert(1, time);
+    }
     answers.push(Answer {
         command: advice.command,
         ..Answer::plain(
             "What to run next?",
-            sentences.map(Said::described).collect(),
+            sentences.into_iter().map(Said::described).collect(),
         )
     });
     answers

@@ -40,7 +40,7 @@ pub(crate) fn settings(analysis: &StudyAnalysis, groups: &[Group<'_>], level: f6
         .collect();
     if spread.is_empty() {
         let text = format!(
-            "Of no learner the setting is shown to move the spread over seeds: {}.",
+            "No learner's spread over seeds is shown to move with the setting: {}.",
             open_in_words(&pairs.iter().collect::<Vec<_>>())
         );
         told.push(carried(text, groups, Certainty::NotDistinguishable));
@@ -77,7 +77,7 @@ pub(crate) fn settings(analysis: &StudyAnalysis, groups: &[Group<'_>], level: f6
         Said::carried(text, basis)
     }));
     if means.is_empty() {
-        let text = "Of no learner the setting is shown to move the mean.";
+        let text = "No learner's mean is shown to move with the setting.";
         told.push(carried(
             text.to_owned(),
             groups,

@@ -156,11 +156,11 @@ fn what_is_open_is_said_with_its_reason() {
     ]);
     let said = causes(&few, &analysed(&few));
     assert!(
-        said.contains("Of no learner the setting is shown to move the spread over seeds: a test needs 5 runs in each setting."),
+        said.contains("No learner's spread over seeds is shown to move with the setting: a test needs 5 runs in each setting."),
         "{said}"
     );
     assert!(
-        said.contains("Of no learner the setting is shown to move the mean."),
+        said.contains("No learner's mean is shown to move with the setting."),
         "{said}"
     );
     // Learners that have a setting each tell nothing about settings.

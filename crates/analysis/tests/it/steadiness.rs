@@ -158,7 +158,7 @@ fn promises_are_judged_among_themselves() {
     assert_eq!(kept.verdict, SpreadVerdict::ASteadier);
     assert!(kept.ratio.as_ref().unwrap().value < 0.2);
     let steadiness = one.settings[0].all.get::<Steadiness>().unwrap();
-    assert_eq!(steadiness.pairs, [kept.clone()]);
+    assert_eq!(steadiness.pairs, std::slice::from_ref(kept));
     let text = markdown(&study, &one);
     assert!(text.contains("1 is kept: steady over moving."), "{text}");
 

@@ -118,7 +118,7 @@ fn case_6_scores_in_another_unit() {
     }
 }
 
-/// B is 2.0568 points above A on average, and above it on each of five sets; of returns, pearl is 176 above maml.
+/// B is 2.0564 points above A on average, and above it on each of five sets; of returns, pearl is 176 above maml.
 #[test]
 fn case_7_the_better_level_by_measured_means() {
     let flags = ["--factor", "algo,dataset", "--stream", "seed_no"];
