@@ -109,6 +109,6 @@ fn streams_that_classes_do_not_hold_are_refused_before_anything_starts() {
         "stream_images = 6\n",
         &["stream_images = 6", "6 images", "at most 5"],
     );
-    refuses("stream_images = 0\n", &["1 to 1,000"]);
-    refuses("stream_orders = 0\n", &["1 to 1,000"]);
+    refuses("stream_images = 0\n", &["1 to 1000"]);
+    refuses("stream_orders = 0\n", &["1 to 1000"]);
 }
