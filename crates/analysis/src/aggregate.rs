@@ -238,8 +238,7 @@ fn sentence(aggregate: &LearnerAggregate) -> Option<Finding> {
         learner: Some(aggregate.learner.clone()),
         certainty: Certainty::Estimated,
         text: format!(
-            "Over {} settings the middle half of {}'s runs scores {:.3} ({:.3} to {:.3}) on a scale from guessing (0) \
-             to perfect (1).",
+            "Over {} settings, the middle half of {}'s runs averages {:.3} ({:.3} to {:.3}) on a scale from guessing (0) to perfect (1).",
             aggregate.settings.len(),
             aggregate.learner,
             aggregate.iqm.value,

@@ -266,7 +266,8 @@ pub(crate) fn open_in_words(pairs: &[&SettingEffect]) -> String {
         .filter(|it| it.spread.verdict == SpreadVerdict::FailuresDecide)
         .collect();
     if !failed.is_empty() {
-        return "runs failed, and a spread without them is not the learner's".to_owned();
+        return "runs failed, and the spread of the other runs is not the spread of the learner"
+            .to_owned();
     }
     let fewest = pairs.iter().flat_map(|it| it.spread.n_runs).min();
     if fewest.is_some_and(|n| n < FEWEST_RUNS) {
@@ -278,10 +279,10 @@ pub(crate) fn open_in_words(pairs: &[&SettingEffect]) -> String {
         return "there is no spread beyond the noise of the test in either setting".to_owned();
     }
     hidden(&moving).map_or_else(
-        || "the data do not bound what could still hide".to_owned(),
+        || "the data put no upper limit on the ratio".to_owned(),
         |most| {
             format!(
-                "a ratio of SDs of up to {} could still hide",
+                "a ratio of SDs of up to {} cannot be ruled out",
                 ratio_in_words(most)
             )
         },

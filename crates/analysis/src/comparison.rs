@@ -400,7 +400,7 @@ fn sentence(setting: &str, comparison: &Comparison, options: &Options) -> Option
     let (a, b) = (&comparison.a, &comparison.b);
     if let Some(found) = &comparison.refused {
         let text = format!(
-            "{a} and {b} are not compared: they differ in {} ({} against {}), which is not what is studied.",
+            "{a} and {b} are not compared: they differ in {} ({} against {}), which is not a subject of this study.",
             found.field, found.first, found.second
         );
         return Some(Finding::of_setting(
@@ -447,7 +447,7 @@ fn sentence(setting: &str, comparison: &Comparison, options: &Options) -> Option
         .map_or_else(String::new, |p| format!(", {} after Holm", p_value(p)));
     let wins = match paired.decision {
         Decision::NotSignificant => format!(
-            "which of them wins on another seed is open ({} paired seeds tell a winner of 75 % with a probability of 95 %)",
+            "which of them wins on another seed is open ({} paired seeds detect a learner that wins on 75 % of seeds with a probability of 95 %)",
             paired.n_needed
         ),
         Decision::ASignificantNotMeaningful | Decision::ASignificantAndMeaningful => {

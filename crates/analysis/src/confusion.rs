@@ -172,7 +172,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     {
         let worst = classes.pairs[0];
         let text = format!(
-            "Half of {}'s errors fall on {} of the {} class pairs that met; most often confused are classes {} and {} \
+            "Half of {}'s errors fall on {} of the {} class pairs that occur together in a task; classes {} and {} are confused most often \
              ({} of their queries).",
             group.learner,
             classes.n_for_half_of_errors,

@@ -73,8 +73,8 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     });
     let [low, high] = words.ends(&result.interval);
     let text = format!(
-        "Over other trainings and other tasks of this kind the mean of {} lies between {} and {} (half-width {}; one more training scatters \
-         further); {:.0} % of that uncertainty is {}.{}",
+        "For other trainings and other tasks of this kind, the mean of {} lies between {} and {} (half-width {}; a single new training \
+         scatters more); {:.0} % of that uncertainty comes from {}.{}",
         group.learner,
         low,
         high,

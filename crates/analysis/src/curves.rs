@@ -214,8 +214,8 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     result.n_not_finite = all.len() - runs.len();
     let (summary, words) = (&result.summary, Words::of(options));
     let text = format!(
-        "Before adaptation {} is at {}; the first inner step brings {}, the best mean is at step {} of {} (trained \
-         with {}), and going on to the end costs {}. The support loss rises somewhere on {} of tasks.",
+        "Before adaptation, {} is at {}; the first inner step adds {}. The best mean is at step {} of {} (trained with {}), and the steps \
+         after it cost {}. The support loss rises at some step on {} of tasks.",
         group.learner,
         words.value(summary.before),
         words.points(summary.gain_of_first_step),

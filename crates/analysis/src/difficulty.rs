@@ -174,12 +174,12 @@ fn measure(group: &LearnerRuns<'_>, _: &Options) -> Result<Measured, AnalysisErr
     let mut findings = Vec::new();
     if let Some(between) = &result.between_runs {
         let belongs = match between.mean {
-            rho if rho >= 0.7 => "mostly to the task",
-            rho if rho <= 0.3 => "mostly to the run",
-            _ => "partly to the task, partly to the run",
+            rho if rho >= 0.7 => "mostly of the task",
+            rho if rho <= 0.3 => "mostly of the run",
+            _ => "partly of the task, partly of the run",
         };
         let text = format!(
-            "Task difficulty of {} belongs {}: rank correlation {:.2} between runs ({:.2} to {:.2}, {} {}).",
+            "Task difficulty for {} is a property {}: rank correlation {:.2} between runs ({:.2} to {:.2}, {} {}).",
             group.learner,
             belongs,
             between.mean,

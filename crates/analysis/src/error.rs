@@ -65,8 +65,8 @@ pub enum AnalysisError {
     },
     /// A surrogate does not follow the data well enough for what was to be read off it.
     #[error(
-        "{what}: the forest explains {r_squared:.2} of the variance out of bag, at least {needed} needed; shares of \
-         factors would divide up noise. Add runs, or seeds for each point"
+        "{what}: the forest explains {r_squared:.2} of the variance out of bag, and at least {needed} is needed; otherwise the shares of \
+         factors would describe noise. Add runs, or seeds for each point"
     )]
     Unexplained {
         /// The response.

@@ -74,7 +74,7 @@ fn term(text: &str) -> Result<Term, String> {
     let text = text.trim();
     let Some(at) = text.find(['<', '>']) else {
         return Err(format!(
-            "`{text}` is no condition; write for example `seed_sd < 1` or `protonet.mean > 95`, several joined by `and`"
+            "`{text}` is not a condition; write for example `seed_sd < 1` or `protonet.mean > 95`, several joined by `and`"
         ));
     };
     let (left, right) = (
@@ -86,7 +86,7 @@ fn term(text: &str) -> Result<Term, String> {
         .parse()
         .ok()
         .filter(|it: &f64| it.is_finite())
-        .ok_or_else(|| format!("`{}` in `{text}` is no number", right.trim()))?;
+        .ok_or_else(|| format!("`{}` in `{text}` is not a number", right.trim()))?;
     let (learner, quantity) = match left.rsplit_once('.') {
         Some((learner, quantity)) => (Some(learner.to_owned()), quantity),
         None => (None, left),

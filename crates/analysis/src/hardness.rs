@@ -170,7 +170,7 @@ fn sentence(group: &LearnerRuns<'_>, line: &Line, reference: &Reference) -> Find
         None => (String::new(), Certainty::Estimated),
     };
     let text = format!(
-        "{} {verb} {} of accuracy with each unit of a task's hardness{range}, which explains {:.0} % of the variance between tasks (hardness as {}, seed {}, finds it).",
+        "{} {verb} {} of accuracy with each unit of a task's hardness{range}, which explains {:.0} % of the variance between tasks (hardness as measured by {}, seed {}).",
         group.learner,
         points(slope.abs()),
         100.0 * line.r_squared,

@@ -83,7 +83,7 @@ impl Measured {
             let number = serde_json::Number::from_f64(value);
             number.ok_or_else(|| AnalysisError::Encoding {
                 metric: id.to_owned(),
-                reason: format!("{value} is no number of JSON"),
+                reason: format!("{value} is not a number of JSON"),
             })
         });
         Ok(Self {

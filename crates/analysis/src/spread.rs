@@ -275,8 +275,8 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
             let [low, high] = words.ends(interval);
             let [next_low, next_high] = words.ends(next);
             format!(
-                "{} reaches {} on average over trainings, {} to {} with confidence; one more training is expected between {} and {}{}. Its \
-                 seed standard deviation is {}{}, {} beyond the noise of the test, from {} runs{}.",
+                "{} reaches {} on average over trainings (confidence interval {} to {}); one more training is expected between {} and {}{}. \
+                 Its seed standard deviation is {}{}, {} beyond the noise of the test, from {} runs{}.",
                 runs.learner,
                 words.value(result.mean.value),
                 low,
@@ -301,8 +301,8 @@ fn measure(runs: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analys
             )
         }
         _ if result.n_runs > 1 => format!(
-            "All {} runs of {} have the same mean, {}: copies of one run, a seed that changes nothing, or a score at its limit tell nothing \
-             about another training.",
+            "All {} runs of {} have the same mean, {}. They are copies of one run, or the seed changes nothing, or the score is at its \
+             limit; they say nothing about another training.",
             result.n_runs,
             runs.learner,
             words.value(result.mean.value)

@@ -508,7 +508,7 @@ pub(crate) fn sentence(
         SpreadVerdict::FailuresDecide => (
             Certainty::Estimated,
             format!(
-                "Failures decide between {a} and {b}: {} of {} and {} of {} runs failed, and a spread without them is not their spread.",
+                "The spreads of {a} and {b} are not compared: {} of {} and {} of {} runs failed, and the spread of the other runs is not the spread of the learner.",
                 n_failed[0], n_runs[0], n_failed[1], n_runs[1]
             ),
         ),

@@ -129,7 +129,7 @@ pub(crate) fn command(flags: &flags::Card) -> Result<Ending> {
     let opened = Opened::new(&flags.dir)?;
     ensure!(
         is_one_thing(&opened.index),
-        "{} varies settings, split or test list on purpose, so its runs are not seeds of one thing; take a study without [factors] and such [streams]",
+        "{} varies settings, split or test list on purpose, so its runs are not seeds of one configuration; take a study without [factors] and without such [streams]",
         flags.dir.display()
     );
     let of_learner = |run: &&Finished| run.entry.learner == flags.learner && run.is_original();
@@ -154,12 +154,12 @@ pub(crate) fn command(flags: &flags::Card) -> Result<Ending> {
     let config = &run.record.config;
     ensure!(
         config.family().is_none(),
-        "{} learns a regression, and a card tells shares of right answers; `report` has its errors",
+        "{} learns a regression, and a card reports shares of right answers; `report` has its errors",
         flags.learner
     );
     ensure!(
         !returns::is_of(config),
-        "{} learns a policy, and a card tells shares of right answers; `report` has its returns",
+        "{} learns a policy, and a card reports shares of right answers; `report` has its returns",
         flags.learner
     );
     let is_other = |it: &&&Finished| {
@@ -168,19 +168,19 @@ pub(crate) fn command(flags: &flags::Card) -> Result<Ending> {
     };
     if let Some(other) = runs.iter().find(is_other) {
         bail!(
-            "{} and {} are of two settings, and a card is of one; take a study with one setting",
+            "{} and {} have different settings, and a card describes one setting; take a study with one setting",
             run.entry.label,
             other.entry.label
         );
     }
     ensure!(
         !guest::is_of(config),
-        "{} is a guest, whose state its own process reads; there are no weights to hand on",
+        "{} is a guest: only its own process reads its state, so there are no weights to hand on",
         flags.learner
     );
     ensure!(
         config.test.checkpoints == 1 || config.test.averages_weights(),
-        "the test of {} is of {} checkpoints together, and a card is of one: test with test.checkpoints=1, or with test.combine=weights",
+        "the test of {} uses {} checkpoints together, and a card describes one: test with test.checkpoints=1, or with test.combine=weights",
         flags.learner,
         config.test.checkpoints
     );

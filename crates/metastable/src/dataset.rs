@@ -49,7 +49,7 @@ pub(crate) fn load(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) 
     }
     if data.set != DataSettings::default().set {
         bail!(
-            "data.set = {:?} beside data.mix: write the one or the other",
+            "data.set = {:?} beside data.mix: write one or the other",
             data.set
         );
     }

@@ -298,7 +298,7 @@ fn say_what_changed(folder: &StudyFolder, runs: &[Planned]) {
             continue;
         };
         let reason = match folder.config(&index, entry) {
-            None => String::from("settings, program or machine are others"),
+            None => String::from("settings, program or machine differ"),
             Some(was) => match (was.flat(), run.config.flat()) {
                 (Ok(was), Ok(is)) => differences(&was, &is).join("; "),
                 _ => continue,

@@ -47,7 +47,7 @@ pub(crate) fn refuse_strangers(folder: &Path, outputs: &[&str]) -> Result<()> {
         // A link that leads nowhere is somebody's, too.
         if fs::symlink_metadata(&path).is_ok() {
             bail!(
-                "{} is there, and {} has no mark of this program ({MARK}): it would be replaced; choose another folder with --out",
+                "{} would be replaced, and {} has no mark of this program ({MARK}); choose another folder with --out",
                 path.display(),
                 folder.display()
             );

@@ -214,7 +214,7 @@ fn check_scores(study: &Study, runs: &[Planned]) -> Result<()> {
     };
     match others.iter().find(|run| kind(run) != kind(first)) {
         Some(other) => bail!(
-            "{}{} has {} and {} has {}: they are no scores of one report; take two studies",
+            "{}{} has {} and {} has {}: one report cannot hold both kinds of scores; take two studies",
             study.place(&["settings", "factors", "data.set"]),
             first.label,
             kind(first),
@@ -324,7 +324,7 @@ fn check_different(study: &Study, runs: &[Planned]) -> Result<()> {
             .place_of_factors()
             .map_or_else(String::new, |origin| format!("{origin}: "));
         bail!(
-            "{place}{} and {} are one and the same run: no factor, setting or stream that tells them apart changes anything for {}; vary settings that every learner of the study has, or give this learner a study of its own",
+            "{place}{} and {} are the same run: no factor, setting or stream that differs between them changes anything for {}; vary settings that every learner of the study has, or give this learner a study of its own",
             other.label,
             run.label,
             run.learner
@@ -334,7 +334,7 @@ fn check_different(study: &Study, runs: &[Planned]) -> Result<()> {
     for run in runs {
         if labels.insert(&run.label, run).is_some() {
             bail!(
-                "{}two runs would be called {}: settings of one study differ in data set, channels, what is held out, way or shot; take studies of their own for others",
+                "{}two runs would be called {}: settings of one study differ in data set, channels, what is held out, way or shot; take one study for each other difference",
                 study.place(&["settings"]),
                 run.label
             );
@@ -402,7 +402,7 @@ fn check_sizes(study: &Study, learner: &str, config: &RunConfig) -> Result<()> {
     };
     if guest::is_of(config) {
         bail!(
-            "{}{learner} is a guest, which is told one way; leave {key} at \"even\" for it",
+            "{}{learner} is a guest, which is told a single way; leave {key} at \"even\" for it",
             study.place(&[key])
         );
     }

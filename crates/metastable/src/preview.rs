@@ -71,7 +71,7 @@ pub(crate) fn preview(
                 seconds.insert(&run.label, 0.0);
             }
             println!(
-                "{:>6} {:>10} {:>10}  {} (a process of yours: --plan starts none, and its time and disk are not in the sums)",
+                "{:>6} {:>10} {:>10}  {} (your own process: --plan does not start it, so its time and disk space are not in the sums)",
                 kind.runs.len(),
                 "?",
                 "?",
@@ -131,7 +131,7 @@ pub(crate) fn preview(
     if let Some(probe) = probe.filter(|probe| !probe.families.is_empty()) {
         let families: Vec<String> = probe.families.iter().map(|it| it.code()).collect();
         println!(
-            "then each of the {} trained learners is asked about {} on {} tasks; the time of that is not in the above",
+            "then each of the {} trained learners is asked about {} on {} tasks; the times above do not include this",
             runs.len(),
             families.join(", "),
             probe.tasks

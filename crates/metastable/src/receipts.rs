@@ -211,7 +211,7 @@ pub(crate) fn read(out: &Path) -> Result<(Vec<Input>, Ending)> {
     let bytes = read_bytes(&path)?;
     let Ok(receipts) = Sealed::<Receipts>::open(&bytes) else {
         eprintln!(
-            "{} {}, and the report says nothing of the data; the command that runs the study writes it again",
+            "{} {}, so the report says nothing about the data; the command that runs the study writes it again",
             path.display(),
             fault(&bytes)
         );
@@ -223,7 +223,7 @@ pub(crate) fn read(out: &Path) -> Result<(Vec<Input>, Ending)> {
         picture: Some(Picture {
             address: format!("data:image/png;base64,{}", about.sheet),
             description: format!(
-                "Examples as the learners get them, a class a row: {}.",
+                "Examples as the learners get them, one class a row: {}.",
                 about.classes.join(", ")
             ),
         }),

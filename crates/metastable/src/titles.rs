@@ -28,7 +28,7 @@ impl FromStr for Title {
                 title: title.to_owned(),
             }),
             _ => Err(format!(
-                "`{text}` is no LEARNER=TITLE; write for example `maml=MAML (ours)`"
+                "`{text}` is not LEARNER=TITLE; write for example `maml=MAML (ours)`"
             )),
         }
     }

@@ -345,7 +345,7 @@ fn alone_told(found: &Sources) -> Finding {
         (Some(p), (Some(first), Some(last))) if p <= RANKED => (
             Certainty::Distinguishable,
             format!(
-                "Varied alone, {} scatters {} most and {} least ({}, permutation over {} sources; {figures}).",
+                "Of the sources varied alone, {} gives {} the largest spread and {} the smallest ({}, permutation over {} sources; {figures}).",
                 first.source,
                 found.response,
                 last.source,
@@ -356,7 +356,7 @@ fn alone_told(found: &Sources) -> Finding {
         (Some(p), _) => (
             Certainty::NotDistinguishable,
             format!(
-                "Varied alone, no source is shown to scatter {} more than another ({}, permutation over {} sources; {figures}).",
+                "Of the sources varied alone, none is shown to give {} a larger spread than another ({}, permutation over {} sources; {figures}).",
                 found.response,
                 p_value(p),
                 found.alone.len()
@@ -365,7 +365,7 @@ fn alone_told(found: &Sources) -> Finding {
         (None, _) => (
             Certainty::TooFewRuns,
             format!(
-                "Each source was varied alone ({figures}); with fewer than five runs in which one varies, or than six of two sources, sources are not compared."
+                "Each source was varied alone ({figures}). Sources are compared only if each has at least five runs in which it varies, or six if there are two sources."
             ),
         ),
     };
@@ -409,7 +409,7 @@ fn components_told(found: &VarianceComponents) -> Finding {
     text += &format!(" ({} runs).", found.n_observations);
     if !none.is_empty() {
         text += &format!(
-            " The estimate for {} was negative and is shown as 0: the runs show none of it.",
+            " The estimate for {} was negative and is shown as 0: the runs show no such variance.",
             none.join(" and ")
         );
     }

@@ -75,8 +75,8 @@ pub(super) fn spreads(table: &FactorTable, seeds: &Seeds) -> Result<Spreads, Str
     let repeated = found.x.len();
     if 2 * repeated < n_points || repeated == 0 {
         return Err(format!(
-            "{repeated} of {n_points} points have the {} of two seeds or more, and at least half have to; repeat each point with \
-             another seed (`--seeds 2` or `seeds = 2` in an experiment, a second row with the same levels in a table)",
+            "{repeated} of {n_points} points have the {} of two seeds or more, and at least half of the points need it; repeat each point \
+             with another seed (`--seeds 2` or `seeds = 2` in an experiment, a second row with the same levels in a table)",
             table.response
         ));
     }

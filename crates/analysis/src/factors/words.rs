@@ -108,7 +108,10 @@ fn moved(found: &KeyFactors, list: &FactorList, settled: &[&TestedFactor], side:
                 format!("{}, ", effect(list.side, &one.factor, it))
             });
             let shares = shares_of(list, &one.factor).map_or_else(String::new, |it| {
-                format!("{} of its variance over the space alone, ", share(&it.main))
+                format!(
+                    "which alone explains {} of the variance over the space, ",
+                    share(&it.main)
+                )
             });
             format!("{} ({what}{shares}{})", one.factor, p_value(one.p_value))
         })
@@ -136,17 +139,17 @@ fn unsettled(found: &KeyFactors, list: &FactorList, side: &str) -> String {
     };
     let room = hidden.map_or_else(String::new, |most| {
         if most > MOST_HIDDEN {
-            return " The data do not bound what could still hide.".to_owned();
+            return " The data put no upper limit on an effect.".to_owned();
         }
         let what = if list.side == Side::Failure {
             "ratio of odds"
         } else {
             "ratio of SDs"
         };
-        format!(" A {what} of up to {} could still hide.", ratio(most))
+        format!(" A {what} of up to {} cannot be ruled out.", ratio(most))
     });
     format!(
-        "No factor is settled for {side}: the least of {} p-values is {least:.2} ({}).{room}",
+        "No factor is settled for {side}: the smallest of {} p-values is {least:.2} ({}).{room}",
         list.tested.len(),
         tested_how(found)
     )
@@ -187,8 +190,8 @@ fn mixed(list: &FactorList) -> String {
 fn noise(found: &KeyFactors, side: Side) -> String {
     match (side, found.noise) {
         (Side::Spread, Some(NoiseSource::Unknown)) => {
-            " The noise of the test is not known and stands in the spread: a column of scores by task, or the number of queries, \
-             would take it out."
+            " The noise of the test is not known, so the spread includes it. A column of scores by task, or the number of queries, would \
+             remove it."
                 .to_owned()
         }
         _ => String::new(),

@@ -206,7 +206,7 @@ fn refutation(learner: &str, check: &OverRuns) -> String {
         Verdict::Skipped { reason } => reason.clone(),
     };
     format!(
-        "CERTIFICATE REFUTED for {learner}: {} does not hold ({why}; {runs}). Nothing that rests on it stands.",
+        "CERTIFICATE REFUTED for {learner}: {} does not hold ({why}; {runs}). No result that rests on it is valid.",
         check.name
     )
 }
@@ -232,7 +232,7 @@ fn approval(certified: &Certified) -> String {
             "derivatives"
         };
         format!(
-            "; of its {what} the one nearest to its limit is off by {error:.1e} (limit {limit:.0e})"
+            "; the largest error of its {what}, relative to the limit, is {error:.1e} (limit {limit:.0e})"
         )
     });
     let skipped = certified.checks.iter().filter(|it| !it.skipped.is_empty());
@@ -248,7 +248,7 @@ fn approval(certified: &Certified) -> String {
         format!(". Neither proven nor refuted: {}", skipped.join("; "))
     };
     format!(
-        "Every check of {} that says anything holds, {} in {} runs{derivatives}{open}.",
+        "Every check of {} that could be decided holds: {} checks over {} runs{derivatives}{open}.",
         certified.name(),
         made.len(),
         certified.n_runs

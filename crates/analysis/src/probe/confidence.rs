@@ -83,7 +83,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     let (certainty, verdict) = if honest {
         (
             Certainty::NotDistinguishable,
-            "which honest confidences give as well".to_owned(),
+            "not distinguishable from calibrated confidences".to_owned(),
         )
     } else {
         (
@@ -95,7 +95,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         )
     };
     let text = format!(
-        "The confidences of {} are off by {} (expected calibration error; honest ones would show {}), {verdict}.",
+        "The expected calibration error of {} is {} (calibrated confidences would show {}): {verdict}.",
         group.learner,
         percent(result.ece.value),
         percent(result.honest_ece)

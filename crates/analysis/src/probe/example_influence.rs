@@ -79,8 +79,8 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         return Ok(Measured::absent());
     };
     let text = format!(
-        "Exchanging the one support example that matters most changes the accuracy of {} on its task by {} (mean over {} \
-         tasks), and the query loss by {:.3} nats; an example like any other changes it by {:.3}.",
+        "Exchanging the one support example that matters most changes the accuracy of {} on its task by {} (mean over {} tasks), and the \
+         query loss by {:.3} nats; an average example changes it by {:.3}.",
         group.learner,
         in_points(&result.largest_accuracy_change),
         result.n_tasks,

@@ -107,7 +107,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         }
     }
     let text = format!(
-        "Against {:.2} % on the tasks of its training {} loses {}.",
+        "Compared with {:.2} % on the tasks of its training, {} loses {}.",
         100.0 * result.seen.0,
         group.learner,
         parts.join(", ")

@@ -90,7 +90,7 @@ fn measure(group: &SettingRuns<'_>, options: &Options) -> Result<Measured, Analy
     for among in &learners {
         if let Some((name, last)) = among.layers.last() {
             let barrier = among.barrier.as_ref().map_or_else(String::new, |barrier| {
-                format!(", and the straight path between their parameters rises by {:.2} nats over its ends", barrier.value)
+                format!(", and on the straight path between their parameters the loss rises {:.2} nats above its ends", barrier.value)
             });
             let text = format!(
                 "Two trainings of {} have CKA {:.2} in the last features ({name}; mean over {} pairs){barrier}.",

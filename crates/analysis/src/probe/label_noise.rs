@@ -89,13 +89,13 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     let point = result.breakdown.map_or_else(
         || {
             format!(
-                "keeps more than half of what it has above chance up to {} wrong labels",
+                "keeps more than half of its accuracy above chance up to {} wrong labels",
                 percent(last.0)
             )
         },
         |share| {
             format!(
-                "loses half of what it has above chance at {} wrong labels",
+                "loses half of its accuracy above chance at {} wrong labels",
                 percent(share)
             )
         },

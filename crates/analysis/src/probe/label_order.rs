@@ -175,8 +175,8 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         (
             Certainty::Estimated,
             format!(
-                "Which class gets which output moves {} by {} (SD over {orders} {} orders, mean over {} tasks), from the worst \
-                 order to the best by {}; the ensemble over orders gains {}.",
+                "The order of the classes moves {} by {} (SD over {orders} {} orders, mean over {} tasks), and by {} from the worst order to \
+                 the best; the ensemble over orders gains {}.",
                 group.learner,
                 in_points(&result.sd),
                 result.n_orders,

@@ -34,8 +34,8 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         return Ok(Measured::absent());
     };
     let text = format!(
-        "With {} supports a class, leaving out the one that matters most changes the accuracy of {} on its task by {} (mean over {} \
-         tasks), and the query loss by {:.3} nats; one like any other changes it by {:.3}.",
+        "With {} supports a class, leaving out the one that matters most changes the accuracy of {} on its task by {} (mean over {} tasks), \
+         and the query loss by {:.3} nats; leaving out an average one changes it by {:.3}.",
         result.k_shot,
         group.learner,
         in_points(&result.largest_accuracy_change),

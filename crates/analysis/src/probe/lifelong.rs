@@ -180,7 +180,7 @@ fn sentence(learner: &str, all: &Lifelong, of: &OfHead) -> String {
         None => String::new(),
     };
     format!(
-        "After a stream of {} classes with {} images each, {learner} with its {} tells {} of the new images of these classes right, and \
+        "After a stream of {} classes with {} images each, {learner} with its {} classifies {} of new images of these classes correctly, and \
          {} of the images of the stream{order}. Backward transfer is {}.",
         end.n_classes,
         all.n_images,

@@ -108,7 +108,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     };
     let findings = result.domains.iter().map(|domain| {
         let text = format!(
-            "On {} {} reaches {}, {} less than on its own test classes.",
+            "On {}, {} reaches {}, which is {} less than on its own test classes.",
             domain.set,
             group.learner,
             percent(domain.accuracy.value),

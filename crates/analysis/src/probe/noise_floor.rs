@@ -78,8 +78,8 @@ fn sentence(learner: &str, floor: &Floor) -> String {
     }
     let worse = floor.worse();
     format!(
-        "Noise floor of {learner}: {} of its answers change when {n_tasks} tasks are asked again ({} of the same process, {} of a new one that loads what was saved), and accuracy by up to {}. \
-         No spread or churn below that says anything about it.",
+        "Noise floor of {learner}: {} of its answers change when {n_tasks} tasks are asked again ({} of the same process, {} of a new one \
+         that loads what was saved), and accuracy by up to {}. A spread or churn below that says nothing about the learner.",
         percent(worse.churn),
         percent(floor.same_process.churn),
         percent(floor.new_process.churn),

@@ -110,8 +110,8 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
 
 fn sentence(learner: &str, result: &Representation) -> String {
     let mut text = format!(
-        "The features of {learner} have effective rank {:.1} of {}, keep classes with within-to-between ratio {:.2}, and leave \
-         {} of queries nearer to another class; prototypes move by {:.2} of the distance to the next one with the support set.",
+        "The features of {learner} have effective rank {:.1} of {} and a within-to-between ratio of classes of {:.2}; {} of queries are \
+         nearer to another class. With another support set, a prototype moves by {:.2} of its distance to the nearest other prototype.",
         result.effective_rank.value,
         result.width,
         result.separation.value,
@@ -128,8 +128,8 @@ fn sentence(learner: &str, result: &Representation) -> String {
         .collect();
     if let (false, Some(last)) = (of_body.is_empty(), result.layers.last()) {
         text += &format!(
-            " Adaptation leaves CKA {:.2} between the body's features before and after (mean over layers), and changes the weights \
-             of {} by {}.",
+            " The body's features before and after adaptation have CKA {:.2} (mean over layers), and adaptation changes the weights of {} by \
+             {}.",
             mean(&of_body),
             last.name,
             percent(last.weight_change.value)

@@ -64,7 +64,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     };
     let ((least, one), (most, all)) = (&result.curve[0], &result.curve[last]);
     let text = format!(
-        "From {least} to {most} supports a class the accuracy of {} goes from {} to {}, by {} on the same tasks; it was trained with {}.",
+        "From {least} to {most} supports a class, the accuracy of {} goes from {} to {}, a change of {} on the same tasks; it was trained with {}.",
         group.learner,
         percent(one.value),
         percent(all.value),

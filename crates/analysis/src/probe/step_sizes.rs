@@ -141,8 +141,8 @@ fn sentence(learner: &str, result: &StepSizes) -> String {
         },
     );
     let mut text = format!(
-        "With {} inner steps {learner} is best at step size {:.3} (trained with {:.3}) and keeps within a point of it over \
-         {:.1} decades; {critical}.",
+        "With {} inner steps, {learner} is best at step size {:.3} (trained with {:.3}) and stays within a point of that over {:.1} decades; \
+         {critical}.",
         result.n_steps, result.best, result.trained, result.basin_decades
     );
     if let Some(margin) = &result.margin_at_theta {

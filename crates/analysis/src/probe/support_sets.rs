@@ -120,8 +120,8 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
 
 fn sentence(learner: &str, result: &SupportSets) -> String {
     let mut text = format!(
-        "On one and the same task, another draw of the support set moves {learner} by {} (SD over {} draws, mean over {} \
-         tasks); {:.0} % of the variance between single episodes is the task's own, the rest is the support set.",
+        "On the same task, another draw of the support set moves {learner} by {} (SD over {} draws, mean over {} tasks); {:.0} % of the \
+         variance between single episodes comes from the task, the rest from the support set.",
         in_points(&result.sd),
         result.n_draws,
         result.n_tasks,
@@ -129,8 +129,8 @@ fn sentence(learner: &str, result: &SupportSets) -> String {
     );
     if let Some(sets) = &result.extremes {
         text += &format!(
-            " Searched among {} candidates a class, the worst support set leaves {} on fresh queries, the best reaches {}; \
-             the range is {}, and on the queries of the search itself it would have been {}.",
+            " In a search among {} candidates a class, the worst support set reaches {} on fresh queries and the best reaches {}; the range \
+             is {}, and on the queries of the search itself it is {}.",
             sets.n_candidates,
             percent(sets.worst.value),
             percent(sets.best.value),

@@ -54,7 +54,7 @@ fn measure(group: &LearnerRuns<'_>, _: &Options) -> Result<Measured, AnalysisErr
         wide_before: (!before.is_empty()).then(|| before.iter().sum::<f64>() / before.len() as f64),
     };
     let text = format!(
-        "On the plane around its parameters, {:.0} % of the points leave {} within {RISE} nats of its loss after adaptation.",
+        "At {:.0} % of the points of the plane around its parameters, the loss of {} after adaptation is within {RISE} nats of that at the parameters.",
         100.0 * wide_after,
         group.learner
     );

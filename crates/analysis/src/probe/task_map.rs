@@ -100,13 +100,13 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         };
         let unstable = result.oddness_instability.map_or_else(String::new, |c| {
             format!(
-                "; with its instability over support sets: {:.2} (p = {:.3})",
+                "; with the instability over support sets, the distance has rank correlation {:.2} (p = {:.3})",
                 c.rho, c.p_value
             )
         });
         let text = format!(
-            "How far a task lies from the others (Fisher embedding) goes with the accuracy of {} on it with rank correlation \
-             {:.2} (p = {:.3}){verdict}{unstable}.",
+            "The distance of a task from the others (Fisher embedding) and the accuracy of {} on it have rank correlation {:.2} (p = \
+             {:.3}){verdict}{unstable}.",
             group.learner, found.rho, found.p_value
         );
         let certainty = if sure {

@@ -86,8 +86,8 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         curve: curve(&lists),
     };
     let text = format!(
-        "After one of {} tasks of outer step {} is exchanged, the parameters of {} part by {} doublings in 100 steps, and are {:.2} % of \
-         their length apart after {}; with nothing exchanged they stay {}.",
+        "After one of the {} tasks of outer step {} is exchanged, the distance between the parameters of {} grows by {} doublings in 100 \
+         steps, and is {:.2} % of their length after {}; with nothing exchanged, they stay {}.",
         result.meta_batch,
         result.start + 1,
         group.learner,

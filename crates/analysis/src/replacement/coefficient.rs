@@ -141,7 +141,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     });
     let unit = Words::of(options).loss_unit();
     let floor = result.floor.map_or_else(String::new, |floor| {
-        format!(" The same training made again {}.", floor.words(unit))
+        format!(" Making the same training again {}.", floor.words(unit))
     });
     let text = format!(
         "Exchanging one of the {pool} training tasks changes the query loss of {} on a test task by {:.4}{unit}{range}, mean over {} \

@@ -119,7 +119,7 @@ fn equal_runs(analysis: &StudyAnalysis) -> Option<String> {
         .collect();
     (!names.is_empty()).then(|| {
         format!(
-            "More runs of {} would tell nothing while they come out equal: see first whether the seed reaches the training, or take a harder test.",
+            "More runs of {} tell nothing as long as all runs are equal. Check whether the seed reaches the training, or take a harder test.",
             list(&names)
         )
     })
@@ -220,7 +220,7 @@ fn narrower(widths: &[Widths]) -> Option<String> {
         })
     };
     Some(format!(
-        "Expected width of the interval of a mean over trainings and tasks: {} with twice the seeds, {} with twice the test tasks.",
+        "Expected width of the interval of a mean over trainings and tasks, relative to the present width: {} with twice the seeds, {} with twice the test tasks.",
         share(&|it| it.twice_runs)?,
         share(&|it| it.twice_tasks)?
     ))
@@ -238,9 +238,9 @@ pub fn advice(study: &Study, analysis: &StudyAnalysis) -> Advice {
             |list: &FactorList| list.settled().next().is_none() && list.why_none.is_none();
         let key: Option<KeyFactors> = analysis.all.get();
         return plain(if key.is_some_and(|key| key.lists.iter().any(is_open)) {
-            "More seeds at each point settle more than more points: repeat the study with a higher --seeds."
+            "Added seeds at each point settle more than added points do. Repeat the study with a higher --seeds."
         } else {
-            "Nothing is open that more runs of this study would settle."
+            "More runs of this study would settle no open verdict."
         });
     }
     let widths = widths(analysis);
@@ -249,7 +249,7 @@ pub fn advice(study: &Study, analysis: &StudyAnalysis) -> Advice {
     let equal = equal_runs(analysis);
     let Some(first) = plans.first() else {
         let mut sentences = vec![format!(
-            "Nothing is open that up to {MOST_SEEDS} seeds would settle."
+            "Up to {MOST_SEEDS} seeds would settle no open verdict."
         )];
         sentences.extend(equal);
         sentences.extend(narrower);
@@ -306,7 +306,7 @@ impl Advice {
             s => format!("{:.1} h", s / 3600.0),
         };
         Some(format!(
-            "About {written} of training if one run follows another, each as long as those so far were on average."
+            "This is about {written} of training, one run after another, if each takes as long as the average run so far."
         ))
     }
 }

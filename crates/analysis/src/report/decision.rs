@@ -241,11 +241,11 @@ fn stable(analysis: &StudyAnalysis, groups: &[Group<'_>], level: f64) -> Answer 
                 ("failed runs", "%", lights.get("failed")),
             ]);
             let judged = if lights.contains_key("seed_sd") && is_asked {
-                "The worst of seed spread, tail, choice of the support set, failures and degradation in training."
+                "A verdict is the worst of those on seed spread, tail, choice of the support set, failures and degradation in training."
             } else if lights.contains_key("seed_sd") {
-                "The worst of seed spread, tail, failures and degradation in training."
+                "A verdict is the worst of those on seed spread, tail, failures and degradation in training."
             } else {
-                "Failures alone: which spread is steady enough in this unit is not known (the card has the spread)."
+                "A verdict is on failures alone: no threshold of the spread is known in this unit (the card has the spread)."
             };
             format!("{judged} {limits}")
         }),
@@ -267,7 +267,7 @@ fn thresholds(each: [(&str, &str, Option<&Light>); 4]) -> String {
         })
         .collect();
     format!(
-        "Steady and unstable from: {} (settings of the analysis).",
+        "Thresholds of steady and unstable: {} (settings of the analysis).",
         list(&told)
     )
 }
@@ -297,10 +297,7 @@ fn aspects(
     let tail: Option<Tail> = learner.all.get();
     let tail = tail.as_ref().and_then(below_null);
     if let (Some(tail), Some(light)) = (tail, light("tail")) {
-        let words = format!(
-            "CVaR10 {} pp from what queries alone give",
-            percent(tail.value)
-        );
+        let words = format!("CVaR10 less its null {} pp", percent(tail.value));
         found.push(Aspect {
             verdict: judge(&tail, light),
             words,
@@ -355,11 +352,11 @@ fn causes(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>], level: 
         }
         if analysis.settings.len() > 1 {
             return vec![Said::described(
-                "No learner has two tested runs in each of two settings, so nothing can be said of what the settings do.",
+                "No learner has two tested runs in each of two settings, so the effect of the settings is not known.",
             )];
         }
         return vec![Said::described(
-            "No setting was varied, so no factor can be named. A study with factors names them, as the built-in one does: metastable experiment factors.",
+            "No setting was varied, so no factor can be named. A study that varies settings names factors; a built-in one is: metastable experiment factors.",
         )];
     };
     let mut settled = Vec::new();
@@ -408,10 +405,10 @@ fn causes(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>], level: 
     let why = spread.and_then(|list| list.why_none.clone());
     let text = match (spread.and_then(hidden), why) {
         (Some(most), _) if most > MOST_HIDDEN => {
-            "Nothing is settled, and the data do not bound what could still hide.".to_owned()
+            "Nothing is settled, and the data put no upper limit on the ratio of SDs.".to_owned()
         }
         (Some(most), _) => format!(
-            "Nothing is settled; the largest ratio of SDs that could still hide is x {}.",
+            "Nothing is settled; the largest ratio of SDs that cannot be ruled out is x {}.",
             ratio(most)
         ),
         (None, Some(why)) => format!("Nothing is settled: {why}."),

@@ -305,8 +305,8 @@ fn lead(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Vec<St
     let words = Words::of(&analysis.options);
     let tested = if groups.iter().any(Group::is_incomplete) {
         format!(
-            "Not every run was tested on every task: each counts with its mean {} as if it had been on every task of its setting (tasks random, REML), which \
-             assumes that whether a score is missing does not depend on what it would have been.",
+            "Not every run was tested on every task. Each run counts with its mean {}, adjusted to all tasks of its setting (tasks random, \
+             REML). This assumes that whether a score is missing does not depend on its value.",
             words.noun()
         )
     } else if tests.is_empty() && scored.iter().all(|n| *n == 1) && !scored.is_empty() {
@@ -408,7 +408,7 @@ fn warnings(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>]) -> Ve
         .collect();
     if !untested.is_empty() {
         warnings.push(format!(
-            "Runs without a usable test: {}. They count as failures and enter no figure on {}.",
+            "Runs without a usable test: {}. They count as failures and are left out of every figure on {}.",
             list(&untested),
             words.noun()
         ));

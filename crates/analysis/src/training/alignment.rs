@@ -142,7 +142,7 @@ fn said(learner: &str, result: &Alignment) -> String {
     }
     if let Some(coherence) = &result.coherence {
         text += &format!(
-            " The ways of two tasks through the inner loop have a mean cosine of {:.2}.",
+            " The parameter changes of two tasks in the inner loop have a mean cosine of {:.2}.",
             coherence.value
         );
     }

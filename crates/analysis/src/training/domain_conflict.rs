@@ -93,7 +93,7 @@ impl DomainConflict {
             ),
         };
         format!(
-            " Of pairs of tasks of two domains {:.2} % pull against each other, of pairs of one domain {:.2} %: {verdict}.",
+            " {:.2} % of the task pairs of two domains pull against each other, and {:.2} % of the pairs of one domain: {verdict}.",
             100.0 * self.between.value,
             100.0 * self.within.value
         )

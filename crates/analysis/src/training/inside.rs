@@ -125,8 +125,8 @@ fn measure_inner(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured,
     let first = result.course.first();
     let at_first = first.map_or(0.0, |(_, curve)| self::first_gain(curve));
     let text = format!(
-        "At the end of its training {} is at {} before adaptation, gains {} by the first inner step ({} when it was first inspected), \
-         and loses {} by going on to the last one; the support loss rises at some step on {} of {} tasks.",
+        "At the end of its training, {} is at {} before adaptation, gains {} in the first inner step ({} at the first inspection), and loses \
+         {} from its best step to the last; the support loss rises at some step on {} of {} tasks.",
         group.learner,
         percent(result.before.value),
         points(result.first_gain.value),
@@ -220,7 +220,7 @@ fn measure_units(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured,
             Some(most.map_or(value, |most| most.max(value)))
         });
     let text = format!(
-        "At the end of its training {} of the units of {} are never active on {} inspected tasks{}.",
+        "At the end of its training, {} of the units of {} are never active on {} inspected tasks{}.",
         percent(result.dead.value),
         group.learner,
         result.n_tasks,

@@ -103,8 +103,8 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     };
     let words = Words::of(options);
     let text = format!(
-        "On the way the validation {} of {} averages {}; from check to check its changes have an interquartile range of {}, \
-         the worst 5 % of them average {}, and at its worst it lies {} {} its best so far.",
+        "During training, the validation {} of {} averages {}; its changes from check to check have an interquartile range of {}, the worst \
+         5 % of them average {}, and at its worst it lies {} {} its best so far.",
         words.noun(),
         group.learner,
         words.value(result.area.value),

@@ -97,7 +97,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     let (certainty, verdict) = if zero {
         (
             Certainty::NotDistinguishable,
-            "which is not distinguishable from nothing",
+            "which is not distinguishable from zero",
         )
     } else {
         (Certainty::Distinguishable, "and the interval excludes zero")
@@ -106,7 +106,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         format!(" ({} to {})", points(i.lower), points(i.upper))
     });
     let text = format!(
-        "Testing the best weights on validation instead of the last ones changes the accuracy of {} by {}{limits}, {verdict}; in {} of \
+        "Testing the best weights (on validation) instead of the last weights changes the accuracy of {} by {}{limits}, {verdict}; in {} of \
          {} runs they are the same weights.",
         group.learner,
         points(result.gap.value),

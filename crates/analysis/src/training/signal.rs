@@ -130,12 +130,12 @@ fn said(group: &LearnerRuns<'_>, result: &GradientSignal) -> String {
     let signal = match (&result.snr, &result.noise_scale) {
         (None, _) => "With one task a step, signal and noise cannot be told apart.".to_owned(),
         (Some(snr), Some(scale)) => format!(
-            "Its signal-to-noise ratio is {:.1} with {} tasks a step (1 would be noise alone), its noise scale {:.0} tasks: \
-             larger meta-batches than that add little.",
+            "Its signal-to-noise ratio is {:.1} with {} tasks a step (1 would be noise alone), its noise scale {:.0} tasks: meta-batches \
+             larger than that add little.",
             snr.value, result.n_tasks, scale.value
         ),
         (Some(snr), None) => format!(
-            "Its signal-to-noise ratio is {:.1} with {} tasks a step: nothing that these batches could tell from noise.",
+            "Its signal-to-noise ratio is {:.1} with {} tasks a step: such batches cannot tell it from noise.",
             snr.value, result.n_tasks
         ),
     };

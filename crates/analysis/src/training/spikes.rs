@@ -104,7 +104,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     };
     let text = match (result.n_spikes, result.rate.interval.as_ref()) {
         (0, Some(interval)) => format!(
-            "The training loss of {} has no spike in {} steps, which leaves room for up to {:.2} in 1,000.",
+            "The training loss of {} has no spike in {} steps; a rate of up to {:.2} in 1,000 is still compatible with that.",
             group.learner, result.n_steps, interval.upper
         ),
         (n, interval) => format!(
@@ -121,7 +121,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
             )),
             match result.n_lasting {
                 0 => String::new(),
-                n => format!("; from {n} of them it did not come back"),
+                n => format!("; after {n} of them it did not come back"),
             }
         ),
     };

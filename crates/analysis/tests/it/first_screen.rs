@@ -32,8 +32,9 @@ fn the_choice_of_the_support_set_counts_where_it_was_asked_for() {
     };
     let said = report(&study);
     assert!(
-        said.contains("The worst of seed spread, tail, failures and degradation in training.")
-            && !said.contains("support sets"),
+        said.contains(
+            "the worst of those on seed spread, tail, failures and degradation in training."
+        ) && !said.contains("support sets"),
         "{said}"
     );
     let probe = |run: &Run, a: f64| Probe {
@@ -107,12 +108,12 @@ fn the_next_runs_are_told_with_their_time() {
     let (_, more) = next.split_once(" of each learner (").unwrap();
     let more: f64 = more.split(' ').next().unwrap().parse().unwrap();
     let time = match more {
-        s if s < 90.0 => format!("About {s} s of training"),
-        s => format!("About {:.0} min of training", s / 60.0),
+        s if s < 90.0 => format!("This is about {s} s of training"),
+        s => format!("This is about {:.0} min of training", s / 60.0),
     };
     assert!(next.contains(&time), "{time}: {next}");
     for run in &mut study.runs {
         run.train_seconds = 0.0;
     }
-    assert!(!report(&study).contains("of training if one run follows another"));
+    assert!(!report(&study).contains("of training, one run after another"));
 }

@@ -188,7 +188,7 @@ fn what_is_open_is_said_with_its_reason() {
     );
     let said = causes(&failing, &analysis);
     assert!(
-        said.contains("runs failed, and a spread without them"),
+        said.contains("runs failed, and the spread of the other runs"),
         "{said}"
     );
 }

@@ -280,7 +280,7 @@ fn learners_that_differ_in_more_than_the_learner_are_not_compared() {
     assert_eq!(pair.refused.unwrap().field, "data_digest");
     assert_eq!(
         sentence.unwrap(),
-        "maml and protonet are not compared: they differ in data_digest (aa against bb), which is not what is studied."
+        "maml and protonet are not compared: they differ in data_digest (aa against bb), which is not a subject of this study."
     );
 }
 

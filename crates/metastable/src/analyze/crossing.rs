@@ -213,7 +213,7 @@ fn adjust(table: &Table, runs: &[usize], reads: &mut [Read<'_>]) -> Result<()> {
     }
     let found = adjusted_means(&of_runs).with_context(|| {
         format!(
-            "{}: runs lack tasks of each other, and share too few for means that allow for it; --own-tasks takes the tasks of each run for its own",
+            "{}: the runs have different tasks, and share too few of them for adjusted means; --own-tasks compares the runs by the means of their own tasks",
             table.file()
         )
     })?;

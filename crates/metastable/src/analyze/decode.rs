@@ -100,7 +100,7 @@ pub(super) fn unpacked(bytes: Vec<u8>) -> Result<(Vec<u8>, bool)> {
 /// For files of another kind, by its name; for bytes that are neither UTF-8 nor UTF-16, with the line of the first.
 pub(super) fn text(file: &str, bytes: Vec<u8>) -> Result<(String, &'static str)> {
     if let Some((_, what, remedy)) = OTHERS.iter().find(|(start, ..)| bytes.starts_with(start)) {
-        bail!("{file}: this is {what}, and no table of text; {remedy}");
+        bail!("{file}: this is {what}, not a table of text; {remedy}");
     }
     let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));

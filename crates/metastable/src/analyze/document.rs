@@ -47,7 +47,7 @@ pub(super) fn sheet(file: &str, whole: Map<String, Value>) -> Result<Sheet> {
         many => {
             let names: Vec<String> = many.iter().map(|(name, _)| format!("`{name}`")).collect();
             bail!(
-                "{file}: {} are lists of rows each, and a table is one; write one of them alone (jq .{})",
+                "{file}: {} are lists of rows, and a table is one list; write one of them alone (jq .{})",
                 names.join(" and "),
                 many[0].0
             );

@@ -154,7 +154,7 @@ pub(super) fn joined(path: &Path, sheet: &Sheet) -> Result<Option<Joined>> {
         let name = sheet.cell(row, run);
         let Some((of_run, of_study)) = of_runs.get(name) else {
             bail!(
-                "{}: run `{name}` is not in the table `runs` beside it; both have to be of one export",
+                "{}: run `{name}` is not in the table `runs` beside it; both have to come from one export",
                 sheet.place(&file.to_string(), sheet.line(row))
             );
         };

@@ -259,7 +259,7 @@ fn categories(rows: &[Row<'_>], name: &str, when: Option<&Condition>) -> Result<
             return Err(row.complaint(
                 name,
                 &format!(
-                    "is category {} of the column, and a factor has at most {MOST_CATEGORIES}; a column that names each run is no factor: \
+                    "is category {} of the column, and a factor has at most {MOST_CATEGORIES}; a column that names each run is not a factor: \
                      leave it out with --ignore {name}",
                     at + 1
                 ),

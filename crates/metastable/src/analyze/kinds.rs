@@ -363,7 +363,9 @@ fn wide_tables_own_tasks_and_unequal_ways_are_read() {
         "{receipt}"
     );
     assert!(
-        receipt.contains("tasks: 2, of 5 to 12 classes and 50 to 120 queries: each counts alike"),
+        receipt.contains(
+            "tasks: 2, of 5 to 12 classes and 50 to 120 queries: each task counts equally"
+        ),
         "{receipt}"
     );
 }

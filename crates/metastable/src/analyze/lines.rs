@@ -17,7 +17,7 @@ pub(super) fn sheet(file: &str, text: &str) -> Result<Sheet> {
     match parsed::<Value>(text) {
         Ok(Value::Array(rows)) => return list(file, rows),
         Ok(Value::Object(whole)) => return document::sheet(file, whole),
-        Ok(_) => bail!("{file}: one JSON value, and no table; write one object a line"),
+        Ok(_) => bail!("{file}: a single JSON value, not a table; write one object a line"),
         Err(error) if text.trim_start().starts_with('[') => {
             bail!("{file}: not a JSON list of objects ({error}); write one object a line")
         }

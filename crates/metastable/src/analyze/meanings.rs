@@ -59,14 +59,14 @@ fn percent_and_shares_hold_for_curves_too() {
         let message = refused(text, &Columns::default());
         assert!(
             message.starts_with(&format!(
-                "{start} column 3 (`score`): `86` is no share between 0 and 1"
+                "{start} column 3 (`score`): `86` is not a share between 0 and 1"
             )),
             "{message}"
         );
     }
     let message = refused("run,task,score\nr0,x,50\nr0,y,104\n", &percent);
     assert!(
-        message.starts_with(":3: column 3 (`score`): `104` is no percentage between 0 and 100")
+        message.starts_with(":3: column 3 (`score`): `104` is not a percentage between 0 and 100")
             && !message.contains("--unit percent"),
         "{message}"
     );

@@ -26,13 +26,13 @@ impl Pattern {
             };
             if !FIELDS.contains(&field) || fields.iter().any(|(known, _)| known == field) {
                 bail!(
-                    "--run-name {pattern}: {{{field}}} is not known or stands twice; expected {{{}}}",
+                    "--run-name {pattern}: {{{field}}} is not known or occurs twice; expected {{{}}}",
                     FIELDS.join("}, {")
                 );
             }
             if fields.last().is_some_and(|(_, between)| between.is_empty()) {
                 bail!(
-                    "--run-name {pattern}: nothing stands between two fields, so none can tell where one ends"
+                    "--run-name {pattern}: there is no text between two fields, so the end of the first is not known"
                 );
             }
             fields.push((field.to_owned(), behind.to_owned()));

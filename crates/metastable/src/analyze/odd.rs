@@ -348,7 +348,7 @@ fn json_of_any_orientation_is_the_same_table() {
         &Columns::default(),
     );
     assert!(
-        message.contains("`a` and `b` are lists of rows each") && message.contains("jq .a"),
+        message.contains("`a` and `b` are lists of rows") && message.contains("jq .a"),
         "{message}"
     );
     let message = refused(r#"[{"score": 0.5}, 7]"#, &Columns::default());

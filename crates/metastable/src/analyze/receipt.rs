@@ -74,7 +74,7 @@ pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
     for (name, when) in conditions(table, &runs.groups) {
         let _ = writeln!(
             text,
-            "`{name}` applies where {}: it counts for those runs, and the others stand at the middle of its levels",
+            "`{name}` applies where {}: it counts for those runs, and the others get the middle of its levels",
             when.words()
         );
     }
@@ -84,7 +84,7 @@ pub(super) fn receipt(table: &Table, runs: &Runs<'_>) -> String {
     for equal in copies(runs) {
         let _ = writeln!(
             text,
-            "warning: runs {} have equal scores on every task; equal runs are no seeds, and their spread says nothing",
+            "warning: runs {} have equal scores on every task; equal runs are not seeds, and their spread says nothing",
             list(&equal)
         );
     }
@@ -125,7 +125,7 @@ fn unequal(reads: &[Read<'_>]) -> String {
         return String::new();
     }
     format!(
-        ", of {}: each counts alike in a mean, and chance and the noise of the test are those of each task",
+        ", of {}: each task counts equally in a mean; chance and the noise of the test are computed for each task",
         ranges.join(" and ")
     )
 }
@@ -192,8 +192,9 @@ fn tests(table: &Table, runs: &Runs<'_>, crossings: &BTreeMap<&str, Crossing>) -
                     String::from("runs are compared on those")
                 } else if table.columns.all_factors().is_empty() {
                     String::from(
-                        "runs are compared by means adjusted for the tasks that each lacks (variances by REML); this assumes that whether a score is \
-                         missing does not depend on what it would have been; --common-tasks compares them on the tasks of all, and a run that broke off is marked in a column `failed`",
+                        "runs are compared by means adjusted for the tasks that each lacks (variances by REML); this assumes that whether a \
+                         score is missing does not depend on its value; --common-tasks compares the runs on the tasks that all have; mark a \
+                         run that broke off in a column `failed`",
                     )
                 } else {
                     String::from("runs count with the mean of the tasks that they have")
@@ -236,7 +237,7 @@ fn unequal_lengths(table: &Table, runs: &Runs<'_>) -> Option<String> {
     let ((low, first), (high, last)) = (lasts.first()?, lasts.last()?);
     (low < high).then(|| {
         format!(
-            "the score of a run is that of its last step, and runs end at different ones: `{first}` at {low}, `{last}` at {high}"
+            "the score of a run is that of its last step, and runs end at different steps: `{first}` at {low}, `{last}` at {high}"
         )
     })
 }
@@ -299,8 +300,8 @@ fn seeds(table: &Table, runs: &Runs<'_>) -> String {
         ),
         (_, n, _) if n == all.len() => format!("{}, {n} shared by all learners", all.len()),
         (_, n, some) => format!(
-            "{}, {n} shared by all learners, {some} by two or more: pairs of learners are compared on the seeds that they share, and by \
-             the means of all their runs beside",
+            "{}, {n} shared by all learners, {some} by two or more: pairs of learners are compared on the seeds that they share, and also by \
+             the means of all their runs",
             all.len()
         ),
     }
@@ -345,7 +346,7 @@ fn left_out(table: &Table, runs: &Runs<'_>, crossings: &BTreeMap<&str, Crossing>
     let mut lines = Vec::new();
     if !table.columns.all_factors().is_empty() {
         lines.push(String::from(
-            "outcome, tail and comparison: runs with different settings are no seeds of one learner; leave --factor, --log, --category and --number out",
+            "outcome, tail and comparison: runs with different settings are not seeds of one learner; leave --factor, --log, --category and --number out",
         ));
         lines.extend(spread_left_out(table, &runs.groups));
         return lines;

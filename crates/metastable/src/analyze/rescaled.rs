@@ -51,7 +51,7 @@ impl Reference {
                 if let Some(cells) = &mut scores.cells {
                     if names_learner {
                         bail!(
-                            "--reference: runs lack tasks of each other, so the score of a learner on each task is not known for all; give \
+                            "--reference: the runs have different tasks, so the score of a learner is not known on every task; give \
                              --common-tasks too, or numbers for random and oracle"
                         );
                     }
@@ -116,7 +116,7 @@ impl Level {
             let known: BTreeSet<&str> = groups.iter().map(|group| group.learner).collect();
             let known: Vec<&str> = known.into_iter().collect();
             bail!(
-                "--reference {which}={name}: no number, and {} has no run of such a learner with a score in setting `{setting}`; {}",
+                "--reference {which}={name}: not a number, and {} has no run of such a learner with a score in setting `{setting}`; {}",
                 table.file(),
                 suggestion(name, &known)
             );

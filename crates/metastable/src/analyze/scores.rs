@@ -210,11 +210,11 @@ fn shares(table: &Table, groups: &[Group<'_>], reads: &[Read<'_>]) -> Result<()>
         };
         let row = group.rows.iter().find(is_own).unwrap_or(&group.rows[0]);
         let what = if table.columns.is_percent() {
-            "is no percentage between 0 and 100; for another scale give its name, such as --unit return, and --direction lower where less is \
-             better, as of a loss"
+            "is not a percentage between 0 and 100; for another scale, give its name, such as --unit return, and --direction lower if less \
+             is better, as for a loss"
         } else {
-            "is no share between 0 and 1, and scores without a unit are shares of right answers; for percentages give --unit percent, for \
-             another scale its name, such as --unit return, and --direction lower where less is better, as of a loss"
+            "is not a share between 0 and 1, and scores without a unit are shares of right answers; for percentages give --unit percent; for \
+             another scale give its name, such as --unit return, and --direction lower if less is better, as for a loss"
         };
         return Err(row.complaint("score", what));
     }

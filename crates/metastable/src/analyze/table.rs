@@ -207,7 +207,7 @@ impl<'t> Row<'t> {
             if self.is_missing("seed") {
                 return Err(self.complaint(
                     "seed",
-                    "is missing, and without a column `run` learner and seed name the run of a row",
+                    "is missing; without a column `run`, learner and seed name the run of a row",
                 ));
             }
             return Ok(Cow::Owned(format!("seed-{}", self.text("seed"))));

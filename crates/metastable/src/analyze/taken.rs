@@ -37,7 +37,7 @@ pub(super) fn scores(table: &Table, runs: &Runs<'_>) -> String {
     let better = if columns.lower_is_better {
         "less is better"
     } else {
-        "more is better (--direction lower says the reverse, as of a loss)"
+        "more is better (--direction lower says the reverse, as for a loss)"
     };
     let [low, high] = ends.map(|end| (1e4 * end).round() / 1e4);
     format!("scores: {unit}, {low} to {high}; {better}\n")

@@ -146,7 +146,7 @@ fn refusals_say_line_and_column() {
     );
     check(
         "run,task,score\nr0,a,93.5\n",
-        ":2: column 3 (`score`): `93.5` is no share between 0 and 1",
+        ":2: column 3 (`score`): `93.5` is not a share between 0 and 1",
     );
     check(
         "run,task,score\nr0,a,0.5\nr0,a,0.6\n",

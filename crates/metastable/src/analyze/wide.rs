@@ -47,7 +47,7 @@ pub(super) fn lengthened(
     };
     if across == Across::Tasks && prefixes.iter().any(String::is_empty) {
         bail!(
-            "{flag} \"\": every column begins so, and a column that is no task has to be left; write how the names of the tasks begin"
+            "{flag} \"\": every column begins so, but at least one has to be something other than a task; write how the names of the tasks begin"
         );
     }
     let is_one = |name: &String| rest_of(name).is_some();

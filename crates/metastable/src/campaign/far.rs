@@ -74,7 +74,7 @@ pub(crate) fn far(folder: &StudyFolder, index: &Index, store: &Path, entry: &Ent
                     diverged,
                     seconds: result.train_seconds + result.test.map_or(0.0, |test| test.seconds),
                 },
-                None => Far::Damaged(String::from("its record says no result")),
+                None => Far::Damaged(String::from("its record has no result")),
             };
         }
         Stored::Absent => {}

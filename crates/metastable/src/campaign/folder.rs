@@ -200,7 +200,7 @@ impl StudyFolder {
         };
         ensure!(
             !is_same || fs::read(&output).is_ok_and(|bytes| bytes == text.as_bytes()),
-            "{} would be replaced by the results of itself; choose another folder with --out",
+            "{} would be replaced by its own results; choose another folder with --out",
             output.display()
         );
         Ok(())
@@ -418,7 +418,7 @@ pub(super) fn read_record(folder: &RunFolder) -> Result<Record> {
     let record = Record::read(&path)?;
     ensure!(
         record.config.identity()? == record.identity,
-        "{} was written by another version of this program: its settings, as this one reads them, do not have its identity; that version reads it, and the command that runs the study makes the run again",
+        "{} was written by another version of this program: as this version reads its settings, they have another identity. That version can read it; the command that runs the study makes the run again",
         path.display()
     );
     Ok(record)

@@ -47,7 +47,7 @@ pub(crate) fn command(flags: &flags::Clean) -> Result<Ending> {
     let n_studies = studies.len();
     if !flags.remove {
         println!(
-            "{} may go, {total}; {n_studies} studies use the store; nothing was removed, --remove does it",
+            "{} can be removed, {total}; {n_studies} studies use the store; nothing was removed: --remove removes them",
             things(finds.len()),
         );
         return Ok(Ending::Done);

@@ -405,7 +405,7 @@ impl Source<'_> {
         match left.first() {
             None => Ok(()),
             Some(name) => bail!(
-                "their {name} and {} more are no part of the network; name them in [tensors], or leave them out with ignore = [{name:?}] in [import]",
+                "their {name} and {} more are not part of the network; name them in [tensors], or leave them out with ignore = [{name:?}] in [import]",
                 left.len() - 1
             ),
         }

@@ -42,7 +42,7 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     }
     if let Some(family) = stored.config.family() {
         bail!(
-            "{}: it was trained on {}, a regression, and this command tells shares of right answers; `{} report` of its study has its errors",
+            "{}: it was trained on {}, a regression, and this command reports shares of right answers; `{} report` of its study has its errors",
             flags.checkpoint.display(),
             family.name,
             crate::shell::program()
@@ -50,7 +50,7 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     }
     if let Some(world) = stored.config.environment() {
         bail!(
-            "{}: it is a policy for {}, and this command tells shares of right answers; `{} report` of its study has its returns",
+            "{}: it is a policy for {}, and this command reports shares of right answers; `{} report` of its study has its returns",
             flags.checkpoint.display(),
             world.name(),
             crate::shell::program()
@@ -64,7 +64,7 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
     let changed = protocol::changed(&stored.config, &config)?;
     if flags.import.is_none() && !changed.is_empty() {
         eprintln!(
-            "note: other than the run's own test: {}",
+            "note: this test differs from the run's own: {}",
             changed.join("; ")
         );
     }

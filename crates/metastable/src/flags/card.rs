@@ -14,7 +14,7 @@ pub(crate) struct Card {
     /// A learner, as the study calls it
     #[arg(long, value_name = "LEARNER")]
     pub(crate) learner: String,
-    /// The seed whose weights are taken [default: the first, which no score has chosen]
+    /// The seed whose weights are taken [default: the first, so that no score chooses it]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
     /// Name of the two files [default: SET-LEARNER-WAYwSHOTs]

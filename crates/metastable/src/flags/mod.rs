@@ -179,7 +179,7 @@ pub(crate) struct Experiment {
     /// Refuse a study of more runs
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub(crate) max_runs: usize,
-    /// Run a study whose work or memory is estimated to be beyond all reason
+    /// Run a study even if its estimated work or memory is beyond all reason
     #[arg(long)]
     pub(crate) over_budget: bool,
     /// Resume with the stored settings
@@ -207,10 +207,10 @@ pub(crate) struct Slurm {
     /// Who makes the runs
     #[arg(long, default_value = "local")]
     pub(crate) launcher: Launcher,
-    /// Partition [default: the cluster's, as is the time limit]
+    /// Partition [default: the cluster's]
     #[arg(long)]
     pub(crate) partition: Option<String>,
-    /// Time limit of a task, as sbatch takes it, e.g. 90 (minutes), 4:00:00 or 1-12
+    /// Time limit of a task, as sbatch takes it, e.g. 90 (minutes), 4:00:00 or 1-12 [default: the cluster's]
     #[arg(long)]
     pub(crate) time: Option<String>,
     /// Cores of a task, which makes a run on each [default: 1]
@@ -247,7 +247,7 @@ impl Slurm {
 pub(crate) struct Work {
     /// The folder of the study
     pub(crate) dir: PathBuf,
-    /// Number among the tasks, which says where it begins
+    /// Number of this task; it sets the run that the task begins with
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) task: usize,
     #[command(flatten)]
@@ -272,7 +272,7 @@ pub(crate) struct Guest {
     /// Print metastable_guest.py, the other side of the protocol in one file
     #[arg(long)]
     pub(crate) python: bool,
-    /// Print metastable_environment.py, by which environments of yours make rollouts
+    /// Print metastable_environment.py, with which your own environments make rollouts
     #[arg(long)]
     pub(crate) environment: bool,
     /// Print a template: nearest_mean, torch_protonet, torch_maml, torch_encoder, jax_protonet, attention or cart_poles
@@ -302,7 +302,7 @@ pub(crate) struct Train {
     /// Folder of the runs themselves, which studies share [default: .store beside the folder of the results]
     #[arg(long, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
-    /// Run a study whose work or memory is estimated to be beyond all reason
+    /// Run a study even if its estimated work or memory is beyond all reason
     #[arg(long)]
     pub(crate) over_budget: bool,
     #[command(flatten)]
@@ -364,7 +364,7 @@ pub(crate) struct Probe {
     /// Test tasks of each question [default: as in the study, else 40]
     #[arg(long, value_name = "N")]
     pub(crate) tasks: Option<usize>,
-    /// Classes of the streams of family l, e.g. 10,50 [default: as in the study, else 10,50,100,200,600 as far as there are]
+    /// Classes of the streams of family l, e.g. 10,50 [default: as in the study, else 10,50,100,200,600 as far as there are enough classes]
     #[arg(long, value_name = "N", value_delimiter = ',')]
     pub(crate) stream_classes: Vec<usize>,
     #[command(flatten)]
@@ -418,35 +418,35 @@ pub(crate) struct Output {
     #[arg(
         long,
         value_name = "CONDITIONS",
-        long_help = "End with an exit code: 0 if these conditions hold for every learner, 1 if one does not, 3 if the runs do not settle it.\nConditions: QUANTITY < NUMBER or LEARNER.QUANTITY > NUMBER, joined by `and`. Quantities: mean (%), seed_sd (pp), cvar10 (%), failed (%).\nA condition holds where the whole interval does."
+        long_help = "End with an exit code: 0 if these conditions hold for every learner, 1 if one does not, 3 if the runs do not settle it.\nConditions: QUANTITY < NUMBER or LEARNER.QUANTITY > NUMBER, joined by `and`. Quantities: mean (%), seed_sd (pp), cvar10 (%), failed (%).\nA condition holds if it holds for the whole interval."
     )]
     pub(crate) gate: Option<Gate>,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Reproduce {
-    /// The folder of a study, whose runs are compared; or a paper, whose numbers are told [default: the list of papers]
+    /// The folder of a study, whose runs are compared; or a paper, whose numbers are printed [default: the list of papers]
     #[arg(value_name = "DIR|PAPER")]
     pub(crate) what: Option<String>,
-    /// Judge in spite of known differences of the protocol, which are told beside
+    /// Judge in spite of known differences of the protocol, and print these differences
     #[arg(long)]
     pub(crate) lenient: bool,
-    /// Largest difference that does not matter, in percentage points; of returns, in their unit
+    /// Largest difference that does not matter, in percentage points; for returns, in their unit
     #[arg(long, default_value_t = 0.5, value_name = "PP", value_parser = margin)]
     pub(crate) margin: f64,
     /// Print the comparison as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
-    /// Of a paper: write the study that trains as it says, to this new file
+    /// For a paper: write the study that follows its protocol to this new file
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) study: Option<PathBuf>,
-    /// Of a paper: which of its methods [default: the first]
+    /// For a paper: which of its methods [default: the first]
     #[arg(long, value_name = "NAME", requires = "study")]
     pub(crate) method: Option<String>,
-    /// Of a paper: classes of an episode [default: of its first number]
+    /// For a paper: classes of an episode [default: of its first number]
     #[arg(long, requires = "study")]
     pub(crate) way: Option<usize>,
-    /// Of a paper: supports of each class [default: of its first number]
+    /// For a paper: supports of each class [default: of its first number]
     #[arg(long, requires = "study")]
     pub(crate) shot: Option<usize>,
 }
@@ -458,7 +458,7 @@ fn margin(text: &str) -> Result<f64, String> {
         .filter(|it: &f64| 0.0 < *it && *it < 100.0)
         .ok_or_else(|| {
             format!(
-                "--margin {text} is no margin; write percentage points between 0 and 100, e.g. 0.5"
+                "--margin {text} is not a margin; write percentage points between 0 and 100, e.g. 0.5"
             )
         })
 }

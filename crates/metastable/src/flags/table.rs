@@ -33,10 +33,10 @@ pub(crate) struct Analyze {
     /// Columns that say how a run was made: runs that differ in one of them are not compared
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     pub(crate) fingerprint: Vec<String>,
-    /// Columns that are not to be read
+    /// Columns to leave out
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     pub(crate) ignore: Vec<String>,
-    /// Columns of other names: score=test/acc,run=Name,failed=State:crashed|killed
+    /// Meanings of columns with other names: score=test/acc,run=Name,failed=State:crashed|killed
     #[arg(long, value_name = "MEANING=COLUMN", value_delimiter = ',')]
     pub(crate) column: Vec<String>,
     /// Factors whose levels are names, though they look like numbers
@@ -60,7 +60,7 @@ pub(crate) struct Analyze {
     /// How the names of runs are made, such as {learner}-s{seed}; also {setting} and {task}
     #[arg(long, value_name = "PATTERN")]
     pub(crate) run_name: Option<String>,
-    /// Columns that no flag names are not read
+    /// Leave out the columns that no flag names
     #[arg(long)]
     pub(crate) ignore_others: bool,
     /// What a score is: percent, or the name of another scale, such as return, loss or seconds

@@ -69,7 +69,7 @@ fn further(option: &str) -> Result<String> {
     }
     if OURS.contains(&name) {
         bail!(
-            "--sbatch {option:?}: the script settles {name} itself; --cpus, --array-limit and --out say what may be said"
+            "--sbatch {option:?}: the script sets {name} itself; use --cpus, --array-limit and --out"
         );
     }
     Ok(bare.to_owned())

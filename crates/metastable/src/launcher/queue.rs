@@ -74,7 +74,7 @@ fn task(line: &str) -> Result<Task> {
         nodes
     };
     Ok(Task {
-        job: job.parse().context("its job is no number")?,
+        job: job.parse().context("its job is not a number")?,
         index: index.to_owned(),
         state,
         note: note.to_owned(),

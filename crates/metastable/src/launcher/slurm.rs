@@ -63,7 +63,7 @@ fn ask(mut command: Command) -> Result<String> {
         let said = String::from_utf8_lossy(&stderr);
         bail!("{name} failed ({status}): {}", said.trim());
     }
-    String::from_utf8(stdout).with_context(|| format!("{name} answered something that is no text"))
+    String::from_utf8(stdout).with_context(|| format!("{name} answered something that is not text"))
 }
 
 #[cfg(test)]

@@ -115,7 +115,7 @@ fn check_same(folder: &StudyFolder, index: &Index, runs: &[Planned]) -> Result<(
         );
     }
     bail!(
-        "{} computes otherwise than the machine that the study was launched from, so its runs would be others ({}): ask for nodes of that kind, with --sbatch constraint=FEATURE, or launch the study from a node of this kind",
+        "{} does not compute as the machine does that the study was launched from, so its runs would differ ({}): ask for nodes of that kind, with --sbatch constraint=FEATURE, or launch the study from a node of this kind",
         Owner::here().host,
         differences.join("; ")
     )

@@ -214,7 +214,7 @@ fn refuse_other_compute<'c>(
     for config in configs {
         ensure!(
             config.compute == asked,
-            "{}: what was trained with {} is asked with the same; leave both flags out",
+            "{}: a run that was trained with {} is asked with the same; leave both flags out",
             shown(&asked),
             shown(&config.compute)
         );

@@ -204,7 +204,7 @@ impl Round<'_> {
                 .collect();
             if let (false, Some(part)) = (labels.is_empty(), family.part_of_a_guest()) {
                 eprintln!(
-                    "asked about {} as far as {part} tell, since a guest shows neither gradients nor parameters: {}",
+                    "asked about {} only as far as {part} show it, since a guest shows neither gradients nor parameters: {}",
                     family.name(),
                     labels.join(", ")
                 );

@@ -106,7 +106,7 @@ pub(crate) fn answers(
             n => format!("{first} and {n} other runs have"),
         };
         eprintln!(
-            "{who} no answers to {family}, and the report lacks them; the command that runs the study asks"
+            "{who} no answers to {family}, so the report lacks them; the command that runs the study asks these questions"
         );
         ending = Ending::Failed;
     }

@@ -172,9 +172,9 @@ pub(super) fn rule(rows: &[Row]) -> String {
         .first()
         .map_or((0.0, 0.0), |row| (row.margin, row.error_rate));
     format!(
-        "Reproduced: the {:.0} % interval of ours minus published lies within ±{:.2} percentage points; not reproduced: it lies beyond; \
-         undecided: neither. The interval has the uncertainty of both sides, and each of the first two words is wrong in about {:.0} % \
-         of comparisons at most, where seeds are about normal. Where a protocol is known to differ, that is said instead.",
+        "Reproduced: the {:.0} % interval of ours minus published lies within ±{:.2} percentage points. Not reproduced: it lies outside. \
+         Undecided: neither. The interval has the uncertainty of both sides. Each of the first two verdicts is wrong in about {:.0} % of \
+         comparisons at most, if seeds are about normal. If a protocol is known to differ, the verdict says that instead.",
         100.0 * (1.0 - 2.0 * rate),
         100.0 * margin,
         100.0 * rate

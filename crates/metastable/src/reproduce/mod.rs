@@ -125,7 +125,7 @@ fn judge(cells: &[Cell], dir: &Path, flags: &flags::Reproduce) -> Result<Ending>
     let opened = Opened::new(dir)?;
     ensure!(
         is_one_thing(&opened.index),
-        "{} varies settings on purpose, so its runs are not seeds of one thing; compare a study without [factors]",
+        "{} varies settings on purpose, so its runs are not seeds of one configuration; compare a study without [factors]",
         dir.display()
     );
     let rule = Rule {

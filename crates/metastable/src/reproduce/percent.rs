@@ -31,7 +31,7 @@ impl TryFrom<String> for Percent {
     type Error = String;
 
     fn try_from(printed: String) -> Result<Self, String> {
-        let refused = || format!("{printed:?} is no percentage as printed, e.g. \"98.70\"");
+        let refused = || format!("{printed:?} is not a percentage as printed, e.g. \"98.70\"");
         let (whole, rest) = match printed.split_once('.') {
             None => (printed.as_str(), ""),
             Some((_, "")) => return Err(refused()),

@@ -247,11 +247,11 @@ fn read(key: &'static str, text: &str) -> Result<Vec<Cell>> {
 fn check(cell: &Cell) -> Result<()> {
     ensure!(
         cell.way.is_some() == cell.shot.is_some(),
-        "way and shot stand together, or both are left out where they vary"
+        "give way and shot together, or leave out both if they vary"
     );
     ensure!(
         cell.plus_minus.is_some() == cell.plus_minus_is.is_some(),
-        "plus_minus and plus_minus_is stand together; plus_minus_is = \"unknown\" where the paper does not say what it is"
+        "give plus_minus and plus_minus_is together; plus_minus_is = \"unknown\" if the paper does not say what it is"
     );
     ensure!(
         !cell.checked_in.is_empty(),

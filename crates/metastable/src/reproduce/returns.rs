@@ -126,7 +126,7 @@ impl Curve {
     fn published(&self, step: usize) -> Result<Published> {
         let number = |text: &str| -> Result<f64> {
             text.parse()
-                .with_context(|| format!("{}: {text:?} is no number", self.name))
+                .with_context(|| format!("{}: {text:?} is not a number", self.name))
         };
         let decimals = self.means[step].split_once('.').map_or(0, |it| it.1.len());
         let width = 1.959_963_985 * number(&self.task_sd[step])? / (self.tasks as f64).sqrt();
@@ -215,9 +215,9 @@ pub(super) fn rows(runs: &[Finished], rule: &Rule, lenient: bool) -> Result<Vec<
 /// The rule in words.
 pub(super) fn rule(rule: &Rule) -> String {
     format!(
-        "Reproduced: the {:.0} % interval of ours minus published lies within ±{} (the unit of the returns); not reproduced: it lies beyond; \
-         undecided: neither. The interval has the uncertainty of both sides, and each of the first two words is wrong in about {:.0} % of \
-         comparisons at most, where seeds are about normal. Where a protocol is known to differ, that is said instead.",
+        "Reproduced: the {:.0} % interval of ours minus published lies within ±{} (the unit of the returns). Not reproduced: it lies \
+         outside. Undecided: neither. The interval has the uncertainty of both sides. Each of the first two verdicts is wrong in about {:.0} \
+         % of comparisons at most, if seeds are about normal. If a protocol is known to differ, the verdict says that instead.",
         100.0 * (1.0 - 2.0 * rule.error_rate),
         rule.margin,
         100.0 * rule.error_rate
@@ -235,7 +235,7 @@ pub(super) fn sentence(row: &Row) -> String {
         beside.push(format!("{} runs diverged", row.failed));
     }
     if row.verdict == "undecided" && row.runs == 1 {
-        beside.push(String::from("one run tells no spread"));
+        beside.push(String::from("one run shows no spread"));
     }
     if let (Some(needed), "undecided") = (found.runs_needed, row.verdict) {
         beside.push(format!("about {needed} runs would decide"));

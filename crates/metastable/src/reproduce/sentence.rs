@@ -62,7 +62,7 @@ pub(super) fn reason(row: &Row) -> String {
 fn open(row: &Row, found: &metastable_analysis::reproduction::Reproduction) -> String {
     let Some(interval) = &found.interval else {
         return String::from(
-            "one run, or copies of one, tell no spread; two runs that differ are needed",
+            "one run, or copies of one run, show no spread; two runs that differ are needed",
         );
     };
     let width = 100.0 * interval.half_width();
@@ -72,7 +72,7 @@ fn open(row: &Row, found: &metastable_analysis::reproduction::Reproduction) -> S
             format!("{runs} runs leave ±{width:.2} pp, about {needed} would decide")
         }
         (None, least) => format!(
-            "{runs} runs leave ±{width:.2} pp, and {MOST_RUNS} would leave ±{:.2} pp: the published number and the test tasks are not known better",
+            "{runs} runs leave ±{width:.2} pp, and {MOST_RUNS} would leave ±{:.2} pp: the published number and the test tasks set this limit",
             100.0 * least.unwrap_or(f64::NAN)
         ),
     }

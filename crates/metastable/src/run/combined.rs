@@ -58,7 +58,7 @@ impl Run<'_> {
         }
         ensure!(
             !guest::is_of(config),
-            "test.checkpoints = {wanted}: a guest keeps its best and its last state alone; leave the setting out"
+            "test.checkpoints = {wanted}: a guest keeps only its best and its last state; leave the setting out"
         );
         ensure!(
             !regression::is_of(config),

@@ -57,7 +57,7 @@ pub(crate) fn noted(root: &Path) -> Result<Vec<(PathBuf, Note)>> {
                 Ok(serde_json::from_str(&text)?)
             };
             let note = read()
-                .with_context(|| format!("{} is damaged; the study that it names cannot be told, so nothing can be said to be of no study: run each study that uses this store again, then remove the file", path.display()))?;
+                .with_context(|| format!("{} is damaged, so the study that it names is not known, and any run may belong to it: run each study that uses this store again, then remove the file", path.display()))?;
             notes.push((path, note));
         }
     }

@@ -52,7 +52,7 @@ pub(crate) const QUERY: Bound = Bound::new(1, 10_000, " queries of each class");
 pub(crate) const POOL: Bound = Bound::new(0, u32::MAX as u64, " tasks; 0 for tasks without end");
 pub(crate) const EPISODES: Bound = Bound::new(1, 1_000_000_000, "; 600 are usual for a test");
 pub(crate) const CHECKPOINTS: Bound =
-    Bound::new(1, 100, "; 1 is one alone, 5 those of Antoniou et al. 2019");
+    Bound::new(1, 100, "; 1 is a single one, 5 as in Antoniou et al. 2019");
 pub(crate) const CURVES: Bound = Bound::new(0, 1_000_000_000, "");
 pub(crate) const TIMES: Bound = Bound::new(1, 1_000_000_000, "; 10 is usual");
 pub(crate) const WIDTH: Bound = Bound::new(1, 4096, "; 64 is usual");

@@ -292,7 +292,7 @@ impl Study {
     pub(crate) fn to_toml(&self) -> Result<String> {
         if let Some(text) = self.design.written() {
             return Ok(format!(
-                "# The study as it was run; what is not said has its default.\n{text}"
+                "# The study as it was run; settings that are absent have their defaults.\n{text}"
             ));
         }
         let mut text = String::from("# The study as it was run, every default written out.\n");

@@ -71,7 +71,7 @@ impl Replace {
         let smallest = table.pools.iter().min().copied().unwrap_or(0);
         if smallest == 0 || table.members == 0 || smallest < table.members {
             bail!(
-                "{}: [replace]: {} tasks of pools of {:?} are to be exchanged: say both, and no more members than the smallest pool has tasks, e.g. pools = [100, 300, 1000] and members = 10",
+                "{}: [replace]: {} tasks are to be exchanged in pools of {:?} tasks; give both, with no more members than the smallest pool has tasks, e.g. pools = [100, 300, 1000] and members = 10",
                 first.origin,
                 table.members,
                 table.pools

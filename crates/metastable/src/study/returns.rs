@@ -30,7 +30,7 @@ impl Study {
         ] {
             if shot != 1 {
                 bail!(
-                    "{}{path} = {shot}: the rollouts of {} that judge a policy adapt it too; leave it out, and say how many there are with {instead}",
+                    "{}{path} = {shot}: in {}, the rollouts that judge a policy also adapt it; leave this out, and give their number with {instead}",
                     self.place(&[path]),
                     world.name()
                 );
@@ -50,7 +50,7 @@ impl Study {
             && Init::from(network.init) == Init::Xavier;
         if !is_policy {
             bail!(
-                "{}a policy for {} is a network without norm that begins as published; set network.name = \"mlp\" or \"mlp-tanh\", network.norm = \"none\" and network.init = \"xavier\"",
+                "{}a policy for {} is a network without norm and with the published initialization; set network.name = \"mlp\" or \"mlp-tanh\", network.norm = \"none\" and network.init = \"xavier\"",
                 self.place(&["network.name", "network.norm", "network.init", "network"]),
                 world.name()
             );

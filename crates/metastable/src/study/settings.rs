@@ -568,7 +568,7 @@ impl ProbeSettings {
         let ascends = self.stream_classes.windows(2).all(|pair| pair[0] < pair[1]);
         if !ascends || self.stream_classes.first().is_some_and(|n| *n < 2) {
             bail!(
-                "{:?} is no ascending list of numbers from 2 on; write e.g. [10, 50]",
+                "{:?} is not an ascending list of numbers from 2 on; write e.g. [10, 50]",
                 self.stream_classes
             );
         }

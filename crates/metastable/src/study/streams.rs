@@ -98,7 +98,7 @@ impl Streams {
         });
         if plan != "alone" && n_crossed > MOST_COMBINATIONS {
             bail!(
-                "{}: {n_crossed} combinations of seeds, and at most {MOST_COMBINATIONS} are counted; take fewer seeds, or plan = \"alone\"",
+                "{}: {n_crossed} combinations of seeds, and at most {MOST_COMBINATIONS} are allowed; take fewer seeds, or plan = \"alone\"",
                 first.origin
             );
         }

@@ -313,7 +313,7 @@ fn case_25_copies_and_the_edge_of_the_scale() {
     near(&mean(&json, "probe"), 0.6823, 1e-9);
     assert!(receipt.contains("equal scores on every task"), "{receipt}");
     assert!(
-        text.contains("The runs of probe have one and the same mean"),
+        text.contains("The runs of probe have the same mean"),
         "{text}"
     );
     let (_, text, json) = analysed("all_hundred_percent.csv", &[]);

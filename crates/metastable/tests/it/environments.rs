@@ -193,7 +193,7 @@ fn environments_are_checked_before_anything_starts() {
     let bench = self::bench(&study(""));
     let said = stdout(&bench.run(&["experiment", "tiny.toml", "--out", "out", "--plan"]));
     assert!(
-        said.contains("a process of yours: --plan starts none"),
+        said.contains("your own process: --plan does not start it"),
         "{said}"
     );
     fs::create_dir(bench.path("elsewhere")).unwrap();

@@ -146,7 +146,10 @@ fn a_test_is_made_again_under_another_protocol_and_on_the_very_episodes_of_a_run
     let bench = bench();
     bench.experiment(&[&FOLDER[..], &["--out", "out"]].concat());
     let (own, said) = evaluate(&bench, &[]);
-    assert!(!said.contains("other than the run's own test"), "{said}");
+    assert!(
+        !said.contains("this test differs from the run's own"),
+        "{said}"
+    );
     let (turned, said) = evaluate(&bench, &["--set", "data.test_rotations=as-classes"]);
     assert!(
         said.contains("data.test_rotations was off, is now as-classes"),

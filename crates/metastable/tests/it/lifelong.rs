@@ -102,7 +102,7 @@ fn streams_that_classes_do_not_hold_are_refused_before_anything_starts() {
     );
     refuses(
         "stream_classes = [6, 2]\n",
-        &["probe.stream_classes", "[6, 2] is no ascending list"],
+        &["probe.stream_classes", "[6, 2] is not an ascending list"],
     );
     refuses("stream_classes = [1]\n", &["from 2 on"]);
     refuses(

@@ -158,7 +158,7 @@ fn pools_that_cannot_be_are_named() {
         "[replace]\npools = [6, 12]\n",
         &[
             "tiny.toml:48",
-            "0 tasks of pools of [6, 12]",
+            "0 tasks are to be exchanged in pools of [6, 12]",
             "members = 10",
         ],
     );

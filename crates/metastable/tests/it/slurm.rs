@@ -95,20 +95,23 @@ fn report(out: &Path, was: &str, is: &str) -> Vec<(String, Vec<u8>)> {
         .into_iter()
         .map(|name| {
             let text = fs::read_to_string(out.join(name)).unwrap();
-            (name.to_owned(), untimed(&text.replace(was, is)).into_bytes())
+            (
+                name.to_owned(),
+                untimed(&text.replace(was, is)).into_bytes(),
+            )
         })
         .collect()
 }
 
 /// A page without the sentence that tells how long the proposed runs would train.
 fn untimed(page: &str) -> String {
-    let Some((before, timed)) = page.split_once("About ") else {
+    let Some((before, timed)) = page.split_once("This is about ") else {
         return page.to_owned();
     };
-    let end = " of training if one run follows another";
+    let end = " of training, one run after another";
     match timed.split_once(end) {
         Some((time, after)) if time.len() < 16 => format!("{before}{end}{after}"),
-        _ => format!("{before}About {}", untimed(timed)),
+        _ => format!("{before}This is about {}", untimed(timed)),
     }
 }
 

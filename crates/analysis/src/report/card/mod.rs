@@ -30,27 +30,28 @@ struct Part {
 /// All parts, in order; one without a value is left out. The first is the card of a terminal.
 const PARTS: &[Part] = &[
     Part {
-        caption: "Every tested run counts in a row unless it says otherwise. CI: confidence interval of the mean over trainings, at \
-                  the level of the analysis; next: where one more training is expected; seed SD: beyond the noise of the test, where at least 20 tasks \
-                  with a known number of queries tell that; null: what query sampling alone would give.",
+        caption: "A row counts every tested run unless it says otherwise. CI: confidence interval of the mean over trainings, at the level \
+                  of the analysis. Next: interval in which one more training is expected. Seed SD: standard deviation between trainings, \
+                  beyond the noise of the test if there are at least 20 tasks with a known number of queries. Null: what query sampling \
+                  alone would give.",
         columns: outcome::COLUMNS,
     },
     Part {
-        caption: "The trainings. Threshold: the validation accuracy of the column of that name; a quarter, half and three quarters of the \
-                  runs have reached it. Signal to noise: of the meta-gradient, 1 would be noise alone.",
+        caption: "The trainings. Threshold: the validation accuracy in the column of that name. Quartiles: steps after which a quarter, half \
+                  and three quarters of the runs have reached it. Signal to noise: ratio of the meta-gradient; 1 is noise alone.",
         columns: dynamics::COLUMNS,
     },
     Part {
-        caption: "One trained learner, asked again: other support sets, orders of the classes, batches, step sizes.",
+        caption: "One trained learner, tested again with other support sets, orders of the classes, batches and step sizes.",
         columns: probed::ADAPTATION,
     },
     Part {
-        caption: "One task of the training pool exchanged, one task of one training step exchanged (doublings of the distance), and what is \
-                  lost against the tasks of training.",
+        caption: "One task of the training pool exchanged, one task of one training step exchanged (doublings of the distance), and the \
+                  accuracy lost on tasks other than those of training.",
         columns: probed::GENERALIZATION,
     },
     Part {
-        caption: "Curvature of the query loss after adaptation, kinship of the features of different seeds, and what is left under damage, \
+        caption: "Curvature of the query loss after adaptation, similarity of the features of different seeds, and the effect of damage, \
                   other data and wrong labels.",
         columns: probed::GEOMETRY_AND_SHIFT,
     },
@@ -174,8 +175,8 @@ fn rule(columns: &[Column], lights: &BTreeMap<String, Light>) -> String {
         return String::new();
     }
     format!(
-        "Steady: on the good side of the first threshold, and the interval excludes the second; unstable: the reverse; open: in \
-         between, or too few runs to say. Thresholds, in percentage points: {}.",
+        "Steady: the value is on the good side of the first threshold, and its interval excludes the second. Unstable: the value is beyond \
+         the second threshold, and its interval excludes the first. Open: neither. Thresholds, in percentage points: {}.",
         each.join("; ")
     )
 }

@@ -147,7 +147,7 @@ pub(super) const GEOMETRY_AND_SHIFT: &[Column] = &[
         let beyond = || format!("over {}", percent(highest));
         Some(noise.breakdown.map_or_else(beyond, percent))
     }),
-    plain("ECE, pp (if honest)", |row| {
+    plain("ECE, pp (if calibrated)", |row| {
         let confidence: Confidence = row.measures.get()?;
         Some(format!(
             "{} ({})",

@@ -46,20 +46,20 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let finding = match extremes(&gains) {
         None => "No learner of this study recorded an inner loop (metric learners have none), so there is nothing to show here.".to_owned(),
         Some(((only, gain), _)) if gains.len() == 1 => {
-            let what = format!("With the inner steps of its training, {only} gains");
+            let what = format!("In the inner steps of its training, {only} gains");
             match words.are_shares() {
                 true => format!("{what} {} pp of median query accuracy.", percent(*gain)),
                 false => format!("{what} {} of median query {}.", words.points(*gain), words.noun()),
             }
         }
         Some(((least, lo), (most, hi))) if !words.are_shares() => format!(
-            "With the inner steps of training, median query {} gains {} ({least}) to {} ({most}).",
+            "In the inner steps of training, median query {} gains {} ({least}) to {} ({most}).",
             words.noun(),
             words.points(*lo),
             words.points(*hi)
         ),
         Some(((least, lo), (most, hi))) => format!(
-            "With the inner steps of training, median query accuracy gains {} pp ({least}) to {} pp ({most}).", percent(*lo), percent(*hi)
+            "In the inner steps of training, median query accuracy gains {} pp ({least}) to {} pp ({most}).", percent(*lo), percent(*hi)
         ),
     };
     Some(Chapter {
@@ -102,7 +102,7 @@ fn table(groups: &[Group<'_>], words: Words<'_>) -> Option<Table> {
         caption: match words.are_shares() {
             true => "Means over tasks and runs. Overshoot: accuracy lost between the best and the last step.".to_owned(),
             false => format!(
-                "Means of the {} over tasks and runs; a gain is what it becomes better by. Overshoot: what is lost between the best and the last step.",
+                "Means of the {} over tasks and runs; a gain is an improvement. Overshoot: what is lost between the best and the last step.",
                 words.noun()
             ),
         },

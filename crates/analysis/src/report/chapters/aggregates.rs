@@ -62,9 +62,10 @@ pub(super) fn figure(material: &Material<'_>) -> Option<Figure> {
         legend,
         caption: format!(
             "Over {} settings, chance-normalized: 0 is guessing, 1 is perfect, and a run without a usable test counts as guessing. Profiles: \
-             share of runs above each score; of two learners, one whose curve lies higher throughout is better. IQM: mean of the middle \
+             share of runs above each score; a learner whose curve lies above that of another throughout is better. IQM: mean of the middle \
              half of all runs. P(first > second): a run of the first against a run of the second, in a setting drawn at random, ties half. \
-             Intervals by stratified bootstrap over runs: where every resample agrees it has no width, which with few runs proves little.",
+             Intervals by stratified bootstrap over runs: an interval has no width if all resamples agree, which proves little with few \
+             runs.",
             analysis.settings.len()
         ),
         data,

@@ -128,8 +128,8 @@ pub(super) fn table(found: &[(&Group<'_>, TaskMap)]) -> Table {
     };
     Table {
         caption: format!(
-            "The {MOST} alphabets (or classes, where the data have none) with the lowest accuracy of each learner. \
-             Below the mean: distinguishable from that of all, with the level shared out among the alphabets. SDs in percentage points: over seeds \
+            "The {MOST} alphabets (or classes, where the data have none) with the lowest accuracy of each learner. Below the mean: \
+             distinguishably below the mean of all, at a level divided among the alphabets. SDs in percentage points: over seeds \
              (chi-square), over support sets for one class of one task."
         ),
         head: [

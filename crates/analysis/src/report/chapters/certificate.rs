@@ -29,7 +29,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let n_silent = over(|check| check.skipped.len());
     let silent = match n_silent {
         0 => String::new(),
-        n => format!(" {} nothing, and the table has the reason.", says(n)),
+        n => format!(" {} nothing; the table has the reason.", says(n)),
     };
     let finding = if n_refuted == 0 {
         format!("All {} hold.{silent}", count(n_checks, "check"))
@@ -40,7 +40,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             .map(Certified::name)
             .collect();
         format!(
-            "REFUTED: {} of {} do not hold ({}). Nothing that rests on them stands.{silent}",
+            "REFUTED: {} of {} do not hold ({}). No result that rests on them is valid.{silent}",
             n_refuted,
             count(n_checks, "check"),
             list(&names)
@@ -53,10 +53,10 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             "checks hold".to_owned(),
         )),
         finding: Said::described(finding),
-        caveat: "A certificate says that the program computed what it says it computes, not that the result would be found elsewhere. \
-                 Derivatives are checked for the learner and the network of each run, at other points than its training passed: initial \
-                 parameters drawn anew, a small task of random images. Where a loop with long steps blows up, or multiplies rounding beyond \
-                 measure, they are neither proven nor refuted."
+        caveat: "A certificate shows that the program computed what it claims to compute. It does not show that the result would be found \
+                 elsewhere. Derivatives are checked for the learner and the network of each run, at points outside of its training: newly \
+                 drawn initial parameters, and a small task of random images. If an inner loop with long steps blows up or multiplies \
+                 rounding errors, its derivatives are neither proven nor refuted."
             .to_owned(),
         tables: tables.into_iter().flatten().collect(),
         ..Chapter::default()
@@ -69,9 +69,9 @@ fn checks(rows: &[Certified]) -> Table {
     by_learner(
         rows,
         "check",
-        "The worst of all runs. Derivatives: relative error of the meta-gradient against central differences of the whole procedure, inner loop \
-         included, in double precision; and of single precision against double; in brackets the limit. All else: computed again, and the same \
-         to the bit as the record says.",
+        "The worst of all runs. Derivatives: relative error of the meta-gradient against central differences of the whole procedure, inner \
+         loop included, in double precision, and of single precision against double, with the limit in brackets. All other checks: computed \
+         again, and equal to the record to the bit.",
         &unique(names.map(|check| check.name.as_str())),
         &|row, name| {
             let check = row.checks.iter().find(|check| check.name == name);
@@ -179,8 +179,8 @@ fn identities(rows: &[Certified]) -> Table {
     by_learner(
         rows,
         "what",
-        "What was certified, by the first digits of SHA-256 digests: images, classes of the split, test episodes, every setting but the seeds, the \
-         code that computed. report.json has them whole.",
+        "What was certified, by the first digits of SHA-256 digests: images, classes of the split, test episodes, every setting except the \
+         seeds, and the code. report.json has the full digests.",
         &unique(names.map(|identity| identity.name.as_str())),
         &|row, name| {
             let identity = row.identities.iter().find(|it| it.name == name)?;

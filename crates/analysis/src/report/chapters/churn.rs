@@ -32,7 +32,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         None => without_predictions(
             groups,
             "what two runs answer to one query",
-            "It takes two tested runs of one learner to disagree; no learner has them.",
+            "No learner has two tested runs, so their disagreement cannot be measured.",
         ),
         Some(((only, share), _)) if shares.len() == 1 => {
             format!(
@@ -46,7 +46,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
                 .map(|(group, churn)| format!("{} % for {}", with_limits(churn), group.name))
                 .collect();
             format!(
-                "Two runs of one learner answer differently on {} of the test queries.",
+                "The share of test queries that two runs of one learner answer differently is {}.",
                 list(&each)
             )
         }
@@ -54,9 +54,9 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     Some(Chapter {
         number: extremes(&shares).map(|((_, lo), (_, hi))| (range(*lo, *hi, "%"), "of queries answered differently by two runs".to_owned())),
         finding: Said::described(finding),
-        caveat: "Runs of unequal accuracy must disagree somewhere; compare churn with what independent errors at the same \
-                 accuracies would give, not with zero. Less than that shows that queries differ in difficulty, and no more: runs that err \
-                 independently given the query agree as well.".to_owned(),
+        caveat: "Runs of unequal accuracy must disagree on some queries. Compare churn with what independent errors at the same accuracies \
+                 would give, not with zero. A lower churn shows only that queries differ in difficulty: runs whose errors are independent \
+                 given the query have it too.".to_owned(),
         figures: figure(groups).into_iter().collect(),
         tables: table_of(&measured).into_iter().collect(),
         ..Chapter::default()
@@ -74,7 +74,7 @@ fn with_limits(churn: &Churn) -> String {
 
 fn table_of(measured: &[(&Group<'_>, Churn)]) -> Option<Table> {
     (!measured.is_empty()).then(|| Table {
-        caption: "Disagreement of two runs, mean over all pairs. Expected: independent errors at the same accuracies; given the query: independent errors at the difficulty that the other runs show, from four runs on, and a churn under it says that wrong answers are shared. Kappa: Fleiss' agreement of the predicted labels, 1 is complete.".to_owned(),
+        caption: "Disagreement of two runs, mean over all pairs. Expected: independent errors at the same accuracies. Given the query: independent errors at the difficulty that the other runs show (from four runs on); a churn below it means that runs share wrong answers. Kappa: Fleiss' agreement of the predicted labels; 1 is complete agreement.".to_owned(),
         head: ["learner", "churn, % [over runs]", "expected, %", "ratio", "given the query, %", "kappa"].map(str::to_owned).to_vec(),
         rows: measured
             .iter()
@@ -157,12 +157,12 @@ fn figure(groups: &[Group<'_>]) -> Option<Figure> {
         return None;
     }
     let mut caption = String::from(
-        "Queries that two runs answer differently, in % of all test queries; the darker (in dark mode: the brighter) the more. \
-         One tint means one value throughout a setting.",
+        "Queries that two runs answer differently, in % of all test queries; darker cells (in dark mode: brighter ones) are higher. A tint \
+         means the same value throughout a setting.",
     );
     if !missing.is_empty() {
         caption += &format!(
-            " No matrix for {}: it takes two runs with the same test.",
+            " No matrix for {}: it needs two runs with the same test.",
             list(&missing)
         );
     }

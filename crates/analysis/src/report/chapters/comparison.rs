@@ -97,9 +97,10 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     Some(Chapter {
         number: largest.map(|pair| (words.bare_points(pair.difference.value) + words.points_unit(), label(pair, words))),
         finding: Said::carried(finding, basis),
-        caveat: "Pairs share seeds and test tasks; the interval is for other seeds and other tasks of the same kind, and for its pair alone: \
-                 whether learners are told apart is decided over all pairs of a setting. A difference in the mean is one question, how often \
-                 a training of one beats a training of the other is another: the second needs about 35 seed bundles.".to_owned(),
+        caveat: "Pairs share seeds and test tasks. The interval is for other seeds and other tasks of the same kind, and for its pair alone; \
+                 whether learners are told apart is decided over all pairs of a setting. The difference of the means and the share of wins \
+                 are two questions. The second asks how often a training of one learner beats a training of the other, and it needs about 35 \
+                 seed bundles.".to_owned(),
         figures: [figure(&pairs, words), aggregates::figure(material)].into_iter().flatten().collect(),
         tables: [table(&pairs, &unpaired, words), loose_table(&loose, words), aggregates::table(analysis)].into_iter().flatten().collect(),
         ..Chapter::default()
@@ -162,12 +163,12 @@ fn finding(analysis: &StudyAnalysis, pairs: &[Pair]) -> String {
     };
     let mut text = match (n_decided, apart.len()) {
         (0, _) if open(false) == 0 => {
-            return "Each pair shares a single seed: there is no interval, hence no decision."
+            return "Each pair shares a single seed, so there is no interval and no decision."
                 .to_owned();
         }
         (0, _) => "No pair can be decided.".to_owned(),
         (n, 0) => format!(
-            "Of {n} {}, none differs in mean {what} (5 % for all pairs of a setting, Holm).",
+            "Of {n} {}, none is shown to differ in mean {what} (5 % for all pairs of a setting, Holm).",
             noun(n)
         ),
         (n, k) => format!(
@@ -322,7 +323,7 @@ fn loose_table(loose: &[Loose], words: Words<'_>) -> Option<Table> {
         ]
     };
     (!loose.is_empty()).then(|| Table {
-        caption: "Run means against run means (Welch), where seeds are not all shared: for other trainings on these tasks."
+        caption: "Differences of run means (Welch) of learners that do not share all seeds, for other trainings on these tasks."
             .to_owned(),
         head: ["learners", "difference, pp [CI]", "runs", "shared seeds", "no difference"]
             .map(|head| words.text(head))

@@ -29,10 +29,13 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         "under"
     };
     let of = if least == most {
-        format!("The confidences of {least} are off by {} %", percent(*lo))
+        format!(
+            "The expected calibration error of {least} is {} %",
+            percent(*lo)
+        )
     } else {
         format!(
-            "Confidences are off by {} % ({least}) to {} % ({most})",
+            "The expected calibration error is {} % ({least}) to {} % ({most})",
             percent(*lo),
             percent(*hi)
         )
@@ -55,8 +58,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     Some(Chapter {
         number: Some((range(*lo, *hi, "%"), "expected calibration error".to_owned())),
         finding: Said::described(format!("{of}; {most} is {side}confident by {} %.", percent(worst.overconfidence.value.abs()))),
-        caveat: "A finite number of predictions never gives 0: the table says what honest confidences would show. Queries of one task \
-                 are not independent, so the error of honest confidences is a lower bound."
+        caveat: "A finite number of predictions never gives an error of 0; the table says what calibrated confidences would show. Queries of \
+                 one task are not independent, so this error of calibrated confidences is a lower bound."
             .to_owned(),
         figures: figure(look, "Expected calibration error over 15 bins of equal numbers of predictions.", &quantities)
             .into_iter()
@@ -70,7 +73,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
 fn table(found: &[(&Group<'_>, Confidence)]) -> Table {
     Table {
         caption: "Predictions of all test tasks of a run, pooled. Overconfidence: mean confidence minus accuracy.".to_owned(),
-        head: ["learner", "ECE, %", "if honest, %", "overconfidence, pp", "Brier", "NLL, nats", "runs × predictions"].map(str::to_owned).to_vec(),
+        head: ["learner", "ECE, %", "if calibrated, %", "overconfidence, pp", "Brier", "NLL, nats", "runs × predictions"].map(str::to_owned).to_vec(),
         rows: found
             .iter()
             .map(|(group, c)| {
@@ -156,7 +159,7 @@ fn reliability(found: &[(&Group<'_>, Confidence)]) -> Option<Figure> {
         id: "reliability".to_owned(),
         panels,
         legend: Vec::new(),
-        caption: "Share of right predictions against mean confidence, 15 bins of equal numbers of predictions of the first run; honest \
+        caption: "Share of right predictions against mean confidence, 15 bins of equal numbers of predictions of the first run; calibrated \
                   confidences lie on the diagonal, overconfident ones below it."
             .to_owned(),
         data,

@@ -15,7 +15,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     id: "corruption",
     family: Family::Shift,
     title: "Damaged images",
-    question: "What is left when images are noisy, turned, faded or covered?",
+    question: "How much accuracy is lost when images are noisy, turned, faded or covered?",
     metrics: &["corruption"],
     write: chapter,
 };
@@ -62,7 +62,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         finding: Said::described(format!(
             "Damage to all images costs {of} on average over nine kinds and five severities."
         )),
-        caveat: "Severities are our own, made for strokes of a pixel or two; compare learners at one severity, not kinds with each other."
+        caveat: "The severities are our own, chosen for strokes of one or two pixels. Compare learners at one severity; do not compare kinds with each other."
             .to_owned(),
         figures: figure(
             look,
@@ -181,8 +181,8 @@ fn curves(found: &[(&Group<'_>, CorruptionDrop)]) -> Option<Figure> {
         id: "corruption-curves".to_owned(),
         panels,
         legend: legend.collect::<Vec<(String, String)>>(),
-        caption: "Accuracy at severity 0 (clean) to 5, mean over runs and tasks; a panel for each kind of damage. The data hold the \
-                  curves for supports and queries alone too."
+        caption: "Accuracy at severity 0 (clean) to 5, mean over runs and tasks; a panel for each kind of damage. The data of the figure \
+                  also have the curves with only supports or only queries damaged."
             .to_owned(),
         data,
     })

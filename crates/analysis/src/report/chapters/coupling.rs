@@ -23,12 +23,12 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let ((least, lo), (most, hi)) = extremes(&gaps)?;
     let finding = if least == most {
         format!(
-            "Judged together, the queries of a task give {least} {} pp more than one at a time.",
+            "Judged together, the queries of a task give {least} {} pp more accuracy than judged one at a time.",
             percent(*lo)
         )
     } else {
         format!(
-            "Judged together, the queries of a task give {} pp ({least}) to {} pp ({most}) more than one at a time.",
+            "Judged together, the queries of a task give {} pp ({least}) to {} pp ({most}) more accuracy than judged one at a time.",
             percent(*lo),
             percent(*hi)
         )
@@ -49,10 +49,10 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         })
         .collect();
     Some(Chapter {
-        number: Some((range(*lo, *hi, "pp"), "accuracy that queries owe to each other (transductive minus inductive)".to_owned())),
+        number: Some((range(*lo, *hi, "pp"), "accuracy gained by judging queries together (transductive minus inductive)".to_owned())),
         finding: Said::described(finding),
-        caveat: "Alone means in one batch with the supports: with batch statistics a single image has none worth the name. Figures \
-                 of the two modes must not be compared with each other."
+        caveat: "Alone means in one batch with the supports, because batch statistics of a single image mean nothing. Do not compare figures \
+                 of one mode with figures of the other."
             .to_owned(),
         figures: figure(look, "Accuracy with all queries of a task in one batch minus accuracy with each in a batch of its own.", &quantities)
             .into_iter()

@@ -14,7 +14,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     id: "curvature",
     family: Family::Geometry,
     title: "Curvature",
-    question: "How curved are the losses of a task where training ended?",
+    question: "How curved is the loss of a task at the end of training?",
     metrics: &["curvature"],
     write: chapter,
 };
@@ -65,11 +65,11 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("median largest eigenvalue of the query loss of {} after adaptation", group.name),
         )),
         finding: Said::described(format!(
-            "The largest eigenvalue of the query loss at the adapted parameters is, median over tasks, {}.{support}",
+            "The largest eigenvalue of the query loss at the adapted parameters (median over tasks) is {}.{support}",
             list(&each)
         )),
-        caveat: "Batch normalization in its mode of the test. Curvature describes and does not certify: flatness kept increasing while \
-                 generalization fell in a study of MAML (Guiroy et al. 2019)."
+        caveat: "Batch normalization runs as in the test. A flat loss does not guarantee generalization: in a study of MAML, flatness kept \
+                 increasing while generalization fell (Guiroy et al. 2019)."
             .to_owned(),
         figures: figure(look, "Mean over tasks of the largest eigenvalue (Lanczos), support and query loss apart.", &quantities)
             .into_iter()
@@ -194,8 +194,8 @@ fn spectra(found: &[(&Group<'_>, Curvature)]) -> Option<Figure> {
         id: "spectrum".to_owned(),
         panels,
         legend: Vec::new(),
-        caption: "Ritz values of the first task after the steps of Lanczos' method: the outer ones are eigenvalues, those inside stand \
-                  for many. Almost all of the weight lies near zero; what is left of zero is negative curvature."
+        caption: "Ritz values of the first task after the steps of Lanczos' method: the outer values are eigenvalues, and each inner value \
+                  stands for many. Almost all of the weight lies near zero. Values left of zero are negative curvature."
             .to_owned(),
         data,
     })

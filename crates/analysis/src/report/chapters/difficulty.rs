@@ -39,24 +39,26 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         None => without_predictions(
             groups,
             "which tasks a run finds hard",
-            "It takes two tested runs of one learner to compare what they find hard; no learner has them.",
+            "No learner has two tested runs, so their agreement on hard tasks cannot be measured.",
         ),
         Some(((low, lo), (high, hi))) => {
             let which = if correlations.len() == 1 {
-                format!("for {low} (ρ = {})", number(*lo, 2))
+                format!("ρ = {} ({low})", number(*lo, 2))
             } else {
                 format!(
-                    "from ρ = {} ({low}) to {} ({high})",
+                    "ρ = {} ({low}) to {} ({high})",
                     number(*lo, 2),
                     number(*hi, 2)
                 )
             };
             let tell = match (*lo, *hi) {
                 (lo, _) if lo >= 0.7 => "difficulty is mostly a property of the task",
-                (_, hi) if hi < 0.3 => "difficulty is mostly a matter of the run",
-                _ => "difficulty is partly of the task, partly of the run",
+                (_, hi) if hi < 0.3 => "difficulty is mostly a property of the run",
+                _ => "difficulty is partly a property of the task, partly of the run",
             };
-            format!("Two runs of one learner agree on which tasks are hard {which}: {tell}.")
+            format!(
+                "The rank correlation of task difficulty between two runs of one learner is {which}: {tell}."
+            )
         }
     };
     Some(Chapter {
@@ -65,8 +67,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             (shown, "rank correlation of task difficulty, mean over pairs of runs".to_owned())
         }),
         finding: Said::described(finding),
-        caveat: "Difficulty is the loss on a finite number of queries: noise of the queries alone keeps ρ under 1, the more so where \
-                 nearly all tasks are easy.".to_owned(),
+        caveat: "Difficulty is the loss on a finite number of queries. Noise of the queries alone keeps ρ below 1, and more so if nearly all \
+                 tasks are easy.".to_owned(),
         figures: [scatter(groups), between_learners(analysis), super::hardness::figure(groups, analysis)]
             .into_iter()
             .flatten()
@@ -163,7 +165,7 @@ fn scatter(groups: &[Group<'_>]) -> Option<Figure> {
         caption += " Logarithmic axes; difficulties under a ten-thousandth of the largest are drawn at the edge.";
     }
     if !missing.is_empty() {
-        caption += &format!(" No plot for {}: it takes two tested runs.", list(&missing));
+        caption += &format!(" No plot for {}: it needs two tested runs.", list(&missing));
     }
     Some(Figure {
         id: "difficulty-plot".to_owned(),

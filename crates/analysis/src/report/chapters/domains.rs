@@ -49,9 +49,9 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("on the lowest domain of each run, {}", group.name),
         )),
         finding: Said::carried(format!("The domain with the lowest mean is {}.", each.join("; ")), basis),
-        caveat: "Test episodes come from one domain each, drawn uniformly; way and shot are the same in all. A domain that is harder for every \
-                 learner says as much of the domain as of the learners. Intervals are over seeds, on these tasks; a domain is told apart at 5 % for \
-                 each learner by itself."
+        caveat: "Test episodes come from one domain each, drawn uniformly; way and shot are the same in all. If a domain is harder for every \
+                 learner, the cause may be the domain. Intervals are over seeds, on these tasks; each learner has its own test at 5 % of \
+                 whether one domain differs."
             .to_owned(),
         figures: figure(&found).into_iter().collect(),
         tables: vec![table(&found)],

@@ -13,7 +13,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     id: "example-influence",
     family: Family::Generalization,
     title: "One support example",
-    question: "How much does a task hang on a single support example?",
+    question: "How much does a task depend on a single support example?",
     metrics: &["example_influence", "left_out"],
     write: chapter,
 };
@@ -64,9 +64,9 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     Some(Chapter {
         number: Some((range(*lo, *hi, "pp"), "change of accuracy when the example that matters most is exchanged".to_owned())),
         finding: Said::described(format!("Exchanging the support example that matters most changes the accuracy of its task by {of} on average.")),
-        caveat: "Each example is exchanged for one other of its class; with one shot, that exchanges the whole class. One is left out only \
-                 where its class has others: where the test has one support a class, of tasks with more. The largest of several changes is \
-                 above zero even where all are noise."
+        caveat: "Each example is exchanged for one other of its class; with one shot, this exchanges all supports of the class. An example \
+                 is left out only if its class has others; if the test has one support a class, this uses tasks with more supports. The \
+                 largest of several changes is above zero even if all of them are noise."
             .to_owned(),
         figures: figure(
             look,

@@ -33,11 +33,11 @@ pub(super) fn figure(key: &KeyFactors) -> Option<Figure> {
         return None;
     }
     let caption = format!(
-        "Factors of each side, over {} at {}; settled factors first. Bars: share of the variance of the mean that a factor brings alone, \
-         by functional analysis of variance on a random forest, which shrinks what factors do, so that no interval is given; diamonds: alone and \
-         together with others. Dots: ratio \
-         of standard deviations over seeds (of odds, for failures) between the levels named in the data, with its interval; the line is \
-         no difference. p: the chance that any factor of the list reaches as much, if none moves this side.",
+        "Factors of each side, over {} at {}; settled factors first. Bars: share of the variance of the mean that a factor explains alone, \
+         by functional analysis of variance on a random forest. A forest underestimates effects, so no interval is given. Diamonds: share \
+         alone and together with other factors. Dots: ratio of standard deviations over seeds (for failures: of odds) between the levels \
+         named in the data, with its interval; the line marks no difference. p: probability that any factor of the list reaches such a value \
+         if none moves this side.",
         count(key.n_runs, "run"),
         count(key.n_points, "point")
     );
@@ -213,8 +213,8 @@ pub(super) fn basins(key: &KeyFactors) -> Option<Table> {
     });
     Some(Table {
         caption: format!(
-            "Basins: how far each setting may move before the forest's mean over all others falls by more than {} from its best. A forest \
-             shrinks what a factor does, so that a basin may look wider than it is. Limits of the space are no limits of the basin.",
+            "Basins: range of each setting in which the forest's mean over all others stays within {} of its best. A forest underestimates \
+             effects, so a basin may look wider than it is. A basin may extend beyond the limits of the space.",
             key.basin_margin
         ),
         head: ["factor", "from, to", "width", "of the space"]
@@ -300,7 +300,7 @@ pub(super) fn pairs(key: &KeyFactors) -> Option<Table> {
     }
     (!rows.is_empty()).then(|| Table {
         caption:
-            "Pairs that bring at least 1 % of the variance together, beyond what each brings alone."
+            "Pairs of factors that together explain at least 1 % of the variance beyond what each explains alone."
                 .to_owned(),
         head: ["pair", "of the", "share, %"].map(str::to_owned).to_vec(),
         rows,

@@ -107,7 +107,7 @@ pub(crate) fn card(analysis: &StudyAnalysis) -> Option<Table> {
                     "not bounded".to_owned()
                 }
                 (true, Some(most)) if names.is_empty() => {
-                    format!("up to x {} could hide", ratio(most))
+                    format!("up to x {} not ruled out", ratio(most))
                 }
                 (true, _) => String::new(),
             },

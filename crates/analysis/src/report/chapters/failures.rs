@@ -54,8 +54,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     Some(Chapter {
         number: (n_runs > 0).then(|| (format!("{n_failed} of {n_runs}"), "runs failed".to_owned())),
         finding: Said::described(finding),
-        caveat: "What counts as failure is a rule (not finite, at chance, far under the median run), not a law; the rule's \
-                 settings are part of the analysis. Wilson's interval takes the runs as independent.".to_owned(),
+        caveat: "A rule defines failure: not finite, at chance, or far below the median run. The settings of the rule are part of the \
+                 analysis. Wilson's interval assumes independent runs.".to_owned(),
         figures: figure(groups).into_iter().collect(),
         tables: reasons(groups, Words::of(&material.analysis.options)).into_iter().collect(),
         ..Chapter::default()

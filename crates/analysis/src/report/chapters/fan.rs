@@ -145,7 +145,7 @@ pub(super) fn figure(groups: &[Group<'_>], words: Words<'_>) -> Option<Figure> {
     }
     if any_range {
         caption += &format!(
-            " With fewer than {LEAST_FOR_BANDS} runs there is no quantile to speak of: the band reaches from the lowest to the highest run, and every run is drawn."
+            " With fewer than {LEAST_FOR_BANDS} runs, quantiles are not estimated: the band reaches from the lowest to the highest run, and every run is drawn."
         );
         legend.push((
             swatch("<rect class=\"c5 band80\" width=\"30\" height=\"12\"/>"),

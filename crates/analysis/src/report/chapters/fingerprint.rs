@@ -66,15 +66,16 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let mut tables = Vec::new();
     if !differing.is_empty() {
         tables.push(Table {
-            caption: "Settings that differ between learners. A value in parentheses stands for several within one learner.".to_owned(),
+            caption: "Settings that differ between learners. A value in parentheses stands for several values within one learner.".to_owned(),
             head: std::iter::once("setting".to_owned()).chain(made.iter().map(|(name, _)| name.clone())).collect(),
             rows: differing,
         });
     }
     if !common.is_empty() {
         tables.push(Table {
-            caption: "Settings that all runs share; a value in parentheses stands for several."
-                .to_owned(),
+            caption:
+                "Settings that all runs share. A value in parentheses stands for several values."
+                    .to_owned(),
             head: ["setting", "value"].map(str::to_owned).to_vec(),
             rows: common,
         });
@@ -83,8 +84,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     Some(Chapter {
         number: None,
         finding: Said::described(finding),
-        caveat: "Equal fingerprints make results comparable, not right. The command rebuilds the same numbers with the same version \
-                 of the program; another version may differ and says so in its own fingerprint.".to_owned(),
+        caveat: "Equal fingerprints make results comparable, not correct. The command gives the same numbers with the same version of the \
+                 program. Another version may give other numbers, and its fingerprint then differs.".to_owned(),
         figures: Vec::new(),
         tables,
         command: (!study.command.trim().is_empty()).then(|| study.command.clone()),

@@ -14,7 +14,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     id: "first-order",
     family: Family::Dynamics,
     title: "First-order bias",
-    question: "How far does a meta-gradient without Hessians point from the exact one?",
+    question: "How far does the first-order meta-gradient deviate from the exact one?",
     metrics: &["first_order"],
     write: chapter,
 };
@@ -33,23 +33,23 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             points.map(|(step, bias)| (*step, of(bias))).collect()
         })
     };
-    let caption = "Exact against first-order meta-gradient on the same tasks, at the theta of each learner's own training: cosine, and \
-                   norm of the difference over that of the exact one. Means over runs.";
+    let caption = "Exact and first-order meta-gradient on the same tasks, at the theta of each learner's training: their cosine, and the \
+                   norm of their difference divided by the norm of the exact one. Means over runs.";
     Some(Chapter {
         number: Some((
             format!("{} to {}", decimal(*lo, 3), decimal(*hi, 3)),
             "cosine of the exact and the first-order meta-gradient".to_owned(),
         )),
         finding: Said::described(format!(
-            "Where {} trains, a meta-gradient without Hessians has a cosine of {} with the exact one and misses it by {} % of its norm, \
-             from {}.",
+            "Along the training of {}, the first-order meta-gradient has a cosine of {} with the exact one and differs from it by {} % of \
+             its norm, from {}.",
             worst.name,
             written(&of_worst.1.cosine, 1.0, 3),
             written(&of_worst.1.difference, 100.0, 1),
             rests_on(of_worst.1.n_runs)
         )),
-        caveat: "A bias of single meta-gradients is not one of the trained learner: first-order training may end as well. The first eight \
-                 tasks of a step are compared, summed."
+        caveat: "A bias of single meta-gradients need not bias the trained learner: first-order training may end equally well. The compared \
+                 meta-gradients are sums over the first eight tasks of a step."
             .to_owned(),
         figures: figure(
             "first-order-plot",

@@ -13,7 +13,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     id: "gaps",
     family: Family::Generalization,
     title: "Seen tasks, new tasks, new classes",
-    question: "How much of what is reached on the tasks of training is left on others?",
+    question: "How much accuracy is lost from the tasks of training to other tasks?",
     metrics: &["gaps"],
     write: chapter,
 };
@@ -73,11 +73,11 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("{} pp", percent(gap.value)),
             format!("lost by {} from the tasks of its training to {name}", group.name),
         )),
-        finding: Said::described(format!("From the tasks of training to {name} is lost: {}.", gaps.join(", "))),
-        caveat: "All levels have the shape of the training tasks and as many queries each, so that batches are alike. Seen tasks of a \
-                 training without a pool were each seen once. Fresh queries were not in their task, but may have been in another. \
-                 New classes are turned as those of training are. A run keeps the weights of its test and those of its last step: two \
-                 points of training, and no curve over it."
+        finding: Said::described(format!("Accuracy lost from the tasks of training to {name}: {}.", gaps.join(", "))),
+        caveat: "All levels have the shape and the number of queries of the training tasks, so that batches are alike. In a training without \
+                 a pool, each task was seen once. Fresh queries were not in their own task, but may have been in another. New classes are \
+                 turned as those of training are. A run keeps the weights of its test and those of its last step, so there are two points of \
+                 training and no curve."
             .to_owned(),
         figures: figure(look, "Gaps of the accuracy at the weights of the test, against seen tasks with their own queries.", &quantities)
             .into_iter()

@@ -54,8 +54,9 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     Some(Chapter {
         number,
         finding: Said::described(finding),
-        caveat: "The ratio belongs to the meta-batch of the training: with twice as many tasks it doubles less one. It averages over a \
-                 training in which both signal and noise change; the strip shows how. Angles are those of the first eight tasks of a step."
+        caveat: "The ratio holds for the meta-batch of the training: with twice as many tasks, a ratio r becomes 2 r − 1. It is an average \
+                 over a training in which signal and noise change; the strips show how. Cosines are those of the first eight tasks of a \
+                 step."
             .to_owned(),
         figures: strip(&signals, &angles).into_iter().collect(),
         tables: [summary(&signals, &angles), layers(&signals)]
@@ -92,8 +93,8 @@ fn strip(
     figure(
         "gradient-strip",
         "Along the training, means over runs: norm of the meta-gradient before clipping; its signal-to-noise ratio; mean cosine of the \
-         meta-gradients of two tasks, and the share of pairs that pull against each other; cosine of one task's support and query \
-         gradient before adaptation; cosine of the ways of two tasks through the inner loop.",
+         meta-gradients of two tasks, and the share of pairs that pull against each other; cosine of one task's support and query gradient \
+         before adaptation; cosine of the parameter changes of two tasks in the inner loop.",
         vec![
             of_signals("norm of the meta-gradient", None, |point| Some(point.norm)),
             of_signals(

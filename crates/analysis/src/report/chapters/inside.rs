@@ -64,12 +64,12 @@ fn inner_chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("gain of the first inner step of {}, at the end of training", most.name),
         )),
         finding: Said::described(format!(
-            "At the end of training the first inner step brings, in pp, {}.",
+            "At the end of training, the first inner step adds, in pp: {}.",
             list(&each)
         )),
         caveat: format!(
-            "Means over the inspected validation tasks, always the same ({} at least at the end of a training): small changes between \
-             inspections may be theirs alone.",
+            "Means over the inspected validation tasks, which are always the same ({} at least at the end of a training). Small changes \
+             between inspections may hold for these tasks alone.",
             found.iter().map(|(_, it)| it.n_tasks).min().unwrap_or(0)
         ),
         figures: figure(
@@ -95,7 +95,7 @@ fn inner_chapter(material: &Material<'_>) -> Option<Chapter> {
                 "learner",
                 "before adaptation",
                 "gain of the first step",
-                "lost by going on",
+                "lost after the best step",
                 "tasks with rising support loss",
             ]
             .map(str::to_owned)
@@ -160,8 +160,8 @@ fn units_chapter(material: &Material<'_>) -> Option<Chapter> {
         )),
         finding: Said::described(finding),
         caveat: format!(
-            "A unit is a filter of a block; it counts as dead if its output is not above zero at any place of any query of the \
-             inspected validation tasks ({} at least at the end of a training). Other tasks may wake it.",
+            "A unit is a filter of a block; it counts as dead if its output is not above zero at any place of any query of the inspected \
+             validation tasks ({} at least at the end of a training). Other tasks may activate it.",
             found.iter().map(|(_, it)| it.n_tasks).min().unwrap_or(0)
         ),
         figures: figure(

@@ -52,8 +52,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             (span, "CKA of the last features of two seeds".to_owned())
         }),
         finding: Said::described(finding),
-        caveat: "Linear CKA (debiased) sees features up to rotation and scale, on images of the test classes; neurons are not matched, so \
-                 a barrier may be one of permutation alone."
+        caveat: "Linear CKA (debiased) ignores rotation and scale of the features; it is computed on images of the test classes. Neurons are \
+                 not matched, so a barrier may come from their permutation alone."
             .to_owned(),
         figures: matrices(&found).into_iter().chain(paths(&learners)).collect(),
         tables: vec![table(&learners)],
@@ -120,7 +120,7 @@ fn paths(learners: &[&AmongSeeds]) -> Option<Figure> {
         .filter(|(_, among)| !among.lines.is_empty())
     {
         let losses = among.lines.iter().flatten().flatten().copied();
-        let x = Axis::new("share of the way", Extent::of([0.0, 1.0])?);
+        let x = Axis::new("share of the path", Extent::of([0.0, 1.0])?);
         let y = Axis::new(
             "query loss after adaptation, nats",
             Extent::of(losses.chain([0.0]))?,
@@ -170,7 +170,7 @@ fn paths(learners: &[&AmongSeeds]) -> Option<Figure> {
 
 fn table(learners: &[&AmongSeeds]) -> Table {
     Table {
-        caption: "Means over pairs of seeds. Barrier: highest rise of the loss on the straight path over its chord.".to_owned(),
+        caption: "Means over pairs of seeds. Barrier: highest rise of the loss on the straight path above the chord between its ends.".to_owned(),
         head: ["learner", "CKA by block, first to last", "CKA of the last", "barrier, nats", "pairs", "of them not finite"]
             .map(str::to_owned)
             .to_vec(),

@@ -13,7 +13,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     id: "label-noise",
     family: Family::Shift,
     title: "Wrong support labels",
-    question: "How many wrong labels does the support set bear?",
+    question: "How many wrong labels in the support set does a learner tolerate?",
     metrics: &["label_noise"],
     write: chapter,
 };
@@ -31,7 +31,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         })
         .collect();
     let finding = format!(
-        "Half of what a learner has above chance is lost to wrong labels (up to {} % were tried): {}.",
+        "Share of wrong labels at which a learner loses half of its accuracy above chance (up to {} % were tried): {}.",
         percent(highest),
         list(&each)
     );
@@ -42,14 +42,14 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
                 |share| format!("{} %", percent(share)),
             ),
             format!(
-                "wrong labels at which {} has lost half of what it has above chance",
+                "wrong labels at which {} loses half of its accuracy above chance",
                 group.name
             ),
         )),
         finding: Said::described(finding),
         caveat: format!(
-            "With {} supports a class, which need not be those of training. A wrong label is an image of another class of the same \
-             task, each as likely; every class keeps its number of supports.",
+            "The tasks have {} supports a class, a number that may differ from training. A wrongly labelled support is an image of another \
+             class of the same task, all equally likely; every class keeps its number of supports.",
             weakest.k_shot
         ),
         figures: figure(&found).into_iter().collect(),

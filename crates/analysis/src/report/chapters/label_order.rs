@@ -12,7 +12,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     id: "label-order",
     family: Family::Adaptation,
     title: "Label order",
-    question: "Does the answer stay when the same classes get other outputs?",
+    question: "Does the answer stay the same when the same classes get other outputs?",
     metrics: &["label_order"],
     write: chapter,
 };
@@ -58,8 +58,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     Some(Chapter {
         number: Some((range(*lo, *hi, "pp"), "SD of the accuracy of one task over label orders".to_owned())),
         finding: Said::described((none + &some).trim_end().to_owned()),
-        caveat: "A metric learner must show exactly 0, which tests this laboratory as much as the learner; a learner with a head \
-                 meets each task through one order drawn at random, so this movement is part of every accuracy it reports."
+        caveat: "A metric learner must show exactly 0, so this also checks the program. A learner with a head gets each task in one order \
+                 drawn at random, so this variation is part of every accuracy that is reported for it."
             .to_owned(),
         figures: figure(
             look,

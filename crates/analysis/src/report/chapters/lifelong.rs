@@ -16,7 +16,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     id: "lifelong",
     family: Family::Adaptation,
     title: "Streams of classes",
-    question: "What is still known of classes that came one after the other, an image at a time?",
+    question: "How well are classes remembered that came one after the other, one image at a time?",
     metrics: &["lifelong"],
     write: chapter,
 };
@@ -56,7 +56,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         })
         .collect();
     let finding = format!(
-        "At the end of a stream of {} classes a learner tells right of new images and of those of the stream: {}.",
+        "Accuracy at the end of a stream of {} classes, on new images and on those of the stream: {}.",
         end.n_classes,
         each.join("; ")
     );
@@ -66,16 +66,16 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         number: Some((
             format!("{} %", percent(end.seen.value)),
             format!(
-                "of new images told right by {} with a linear head after {} classes",
+                "of new images classified correctly by {} with a linear head after {} classes",
                 group.name, end.n_classes
             ),
         )),
         finding: Said::described(finding),
         caveat: format!(
-            "Each class comes once, with {} in a row, each seen once; {} of it judge. Classes and images are the same in each of {} orders. \
-             No weights were trained for streams. Features are those of an image by itself, under stored statistics or those of a \
-             batch of training images. Step sizes are chosen on validation classes. The inner loop moves the whole network that its learner moves, from \
-             a head of zeros, and has 256 classes at most.",
+            "Each class comes once, with {} in a row, each seen once; {} of the class test it. Classes and images are the same in each of {} \
+             orders. No weights were trained for streams. Features are those of an image by itself, under stored statistics or those of a \
+             batch of training images. Step sizes are chosen on validation classes. The inner loop moves the whole network that its learner \
+             moves, from a head of zeros, and has 256 classes at most.",
             count(sizes.n_images, "image"),
             count(sizes.n_queries, "new image"),
             sizes.n_orders
@@ -312,8 +312,8 @@ fn matrices(found: &Found<'_, '_>) -> Option<Figure> {
         id: "lifelong-matrix".to_owned(),
         panels,
         legend: Vec::new(),
-        caption: "Forgetting: accuracy in % on new images of each block of classes (columns) right after each block (rows) of the longest stream, \
-                  mean over runs and orders. A column that pales from its diagonal downwards is a block that is being forgotten."
+        caption: "Forgetting: accuracy in % on new images of each block of classes (columns) right after each block (rows) of the longest \
+                  stream, mean over runs and orders. A column that fades from its diagonal downwards shows a block that is being forgotten."
             .to_owned(),
         data,
     })

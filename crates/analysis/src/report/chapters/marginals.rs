@@ -45,8 +45,8 @@ pub(super) fn figure(key: &KeyFactors) -> Option<Figure> {
         panels,
         legend: Vec::new(),
         caption: format!(
-            "Mean {} along each of the first factors, averaged over all others by the forest, with its interval over forests on resampled points. Dashed: \
-             the best less {}, the rim of the basin.",
+            "Mean {} along each of the first factors, averaged over all others by the forest, with its interval over forests on resampled \
+             points. Dashed: the best less {}, which is the edge of the basin.",
             key.response, key.basin_margin
         ),
         data,

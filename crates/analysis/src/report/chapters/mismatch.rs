@@ -33,13 +33,13 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .min_by(|a, b| a.1.drop.value.total_cmp(&b.1.drop.value));
     let finding = match (best, worst) {
         (Some((mild, least)), Some((hard, most))) if drops.len() > 1 => format!(
-            "On other data {} pp of accuracy ({}, {}) to {} pp ({}, {}) are lost.",
+            "On other data, learners lose {} pp of accuracy ({}, {}) to {} pp ({}, {}).",
             percent(least.drop.value), mild.name, least.set, percent(most.drop.value), hard.name, most.set
         ),
         (_, Some((group, domain))) => {
-            format!("On {} {} loses {} pp of accuracy.", domain.set, group.name, written(&domain.drop, 100.0, 2))
+            format!("On {}, {} loses {} pp of accuracy.", domain.set, group.name, written(&domain.drop, 100.0, 2))
         }
-        _ => "No other data were at hand; `cargo xtask probe DIR --families g --other idx:PATH` takes some.".to_owned(),
+        _ => "No other data were available; `cargo xtask probe DIR --families g --other idx:PATH` adds some.".to_owned(),
     };
     let quantities: Vec<Quantity<'_, '_>> = drops
         .iter()
@@ -56,7 +56,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .collect();
     let look = Look {
         id: "domain-plot",
-        axis: "accuracy at home minus accuracy there, pp",
+        axis: "accuracy on own test classes minus accuracy there, pp",
         factor: 100.0,
         decimals: 1,
         reference: Some(0.0),
@@ -66,8 +66,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             (format!("{} pp", percent(domain.drop.value)), format!("drop of {} on {}", group.name, domain.set))
         }),
         finding: Said::described(finding),
-        caveat: "Another data set is easier or harder by itself: a drop mixes that with what does not carry over. All classes of the other \
-                 set are drawn from, in the shape of the own test."
+        caveat: "Another data set may be easier or harder by itself: a drop mixes that with what does not transfer. Tasks are drawn from all \
+                 classes of the other set, in the shape of the learner's own test."
             .to_owned(),
         figures: figure(look, "Drop of the mean accuracy on data that no learner was trained on.", &quantities)
             .into_iter()
@@ -98,7 +98,7 @@ fn domains(found: &[(&Group<'_>, Mismatch)]) -> Option<Table> {
         })
         .collect();
     (!rows.is_empty()).then(|| Table {
-        caption: "Accuracy in %, drop in pp; relative: the drop over what is above chance at home."
+        caption: "Accuracy in %, drop in pp; relative: the drop divided by the accuracy above chance on the own test classes."
             .to_owned(),
         head: [
             "learner", "data", "classes", "at home", "there", "drop", "relative",

@@ -34,7 +34,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     };
     let some = if exact.len() < found.len() {
         format!(
-            "Of {most}, {} % of the answers change when the same is asked again.",
+            "{} % of the answers of {most} change when the same question is asked again.",
             percent(*hi)
         )
     } else {
@@ -48,11 +48,11 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         ]
     };
     Some(Chapter {
-        number: Some((range(*lo, *hi, "%"), "of the answers change when nothing but the time of the question does".to_owned())),
+        number: Some((range(*lo, *hi, "%"), "of the answers change when the same question is asked again".to_owned())),
         finding: Said::described((none + &some).trim_end().to_owned()),
-        caveat: "The learners of this laboratory give the same bits to the same question and are not listed. A spread of a listed \
-                 learner that is not above its noise floor has no cause but its own arithmetic. It shows neither gradients nor parameters: chapters on curvature, loss surfaces, \
-                 features and meta-gradients do without it."
+        caveat: "The learners of this program give the same bits for the same question and are not listed. If the spread of a listed learner \
+                 is not above its noise floor, its own arithmetic explains the spread. A listed learner shows neither gradients nor \
+                 parameters, so the chapters on curvature, loss surfaces, features and meta-gradients leave it out."
             .to_owned(),
         tables: vec![Table {
             caption: "Largest difference over the runs. Again: the same process; new: a new process that loads what was saved.".to_owned(),

@@ -51,7 +51,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     let copies = names(&deviations, |sd| sd.interval.is_none());
     let finding = match (extremes(&values), deviations.as_slice()) {
         (Some(_), all) if all.len() == copies.len() => Said::described(format!(
-            "The runs of {} have one and the same mean: they are copies, or at the limit of the score, and tell nothing about another training.",
+            "The runs of {} have the same mean. They are copies, or at the limit of the score, and tell nothing about another training.",
             list(&copies)
         )),
         (None, _) => Said::described(
@@ -83,8 +83,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     Some(Chapter {
         number: extremes(&values).map(|((_, lo), (_, hi))| (spreads(words, *lo, *hi), "standard deviation between seeds".to_owned())),
         finding,
-        caveat: "A standard deviation from three runs is known only to a factor of twelve between its limits; the usual interval over \
-                 test tasks of one run says nothing about another training.".to_owned(),
+        caveat: "The limits of a standard deviation from three runs differ by a factor of twelve. The usual interval over the test tasks of \
+                 one run says nothing about another training.".to_owned(),
         figures: [fan::figure(groups, words), seeds::figure(groups, words), waterfall::figure(groups, words)].into_iter().flatten().collect(),
         tables: waterfall::table(groups, words).into_iter().collect(),
         ..Chapter::default()

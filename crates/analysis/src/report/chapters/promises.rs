@@ -93,8 +93,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             "promises are kept: a smaller SD over seeds than the base, Holm over all promises of a setting".to_owned(),
         )),
         finding: Said::described(finding),
-        caveat: "The verdict is on the standard deviation over seeds alone; failures, tail, label order and cost stand beside it without one. A \
-                 ratio is beyond the noise of the test. Seconds are of this machine, with whatever else it did."
+        caveat: "The verdict is on the standard deviation over seeds alone; failures, tail, label order and cost have no verdict. Ratios are \
+                 beyond the noise of the test. Seconds were measured on this machine, whatever else ran on it."
             .to_owned(),
         figures: figure(&rows).into_iter().collect(),
         tables: vec![table(&rows)],
@@ -108,7 +108,7 @@ fn verdict(pair: &SpreadRatio) -> String {
         SpreadVerdict::BSteadier => "not kept: less steady".to_owned(),
         SpreadVerdict::AsSteady => "not kept: practically as steady".to_owned(),
         SpreadVerdict::NoSeedEffect => "open: neither scatters beyond its test".to_owned(),
-        SpreadVerdict::FailuresDecide => "open: failures decide".to_owned(),
+        SpreadVerdict::FailuresDecide => "open: runs failed".to_owned(),
         SpreadVerdict::Open { seeds: Some(n) } => format!("open: about {n} seeds of each"),
         SpreadVerdict::Open { seeds: None } => "open: more seeds than are planned for".to_owned(),
     }

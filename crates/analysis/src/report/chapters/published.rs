@@ -106,8 +106,8 @@ fn table(rows: &[Published]) -> Table {
         "beside it",
     ];
     Table {
-        caption: "Published numbers beside our means; the interval of ours is over other trainings and tasks, that of the difference has the uncertainty of both \
-                  sides."
+        caption: "Published numbers beside our means. The interval of our mean is over other trainings and tasks; the interval of the \
+                  difference has the uncertainty of both sides."
             .to_owned(),
         head: head.map(str::to_owned).to_vec(),
         rows: rows

@@ -17,7 +17,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     id: "one-task",
     family: Family::Generalization,
     title: "One training task",
-    question: "Is another learner learnt if one task of the training pool is exchanged?",
+    question: "Does training give another learner if one task of the training pool is exchanged?",
     metrics: &[
         <ReplaceOneTask as crate::Measure>::ID,
         <ReplaceSlopes as crate::Measure>::ID,
@@ -40,16 +40,16 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         .max_by(|a, b| a.1.beta.value.total_cmp(&b.1.beta.value))?;
     let floors: Vec<Floor> = found.iter().filter_map(|(_, it)| it.floor).collect();
     let floor = if floors.is_empty() {
-        "No training was made again, so that noise is not told apart.".to_owned()
+        "No training was made again, so the noise floor is not known.".to_owned()
     } else if floors.iter().all(Floor::is_exactly_zero) {
         let n: usize = floors.iter().map(|floor| floor.n_repeats).sum();
         format!(
-            "Trained again with nothing exchanged, {n} of {n} trainings end in the same bits: the noise floor is exactly 0."
+            "With nothing exchanged, {n} of {n} repeated trainings end in the same bits: the noise floor is exactly 0."
         )
     } else {
         let most = floors.iter().map(|floor| floor.loss).fold(0.0, f64::max);
         format!(
-            "Trained again with nothing exchanged, losses change by up to {most:.2e}{unit}: up to that is noise."
+            "With nothing exchanged, repeated trainings change losses by up to {most:.2e}{unit}: changes up to that size are noise."
         )
     };
     let steepest = lines.iter().filter_map(|line| {
@@ -61,7 +61,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         String::new()
     } else {
         format!(
-            " It goes with the number of tasks like {}.",
+            " It scales with the number of tasks like {}.",
             rates.join(", ")
         )
     };
@@ -85,10 +85,10 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             number(most.1.beta.value, 4)
         )),
         caveat: format!(
-            "Means over {} exchanges a pool: the first members of each, which are as good as any, and the same in pools of every size. \
-             Every training makes the same number of steps, so a task of a larger pool is seen less often. Convex smooth losses would \
-             give slope -1; where training amplifies small differences, any exchange grows to about the same size and the slope is flat. \
-             The largest change of a single test task is a lower estimate of uniform stability.{}",
+            "Means over {} exchanges a pool. The exchanged tasks are the first members of each pool, which are the same in pools of every \
+             size; members are in no particular order. Every training makes the same number of steps, so a task of a larger pool is seen \
+             less often. Convex smooth losses would give slope -1; where training amplifies small differences, any exchange grows to about \
+             the same size and the slope is flat. The largest change of a single test task is a lower estimate of uniform stability.{}",
             first.n_exchanges,
             few_seeds(found.iter().map(|(_, it)| it.n_seeds).min())
         ),
@@ -108,7 +108,7 @@ const ENOUGH_SEEDS: usize = 5;
 fn few_seeds(fewest: Option<usize>) -> String {
     match fewest {
         Some(n) if n < ENOUGH_SEEDS => format!(
-            " The intervals draw seeds anew, and {n} of them show less than all seeds would: take the intervals for too narrow."
+            " The intervals resample seeds, and {n} seeds show less scatter than all seeds would, so the intervals are too narrow."
         ),
         _ => String::new(),
     }
@@ -123,7 +123,7 @@ fn table(found: &[(&Group<'_>, ReplaceOneTask)], words: Words<'_>) -> Table {
     Table {
         caption: words.text(
             "Change of the query loss of test tasks in nats; parameters: distance over length after the last step. Noise floor: largest \
-             change by the same training made again.",
+             change when the same training is made again.",
         ),
         head: [
             "learner", "tasks n", "coefficient", "noise floor", "largest change", "signed change", "parameters, %", "seeds × exchanges",

@@ -12,7 +12,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     id: "representation",
     family: Family::Geometry,
     title: "Features",
-    question: "Do the features keep classes apart, and do they move in adaptation?",
+    question: "Do the features separate classes, and does adaptation change them?",
     metrics: &["representation"],
     write: chapter,
 };
@@ -43,7 +43,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         let body = r.layers.iter().rev().find_map(|layer| layer.cka.as_ref())?;
         let head = r.layers.last()?;
         Some(format!(
-            " Adaptation leaves CKA {} in the last block of {}, and moves {} by {} of its norm.",
+            " The features before and after adaptation have CKA {} in the last block of {}, and adaptation moves {} by {} of its norm.",
             decimal(body.value, 2),
             group.name,
             head.name,
@@ -71,7 +71,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             "within-to-between ratio of classes".to_owned(),
         )),
         finding: Said::described(format!(
-            "The scatter of queries within their class over that of classes is {}.{}{alarm}",
+            "The scatter of queries within their class, divided by the scatter of classes, is {}.{}{alarm}",
             crate::report::document::list(&each),
             moved.unwrap_or_default()
         )),
@@ -80,8 +80,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             .to_owned(),
         figures: figure(
             look,
-            "Mean squared distance of a query to the center of its class over that of class centers to their mean, mean over tasks: \
-             small where classes are tight and far apart.",
+            "Mean squared distance of a query to the center of its class, divided by that of class centers to their mean; mean over tasks. \
+             It is small if classes are tight and far apart.",
             &quantities,
         )
         .into_iter()
@@ -93,8 +93,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
 
 fn table(found: &[(&Group<'_>, Representation)]) -> Table {
     Table {
-        caption: "Prototype movement: SD of a prototype over support sets relative to the nearest other; above 0.5 errors are expected from \
-                  the draw alone. Effective rank under 5 is a collapse."
+        caption: "Prototype movement: SD of a prototype over support sets, relative to its distance from the nearest other prototype; above \
+                  0.5, the draw alone is expected to cause errors. Effective rank under 5 is a collapse."
             .to_owned(),
         head: ["learner", "within / between", "misplaced queries, %", "prototype movement", "effective rank", "width", "runs × tasks"]
             .map(str::to_owned)

@@ -13,7 +13,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     id: "selection",
     family: Family::Generalization,
     title: "Selection gap",
-    question: "What is choosing the best weights on validation worth at test?",
+    question: "How much does test accuracy gain from the weights with the best validation?",
     metrics: &["selection"],
     write: chapter,
 };
@@ -54,7 +54,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     Some(Chapter {
         number: Some((
             range(*lo, *hi, "pp"),
-            "test accuracy of the best weights on validation less that of the last ones".to_owned(),
+            "test accuracy of the best weights on validation minus that of the last weights".to_owned(),
         )),
         finding: verdict(&found, most, own, material),
         caveat: "Both weights are tested on the same episodes. Where the best validation is the last one, the gap is zero by \

@@ -34,9 +34,9 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("{} pp", number(100.0 * most.gain.value, 2)),
             format!("gained by {} from {least} to {last} supports a class", group.name),
         )),
-        finding: Said::described(format!("From {least} to {last} supports a class the accuracy changes by {}.", gains.join(", "))),
-        caveat: "The same classes and queries at each number, and supports that nest: the curve moves by what further supports add. Weights \
-                 are those trained with their own number of supports."
+        finding: Said::described(format!("From {least} to {last} supports a class, the accuracy changes by {}.", gains.join(", "))),
+        caveat: "Classes and queries are the same at each number of supports, and each support set contains the smaller ones, so the curve \
+                 shows what further supports add. The weights were trained with their own number of supports."
             .to_owned(),
         figures: figure(&found).into_iter().collect(),
         tables: vec![table(&found)],

@@ -52,8 +52,8 @@ pub(super) fn alone(found: &Sources) -> Option<Figure> {
         id: "sources-alone".to_owned(),
         panels: vec![rows.finish("sources-alone-0", "Scatter of each source varied alone", &format!("{}.", list(&words)))],
         legend: Vec::new(),
-        caption: "Standard deviation when one source varies and all else stays the same bit for bit, with its chi-square interval; the last \
-                  row, where there is one, lets all vary at once."
+        caption: "Standard deviation when one source varies and all else stays the same bit for bit, with its chi-square interval. In the \
+                  last row, if there is one, all sources vary at once."
             .to_owned(),
         data,
     })
@@ -79,9 +79,10 @@ pub(super) fn investigated(found: &Sources) -> Option<Table> {
         .collect();
     (!rows.is_empty()).then(|| Table {
         caption: format!(
-            "Each source alone: standard deviation of {} as above, pooled over draws of the others; beside it the figures of Pecher et al. 2024 \
-             (arXiv 2402.12817): contributed (averaged over draws of the others), mitigated (of the means over the source), importance \
-             (their difference over the standard deviation of all these runs; over 0 the source moves more than the others together).",
+            "Each source alone: standard deviation of {} as above, pooled over draws of the others, and the figures of Pecher et al. 2024 \
+             (arXiv 2402.12817). Contributed: average over draws of the others. Mitigated: standard deviation of the means over the source. \
+             Importance: their difference divided by the standard deviation of all these runs; above 0, the source moves the result more \
+             than the others together.",
             found.response
         ),
         head: ["source", "SD", "contributed", "mitigated", "importance", "draws of the others"]
@@ -161,7 +162,7 @@ pub(super) fn components(found: &VarianceComponents) -> Option<Figure> {
         )],
         legend: Vec::new(),
         caption: format!(
-            "What the variance of a run consists of when every source is drawn anew, from {} in which the sources vary together; by {method}. \
+            "Parts of the variance of a run when every source is drawn anew, from {} in which the sources vary together; by {method}. \
              Negative estimates are shown as 0 and marked.",
             count(found.n_observations, "run")
         ),

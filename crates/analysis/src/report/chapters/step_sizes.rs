@@ -48,12 +48,12 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     Some(Chapter {
         number: number_of,
         finding: Said::described(format!(
-            "{} was trained with inner step size {}; a step that makes the support loss grow is seen on over 5 % of tasks {critical}.{verdict}",
+            "{} was trained with inner step size {}; the support loss grows at some step on more than 5 % of tasks {critical}.{verdict}",
             group.name,
             number(tightest.trained, 3)
         )),
-        caveat: "The bound is that of a quadratic; a loss whose curvature falls along the way may be descended with larger steps. \
-                 Step sizes vary at test only: the weights are those trained with their own."
+        caveat: "The bound is that of a quadratic; larger steps may still descend a loss whose curvature falls along the path. Step sizes \
+                 vary at test only: each learner was trained with its own step size."
             .to_owned(),
         figures: sweeps(&found).into_iter().collect(),
         tables: vec![table(&found)],

@@ -12,7 +12,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     id: "support-order",
     family: Family::Adaptation,
     title: "Order of the supports",
-    question: "Does the answer stay when the same supports come in another order?",
+    question: "Does the answer stay the same when the same supports come in another order?",
     metrics: &["support_order"],
     write: chapter,
 };
@@ -61,8 +61,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     Some(Chapter {
         number: Some((range(*lo, *hi, "pp"), "SD of the accuracy of one task over orders of its supports".to_owned())),
         finding: Said::described((none + &some).trim_end().to_owned()),
-        caveat: "Learners of this laboratory read supports class by class, so that with one support a class there is nothing to \
-                 exchange; a guest gets all supports as one sequence in another order."
+        caveat: "The learners of this program read supports class by class, so with one support a class there is only one order. A guest \
+                 gets all supports as one sequence, in another order."
             .to_owned(),
         figures: figure(look, &caption, &quantities).into_iter().collect(),
         tables: vec![Table {

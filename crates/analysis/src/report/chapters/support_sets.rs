@@ -14,7 +14,7 @@ pub(crate) const SUBJECT: Subject = Subject {
     id: "support-sets",
     family: Family::Adaptation,
     title: "Support sets",
-    question: "Does the answer stay when the same task is shown with other support examples?",
+    question: "Does the answer stay the same when the same task is shown with other support examples?",
     metrics: &["support_sets"],
     write: chapter,
 };
@@ -41,21 +41,21 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
     });
     let widest = extremes(&searched.collect::<Vec<_>>()).map(|(_, (name, range))| {
         format!(
-            " Between the worst and the best support set that a search finds, {name} has {} pp on fresh queries.",
+            " Between the worst and the best support set that a search finds, the accuracy of {name} on fresh queries differs by {} pp.",
             percent(*range)
         )
     });
     Some(Chapter {
         number: Some((range(*lo, *hi, "pp"), "SD of the accuracy of one task over support sets".to_owned())),
-        finding: Said::described(format!("On one and the same task, {spread}.{}", widest.unwrap_or_default())),
-        caveat: "A task with few queries cannot show small movements; searched sets are judged on queries that the search did not \
-                 see, and greedy search finds a lower bound of the true range."
+        finding: Said::described(format!("On the same task, {spread}.{}", widest.unwrap_or_default())),
+        caveat: "A task with few queries cannot show small changes. Searched sets are judged on queries that the search did not see. A \
+                 greedy search gives a lower bound of the true range."
             .to_owned(),
         figures: draws(&found).into_iter().chain(dumbbells(&found)).collect(),
         tables: vec![Table {
             caption: format!(
-                "{} support sets for each task, classes and queries fixed. ICC: share of the variance of a single episode that is \
-                 the task's own.",
+                "{} support sets for each task, classes and queries fixed. ICC: share of the variance of a single episode that comes from \
+                 the task.",
                 first.n_draws
             ),
             head: ["learner", "SD, pp", "95th percentile of SD, pp", "ICC", "SD of binomial queries, pp", "runs × tasks"]
@@ -166,8 +166,8 @@ fn dumbbells(found: &[(&Group<'_>, SupportSets)]) -> Option<Figure> {
     };
     figure(
         look,
-        "The support set that hurts most, one drawn at random, and the one that helps most, as a greedy search over the \
-         candidates of each class finds them on some queries of the task; accuracy is that on the other queries.",
+        "The support set that hurts most, one drawn at random, and the one that helps most. A greedy search over the candidates of each \
+         class finds the two on some queries of the task; the accuracy is on the other queries.",
         &quantities,
     )
 }

@@ -38,7 +38,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         )
     };
     let before = least.wide_before.map_or_else(String::new, |share| {
-        format!(" Without adaptation it would be {} % there.", whole(share))
+        format!(" Without adaptation, it is {} % there.", whole(share))
     });
     Some(Chapter {
         number: Some((range, format!("of the plane around theta within {RISE} nats after adaptation"))),
@@ -48,8 +48,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             narrow.name,
             whole(least.wide_after)
         )),
-        caveat: "A plane through two random directions is a thin slice of a space of very many; it shows how a surface looks from \
-                 here, not that there is no ridge nearby."
+        caveat: "A plane through two random directions is a thin slice of a space of very many dimensions. It shows the surface on this \
+                 plane and does not exclude a ridge nearby."
             .to_owned(),
         figures: figure(&found).into_iter().collect(),
         ..Chapter::default()
@@ -128,9 +128,9 @@ fn figure(found: &[(&Group<'_>, Surface)]) -> Option<Figure> {
         panels,
         legend: Vec::new(),
         caption: "Mean loss in nats (written in the cells) of a few tasks on a plane through theta along two random directions, each filter \
-                  scaled to the norm of the same filter of theta; the darker (in dark mode: the brighter) the higher, by the logarithm, \
-                  each picture from its own lowest to its highest. The middle cell is theta. After adaptation: from each point the learner \
-                  adapts and is judged, which is what meta-training descends. Blank: not finite."
+                  scaled to the norm of the same filter of theta. Darker cells (in dark mode: brighter ones) are higher, on a logarithmic \
+                  scale from the lowest to the highest value of each picture. The middle cell is theta. After adaptation: the learner adapts \
+                  from each point and is then tested; meta-training descends this loss. Blank: not finite."
             .to_owned(),
         data,
     })

@@ -41,13 +41,13 @@ fn no_tail(material: &Material<'_>) -> String {
         .flat_map(Group::scored)
         .any(|(_, scores)| scores.len() > 1);
     if has_tasks {
-        "The tail needs the number of queries behind each score (a column `queries`): without it nothing says how low the worst tenth lies by \
-         chance."
+        "The tail needs the number of queries of each score (a column `queries`). Without it, the value of the worst tenth by chance is not \
+         known."
             .to_owned()
     } else if material.groups.iter().any(Group::is_incomplete) {
         "Not every run was tested on every task, so there is no tail to look at.".to_owned()
     } else {
-        "Each run has one score and none by task, so there is no tail to look at.".to_owned()
+        "Each run has one score and no scores by task, so there is no tail to look at.".to_owned()
     }
 }
 
@@ -94,7 +94,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             let (certainty, tell) = if below.is_empty() {
                 (
                     Certainty::NotDistinguishable,
-                    "For no learner is that less than equally hard tasks would give.".to_owned(),
+                    "No learner is shown to be lower than equally hard tasks would give."
+                        .to_owned(),
                 )
             } else {
                 (
@@ -118,9 +119,9 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         }),
         finding,
         caveat: format!(
-            "A lowest tenth exists even if all tasks are equally hard; only the distance from the null is about tasks.{}",
+            "A lowest tenth exists even if all tasks are equally hard; only its distance from the null shows that tasks differ.{}",
             if few {
-                " With fewer than 15 queries of each class a tail is mostly the binomial of the queries."
+                " With fewer than 15 queries of each class, a tail is mostly binomial noise of the queries."
             } else {
                 ""
             }
@@ -240,8 +241,8 @@ fn ecdf(groups: &[Group<'_>]) -> Option<Figure> {
         ),
     ];
     let mut caption = String::from(
-        "Share of tasks at or below each accuracy. The null lets every query be right with the run's mean accuracy, independently; \
-         what lies left of it is difficulty of tasks, not luck of queries.",
+        "Share of tasks at or below each accuracy. In the null, every query is right with the run's mean accuracy as its probability, \
+         independently of the others. A curve left of the null shows difficulty of tasks, not chance of queries.",
     );
     if !missing.is_empty() {
         caption += &format!(" No curve for {}: no run reached its test.", list(&missing));

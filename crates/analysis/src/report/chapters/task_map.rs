@@ -43,10 +43,10 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         })
         .collect();
     let finding = if each.is_empty() {
-        "Every task has the same accuracy, so nothing can go with it.".to_owned()
+        "Every task has the same accuracy, so no correlation exists.".to_owned()
     } else {
         format!(
-            "How far a task lies from the others has this rank correlation with its accuracy (p after Holm): {}.",
+            "Rank correlation between the distance of a task from the others and its accuracy (p after Holm): {}.",
             list(&each)
         )
     };
@@ -55,8 +55,9 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             .oddness_accuracy
             .map(|c| (decimal(c.rho, 2), format!("rank correlation of a task's oddness with accuracy, {}", group.name))),
         finding: Said::described(finding).and(alphabets::finding(&found)),
-        caveat: "The Fisher information is estimated from a few draws of labels and mixes how hard a task is with what it is about: a \
-                 task that is solved with certainty has little of it. Correlation is no cause. The intervals of the lowest alphabets are not corrected for having been picked as the lowest."
+        caveat: "The Fisher information is estimated from a few draws of labels. It depends on the difficulty of a task as well as on its \
+                 content: a task that is solved with certainty has little of it. A correlation does not show a cause. The intervals of the \
+                 lowest alphabets are not corrected for their selection as the lowest."
             .to_owned(),
         figures: [figure(&found), alphabets::figure(&found)].into_iter().flatten().collect(),
         tables: vec![table(&found), alphabets::table(&found)],
@@ -157,8 +158,8 @@ fn figure(found: &[(&Group<'_>, TaskMap)]) -> Option<Figure> {
             (mark(Series(1)), "lowest quarter of accuracies".to_owned()),
             (mark(Series(2)), "highest quarter".to_owned()),
         ],
-        caption: "Each test task of the first run is a point, placed so that distances of the Fisher embeddings are kept as far as a plane \
-                  can keep them."
+        caption: "Each test task of the first run is a point, placed so that the distances of the Fisher embeddings are preserved as well as \
+                  a plane allows."
             .to_owned(),
         data,
     })

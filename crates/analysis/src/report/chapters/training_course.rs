@@ -49,7 +49,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
                 .map(|(group, it)| format!("{} for {}", written(&it.rate, 1.0, 2), group.name))
                 .collect();
             format!(
-                "The training loss spikes this often in 1,000 steps: {}.",
+                "Spikes of the training loss in 1,000 steps: {}.",
                 list(&each)
             )
         }
@@ -61,8 +61,8 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         }),
         finding: Said::described(finding),
         caveat: "A spike is a loss above the median of the 100 steps before by more than six robust standard deviations: hard tasks make \
-                 some even where training is healthy. Poisson intervals take spikes as independent. Risks of the validation curve are \
-                 those of Chan et al. 2020; with ten checks a worst 5 % is the single worst."
+                 some even where training is healthy. Poisson intervals assume independent spikes. Risks of the validation curve are those \
+                 of Chan et al. 2020; with ten checks, the worst 5 % is the single worst check."
             .to_owned(),
         figures: figure(material.groups, &spikes, words).into_iter().collect(),
         tables: vec![spike_table(&spikes, words), reliability_table(&curves, words)]
@@ -82,7 +82,7 @@ fn falls(curves: &[(&Group<'_>, Reliability)], words: Words<'_>) -> Option<Strin
     let (_, (_, risk)) = extremes(&risks)?;
     if *risk <= 0.0 {
         return Some(format!(
-            "At no check does the validation {} of any learner lie {} its best so far.",
+            "No learner's validation {} ever lies {} its best so far.",
             words.noun(),
             words.under()
         ));
@@ -98,7 +98,7 @@ fn falls(curves: &[(&Group<'_>, Reliability)], words: Words<'_>) -> Option<Strin
         })
         .collect();
     Some(format!(
-        "In the worst 5 % of checks the validation {} lies {} its best so far by {}.",
+        "In the worst 5 % of checks, the distance of the validation {} {} its best so far is {}.",
         words.noun(),
         words.under(),
         list(&each)

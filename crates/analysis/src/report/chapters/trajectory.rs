@@ -29,7 +29,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         "With nothing exchanged, two trainings stay equal to the bit at every step.".to_owned()
     } else {
         format!(
-            "With nothing exchanged, two trainings part by up to {floor:.1e} of their length: up to that is noise."
+            "With nothing exchanged, two trainings differ by up to {floor:.1e} of their length: differences up to that size are noise."
         )
     };
     let rates: Vec<String> = found
@@ -42,12 +42,12 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             format!("of the distance between two trainings of {} in 100 steps after one task of one step was exchanged", fastest.0.name),
         )),
         finding: Said::described(format!(
-            "After one task of one outer step is exchanged, the distance of the parameters doubles so often in 100 steps: {}. {floor}",
+            "Doublings of the distance of the parameters in 100 steps, after one task of one outer step is exchanged: {}. {floor}",
             rates.join(", ")
         )),
-        caveat: "The slope of the binary logarithm of the distance on the step, over all steps followed: the first steps, in which the \
-                 optimizer takes the difference in, count as well, and distances that have grown to the size of the scatter between seeds \
-                 grow no further. It is the beginning of training that is followed, since stored runs keep no moments of the optimizer."
+        caveat: "Doublings are the slope of the binary logarithm of the distance over all steps that were followed. This includes the first \
+                 steps, in which the optimizer takes up the difference. A distance that has reached the scatter between seeds grows no \
+                 further. The beginning of training is followed, since stored runs keep no moments of the optimizer."
             .to_owned(),
         figures: figure(&found).into_iter().collect(),
         tables: vec![table(&found)],
@@ -148,8 +148,8 @@ fn figure(found: &[(&Group<'_>, Trajectory)]) -> Option<Figure> {
         id: "parting-plot".to_owned(),
         panels,
         legend: groups.iter().map(|group| (group.series.swatch(false), group.name.clone())).collect(),
-        caption: "Distance of the parameters over their length after one task was exchanged: geometric mean over exchanges and runs, and the \
-                  band from the least to the most; logarithmic."
+        caption: "Distance of the parameters over their length after one task was exchanged: geometric mean over exchanges and runs, and a \
+                  band from the smallest to the largest; logarithmic axis."
             .to_owned(),
         data,
     })

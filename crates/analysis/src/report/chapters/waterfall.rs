@@ -76,13 +76,13 @@ pub(crate) fn figure(groups: &[Group<'_>], words: Words<'_>) -> Option<Figure> {
         return None;
     }
     let mut caption = String::from(
-        "The interval for another training on other tasks of the same kind (crossed random effects, Student's t with \
-         Satterthwaite's degrees of freedom), and the share of each source in the variance of the mean: runs shrink with more \
-         seeds, tasks with more test tasks, the rest with both.",
+        "The interval for another training on other tasks of the same kind (crossed random effects, Student's t with Satterthwaite's degrees \
+         of freedom), and the share of each source in the variance of the mean. More seeds reduce the part of the runs, more test tasks \
+         reduce the part of the tasks, and both reduce the rest.",
     );
     if !missing.is_empty() {
         caption += &format!(
-            " Not for {}: it takes two tested runs and some variance.",
+            " Not for {}: this needs two tested runs and some variance.",
             list(&missing)
         );
     }
@@ -139,9 +139,10 @@ pub(crate) fn table(groups: &[Group<'_>], words: Words<'_>) -> Option<Table> {
         })
         .collect();
     (!rows.is_empty()).then(|| Table {
-        caption: words.text("Four claims behind one ±, in %: this checkpoint on other tasks from the same test images (what papers print; mean \
-                  half-width of the runs), another set of seeds on these tasks, another set of seeds on other tasks (the honest \
-                  interval), and the same when only tasks without a common image count."),
+        caption: words.text("Four meanings of a ±, in %. Printed, one run: this checkpoint on other tasks from the same test images (what \
+                  papers print; mean half-width of the runs). Other seeds: another set of seeds on these tasks. Other seeds and tasks: \
+                  another set of seeds on other tasks (the honest interval). New test data: the same, if only tasks without a common image \
+                  count."),
         head: ["learner", "mean", "printed, one run", "other seeds", "other seeds and tasks", "new test data"].map(str::to_owned).to_vec(),
         rows,
     })

@@ -21,7 +21,7 @@ const MOST_NAMED: usize = 8;
 /// A sentence with the command that may be meant, or one that says how to name the score where no column looks like one.
 pub(in crate::analyze) fn sentence(file: &str, sheet: &Sheet, columns: &Columns) -> String {
     match command(file, sheet, columns) {
-        Some(command) => format!("By their names and cells, this may be meant: {command}"),
+        Some(command) => format!("The names and cells of the columns suggest: {command}"),
         None => String::from("No column looks like a score; --column score=NAME says which one is"),
     }
 }

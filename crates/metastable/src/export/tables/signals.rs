@@ -4,7 +4,7 @@ use super::{Column, RUN, Table};
 
 pub(super) const TABLE: Table = Table {
     name: "signals",
-    row: "a number of a line of a run's `log.jsonl` that is no column of `steps`: docs/dynamics.md says what each is",
+    row: "a number of a line of a run's `log.jsonl` that is not a column of `steps`: docs/dynamics.md says what each is",
     columns: COLUMNS,
     shape: |run| vec![1; run.signals.len()],
 };

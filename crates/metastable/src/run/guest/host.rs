@@ -108,7 +108,7 @@ pub(crate) fn digests(files: &[String]) -> Result<BTreeMap<String, String>> {
         .map(|name| match digest(name) {
             Ok(Some(digest)) => Ok((name.clone(), digest)),
             Ok(None) => bail!(
-                "files: {name} is no file; name each file of the guest by itself, no folder and no device"
+                "files: {name} is not a file; name each file of the guest by itself, not a folder or a device"
             ),
             Err(error) => bail!(
                 "files: {name} cannot be read ({error}); its path starts at the folder that this program is started in"
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(found[&name], sha256(&bytes));
         let here = folder.path().to_string_lossy().into_owned();
         let error = digests(&[here]).unwrap_err().to_string();
-        assert!(error.contains("is no file"), "{error}");
+        assert!(error.contains("is not a file"), "{error}");
         let error = digests(&["no-such-file-here".to_owned()]).unwrap_err();
         assert!(error.to_string().contains("cannot be read"), "{error}");
     }

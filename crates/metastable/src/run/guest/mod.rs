@@ -173,7 +173,7 @@ fn visit(
     let mut visited = Visit::of(&session, host.process());
     if !visited.undeclared.is_empty() {
         shop.progress.say(&format!(
-            "{}: it imports {}, not among its files: a change there would not be noticed; add it to files of the learner",
+            "{}: it imports {}, which is not among its files, so a change there would not be noticed; add it to files of the learner",
             run.label(),
             visited.undeclared.join(", ")
         ));
