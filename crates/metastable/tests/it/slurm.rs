@@ -95,7 +95,10 @@ fn report(out: &Path, was: &str, is: &str) -> Vec<(String, Vec<u8>)> {
         .into_iter()
         .map(|name| {
             let text = fs::read_to_string(out.join(name)).unwrap();
-            (name.to_owned(), untimed(&text.replace(was, is)).into_bytes())
+            (
+                name.to_owned(),
+                untimed(&text.replace(was, is)).into_bytes(),
+            )
         })
         .collect()
 }
