@@ -65,6 +65,7 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
             let is_usable = returns.iter().all(|score| score.is_finite());
             let scores = is_usable.then(|| TaskScores {
                 accuracies: returns,
+                best: returned.best.clone(),
                 ..TaskScores::default()
             });
             (None, scores, returned.adaptation(config.test.curves), None)

@@ -35,6 +35,7 @@ mod lifelong;
 mod marginals;
 mod mismatch;
 mod noise_floor;
+mod optimum;
 mod outcome;
 mod promises;
 pub(super) mod published;
@@ -60,6 +61,7 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &factors::SUBJECT,
     &outcome::SUBJECT,
     &noise_floor::SUBJECT,
+    &optimum::SUBJECT,
     &tail::SUBJECT,
     &difficulty::SUBJECT,
     &domains::SUBJECT,
