@@ -47,6 +47,7 @@ pub const LEARNER_METRICS: &[&LearnerMetric] = &[
     &probe::label_noise::METRIC,
     &probe::confidence::METRIC,
     &probe::lifelong::METRIC,
+    &probe::switches::METRIC,
     &probe::noise_floor::METRIC,
 ];
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use metastable_analysis::Probe;
 use metastable_guests as guests;
-use metastable_probes::{generalization, geometry, lifelong, sensitivity, shift};
+use metastable_probes::{generalization, geometry, lifelong, sensitivity, shift, switches};
 use serde::{Deserialize, Serialize};
 
 use super::subject::Subject;
@@ -35,6 +35,9 @@ pub(crate) enum Family {
     /// Classes of the test part that come one after the other, an image at a time
     #[value(name = "l")]
     Lifelong,
+    /// Tasks whose distribution switches while the learner goes on learning
+    #[value(name = "s")]
+    Switches,
     /// Derivatives, bits and records of the run itself; `experiment` asks in any case
     #[value(name = "certificate")]
     Certificate,
@@ -42,13 +45,14 @@ pub(crate) enum Family {
 
 impl Family {
     /// What is asked where no family is named.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Sensitivity,
         Self::Generalization,
         Self::Geometry,
         Self::Kinship,
         Self::Shift,
         Self::Lifelong,
+        Self::Switches,
     ];
 
     /// As in a study and on the command line.
@@ -66,6 +70,7 @@ impl Family {
             Self::Kinship => "kinship",
             Self::Shift => "shift",
             Self::Lifelong => "lifelong",
+            Self::Switches => "switches",
             Self::Certificate => "certificate",
         }
     }
@@ -79,7 +84,11 @@ impl Family {
     pub(super) fn part_of_a_guest(self) -> Option<&'static str> {
         match self {
             Self::Geometry | Self::Kinship | Self::Lifelong => Some("its features"),
-            Self::Sensitivity | Self::Generalization | Self::Shift | Self::Certificate => None,
+            Self::Sensitivity
+            | Self::Generalization
+            | Self::Shift
+            | Self::Switches
+            | Self::Certificate => None,
         }
     }
 
@@ -98,6 +107,9 @@ impl Family {
         let training = guest::training(config)?;
         match self {
             Self::Sensitivity | Self::Shift | Self::Certificate => None,
+            Self::Switches => {
+                Some("its weights are in another process, and nothing here can go on training them")
+            }
             Self::Generalization => (training != guests::Training::Given).then_some(
                 "a guest that is not trained on episodes given by this program has seen none of them",
             ),
@@ -131,6 +143,7 @@ impl Family {
             Self::Kinship | Self::Certificate => Probe::default(),
             Self::Shift => shift::ask(learnt, others, n_tasks)?,
             Self::Lifelong => lifelong::ask(learnt, &stream_sizes(settings))?,
+            Self::Switches => switches::ask(learnt, n_tasks)?,
         })
     }
 }

@@ -50,6 +50,7 @@ mod strip;
 mod support_order;
 mod support_sets;
 mod surface;
+mod switches;
 pub(crate) mod tail;
 mod task_map;
 mod training_course;
@@ -94,6 +95,7 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &label_noise::SUBJECT,
     &confidence::SUBJECT,
     &lifelong::SUBJECT,
+    &switches::SUBJECT,
     &comparison::SUBJECT,
     &promises::SUBJECT,
     &certificate::SUBJECT,
