@@ -274,7 +274,8 @@ pub(crate) fn test_noise(scores: &ScoreMatrix) -> Option<f64> {
     is_crossed.then(|| mean_squares(scores).residual / scores.n_tasks() as f64)
 }
 
-fn mean_squares(scores: &ScoreMatrix) -> MeanSquares {
+/// Mean squares of runs by tasks, two of each at least.
+pub(crate) fn mean_squares(scores: &ScoreMatrix) -> MeanSquares {
     let (n_runs, n_tasks) = (scores.n_runs() as f64, scores.n_tasks() as f64);
     let run_means = scores.run_means();
     let task_means = scores.task_means();

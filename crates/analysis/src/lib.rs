@@ -97,6 +97,7 @@ pub mod findings;
 pub mod group;
 pub mod metric;
 mod multiplicity;
+pub mod optimum;
 pub mod options;
 pub mod outcome;
 pub mod promises;

@@ -1,8 +1,9 @@
-//! What more runs, tasks or queries would buy: the half-width of a mean's interval, and the power to tell two spreads apart.
+//! What more runs, tasks, support sets or queries would buy: the half-width of a mean's interval, and the power to tell two spreads apart.
 
 use crate::components::{Components, at_size};
 use crate::distribution::{student_cdf, student_quantile};
 use crate::kurtosis::{FEWEST_RUNS, variance_of_log};
+use crate::probe::support_sets::SupportParts;
 
 /// Most seeds that a plan looks at.
 pub(crate) const MOST_SEEDS: usize = 200;
@@ -18,23 +19,38 @@ pub struct Size {
     pub n_runs: usize,
     /// Test tasks, T.
     pub n_tasks: usize,
+    /// Support sets of a task, S, with the same queries; a test has 1.
+    pub n_supports: usize,
     /// Queries of a task, NQ; none where they are not known.
     pub n_queries: Option<usize>,
 }
 
 /// Expected half-width of the interval over other trainings and other tasks, if an experiment of the size `now` with these variance
 /// components had the size `planned`:
-/// `t(df) sqrt(v_run/R + v_task/T + (v_interaction + v_query NQ_now/NQ)/(RT))`, with Satterthwaite's degrees of freedom.
+/// `t(df) sqrt(v_run/R + v_task/T + (v_interaction + v_query NQ_now/NQ)/(RT))`, with Satterthwaite's degrees of freedom. Of S support sets
+/// for each task, `v_task` loses the part `1 - 1/S` of what the support set brings for all runs, and `v_interaction` of what it brings for each.
 ///
-/// A decision study of generalizability theory. `None` for fewer than two runs or tasks.
+/// A decision study of generalizability theory. `None` for fewer than two runs or tasks, or if more support sets are planned and `supports`,
+/// what one brings, is not known.
 ///
 /// # Source
 /// Brennan 2001, Generalizability Theory, chapter 4 (D studies with a crossed p x I design).
 #[must_use]
-pub fn half_width(components: &Components, now: Size, planned: Size) -> Option<f64> {
+pub fn half_width(
+    components: &Components,
+    supports: Option<SupportParts>,
+    now: Size,
+    planned: Size,
+) -> Option<f64> {
     if planned.n_runs < 2 || planned.n_tasks < 2 {
         return None;
     }
+    let supports = match supports {
+        Some(parts) => parts,
+        None if planned.n_supports == now.n_supports => SupportParts::default(),
+        None => return None,
+    };
+    let gone = 1.0 - now.n_supports as f64 / planned.n_supports as f64;
     let floor = components
         .query_floor
         .unwrap_or(0.0)
@@ -43,9 +59,12 @@ pub fn half_width(components: &Components, now: Size, planned: Size) -> Option<f
         (Some(now), Some(planned)) => now as f64 / planned as f64,
         (None, _) | (_, None) => 1.0,
     };
-    let residual = components.residual.variance - floor + floor * share;
+    let interaction = components.residual.variance - floor;
+    let residual = interaction - gone * supports.own.min(interaction) + floor * share;
+    let task = components.task.variance;
+    let task = task - gone * supports.common.min(task);
     let (variance, df) = at_size(
-        [components.run.variance, components.task.variance, residual],
+        [components.run.variance, task, residual],
         planned.n_runs,
         planned.n_tasks,
     );
@@ -97,21 +116,52 @@ mod tests {
         let now = Size {
             n_runs: 4,
             n_tasks: 12,
+            n_supports: 1,
             n_queries: Some(75),
         };
-        let planned = half_width(&found, now, now).unwrap();
+        let planned = half_width(&found, None, now, now).unwrap();
         assert!((planned - found.interval.half_width()).abs() < 1e-9);
         let more = Size {
             n_tasks: 1_000_000,
             ..now
         };
         let floor = (found.run.variance / 4.0).sqrt();
-        let least = half_width(&found, now, more).unwrap() / student_quantile(0.975, 3.0);
+        let least = half_width(&found, None, now, more).unwrap() / student_quantile(0.975, 3.0);
         assert!(
             (least - floor).abs() < 1e-3 * floor,
             "tasks take away all but the seeds"
         );
-        assert_eq!(half_width(&found, now, Size { n_runs: 1, ..now }), None);
+        assert_eq!(
+            half_width(&found, None, now, Size { n_runs: 1, ..now }),
+            None
+        );
+    }
+
+    /// Where the support set brings all that differs between tasks and in the residual, many of them leave the seeds alone.
+    #[test]
+    fn support_sets_take_away_what_they_bring() {
+        let found = components(&table(), None, 0.95).unwrap();
+        let now = Size {
+            n_runs: 4,
+            n_tasks: 12,
+            n_supports: 1,
+            n_queries: None,
+        };
+        let all = SupportParts {
+            common: 1.0,
+            own: 1.0,
+        };
+        let more = Size {
+            n_supports: 1_000_000,
+            ..now
+        };
+        let least = half_width(&found, Some(all), now, more).unwrap();
+        let seeds = student_quantile(0.975, 3.0) * (found.run.variance / 4.0).sqrt();
+        assert!((least - seeds).abs() < 1e-3 * seeds);
+        let none = SupportParts::default();
+        let same = half_width(&found, Some(none), now, more).unwrap();
+        assert!((same - found.interval.half_width()).abs() < 1e-9);
+        assert_eq!(half_width(&found, None, now, more), None);
     }
 
     #[test]

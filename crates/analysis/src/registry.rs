@@ -3,14 +3,15 @@
 use crate::metric::{LearnerMetric, SettingMetric, StudyMetric};
 use crate::{
     aggregate, between_settings, churn, comparison, confusion, crossed, curves, difficulty,
-    domains, factors, hardness, over_settings, probe, promises, replacement, spread, steadiness,
-    tail, threshold, training, transfer,
+    domains, factors, hardness, optimum, over_settings, probe, promises, replacement, spread,
+    steadiness, tail, threshold, training, transfer,
 };
 
 /// Metrics of one learner in one setting, in the order of the report.
 pub const LEARNER_METRICS: &[&LearnerMetric] = &[
     &spread::METRIC,
     &crossed::METRIC,
+    &optimum::METRIC,
     &tail::METRIC,
     &difficulty::METRIC,
     &confusion::METRIC,
@@ -46,6 +47,7 @@ pub const LEARNER_METRICS: &[&LearnerMetric] = &[
     &probe::label_noise::METRIC,
     &probe::confidence::METRIC,
     &probe::lifelong::METRIC,
+    &probe::switches::METRIC,
     &probe::noise_floor::METRIC,
 ];
 

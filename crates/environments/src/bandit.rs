@@ -103,6 +103,17 @@ impl Environment for Bandit {
         self.n_pulls
     }
 
+    /// Mean reward of each arm.
+    fn numbers(&self) -> Vec<f64> {
+        self.means.clone()
+    }
+
+    /// That of a rule that is told which arm is best.
+    fn best(&self) -> Option<f64> {
+        let best = self.means.iter().copied().reduce(f64::max)?;
+        Some(self.n_pulls as f64 * best)
+    }
+
     /// One state, which says nothing.
     fn start(&self, _rng: &mut dyn Rng) -> Vec<f64> {
         vec![1.0]

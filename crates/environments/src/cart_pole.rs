@@ -112,6 +112,16 @@ impl Environment for CartPole {
         self.horizon
     }
 
+    /// Masses of cart and pole, and half the length of the pole.
+    fn numbers(&self) -> Vec<f64> {
+        vec![self.cart, self.pole, self.half_length]
+    }
+
+    /// A pole that never falls.
+    fn best(&self) -> Option<f64> {
+        Some(self.horizon as f64)
+    }
+
     fn start(&self, rng: &mut dyn Rng) -> Vec<f64> {
         (0..4).map(|_| uniform(rng, -START, START)).collect()
     }

@@ -139,6 +139,17 @@ impl Environment for Mdp {
         self.horizon
     }
 
+    /// Mean rewards, then the shares of the states that follow.
+    fn numbers(&self) -> Vec<f64> {
+        let follows = self.follows.iter().flatten();
+        self.rewards.iter().chain(follows).copied().collect()
+    }
+
+    /// By value iteration.
+    fn best(&self) -> Option<f64> {
+        Some(self.solve().value)
+    }
+
     fn start(&self, _rng: &mut dyn Rng) -> Vec<f64> {
         vec![0.0]
     }

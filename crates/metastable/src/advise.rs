@@ -84,6 +84,7 @@ fn widths(of: &[Widths]) -> Vec<Vec<String>> {
         "twice the runs",
         "twice the tasks",
         "twice the queries",
+        "twice the support sets",
     ];
     let mut table = vec![head.map(str::to_owned).to_vec()];
     let points = |fraction: f64| format!("{:.2}", 100.0 * fraction);
@@ -95,6 +96,8 @@ fn widths(of: &[Widths]) -> Vec<Vec<String>> {
             points(it.twice_runs),
             points(it.twice_tasks),
             it.twice_queries
+                .map_or_else(|| "unknown".to_owned(), points),
+            it.twice_supports
                 .map_or_else(|| "unknown".to_owned(), points),
         ]);
     }

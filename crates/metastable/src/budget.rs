@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use metastable_models::NetworkConfig;
 use serde_json::Value;
 
-use crate::run::{RunConfig, guest};
+use crate::run::RunConfig;
 
 /// Most images that all runs of a study pass through their networks: years of a large machine.
 const MOST_IMAGES: u128 = 1_000_000_000_000;
@@ -95,7 +95,7 @@ impl Need {
             * (wide(training.outer_steps) * wide(training.meta_batch) * of_training
                 + n_tests * of_test);
         // The weights of a guest are in its own memory.
-        let stored = if guest::is_of(config) {
+        let stored = if config.is_guest() {
             0
         } else {
             wide(config.network.n_stored()?)

@@ -17,7 +17,7 @@ use crate::files::{make_folder, read_bytes, sha256, write_whole};
 use crate::flags;
 use crate::opened::Opened;
 use crate::reproduce::{Ours, ours};
-use crate::run::{guest, results, returns};
+use crate::run::results;
 use crate::shell;
 
 /// Licence of weights that this program trained.
@@ -158,7 +158,7 @@ pub(crate) fn command(flags: &flags::Card) -> Result<Ending> {
         flags.learner
     );
     ensure!(
-        !returns::is_of(config),
+        !config.is_policy(),
         "{} learns a policy, and a card reports shares of right answers; `report` has its returns",
         flags.learner
     );
@@ -174,7 +174,7 @@ pub(crate) fn command(flags: &flags::Card) -> Result<Ending> {
         );
     }
     ensure!(
-        !guest::is_of(config),
+        !config.is_guest(),
         "{} is a guest: only its own process reads its state, so there are no weights to hand on",
         flags.learner
     );

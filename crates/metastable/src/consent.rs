@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use metastable_guests::ProcessConfig;
 
-use crate::run::{RunConfig, guest};
+use crate::run::RunConfig;
 use crate::shell::quote;
 
 /// Says which commands these runs start, and refuses them unless the user allows commands or wrote the study: its `file` lies in
@@ -22,7 +22,7 @@ pub(crate) fn check<'r>(
         commands.insert(visible(&words.collect::<Vec<_>>().join(" ")));
     };
     for config in runs {
-        if guest::is_of(config) {
+        if config.is_guest() {
             note(&ProcessConfig::read(&config.learner.settings)?.command);
         }
         if let Some(outside) = &config.data.environment {

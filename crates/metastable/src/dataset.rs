@@ -1,6 +1,6 @@
 //! From the name of a data set to its images.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
 use metastable_data::{
@@ -9,7 +9,8 @@ use metastable_data::{
 };
 use metastable_environments::FAMILIES;
 
-use crate::fetch;
+use crate::bring::bring;
+use crate::places::cache_dir;
 use crate::registry::registry;
 use crate::run::config::set_name;
 use crate::run::world::{OUTSIDE, World};
@@ -93,7 +94,7 @@ fn load_one(data: &DataSettings, config: &GlyphsConfig, data_dir: &Path) -> Resu
             "Omniglot is not in {}; fetching it (16 MB, once)",
             data_dir.display()
         );
-        fetch::bring("omniglot", &metastable_data::fetch::Options::new(data_dir))?;
+        bring("omniglot", &metastable_data::fetch::Options::new(data_dir))?;
     }
     let options = OpenOptions {
         data_dir: Some(data_dir.to_owned()),
@@ -175,30 +176,4 @@ pub(crate) fn has_omniglot(data_dir: &Path) -> bool {
                 .iter()
                 .all(|name| folder.join(name).is_file())
         })
-}
-
-/// The folder of the data sets: the flag, else the environment, else the user's data folder.
-pub(crate) fn data_dir(flag: Option<&Path>) -> PathBuf {
-    if let Some(dir) = flag {
-        return dir.to_owned();
-    }
-    variable("METASTABLE_DATA")
-        .or_else(|| Some(variable("XDG_DATA_HOME")?.join("metastable")))
-        .or_else(|| Some(variable("LOCALAPPDATA")?.join("metastable")))
-        .or_else(|| Some(variable("HOME")?.join(".local/share/metastable")))
-        .unwrap_or_else(|| PathBuf::from("data"))
-}
-
-/// Where decoded images and measured costs are kept; nowhere if the system names no place.
-pub(crate) fn cache_dir() -> Option<PathBuf> {
-    variable("XDG_CACHE_HOME")
-        .or_else(|| variable("LOCALAPPDATA"))
-        .map(|dir| dir.join("metastable"))
-        .or_else(|| Some(variable("HOME")?.join(".cache/metastable")))
-}
-
-fn variable(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
 }

@@ -16,6 +16,7 @@ mod words;
 mod advise;
 mod analyze;
 mod bearable;
+mod bring;
 mod budget;
 mod campaign;
 mod card;
@@ -44,6 +45,7 @@ mod measured;
 mod opened;
 #[cfg(test)]
 mod pages;
+mod places;
 mod plan;
 mod policy;
 mod preview;

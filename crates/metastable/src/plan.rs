@@ -16,7 +16,7 @@ use crate::run::config::Compute;
 use crate::run::log::MOST_LINES;
 use crate::run::miniature::Codes;
 use crate::run::numerics::Numerics;
-use crate::run::{Material, Run, RunConfig, guest, returns};
+use crate::run::{Material, Run, RunConfig, guest};
 use crate::study::{DataSettings, Exchange, Study, StudyLearner};
 use crate::words::told;
 
@@ -204,7 +204,7 @@ pub(crate) fn plan(
 
 /// Whether all runs have scores of one kind: no report puts errors or returns beside shares of right answers.
 fn check_scores(study: &Study, runs: &[Planned]) -> Result<()> {
-    let kind = |run: &Planned| match (run.config.family(), returns::is_of(&run.config)) {
+    let kind = |run: &Planned| match (run.config.family(), run.config.is_policy()) {
         (Some(_), _) => "errors",
         (None, true) => "returns",
         (None, false) => "shares of right answers",
@@ -379,7 +379,7 @@ fn check(study: &Study, learner: &str, config: &RunConfig, material: &Material) 
     check_pool(study, learner, config)?;
     check_sizes(study, learner, config)?;
     if let Some(n_way) = config.network.fixed_way()
-        && !returns::is_of(config)
+        && !config.is_policy()
         && n_way != config.test.way
     {
         bail!(
@@ -400,7 +400,7 @@ fn check_sizes(study: &Study, learner: &str, config: &RunConfig) -> Result<()> {
     let Some((key, sizes)) = drawn.into_iter().find(|(_, sizes)| sizes.draws_way()) else {
         return Ok(());
     };
-    if guest::is_of(config) {
+    if config.is_guest() {
         bail!(
             "{}{learner} is a guest, which is told a single way; leave {key} at \"even\" for it",
             study.place(&[key])

@@ -8,12 +8,12 @@ use std::thread;
 use anyhow::{Result, anyhow};
 use metastable_data::MetaSplit;
 
-use crate::dataset::cache_dir;
 use crate::measured::Measured;
+use crate::places::cache_dir;
 use crate::plan::Planned;
 use crate::progress::clock;
 use crate::run::cost::{Cost, disk_bytes, kind};
-use crate::run::{Run, RunConfig, guest};
+use crate::run::{Run, RunConfig};
 use crate::schedule::Shares;
 use crate::store::{self, Stored};
 use crate::study::ProbeSettings;
@@ -26,7 +26,7 @@ struct Kind<'r> {
 
 /// Whether a run starts a process that the study names.
 fn starts_process(config: &RunConfig) -> bool {
-    guest::is_of(config) || config.data.environment.is_some()
+    config.is_guest() || config.data.environment.is_some()
 }
 
 /// Prints what the study would take.
@@ -43,7 +43,7 @@ pub(crate) fn preview(
     let (finished, left): (Vec<&Planned>, Vec<&Planned>) = runs.iter().partition(is_finished);
     let is_trained = |config: &RunConfig| -> Result<bool> {
         let training = config.training_identity()?;
-        Ok(!guest::is_of(config) && store::trained_by(store, &training).next().is_some())
+        Ok(!config.is_guest() && store::trained_by(store, &training).next().is_some())
     };
     let mut n_trained = 0;
     let mut kinds: BTreeMap<String, Kind<'_>> = BTreeMap::new();

@@ -16,7 +16,7 @@ use crate::files::read_text;
 use crate::plan::Planned;
 use crate::run::cost::kind;
 use crate::run::numerics::BUILD;
-use crate::run::{Record, Run, RunFolder, guest, regression, results, returns};
+use crate::run::{Record, Run, RunFolder, regression, results, returns};
 use crate::store::{self, Stored};
 
 /// Steps that are made again, unless the first line of the log is later.
@@ -37,7 +37,7 @@ pub(crate) fn check(runs: &[Planned], store: &Path) -> Result<()> {
             continue;
         };
         if record.environment.build.as_deref() == Some(BUILD)
-            || guest::is_of(&run.config)
+            || run.config.is_guest()
             || !matches!(store::stored(&place, &run.identity), Stored::Whole)
         {
             continue;
@@ -90,14 +90,14 @@ fn repeats(run: &Planned, folder: &RunFolder, record: &Record) -> Result<bool> {
     let tasks = |index| list.task(index);
     let n_tasks = config.test.episodes.min(TASKS);
     let bits = |losses: &[f64]| -> Vec<u64> { losses.iter().map(|it| it.to_bits()).collect() };
-    if regression::is_of(config) {
+    if config.is_regression() {
         let weights = &tested.members[0];
         let made = regress(again.network(), again.learner(), weights, &tasks, n_tasks)?;
         let stored = regression::read(&folder.test(), &record.identity)?;
         let errors = stored.errors.get(..n_tasks);
         return Ok(errors.is_some_and(|errors| bits(errors) == bits(&made.task_errors)));
     }
-    if returns::is_of(config) {
+    if config.is_policy() {
         let weights = &tested.members[0];
         let made = again.returns(weights, n_tasks)?.returns;
         let (stored, _) = returns::read(&folder.test(), &record.identity, config)?;

@@ -107,8 +107,8 @@ pub(crate) fn tables(
         reference: reference.map(str::to_owned),
         // A study has scores of one kind; the plan sees to that.
         scale: match runs.first().map(|run| &run.record.config) {
-            Some(config) if regression::is_of(config) => Some(regression::scale()),
-            Some(config) if returns::is_of(config) => Some(returns::scale()),
+            Some(config) if config.is_regression() => Some(regression::scale()),
+            Some(config) if config.is_policy() => Some(returns::scale()),
             _ => index.analysis.scale.clone(),
         },
         ..index.analysis.clone()

@@ -10,6 +10,7 @@
 //! - [`geometry`]: curvature, loss surfaces, features, task embeddings;
 //! - [`shift`]: other shapes, other data, damaged images, wrong labels, calibration;
 //! - [`lifelong`]: classes one after the other, an image at a time;
+//! - [`switches`]: tasks whose distribution switches, and a learner that goes on learning;
 //! - [`kinship`]: features and paths between two trainings;
 //! - [`derivatives`]: the certificate of the meta-gradient;
 //! - [`conformance`]: the certificate of a learner that shows no gradients, by asking alone.
@@ -30,6 +31,7 @@ pub mod shift;
 mod still;
 mod stream;
 mod subject;
+pub mod switches;
 mod task_map;
 mod values;
 

@@ -174,7 +174,7 @@ fn corruption(subject: &Subject<'_>, n_tasks: usize) -> Result<corruption::Answe
     })
 }
 
-fn damage(
+pub(crate) fn damage(
     subject: &Subject<'_>,
     task: &Task<f32>,
     kind: Corruption,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::pool::{in_points, over_runs};
+use crate::components::mean_squares;
 use crate::error::AnalysisError;
 use crate::estimate::Estimate;
 use crate::findings::{Certainty, Finding, percent, points};
@@ -33,10 +34,22 @@ pub struct SupportSets {
     /// Standard deviation that the queries alone would give: `sqrt(p (1 - p) / NQ)` at each task's mean, mean over tasks.
     /// Queries are the same for all draws, so this is a scale to compare with, not a part of `sd`.
     pub binomial_sd: Option<f64>,
+    /// What a drawn support set adds to the variance of a score; absent with fewer than two runs or draws.
+    pub parts: Option<SupportParts>,
     /// Worst, drawn and best support set; absent without a search.
     pub extremes: Option<ExtremeSets>,
     /// Accuracy of each task under each draw of the first run, ascending within a task: what the figure draws.
     pub tasks: Vec<Vec<f64>>,
+}
+
+/// Variance over the support sets of one task, mean over tasks, in squared units of the scores: an analysis of variance of runs by draws
+/// within each task, neither part below 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SupportParts {
+    /// Of the support set itself, equal for all runs: `(MS_draw - MS_residual) / R`. A part of the variance of tasks.
+    pub common: f64,
+    /// Of run and support set together: `MS_residual`. A part of the residual variance.
+    pub own: f64,
 }
 
 /// Worst, drawn and best, over runs.
@@ -102,6 +115,7 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         high_sd: mean(&of_runs.iter().map(|run| run.high_sd).collect::<Vec<_>>()),
         icc,
         binomial_sd,
+        parts: parts(&asked)?,
         extremes: extremes(&asked, options.level)?,
         tasks: first
             .accuracy
@@ -116,6 +130,31 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
         sentence(group.learner, &result),
     );
     Measured::new(&result, vec![finding])
+}
+
+/// `None` with fewer than two runs or draws, or if the runs were asked about different draws.
+fn parts(asked: &[&Answers]) -> Result<Option<SupportParts>, AnalysisError> {
+    let Some(first) = asked.first() else {
+        return Ok(None);
+    };
+    let (n_tasks, n_draws) = (first.n_tasks, first.n_draws);
+    let is_alike = |it: &&Answers| (it.n_tasks, it.n_draws) == (n_tasks, n_draws);
+    if asked.len() < 2 || n_draws < 2 || n_tasks == 0 || !asked.iter().all(is_alike) {
+        return Ok(None);
+    }
+    let (mut common, mut own) = (0.0, 0.0);
+    for task in 0..n_tasks {
+        let of_runs = asked.iter().map(|run| &run.accuracy[task * n_draws..]);
+        let rows: Vec<Vec<f64>> = of_runs.map(|row| row[..n_draws].to_vec()).collect();
+        let squares = mean_squares(&ScoreMatrix::from_rows(&rows)?);
+        common += (squares.task - squares.residual) / asked.len() as f64;
+        own += squares.residual;
+    }
+    let over_tasks = |sum: f64| (sum / n_tasks as f64).max(0.0);
+    Ok(Some(SupportParts {
+        common: over_tasks(common),
+        own: over_tasks(own),
+    }))
 }
 
 fn sentence(learner: &str, result: &SupportSets) -> String {
@@ -179,4 +218,32 @@ pub(super) fn some<T>(estimate: Option<T>) -> Result<T, AnalysisError> {
 /// Standard deviation of each row of a table.
 pub(super) fn row_sds(table: &[f64], width: usize) -> Vec<f64> {
     table.chunks_exact(width).map(standard_deviation).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(accuracy: &[f64]) -> Answers {
+        Answers {
+            n_tasks: 1,
+            n_draws: 3,
+            accuracy: accuracy.to_vec(),
+            extremes: None,
+        }
+    }
+
+    /// Two runs that agree on each draw share all of the variance; two that move against each other share none.
+    #[test]
+    fn what_runs_share_of_a_draw_is_told_from_what_is_their_own() {
+        let of = |a: &[f64], b: &[f64]| {
+            let (a, b) = (answers(a), answers(b));
+            parts(&[&a, &b]).unwrap().unwrap()
+        };
+        let shared = of(&[0.1, 0.2, 0.3], &[0.4, 0.5, 0.6]);
+        assert!((shared.common - 0.01).abs() < 1e-12 && shared.own.abs() < 1e-12);
+        let apart = of(&[0.1, 0.2, 0.3], &[0.6, 0.5, 0.4]);
+        assert!(apart.common.abs() < 1e-12 && (apart.own - 0.02).abs() < 1e-12);
+        assert_eq!(parts(&[&answers(&[0.1, 0.2, 0.3])]).unwrap(), None);
+    }
 }

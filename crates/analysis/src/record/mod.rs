@@ -60,7 +60,8 @@ pub struct Run {
     pub outcome: Outcome,
     /// Training, in order of steps.
     pub history: Vec<Progress>,
-    /// Wall-clock seconds of training, validation included. In no report: equal studies have equal reports.
+    /// Wall-clock seconds of training, validation included. A report says with them how long the next runs would take, and what a promise costs;
+    /// all else in it is equal for equal studies.
     pub train_seconds: f64,
     /// The meta-test; absent if the run ended before it.
     pub test: Option<Test>,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::answers::{
     certificate, confidence, corruption, coupling, curvature, example_influence, gaps, kinship,
     label_noise, label_order, lifelong, mismatch, noise_floor, representation, shots, step_sizes,
-    support_order, support_sets, surface, task_map, trajectory,
+    support_order, support_sets, surface, switches, task_map, trajectory,
 };
 use crate::error::AnalysisError;
 
@@ -72,6 +72,9 @@ pub struct Probe {
     /// L1 to L3: classes that come one after the other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifelong: Option<lifelong::Answers>,
+    /// S1: tasks that switch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub switches: Option<switches::Answers>,
     /// G5: calibration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<confidence::Answers>,
@@ -107,6 +110,7 @@ impl Probe {
             label_noise,
             mismatch,
             lifelong,
+            switches,
             confidence,
             noise_floor,
             certificate,
@@ -130,6 +134,7 @@ impl Probe {
         take(&mut self.label_noise, label_noise);
         take(&mut self.mismatch, mismatch);
         take(&mut self.lifelong, lifelong);
+        take(&mut self.switches, switches);
         take(&mut self.confidence, confidence);
         take(&mut self.noise_floor, noise_floor);
         take(&mut self.certificate, certificate);
@@ -197,6 +202,9 @@ impl Probe {
         }
         if let Some(answers) = &self.lifelong {
             answers.check(&of("streams"))?;
+        }
+        if let Some(answers) = &self.switches {
+            answers.check(&of("switches"))?;
         }
         Ok(())
     }

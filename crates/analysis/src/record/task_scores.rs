@@ -25,6 +25,9 @@ pub struct TaskScores {
     /// value of `accuracies` is then the run's adjusted mean ([`adjusted_means`](crate::incomplete::adjusted_means)).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cells: Option<Vec<Option<f64>>>,
+    /// The best score that any rule can expect on each task, `(n_tasks)`, where it is computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Vec<f64>>,
 }
 
 impl TaskScores {
@@ -56,6 +59,11 @@ impl TaskScores {
                     by_task[task],
                 ));
             }
+        }
+        if let Some(best) = &self.best {
+            let named = format!("{what}: best score by task");
+            check_len(&named, self.accuracies.len(), best.len())?;
+            check_finite(&named, best)?;
         }
         if self.cells.is_some() {
             check_len(&format!("{what}: adjusted mean"), 1, self.accuracies.len())?;
@@ -103,6 +111,9 @@ impl TaskScores {
             if let Some(of) = by_task {
                 *by_task = Some(places.iter().map(|at| of[*at]).collect());
             }
+        }
+        if let Some(best) = &mut self.best {
+            *best = places.iter().map(|at| best[*at]).collect();
         }
     }
 }

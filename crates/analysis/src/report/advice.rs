@@ -12,6 +12,7 @@ use crate::factors::key::{FactorList, KeyFactors};
 use crate::options::Light;
 use crate::outcome::{LearnerAnalysis, StudyAnalysis};
 use crate::planner::{MOST_SEEDS, Size, half_width};
+use crate::probe::support_sets::SupportSets;
 use crate::record::Study;
 use crate::spread::Spread;
 use crate::steadiness::{SpreadVerdict, Steadiness};
@@ -162,6 +163,8 @@ pub struct Widths {
     pub twice_tasks: f64,
     /// With twice the queries of each task; absent where they are not known.
     pub twice_queries: Option<f64>,
+    /// With two support sets for each task; absent where `probe` did not ask what one brings (family `c`).
+    pub twice_supports: Option<f64>,
 }
 
 fn widths(analysis: &StudyAnalysis) -> Vec<Widths> {
@@ -173,9 +176,11 @@ fn widths(analysis: &StudyAnalysis) -> Vec<Widths> {
         let now = Size {
             n_runs: found.n_runs,
             n_tasks: found.n_tasks,
+            n_supports: 1,
             n_queries: queries,
         };
-        let with = |planned: Size| half_width(&found, now, planned);
+        let supports = learner.all.get::<SupportSets>().and_then(|it| it.parts);
+        let with = |planned: Size| half_width(&found, supports, now, planned);
         Some(Widths {
             learner: learner.learner.clone(),
             setting: setting.clone(),
@@ -196,6 +201,10 @@ fn widths(analysis: &StudyAnalysis) -> Vec<Widths> {
                     n_queries: Some(2 * queries),
                     ..now
                 })
+            }),
+            twice_supports: with(Size {
+                n_supports: 2,
+                ..now
             }),
         })
     };

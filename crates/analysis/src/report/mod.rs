@@ -54,6 +54,7 @@ mod group;
 mod input;
 mod latex;
 mod light;
+mod order;
 mod page;
 mod plain;
 mod question;
@@ -77,7 +78,7 @@ use crate::words::Words;
 use chapters::{SUBJECTS, factors, published};
 use document::{Chapter, Document, count, list};
 use group::{Group, distinct, groups};
-use said::{Basis, Said};
+use said::Said;
 use subject::{Material, Subject};
 use svg::text::number;
 
@@ -160,7 +161,7 @@ fn document(study: &Study, analysis: &StudyAnalysis, beside: &Beside<'_>) -> Doc
     let published = published::chapter(beside.published, beside.rule);
     chapters.extend(published.map(|chapter| (&published::SUBJECT, chapter)));
     chapters.sort_by_key(|(subject, _)| subject.family);
-    let findings = ordered(&chapters, analysis);
+    let findings = order::findings(&chapters, &groups, analysis);
     tell(&mut chapters, &material);
     Document {
         title: if study.name.trim().is_empty() {
@@ -179,26 +180,6 @@ fn document(study: &Study, analysis: &StudyAnalysis, beside: &Beside<'_>) -> Doc
         findings,
         chapters,
     }
-}
-
-/// One finding of each chapter but those on what was run: chapters that a test settled something in before the others, and within both in the order
-/// of the families.
-fn ordered(chapters: &[(&'static Subject, Chapter)], analysis: &StudyAnalysis) -> Vec<Said> {
-    let is_settled = |subject: &Subject| {
-        let own = [subject.id];
-        let metrics = if subject.metrics.is_empty() {
-            &own
-        } else {
-            subject.metrics
-        };
-        Basis::verdict(analysis, metrics) == Certainty::Distinguishable
-    };
-    let told = chapters
-        .iter()
-        .filter(|(subject, _)| subject.family != Family::Replication);
-    let (settled, open): (Vec<_>, Vec<_>) = told.partition(|(subject, _)| is_settled(subject));
-    let all = settled.into_iter().chain(open);
-    all.map(|(_, chapter)| chapter.finding.clone()).collect()
 }
 
 /// Chapters on right answers, or on shares of them: scores of another scale are neither.

@@ -117,3 +117,22 @@ fn the_next_runs_are_told_with_their_time() {
     }
     assert!(!report(&study).contains("of training, one run after another"));
 }
+
+/// Seeds that scatter by nine thresholds stand before what has no threshold; where they agree, they stand after it.
+#[test]
+fn what_is_farthest_beyond_its_threshold_stands_first() {
+    let place = |scores: &[f64], first: &str, second: &str| {
+        let study = Study {
+            runs: runs("a", scores),
+            ..Study::default()
+        };
+        let said = report(&study);
+        let (_, findings) = said.split_once("## Findings").unwrap();
+        let place = |part: &str| findings.lines().position(|line| line.contains(part));
+        let (before, after) = (place(first), place(second));
+        assert!(before.is_some() && before < after, "{findings}");
+    };
+    let (seeds, loops) = ("beyond the noise of the test", "recorded an inner loop");
+    place(&[0.6, 0.7, 0.8, 0.9, 0.95], seeds, loops);
+    place(&[0.9, 0.91, 0.9, 0.91, 0.9], loops, seeds);
+}

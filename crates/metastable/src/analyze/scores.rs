@@ -152,6 +152,7 @@ fn run<'t>(table: &Table, group: &Group<'t>, seed: u64) -> Result<Read<'t>> {
         queries_per_task: tasks.queries,
         n_way: tasks.way,
         cells: None,
+        best: None,
     });
     Ok(Read {
         run: Run {

@@ -360,6 +360,11 @@ impl Finished {
     pub(crate) fn is_original(&self) -> bool {
         self.record.config == self.record.config.original()
     }
+
+    /// The weights that were tested.
+    pub(crate) fn tested(&self) -> PathBuf {
+        self.folder.tested(&self.record.config.test)
+    }
 }
 
 impl StudyFolder {

@@ -43,7 +43,7 @@ pub(crate) fn replacements(runs: &[&Finished], others: &[&Finished]) -> Result<V
             .is_some_and(|it| it.test.is_some());
         let task_nll = if is_tested {
             let (path, identity) = (other.folder.test(), &other.record.identity);
-            Some(if regression::is_of(config) {
+            Some(if config.is_regression() {
                 regression::read(&path, identity)?.errors
             } else {
                 results::read(&path, identity)?.answers.task_nll

@@ -114,7 +114,7 @@ fn in_study(user: &User, finds: &mut Vec<Find>) -> Result<()> {
     let mut n_finished = 0;
     for run in folder.each_finished(index, |_, _| {}) {
         n_finished += 1;
-        let checkpoint = probe::checkpoint(&run);
+        let checkpoint = run.tested();
         for path in probe::store::outdated(folder.path(), &run.entry.label, &checkpoint)? {
             finds.push(Find::new(path, "answers of other weights")?);
         }

@@ -13,9 +13,9 @@ use serde_json::json;
 
 use super::{glyphs, interval, plus_minus};
 use crate::Ending;
-use crate::dataset::data_dir;
 use crate::files::sha256;
 use crate::flags;
+use crate::places::data_dir;
 use crate::run::checkpoint::Stored;
 use crate::run::{Run, RunConfig};
 use crate::schedule::Shares;

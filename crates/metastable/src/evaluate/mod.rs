@@ -14,11 +14,11 @@ use metastable_data::{GlyphsConfig, MetaSplit};
 use serde_json::json;
 
 use crate::Ending;
-use crate::dataset::data_dir;
 use crate::files::sha256;
 use crate::flags;
+use crate::places::data_dir;
 use crate::run::checkpoint::Stored;
-use crate::run::{Material, Run, RunConfig, guest};
+use crate::run::{Material, Run, RunConfig};
 use crate::schedule::Shares;
 use import::Input;
 
@@ -34,7 +34,7 @@ pub(crate) fn evaluate(flags: &flags::Evaluate) -> Result<Ending> {
         None => (Stored::read(&flags.checkpoint)?, Input::default()),
         Some(map) => import::read(map, &flags.checkpoint)?,
     };
-    if guest::is_of(&stored.config) {
+    if stored.config.is_guest() {
         bail!(
             "{} is the saved state of a guest; its study tests it (experiment), and `probe` asks it",
             flags.checkpoint.display()

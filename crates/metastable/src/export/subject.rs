@@ -54,7 +54,7 @@ impl Subject {
         let (mut errors, mut found) = (Vec::new(), Vec::new());
         let (test, adaptation, other) = match &result.test {
             None => (None, None, None),
-            Some(_) if regression::is_of(&run.record.config) => {
+            Some(_) if run.record.config.is_regression() => {
                 let stored = regression::read(&run.folder.test(), &run.record.identity)?;
                 errors = stored.errors;
                 // Its curves have no accuracies.
@@ -64,7 +64,7 @@ impl Subject {
                 });
                 (None, adaptation, stored.other)
             }
-            Some(_) if returns::is_of(&run.record.config) => {
+            Some(_) if run.record.config.is_policy() => {
                 let (path, config) = (run.folder.test(), &run.record.config);
                 let (returned, other) = returns::read(&path, &run.record.identity, config)?;
                 found = returned.scores();

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::backend::Backend;
 pub(crate) use self::card::Card;
-use crate::export;
+use crate::export::Format as ExportFormat;
 use metastable_analysis::gate::Gate;
 
 use crate::figures::{Format, TableFormat};
@@ -478,7 +478,7 @@ pub(crate) struct Export {
     pub(crate) dir: PathBuf,
     /// What to write
     #[arg(long, value_name = "FORMAT")]
-    pub(crate) format: export::Format,
+    pub(crate) format: ExportFormat,
     /// Folder of the files [default: export in DIR, tensorboard in DIR for that format]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

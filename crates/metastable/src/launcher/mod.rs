@@ -44,7 +44,6 @@ use crate::plan::Planned;
 use crate::probe::Round;
 use crate::progress::Progress;
 use crate::run::config::Compute;
-use crate::run::guest;
 use crate::run::numerics::Numerics;
 use crate::schedule::Shares;
 use crate::shell::quote_path;
@@ -108,7 +107,7 @@ pub(crate) fn launch(checked: &Checked<'_>, flags: &flags::Slurm) -> Result<Endi
         program: &folder.program(),
         data_dir: &data_dir,
         compute: checked.compute,
-        has_guests: checked.runs.iter().any(|run| guest::is_of(&run.config)),
+        has_guests: checked.runs.iter().any(|run| run.config.is_guest()),
         shares,
     }
     .text()?;

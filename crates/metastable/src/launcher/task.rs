@@ -30,7 +30,7 @@ pub(crate) fn work(flags: &flags::Work) -> Result<Ending> {
     let machine = &flags.machine;
     let compute = Compute::new(machine.device.as_deref(), machine.backend.map(Into::into))?;
     crate::reexec_for(compute.backend)?;
-    let data_dir = crate::dataset::data_dir(machine.data_dir.as_deref());
+    let data_dir = crate::places::data_dir(machine.data_dir.as_deref());
     // Whoever launched it has allowed it.
     let limits = Limits {
         max_runs: index.runs.len(),

@@ -13,21 +13,21 @@ use metastable_analysis::probe::kinship::{Answers as Kinship, Pair};
 use metastable_probes::kinship::{self, Embedded, Member};
 
 use super::certificate;
+use super::family::Family;
 use super::kept::Keeper;
 use super::materials::Materials;
 use super::store::{self, About, Answers};
 use super::subject::{Subject, are_comparable};
 use super::told::is_certified;
-use super::{Family, checkpoint};
 use crate::Ending;
 use crate::campaign::folder::Entry;
 use crate::campaign::work::is_of_the_system;
 use crate::campaign::{Finished, StudyFolder};
 use crate::files::remove_folder;
 use crate::plan::Planned;
+use crate::run::Material;
 use crate::run::checkpoint::Stored;
 use crate::run::miniature::Codes;
-use crate::run::{Material, guest};
 use crate::schedule::Shares;
 use crate::signal::Stop;
 use crate::store::claimer::Claimer;
@@ -91,7 +91,7 @@ impl<'m> Asked<'m> {
     }
 
     fn is_guest(&self) -> bool {
-        guest::is_of(&self.stored.config)
+        self.stored.config.is_guest()
     }
 
     fn is_comparable(&self, other: &Self) -> bool {
@@ -144,7 +144,7 @@ impl Round<'_> {
         let mut weights = Vec::new();
         // What one exchanged task changes is told by the tests of those runs; the report has chapters on the others.
         for run in finished.iter().filter(|run| run.is_original()) {
-            let path = checkpoint(run);
+            let path = run.tested();
             if path.exists() {
                 weights.push((run, store::digest(&path)?, Stored::read(&path)?));
             } else {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use metastable_analysis::Probe;
 use serde::{Deserialize, Serialize};
 
-use super::Family;
+use super::family::Family;
 use crate::files::{make_folder, read_text, sha256, write_whole};
 use crate::sealed::{is_whole, seal};
 

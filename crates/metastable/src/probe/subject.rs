@@ -11,7 +11,7 @@ use metastable_probes::{Protocol, Subject as Learnt};
 use super::kept::{Keeper, Recipe};
 use crate::registry::registry;
 use crate::run::checkpoint::Stored;
-use crate::run::{Material, Run, RunConfig, guest};
+use crate::run::{Material, Run, RunConfig};
 
 /// A checkpoint with the configuration and the data of its run.
 pub(super) struct Subject<'m> {
@@ -34,7 +34,7 @@ impl<'m> Subject<'m> {
         material: &'m Material,
         keeper: &Keeper,
     ) -> Result<Self> {
-        if guest::is_of(&stored.config) {
+        if stored.config.is_guest() {
             return Self::of_guest(stored, last, material, keeper);
         }
         let config = stored.config;

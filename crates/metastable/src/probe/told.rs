@@ -7,8 +7,9 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 use metastable_analysis::Probe;
 
+use super::certificate;
+use super::family::Family;
 use super::store::{self, Answers};
-use super::{Family, certificate, checkpoint};
 use crate::Ending;
 use crate::campaign::Finished;
 use crate::study::ProbeSettings;
@@ -49,7 +50,7 @@ pub(crate) fn answers(
 ) -> Result<(Vec<Probe>, Ending)> {
     let mut witnesses: Vec<Witness<'_>> = Vec::new();
     for &run in finished {
-        let path = checkpoint(run);
+        let path = run.tested();
         if run.is_original() && path.exists() {
             let earlier = witnesses.iter().map(|witness| witness.run);
             witnesses.push(Witness {

@@ -27,7 +27,6 @@ use crate::campaign::factors::is_one_thing;
 use crate::files::{make_folder, write_whole};
 use crate::flags;
 use crate::opened::Opened;
-use crate::run::returns::is_of as is_policy;
 use crate::study::suggestion;
 
 /// Runs the command.
@@ -135,7 +134,7 @@ fn judge(cells: &[Cell], dir: &Path, flags: &flags::Reproduce) -> Result<Ending>
     if opened
         .finished
         .iter()
-        .any(|run| is_policy(&run.record.config))
+        .any(|run| run.record.config.is_policy())
     {
         let rule = Rule {
             margin: flags.margin,

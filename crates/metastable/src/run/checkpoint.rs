@@ -114,7 +114,7 @@ impl Stored {
         let Ok(config) = serde_json::from_str::<RunConfig>(config) else {
             return Ok(None);
         };
-        if !guest::is_of(&config) {
+        if !config.is_guest() {
             return Ok(None);
         }
         let network = guests::Outside::new(config.network.image, None);

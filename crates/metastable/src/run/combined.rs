@@ -8,8 +8,8 @@ use metastable_algorithms::{
     BestWeights, Evaluation, TaskSource, TrainState, Weights, evaluate_together,
 };
 
-use super::execute::RunFolder;
-use super::{Run, checkpoint, guest, log, regression, returns, validated};
+use super::folder::RunFolder;
+use super::{Run, checkpoint, log, validated};
 use crate::study::{Chosen, Combine};
 
 /// What is tested together.
@@ -49,7 +49,7 @@ impl Run<'_> {
     pub(super) fn check_combined(&self) -> Result<()> {
         let (config, network) = (self.config(), self.network());
         ensure!(
-            config.training.ema.is_none() || !guest::is_of(config),
+            config.training.ema.is_none() || !config.is_guest(),
             "ema: a guest keeps its own weights, and nothing averages them; set ema below [learners.NAME] of the others"
         );
         let wanted = config.test.checkpoints;
@@ -57,15 +57,15 @@ impl Run<'_> {
             return Ok(());
         }
         ensure!(
-            !guest::is_of(config),
+            !config.is_guest(),
             "test.checkpoints = {wanted}: a guest keeps only its best and its last state; leave the setting out"
         );
         ensure!(
-            !regression::is_of(config),
+            !config.is_regression(),
             "test.checkpoints = {wanted}: a regression is tested with one checkpoint; leave the setting out"
         );
         ensure!(
-            !returns::is_of(config),
+            !config.is_policy(),
             "test.checkpoints = {wanted}: a policy is tested with one checkpoint; leave the setting out"
         );
         let plan = config.training.validate()?;

@@ -8,6 +8,7 @@ use metastable_algorithms::{LearnerConfig, TrainConfig};
 use metastable_data::{
     Channels, EpisodeShape, FunctionFamily, GlyphsConfig, Rotations, Seeds, Sizes, Stream, TaskPool,
 };
+use metastable_guests::OUTSIDE;
 use metastable_models::{Backend, DeviceSpec, Init, NetworkConfig};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
@@ -144,6 +145,21 @@ impl RunConfig {
     pub(crate) fn environment(&self) -> Option<World> {
         World::of(&self.data.set, self.data.environment.as_ref())
             .filter(|_| self.data.mix.is_empty())
+    }
+
+    /// Whether it is a guest's: its network is elsewhere.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.network.name == OUTSIDE
+    }
+
+    /// Whether it is a regression.
+    pub(crate) fn is_regression(&self) -> bool {
+        self.family().is_some()
+    }
+
+    /// Whether it is a policy's.
+    pub(crate) fn is_policy(&self) -> bool {
+        self.environment().is_some()
     }
 
     /// Whether its scores are shares of right answers.

@@ -25,8 +25,8 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
         .as_ref()
         .ok_or_else(|| anyhow!("run {} has not ended", entry.label))?;
     let lines = log::read(&folder.log())?;
-    let is_regression = regression::is_of(&record.config);
-    let is_policy = returns::is_of(&record.config);
+    let is_regression = record.config.is_regression();
+    let is_policy = record.config.is_policy();
     // A loss is then the score with its sign turned.
     let has_no_classes = is_regression || is_policy;
     let history = lines
@@ -65,6 +65,7 @@ pub(crate) fn table(run: &Finished) -> Result<Run> {
             let is_usable = returns.iter().all(|score| score.is_finite());
             let scores = is_usable.then(|| TaskScores {
                 accuracies: returns,
+                best: returned.best.clone(),
                 ..TaskScores::default()
             });
             (None, scores, returned.adaptation(config.test.curves), None)

@@ -1,185 +1,30 @@
 //! One run from its configuration to its files. A run that was cut goes on where its state says, with the same bits.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use metastable_algorithms::{
-    CheckedLearner, Learner, Outcome, StepReport, TrainState, Trainer, Weights,
-};
+use metastable_algorithms::{Outcome, StepReport, TrainState, Trainer, Weights};
 use metastable_data::{MetaSplit, Stream};
-use metastable_guests as guests;
 use metastable_models::{Architecture, Network};
 
+use super::folder::RunFolder;
+use super::furthest::furthest;
 use super::growing::{Growing, Mark};
 use super::guest;
-use super::log::{LogLine, Pending};
-use super::numerics::BUILD;
+use super::log::{Pending, note};
+use super::made::Run;
 use super::record::{Record, RecordParts, RunResult};
 use super::returns::{self, Lab};
 use super::state::State;
 use super::steps::Steps;
 use super::validated::Validated;
-use super::{Material, RunConfig, checkpoint};
-use crate::campaign::room::Seat;
-use crate::progress::{Line, Progress};
-use crate::registry::registry;
-use crate::signal::Stop;
+use super::workshop::{Ended, Workshop};
+use super::{RunConfig, checkpoint};
+use crate::progress::Line;
 use crate::store::attempt::Attempt;
-use crate::study::{Chosen, RunSettings, TestSettings};
 
-/// What a run needs around it.
-pub(crate) struct Workshop<'a> {
-    pub(crate) material: &'a Material,
-    pub(crate) settings: &'a RunSettings,
-    pub(crate) stop: &'a Stop,
-    pub(crate) progress: &'a Progress,
-    /// Its place among the runs of this process.
-    pub(crate) seat: &'a Seat<'a>,
-}
-
-/// How work on a run ended.
-pub(crate) enum Ended {
-    /// With a result; the run is in the store.
-    Finished(Box<Record>),
-    /// Because the user asked; the state is on the disk.
-    Interrupted,
-    /// Because another process, which found this one silent, has taken the run over.
-    TakenOver,
-}
-
-/// The files of a run in their folder.
-pub(crate) struct RunFolder(PathBuf);
-
-impl RunFolder {
-    /// The folder of a run, wherever it is.
-    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
-    }
-
-    pub(crate) fn record(&self) -> PathBuf {
-        self.0.join("run.json")
-    }
-
-    pub(crate) fn log(&self) -> PathBuf {
-        self.0.join(LOG)
-    }
-
-    pub(crate) fn state(&self) -> PathBuf {
-        self.0.join(STATE)
-    }
-
-    pub(crate) fn best(&self) -> PathBuf {
-        self.0.join("best.safetensors")
-    }
-
-    pub(crate) fn last(&self) -> PathBuf {
-        self.0.join("last.safetensors")
-    }
-
-    /// The mean of the weights of several checkpoints, where the test is of it.
-    pub(crate) fn mean(&self) -> PathBuf {
-        self.0.join("mean.safetensors")
-    }
-
-    /// The weights that were tested; of an ensemble the first.
-    pub(crate) fn tested(&self, test: &TestSettings) -> PathBuf {
-        if test.averages_weights() {
-            return self.mean();
-        }
-        let best = self.best();
-        if test.weights == Chosen::Best && best.exists() {
-            best
-        } else {
-            self.last()
-        }
-    }
-
-    pub(crate) fn validated(&self) -> PathBuf {
-        self.0.join(VALIDATED)
-    }
-
-    pub(crate) fn test(&self) -> PathBuf {
-        self.0.join("test.safetensors")
-    }
-
-    /// Names of the files that a finished run keeps.
-    fn lasting(&self) -> Vec<String> {
-        [
-            self.record(),
-            self.log(),
-            self.best(),
-            self.last(),
-            self.mean(),
-            self.validated(),
-            self.test(),
-        ]
-        .iter()
-        .filter(|path| path.exists())
-        .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
-        .collect()
-    }
-}
-
-const LOG: &str = "log.jsonl";
-const STATE: &str = "state.safetensors";
-const VALIDATED: &str = "validated.f32";
-
-/// A run whose configuration is checked and whose network is built.
-pub(crate) struct Run<'a> {
-    config: &'a RunConfig,
-    /// What messages call it.
-    label: &'a str,
-    identity: String,
-    learner: CheckedLearner,
-    network: Box<dyn Network<f32>>,
-}
-
-impl<'a> Run<'a> {
-    /// Builds learner and network.
-    pub(crate) fn new(label: &'a str, config: &'a RunConfig) -> Result<Self> {
-        let compute = &config.compute;
-        let network: Box<dyn Network<f32>> = if guest::is_of(config) {
-            Box::new(guests::Outside::new(config.network.image, None))
-        } else {
-            metastable_models::build(&config.network, compute.backend, compute.device.parse()?)?
-        };
-        let run = Self {
-            config,
-            label,
-            identity: config.identity()?,
-            learner: registry().checked(&config.learner)?,
-            network,
-        };
-        run.check_combined()?;
-        Ok(run)
-    }
-
-    pub(crate) fn config(&self) -> &RunConfig {
-        self.config
-    }
-
-    pub(super) fn label(&self) -> &str {
-        self.label
-    }
-
-    pub(crate) fn network(&self) -> &dyn Network<f32> {
-        &*self.network
-    }
-
-    pub(super) fn identity(&self) -> &str {
-        &self.identity
-    }
-
-    /// What a state is marked with: another build goes on with none of this one's.
-    fn mark(&self) -> String {
-        format!("{} by {BUILD}", self.identity)
-    }
-
-    pub(crate) fn learner(&self) -> &dyn Learner<f32> {
-        self.learner.single()
-    }
-
+impl Run<'_> {
     /// Does what is left of the run, and puts it into the store.
     pub(crate) fn execute(&self, shop: &Workshop<'_>, attempt: Attempt<'_>) -> Result<Ended> {
         let folder = RunFolder::new(attempt.folder());
@@ -188,7 +33,7 @@ impl<'a> Run<'a> {
             Err(_) if !attempt.is_held() => Ok(Ended::TakenOver),
             Ok(Ended::Finished(_)) if !attempt.is_held() => Ok(Ended::TakenOver),
             Ok(Ended::Finished(record)) => {
-                let training = self.config.training_identity()?;
+                let training = self.config().training_identity()?;
                 attempt.publish(&folder.lasting(), &training)?;
                 Ok(Ended::Finished(record))
             }
@@ -202,17 +47,17 @@ impl<'a> Run<'a> {
         folder: &RunFolder,
         attempt: &Attempt<'_>,
     ) -> Result<Ended> {
-        if guest::is_of(self.config) {
+        if self.config().is_guest() {
             return guest::execute(self, shop, folder, attempt);
         }
-        let optimizer = &self.config.training.optimizer;
+        let optimizer = &self.config().training.optimizer;
         let start = furthest(
-            self.label,
+            self.label(),
             shop,
             attempt,
             |folder| {
                 let path = folder.state();
-                let state = State::read(&path, &self.mark(), &*self.network, optimizer)?;
+                let state = State::read(&path, &self.mark(), self.network(), optimizer)?;
                 if let Some(state) = &state {
                     state.validated.read(&folder.validated())?;
                 }
@@ -262,21 +107,21 @@ impl<'a> Run<'a> {
 
     /// The record of the run before its end.
     pub(super) fn blank_record(&self, shop: &Workshop<'_>) -> Result<Record> {
-        let test = shop.material.list(self.config, MetaSplit::Test)?;
+        let test = shop.material.list(self.config(), MetaSplit::Test)?;
         let parts = RecordParts {
             classes: shop.material.class_lists(),
             receipt: shop.material.dataset.receipt.as_deref().cloned(),
-            test_list_digest: test.digest(self.config.test.episodes)?,
-            n_parameters: self.network.layout().n_values(),
+            test_list_digest: test.digest(self.config().test.episodes)?,
+            n_parameters: self.network().layout().n_values(),
             layers: self
-                .network
+                .network()
                 .layout()
                 .layers()
                 .into_iter()
                 .map(|(name, _)| name.to_owned())
                 .collect(),
         };
-        Record::new(self.config, parts)
+        Record::new(self.config(), parts)
     }
 
     /// Trains to the end, unless it is cut.
@@ -287,7 +132,7 @@ impl<'a> Run<'a> {
         attempt: &Attempt<'_>,
         start: Option<State>,
     ) -> Result<Trained> {
-        let config = self.config;
+        let config = self.config();
         let start = match start {
             Some(state) => state,
             None => State {
@@ -310,14 +155,14 @@ impl<'a> Run<'a> {
         let validation = shop.material.list(config, MetaSplit::Validation)?;
         let line = shop
             .progress
-            .run(self.label, start.train.step, config.training.outer_steps);
+            .run(self.label(), start.train.step, config.training.outer_steps);
         let train_tasks = |index| training.task(index);
         let validation_tasks = |index| validation.task(index);
         let mut trainer: Box<dyn Steps + '_> = match Lab::of(config)? {
             Some(lab) => Box::new(returns::Training::new(lab, &config.training, start.train)),
             None => Box::new(Trainer::new(
-                &*self.network,
-                self.learner.single(),
+                self.network(),
+                self.learner(),
                 &train_tasks,
                 &validation_tasks,
                 config.training.validate()?,
@@ -390,15 +235,15 @@ impl<'a> Run<'a> {
 
     /// Whether a line of the log ends with this step.
     pub(super) fn logs_after(&self, report: &StepReport) -> bool {
-        report.step.is_multiple_of(self.config.log_every)
+        report.step.is_multiple_of(self.config().log_every)
             || report.validation.is_some()
             || report.observation.is_some()
-            || report.step == self.config.training.outer_steps
+            || report.step == self.config().training.outer_steps
     }
 
     /// The state before the first step.
     pub(crate) fn initial_state(&self) -> Result<TrainState<f32>> {
-        initial_state(self.config, &*self.network)
+        initial_state(self.config(), self.network())
     }
 }
 
@@ -414,57 +259,6 @@ pub(super) fn initial_state(
     let mut rng = config.seeds.rng(Stream::Init, 0);
     let theta = Architecture::new(&config.network)?.initial_params_by(config.init, &mut rng);
     Ok(TrainState::new(network, &config.training.optimizer, theta))
-}
-
-/// Where an earlier attempt got to: the state of the one that got furthest, of those whose files are whole. Its files are this
-/// attempt's from now on.
-///
-/// `read` gives the state in a folder, `place` its step and the part of the log that it counts on.
-pub(super) fn furthest<S>(
-    label: &str,
-    shop: &Workshop<'_>,
-    attempt: &Attempt<'_>,
-    read: impl Fn(&RunFolder) -> Result<Option<S>>,
-    place: impl Fn(&S) -> (usize, &Mark),
-) -> Result<Option<S>> {
-    let mut best: Option<(S, PathBuf)> = None;
-    for path in attempt.earlier()? {
-        let folder = RunFolder::new(&path);
-        let usable = read(&folder).and_then(|state| {
-            if let Some(state) = &state {
-                place(state).1.read(&folder.log())?;
-            }
-            Ok(state)
-        });
-        match usable {
-            Ok(Some(state)) => {
-                let further = |(other, _): &(S, PathBuf)| place(other).0 < place(&state).0;
-                if best.as_ref().is_none_or(further) {
-                    best = Some((state, path));
-                }
-            }
-            Ok(None) => {}
-            Err(error) => shop.progress.say(&format!(
-                "{label}: {error:#}; it is not used, and the steps it stood for are made again"
-            )),
-        }
-    }
-    let (state, path) = best.unzip();
-    let kept = |folder: &PathBuf| {
-        let names = [STATE, LOG, VALIDATED].into_iter();
-        names.filter(|name| folder.join(name).exists()).collect()
-    };
-    let names: Vec<&str> = path.as_ref().map(kept).unwrap_or_default();
-    attempt.adopt(path.as_deref(), &names)?;
-    Ok(state)
-}
-
-/// Appends a line, if there is one.
-pub(super) fn note(log: &mut Growing, line: Option<LogLine>) -> Result<()> {
-    match line {
-        Some(line) => log.append(line.text()?.as_bytes()),
-        None => Ok(()),
-    }
 }
 
 /// How a training ended.

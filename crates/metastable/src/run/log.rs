@@ -7,6 +7,7 @@ use metastable_algorithms::{Inspection, OBSERVED_TASKS, Observation, StepReport,
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use super::growing::Growing;
 use super::tasks::Tasks;
 use crate::files::read_text;
 
@@ -226,6 +227,14 @@ fn shorten(tree: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// Appends a line, if there is one.
+pub(super) fn note(log: &mut Growing, line: Option<LogLine>) -> Result<()> {
+    match line {
+        Some(line) => log.append(line.text()?.as_bytes()),
+        None => Ok(()),
     }
 }
 

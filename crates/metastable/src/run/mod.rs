@@ -1,4 +1,4 @@
-//! One run: configuration, files, training, test. Start reading at [`execute`].
+//! One run: configuration, files, training, test. Start reading at [`made`], then [`execute`].
 
 pub(crate) mod answers;
 pub(crate) mod checkpoint;
@@ -6,11 +6,14 @@ pub(crate) mod combined;
 pub(crate) mod config;
 pub(crate) mod convert;
 pub(crate) mod cost;
-pub(crate) mod execute;
+mod execute;
+mod folder;
+mod furthest;
 mod goals;
 pub(crate) mod growing;
 pub(crate) mod guest;
 pub(crate) mod log;
+mod made;
 pub(crate) mod material;
 pub(crate) mod miniature;
 pub(crate) mod numerics;
@@ -26,9 +29,12 @@ pub(crate) mod tasks;
 pub(crate) mod tensors;
 mod test;
 pub(crate) mod validated;
+mod workshop;
 pub(crate) mod world;
 
 pub(crate) use config::RunConfig;
-pub(crate) use execute::{Ended, Run, RunFolder, Workshop};
+pub(crate) use folder::RunFolder;
+pub(crate) use made::Run;
 pub(crate) use material::Material;
 pub(crate) use record::Record;
+pub(crate) use workshop::{Ended, Workshop};

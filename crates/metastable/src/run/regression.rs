@@ -9,11 +9,12 @@ use metastable_algorithms::{CURVE_FACTOR, Curve, Regressed, curves_over, regress
 use metastable_analysis::{Adaptation, ScoreScale};
 use metastable_data::{FunctionTask, Functions, MetaSplit};
 
+use super::Run;
 use super::combined::Combined;
-use super::execute::{RunFolder, Workshop};
+use super::folder::RunFolder;
 use super::record::TestResult;
 use super::tensors::TensorFile;
-use super::{Run, RunConfig};
+use super::workshop::Workshop;
 
 /// Name of the tensor of scores.
 const SCORE: &str = "task_mean_squared_error";
@@ -26,11 +27,6 @@ pub(crate) fn scale() -> ScoreScale {
         name: String::from("squared error"),
         lower_is_better: true,
     }
-}
-
-/// Whether a run is a regression.
-pub(crate) fn is_of(config: &RunConfig) -> bool {
-    config.family().is_some()
 }
 
 impl Run<'_> {

@@ -11,12 +11,13 @@ use metastable_algorithms::{BestWeights, TrainState, revalidate};
 use metastable_analysis::Outcome;
 use metastable_data::MetaSplit;
 
-use super::execute::{RunFolder, Workshop};
+use super::folder::RunFolder;
 use super::growing::Mark;
 use super::log::{self, LogLine, Pending};
 use super::numerics::BUILD;
 use super::state::State;
-use super::{Record, Run, checkpoint, returns, validated};
+use super::workshop::Workshop;
+use super::{Record, Run, checkpoint, validated};
 use crate::files::{read_bytes, write_whole};
 use crate::store::attempt::Attempt;
 
@@ -133,7 +134,7 @@ impl Run<'_> {
         n_steps: usize,
     ) -> Result<Option<Revalidated>> {
         let config = self.config();
-        if returns::is_of(config) {
+        if config.is_policy() {
             return Ok(None);
         }
         let path = other.validated();

@@ -8,9 +8,10 @@ use metastable_algorithms::{Evaluation, TaskSource, TrainState, Weights, curves,
 use metastable_data::MetaSplit;
 
 use super::checkpoint::n_non_finite;
-use super::execute::{RunFolder, Workshop};
+use super::folder::RunFolder;
 use super::record::TestResult;
 use super::tasks::Tasks;
+use super::workshop::Workshop;
 use super::{Run, results};
 
 impl Run<'_> {

@@ -61,6 +61,10 @@ pub(crate) const STUDIES: &[BuiltIn] = &[
         text: include_str!("../../studies/navigation.toml"),
     },
     BuiltIn {
+        name: "bandits",
+        text: include_str!("../../studies/bandits.toml"),
+    },
+    BuiltIn {
         name: "navigation-factors",
         text: include_str!("../../studies/navigation-factors.toml"),
     },

@@ -1,7 +1,7 @@
 //! What a study of policies may say: its learner, its network, and the settings of training that mean something to it.
 
 use anyhow::{Result, bail};
-use metastable_environments::{Actions, Activation};
+use metastable_environments::{Actions, Activation, FAMILIES};
 use metastable_guests::EnvironmentConfig;
 use metastable_models::{ImageShape, Init, NetworkConfig, Norm};
 use serde::Deserialize;
@@ -68,11 +68,14 @@ impl Study {
     ) -> Result<()> {
         let own = |key: &str| format!("learners.{name}{key}");
         let place = self.place(&[&own(".algorithm"), &own("")]);
+        let families: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
         match (self.environment(), algorithm == ENTRY.name) {
             (None, false) => return Ok(()),
             (None, true) => bail!(
-                "{place}{name} learns a policy, and {} has no rollouts; set data.set to a family of environments (navigation, environment)",
-                self.data.set
+                "{place}{name} learns a policy, and {} has no rollouts; set data.set to a family of environments ({}, {})",
+                self.data.set,
+                families.join(", "),
+                OUTSIDE.0
             ),
             (Some(world), false) => bail!(
                 "{place}{name} learns from labelled examples, and {} has rollouts; take algorithm = \"{}\"",

@@ -435,8 +435,8 @@ pub(crate) struct TrainingSettings {
     /// Share of a moving average of the weights that stays at an outer step, e.g. 0.999; validation and test are of the average. Absent
     /// for none.
     pub(crate) ema: Option<f64>,
-    /// Outer steps between two close looks at the gradients of the tasks; 0 for none.
-    pub(crate) observe_every: usize,
+    /// Outer steps between two close looks at the gradients of the tasks; 0 for none. Absent for ten looks at any length of training.
+    pub(crate) observe_every: Option<usize>,
     /// Weight of a new batch in running statistics (norm `running` only).
     pub(crate) running_momentum: f64,
     /// Classes of a training episode, if other than `[episode]` says.
@@ -462,7 +462,7 @@ impl Default for TrainingSettings {
             cvar_share: 0.5,
             clip_norm: None,
             ema: None,
-            observe_every: 500,
+            observe_every: None,
             running_momentum: 0.1,
             way: None,
             shot: None,
@@ -477,7 +477,9 @@ impl TrainingSettings {
         bounds::OUTER_STEPS.check("outer_steps", self.outer_steps)?;
         bounds::META_BATCH.check("meta_batch", self.meta_batch)?;
         bounds::EVERY.check("step_every", self.step_every)?;
-        bounds::EVERY_OR_NEVER.check("observe_every", self.observe_every)?;
+        if let Some(every) = self.observe_every {
+            bounds::EVERY_OR_NEVER.check("observe_every", every)?;
+        }
         check_shape(
             self.way.unwrap_or(5),
             self.shot.unwrap_or(1),
@@ -522,11 +524,16 @@ impl TrainingSettings {
             validate_every: self.outer_steps.div_ceil(validation.times),
             validation_tasks: validation.episodes,
             inspected_tasks: validation.inspected,
-            observe_every: self.observe_every,
+            observe_every: self
+                .observe_every
+                .unwrap_or(self.outer_steps.div_ceil(OBSERVATIONS)),
             running_momentum: self.running_momentum,
         }
     }
 }
+
+/// Close looks at the gradients of the tasks in a training, beside the one at its first step: a course needs several, whatever the training's length.
+const OBSERVATIONS: usize = 10;
 
 /// `[probe]`: what the trained learners of a study are asked after its runs; nothing, if it has no such table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

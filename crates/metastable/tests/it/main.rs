@@ -41,6 +41,7 @@ mod silent;
 mod slurm;
 mod stranger;
 mod support;
+mod switches;
 mod tables;
 mod tensorboard;
 mod tools;

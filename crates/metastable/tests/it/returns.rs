@@ -255,3 +255,45 @@ fn what_a_policy_has_not_is_refused_with_the_reason() {
     let said = refused("set = \"navigation\"", "set = \"glyphs\"");
     assert!(said.contains("has no rollouts"), "{said}");
 }
+
+/// Every family of environments trains and is reported; the distance to the optimum is that of the files.
+#[test]
+fn every_family_ends_in_a_report_with_its_distance_to_the_optimum() {
+    for set in [
+        "bernoulli-bandits",
+        "gaussian-bandits",
+        "tabular-mdps",
+        "cart-poles",
+    ] {
+        let bench = bench(&NAVIGATION.replace("set = \"navigation\"", &format!("set = \"{set}\"")));
+        bench.experiment(&["--out", "out", "--threads", "2"]);
+        let mut gaps = Vec::new();
+        for seed in 0..3 {
+            // Labels keep hyphens for their parts.
+            let run = format!("out/runs/maml-rl-{}-5r-s{seed}", set.replace('-', "_"));
+            let run = bench.path(&run);
+            let bytes = fs::read(run.join("test.safetensors")).unwrap();
+            let file = SafeTensors::deserialize(&bytes).unwrap();
+            let mean = |name: &str| {
+                let bytes = file.tensor(name).unwrap().data().chunks_exact(8);
+                let values: Vec<f64> = bytes
+                    .map(|eight| f64::from_le_bytes(eight.try_into().unwrap()))
+                    .collect();
+                values.iter().sum::<f64>() / values.len() as f64
+            };
+            gaps.push(mean("best_return") - mean("task_return"));
+        }
+        let found = json(&bench.path("out/report.json"));
+        let learners = &found["settings"][0]["learners"];
+        let learners = learners.as_array().unwrap();
+        let of = learners
+            .iter()
+            .find(|it| it["learner"] == "maml-rl")
+            .unwrap();
+        let gap = of["all"]["optimum_gap"]["gap"]["value"].as_f64().unwrap();
+        let expected = gaps.iter().sum::<f64>() / 3.0;
+        assert!((gap - expected).abs() < 1e-9, "{set}: {gap} {expected}");
+        let page = fs::read_to_string(bench.path("out/report.md")).unwrap();
+        assert!(page.contains("Distance to the optimum") && !page.contains("accuracy"));
+    }
+}

@@ -19,6 +19,7 @@ pub mod step_sizes;
 pub mod support_order;
 pub mod support_sets;
 pub mod surface;
+pub mod switches;
 pub mod task_map;
 pub mod trajectory;
 

@@ -12,7 +12,7 @@ pub(crate) use outcome::below_null;
 use std::collections::BTreeMap;
 
 use crate::options::Light;
-use crate::outcome::StudyAnalysis;
+use crate::outcome::{LearnerAnalysis, SettingAnalysis, StudyAnalysis};
 use crate::report::document::Table;
 use crate::report::group::Group;
 use crate::report::light::judge;
@@ -93,15 +93,7 @@ fn part(
         let Some(of_learner) = group.analysis else {
             continue;
         };
-        let setting = analysis.settings.iter();
-        let setting = setting.clone().find(|it| it.setting == group.setting);
-        let all = Row {
-            learner: group.learner,
-            of_setting: setting.map(|setting| &setting.all),
-            measures: &of_learner.all,
-            failures: Some(&of_learner.failures),
-            words: Words::of(&analysis.options),
-        };
+        let all = whole(group, of_learner, analysis);
         add(group.name.clone(), &all);
         let sound = of_learner.without_failed.as_ref();
         let n_sound = sound.and_then(|sound| Some(sound.get::<Spread>()?.n_runs));
@@ -110,7 +102,7 @@ fn part(
             && of_learner.tested_seeds.len() > n
         {
             let sound = Row {
-                of_setting: setting.and_then(|setting| setting.without_failed.as_ref()),
+                of_setting: setting(group, analysis).and_then(|it| it.without_failed.as_ref()),
                 measures: sound,
                 failures: None,
                 ..all
@@ -140,6 +132,47 @@ fn part(
             .collect(),
         rows: rows.iter().map(cells).collect(),
     }
+}
+
+/// A learner's row of all of its runs.
+fn whole<'a>(
+    group: &Group<'a>,
+    of_learner: &'a LearnerAnalysis,
+    analysis: &'a StudyAnalysis,
+) -> Row<'a> {
+    Row {
+        learner: group.learner,
+        of_setting: setting(group, analysis).map(|it| &it.all),
+        measures: &of_learner.all,
+        failures: Some(&of_learner.failures),
+        words: Words::of(&analysis.options),
+    }
+}
+
+fn setting<'a>(group: &Group<'_>, analysis: &'a StudyAnalysis) -> Option<&'a SettingAnalysis> {
+    let mut settings = analysis.settings.iter();
+    settings.find(|it| it.setting == group.setting)
+}
+
+/// The largest value over learners that each light judges, in units of its bad threshold: 1 and more is unstable if the interval agrees.
+pub(crate) fn over_thresholds(
+    groups: &[Group<'_>],
+    analysis: &StudyAnalysis,
+) -> BTreeMap<&'static str, f64> {
+    let mut largest = BTreeMap::new();
+    let columns = PARTS.iter().flat_map(|part| part.columns);
+    for (name, value) in columns.filter_map(|column| column.light.as_ref()) {
+        let Some(light) = analysis.options.lights.get(*name) else {
+            continue;
+        };
+        let of = |group: &Group<'_>| {
+            let row = whole(group, group.analysis?, analysis);
+            Some(value(&row)?.value / light.bad)
+        };
+        let most = groups.iter().filter_map(of).reduce(f64::max);
+        largest.extend(most.map(|most| (*name, most)));
+    }
+    largest
 }
 
 /// The light of a cell as ` · steady`, if its column has one.

@@ -35,6 +35,7 @@ mod lifelong;
 mod marginals;
 mod mismatch;
 mod noise_floor;
+mod optimum;
 mod outcome;
 mod promises;
 pub(super) mod published;
@@ -49,6 +50,7 @@ mod strip;
 mod support_order;
 mod support_sets;
 mod surface;
+mod switches;
 pub(crate) mod tail;
 mod task_map;
 mod training_course;
@@ -60,6 +62,7 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &factors::SUBJECT,
     &outcome::SUBJECT,
     &noise_floor::SUBJECT,
+    &optimum::SUBJECT,
     &tail::SUBJECT,
     &difficulty::SUBJECT,
     &domains::SUBJECT,
@@ -92,6 +95,7 @@ pub(crate) const SUBJECTS: &[&Subject] = &[
     &label_noise::SUBJECT,
     &confidence::SUBJECT,
     &lifelong::SUBJECT,
+    &switches::SUBJECT,
     &comparison::SUBJECT,
     &promises::SUBJECT,
     &certificate::SUBJECT,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use anyhow::{Context, Result};
 
 use super::super::column::{Column, Value};
-use super::Writer;
+use super::writer::Writer;
 use crate::files::WholeFile;
 
 pub(super) struct Csv {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::super::column::{Column, Value};
-use super::Writer;
+use super::writer::Writer;
 use crate::files::WholeFile;
 
 pub(super) struct Jsonl {

@@ -3,12 +3,14 @@
 mod csv;
 mod jsonl;
 mod parquet;
+mod writer;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
+use self::writer::Writer;
 use super::column::Value;
 use super::tables::Table;
 use crate::files::WholeFile;
@@ -42,15 +44,6 @@ impl Format {
 pub(crate) struct Sheet {
     path: PathBuf,
     writer: Box<dyn Writer>,
-}
-
-/// A format at work.
-trait Writer {
-    /// Writes one row.
-    fn row(&mut self, values: &[Value<'_>]) -> Result<()>;
-
-    /// Writes what is still in memory, and hands the file on.
-    fn end(self: Box<Self>) -> Result<WholeFile>;
 }
 
 impl Sheet {

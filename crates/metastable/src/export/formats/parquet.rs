@@ -14,7 +14,7 @@ use serde_json::{Map, json};
 
 use super::super::column::{Column, Kind, Value};
 use super::super::tables::Table;
-use super::Writer;
+use super::writer::Writer;
 use crate::files::WholeFile;
 
 /// Rows of a group: what is in memory at once.

@@ -2,12 +2,13 @@
 
 mod record;
 mod replay;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
-use metastable_analysis::probe::certificate::{Answers, Check, Verdict};
+use metastable_analysis::probe::certificate::Answers;
 use metastable_guests::Ready;
 use metastable_probes::conformance::{self, Claims};
 use metastable_probes::derivatives;
@@ -19,9 +20,6 @@ use crate::run::Run;
 use crate::run::miniature::Codes;
 use crate::run::numerics::Numerics;
 use crate::store::manifest::MANIFEST;
-
-/// What is said where bits are those of another build or machine.
-const ELSEWHERE: &str = "made by another build or machine, whose bits may differ";
 
 /// Every check of a run.
 pub(super) fn ask(run: &Finished, subject: &Subject<'_>, codes: &Mutex<Codes>) -> Result<Answers> {
@@ -96,26 +94,4 @@ fn is_here(subject: &Subject<'_>, codes: &Mutex<Codes>) -> bool {
         codes.of(&subject.config)
     };
     *numerics == here && code().is_ok_and(|code| code == numerics.code)
-}
-
-fn note(answers: &mut Answers, name: &str, verdict: Verdict) {
-    answers.checks.push(Check {
-        name: name.to_owned(),
-        verdict,
-    });
-}
-
-/// A check that says nothing.
-fn skip(answers: &mut Answers, name: &str, reason: &str) {
-    let reason = reason.to_owned();
-    note(answers, name, Verdict::Skipped { reason });
-}
-
-/// Two texts that have to be one.
-fn same(answers: &mut Answers, name: &str, expected: &str, found: &str) {
-    let verdict = Verdict::Same {
-        expected: expected.to_owned(),
-        found: found.to_owned(),
-    };
-    note(answers, name, verdict);
 }

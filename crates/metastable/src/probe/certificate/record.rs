@@ -7,7 +7,7 @@ use metastable_algorithms::regress;
 use metastable_analysis::probe::certificate::Answers;
 use metastable_data::MetaSplit;
 
-use super::{ELSEWHERE, same, skip};
+use super::verdict::{ELSEWHERE, same, skip};
 use crate::campaign::Finished;
 use crate::files::sha256;
 use crate::probe::subject::Subject;
@@ -83,7 +83,7 @@ pub(super) fn predictions(
         skip(answers, name, ELSEWHERE);
     } else if record.result.as_ref().is_none_or(|it| it.test.is_none()) {
         skip(answers, name, "the run was not tested");
-    } else if regression::is_of(config) {
+    } else if config.is_regression() {
         let n_tasks = config.test.episodes.min(MOST_TASKS);
         let tasks = |index| test.task(index);
         let weights = &subject.learnt.weights;

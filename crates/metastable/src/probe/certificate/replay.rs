@@ -3,7 +3,7 @@
 use anyhow::Result;
 use metastable_analysis::probe::certificate::Answers;
 
-use super::{ELSEWHERE, same, skip};
+use super::verdict::{ELSEWHERE, same, skip};
 use crate::campaign::Finished;
 use crate::files::{read_text, sha256};
 use crate::probe::subject::Subject;

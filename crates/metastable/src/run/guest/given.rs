@@ -11,12 +11,14 @@ use metastable_data::MetaSplit;
 use metastable_guests::{Session, Trained as Said};
 use rayon::prelude::*;
 
+use super::product::{Product, Trained};
 use super::saved::Saved;
 use super::state::State;
-use super::{Product, Trained, test};
-use crate::run::Run;
-use crate::run::execute::{Ended, RunFolder, Workshop, furthest, note};
+use super::test;
+use crate::run::furthest::furthest;
 use crate::run::growing::Growing;
+use crate::run::log::note;
+use crate::run::{Ended, Run, RunFolder, Workshop};
 use crate::store::attempt::Attempt;
 
 pub(super) fn train(

@@ -6,32 +6,27 @@
 mod given;
 mod host;
 mod own;
+mod product;
 pub(crate) mod saved;
 mod state;
 mod test;
-
-use std::path::{Component, Path, PathBuf};
+mod visit;
 
 use anyhow::{Result, bail, ensure};
 use metastable_algorithms::LearnerConfig;
 use metastable_analysis::Outcome;
 use metastable_data::MetaSplit;
-use metastable_guests::{ENTRY, GuestError, OUTSIDE, ProcessConfig, Session, Training, outside};
+use metastable_guests::{ENTRY, GuestError, OUTSIDE, ProcessConfig, Training, outside};
 use metastable_models::{Init, NetworkConfig};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use self::host::{Host, check_files, digests};
+use self::product::{Product, Trained};
 use self::saved::{Saved, write};
-use super::execute::{Ended, RunFolder, Workshop};
+pub(crate) use self::visit::Visit;
 use super::record::RunResult;
-use super::{Run, RunConfig};
+use super::{Ended, Run, RunConfig, RunFolder, Workshop};
 use crate::store::attempt::Attempt;
-
-/// Whether a run is one of a guest.
-pub(crate) fn is_of(config: &RunConfig) -> bool {
-    config.network.name == OUTSIDE
-}
 
 /// What the initial weights of a planned run are drawn from; a guest draws its own, so that the setting makes no other run of it.
 pub(crate) fn planned_init(network: &NetworkConfig, init: Init) -> Init {
@@ -44,7 +39,7 @@ pub(crate) fn planned_init(network: &NetworkConfig, init: Init) -> Init {
 
 /// What a guest learns from; none for the learners of this program.
 pub(crate) fn training(config: &RunConfig) -> Option<Training> {
-    if !is_of(config) {
+    if !config.is_guest() {
         return None;
     }
     let process = ProcessConfig::read(&config.learner.settings);
@@ -74,67 +69,6 @@ pub(crate) fn planned(
         ..learner.clone()
     };
     Ok((learner, outside(network.image)))
-}
-
-/// What was seen of a guest.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Visit {
-    /// What it calls itself, and its own version.
-    pub(crate) name: String,
-    pub(crate) version: String,
-    /// The requests that it answers.
-    pub(crate) offers: Vec<String>,
-    /// What it says of itself: that labels, and the order of its supports, matter to it.
-    pub(crate) label_bound: bool,
-    pub(crate) order_bound: bool,
-    /// Modules that it imported from the working folder and that are not among its `files`: they can change without the run's
-    /// identity.
-    pub(crate) undeclared: Vec<String>,
-    /// Differences between the answers to equal questions; absent if it was not tested.
-    pub(crate) noise_floor: Option<metastable_analysis::probe::noise_floor::NoiseFloor>,
-}
-
-impl Visit {
-    fn of(session: &Session, config: &ProcessConfig) -> Self {
-        let ready = session.ready();
-        let files: Vec<PathBuf> = config.files.iter().map(|name| place(name)).collect();
-        let modules = ready.modules.keys();
-        let undeclared = modules.filter(|module| !files.contains(&place(module)));
-        Self {
-            name: ready.name.clone(),
-            version: ready.version.clone(),
-            offers: ready.offers.clone(),
-            label_bound: ready.label_bound,
-            order_bound: ready.order_bound,
-            undeclared: undeclared.cloned().collect(),
-            noise_floor: None,
-        }
-    }
-}
-
-/// Where a file lies, however its path is written: `./mine.py` is `mine.py`.
-fn place(name: &str) -> PathBuf {
-    let path = Path::new(name);
-    path.canonicalize().unwrap_or_else(|_| {
-        let parts = path.components();
-        parts.filter(|part| *part != Component::CurDir).collect()
-    })
-}
-
-/// How a training ended.
-enum Trained {
-    /// By itself.
-    Ended(Box<Product>),
-    /// By something outside.
-    Cut(Ended),
-}
-
-/// What a training leaves.
-struct Product {
-    outcome: Outcome,
-    last: Saved,
-    best: Option<Saved>,
-    seconds: f64,
 }
 
 /// Does what is left of the run.
@@ -230,18 +164,4 @@ fn visit(
     });
     record.write(&folder.record())?;
     Ok(Ended::Finished(Box::new(record)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_one_however_its_path_is_written() {
-        for name in ["./no-such-file.py", "././no-such-file.py"] {
-            assert_eq!(place(name), place("no-such-file.py"));
-        }
-        assert_eq!(place("./Cargo.toml"), place("src/../Cargo.toml"));
-        assert_ne!(place("a/mine.py"), place("mine.py"));
-    }
 }

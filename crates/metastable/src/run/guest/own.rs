@@ -8,12 +8,13 @@ use metastable_data::{Intensity, MetaSplit};
 use metastable_guests::Session;
 
 use super::given::check_accuracy;
+use super::product::{Product, Trained};
 use super::saved::Saved;
-use super::{Product, Trained, test};
-use crate::run::execute::{RunFolder, Workshop, note};
+use super::test;
 use crate::run::growing::{Growing, Mark};
 use crate::run::log::LogLine;
-use crate::run::{Material, Run};
+use crate::run::log::note;
+use crate::run::{Material, Run, RunFolder, Workshop};
 use crate::store::attempt::Attempt;
 
 pub(super) fn train(

@@ -11,9 +11,8 @@ use metastable_guests::Session;
 
 use super::saved::Saved;
 use super::{Host, Product};
-use crate::run::execute::{RunFolder, Workshop};
 use crate::run::record::TestResult;
-use crate::run::{Run, results};
+use crate::run::{Run, RunFolder, Workshop, results};
 use crate::study::Chosen;
 
 /// Test episodes that are asked again.

@@ -102,7 +102,7 @@ fn small(config: &RunConfig) -> Result<RunConfig> {
         data: DataSettings {
             set: match config.family() {
                 Some(family) => family.name.to_owned(),
-                None if returns::is_of(config) => config.data.set.clone(),
+                None if config.is_policy() => config.data.set.clone(),
                 None => DataSettings::default().set,
             },
             rotations: config.data.rotations,
@@ -184,7 +184,7 @@ fn settings(learner: &LearnerConfig) -> Result<Map<String, Value>> {
 
 /// The bits of a miniature, as SHA-256.
 fn bits(config: &RunConfig) -> Result<String> {
-    if returns::is_of(config) {
+    if config.is_policy() {
         return returns::bits(config);
     }
     if let Some(family) = config.family() {

@@ -7,8 +7,8 @@ use metastable_algorithms::{
 };
 use metastable_models::Vector;
 
-use super::Lab;
-use super::test::mean;
+use super::lab::Lab;
+use super::returned::mean;
 use crate::run::steps::Steps;
 
 /// A training of a policy.
