@@ -210,7 +210,7 @@ mod tests {
         let gate: Gate = "seed_sd < 1 and my.net.mean > 95".parse().unwrap();
         assert_eq!(gate.terms[1].learner.as_deref(), Some("my.net"));
         for (text, part) in [
-            ("seed_sd 1", "is no condition"),
+            ("seed_sd 1", "is not a condition"),
             ("seed_sd < much", "`much`"),
             ("sd < 1", "one of mean, seed_sd, cvar10, failed"),
         ] {

@@ -247,11 +247,15 @@ fn approval(certified: &Certified) -> String {
     } else {
         format!(". Neither proven nor refuted: {}", skipped.join("; "))
     };
+    let count = |n: usize, what: &str| match n {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    };
     format!(
-        "Every check of {} that could be decided holds: {} checks over {} runs{derivatives}{open}.",
+        "Every check of {} that could be decided holds: {} over {}{derivatives}{open}.",
         certified.name(),
-        made.len(),
-        certified.n_runs
+        count(made.len(), "check"),
+        count(certified.n_runs, "run")
     )
 }
 
@@ -343,7 +347,7 @@ mod tests {
 
         let alone = over_runs(&[("a", &silent)]).unwrap();
         assert_eq!(alone.checks[0].n_made(), 0);
-        assert!(approval(&alone).contains("holds, 1 in 1 runs. Neither"));
+        assert!(approval(&alone).contains("holds: 1 check over 1 run. Neither"));
         // Silence in one run does not cover a failure in another.
         let bad = answers(1e-3, "aa");
         let found = over_runs(&[("a", &silent), ("b", &bad)]).unwrap();

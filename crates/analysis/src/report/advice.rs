@@ -380,7 +380,7 @@ mod tests {
             of(40)
                 .time()
                 .unwrap()
-                .starts_with("About 2 min of training")
+                .starts_with("This is about 2 min of training")
         );
         assert_eq!(of(0).time(), None);
     }

@@ -199,7 +199,7 @@ fn noise_has_no_key_factor() {
     let result = analyze(&study, &options()).unwrap();
     let found = result.all.get::<KeyFactors>().unwrap();
     let why = of(&found, Side::Mean).why_no_shares.as_ref().unwrap();
-    assert!(why.contains("at least 0.5 needed"), "{why}");
+    assert!(why.contains("at least 0.5 is needed"), "{why}");
     let mean = result
         .findings
         .iter()
@@ -467,7 +467,7 @@ fn key_factors_have_a_chapter() {
         "id=\"factor-lists\"",
         "id=\"marginals\"",
         "id=\"sources-alone\"",
-        "Basins: how far",
+        "Basins: range of each setting",
     ] {
         assert!(page.contains(words), "{words}");
     }

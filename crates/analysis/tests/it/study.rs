@@ -22,7 +22,7 @@ use crate::support::{factor_table, run};
 const SETTING: &str = "glyphs 5-way 1-shot";
 
 /// What only `probe` can answer, which the studies here have not asked, what exchanged tasks tell, of which they have none,
-/// promises, of which they declare none, and what takes two settings or three.
+/// promises, of which they declare none, the distance to an optimum that nobody computed, and what takes two settings or three.
 const ASKED: &[&str] = &[
     "promises",
     "setting_effects",
@@ -47,6 +47,8 @@ const ASKED: &[&str] = &[
     "label_noise",
     "confidence",
     "lifelong",
+    "switches",
+    "optimum_gap",
     "kinship",
     "replace_one_task",
     "replace_slopes",

@@ -389,7 +389,7 @@ mod tests {
                 vec![
                     "finn2017.toml",
                     "98.7 of maml, 5-way 1-shot",
-                    "stand together",
+                    "plus_minus_is together",
                 ],
             ),
             (

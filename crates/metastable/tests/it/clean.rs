@@ -58,7 +58,7 @@ fn runs_that_no_study_has_go_and_the_others_stay() {
     fs::create_dir(store.join("mine")).unwrap();
     assert_eq!(runs_in(&store), 8);
     let before = below(&bench.path("studies"));
-    assert!(clean(&bench, &[]).starts_with("0 things may go"));
+    assert!(clean(&bench, &[]).starts_with("0 things can be removed"));
 
     // The first study loses a seed; what was known of its runs goes with them.
     run(&bench, "a", &["--seeds", "1"]);
@@ -84,14 +84,14 @@ fn runs_that_no_study_has_go_and_the_others_stay() {
         "{said}"
     );
     assert!(
-        said.contains("6 things may go") && said.contains("2 studies use the store"),
+        said.contains("6 things can be removed") && said.contains("2 studies use the store"),
         "{said}"
     );
     assert_eq!(runs_in(&store), 8);
     let said = clean(&bench, &["--remove"]);
     assert!(said.contains("6 things removed"), "{said}");
     assert_eq!(runs_in(&store), 6);
-    assert!(clean(&bench, &[]).starts_with("0 things may go"));
+    assert!(clean(&bench, &[]).starts_with("0 things can be removed"));
     run(&bench, "b", &["--set", "learner.meta_batch=2"]);
     let output = bench.experiment(&["--out=studies/a"]);
     assert!(stderr(&output).contains("2 of 4 runs are in the store"));
@@ -117,7 +117,7 @@ fn a_study_elsewhere_is_known_to_its_store() {
         "2",
     ];
     bench.experiment(&arguments);
-    assert!(clean(&bench, &[]).contains("0 things may go"));
+    assert!(clean(&bench, &[]).contains("0 things can be removed"));
     assert!(clean(&bench, &[]).contains("2 studies use the store"));
 
     // Gone, or moved: nobody can tell, so nothing goes until the user has said which.
@@ -164,7 +164,7 @@ fn nothing_goes_while_somebody_is_at_work() {
     assert!(said.contains("waits at step"), "{said}");
     assert!(said.contains("0 running, 0 failed, 1 waiting"), "{said}");
     // The study can go on, so what the run has so far stays; without the study it is of nobody.
-    assert!(clean(&bench, &[]).starts_with("0 things may go"));
+    assert!(clean(&bench, &[]).starts_with("0 things can be removed"));
     fs::remove_dir_all(bench.path("studies/a")).unwrap();
     let said = clean(&bench, &[]);
     assert!(said.contains("an unfinished run of no study"), "{said}");
@@ -198,7 +198,7 @@ fn a_launch_goes_when_its_study_is_done_and_nobody_follows_it() {
     let claim = launch.join("followers/1.claim");
     let far = r#"{"owner":{"token":"t","host":"far","boot":"b","pid":7},"lease_seconds":60,"beat":3,"released":false}"#;
     fs::write(&claim, far).unwrap();
-    assert!(clean(&bench, &[]).starts_with("0 things may go"));
+    assert!(clean(&bench, &[]).starts_with("0 things can be removed"));
     fs::write(&claim, far.replace("false", "true")).unwrap();
     let said = clean(&bench, &[]);
     assert!(said.contains("slurm: what launched a study"), "{said}");
@@ -220,7 +220,7 @@ fn what_a_crash_left_goes_when_it_is_old() {
     run(&bench, "a", &[]);
     let half = bench.path("studies/a/report.html.0123-4.tmp");
     fs::write(&half, "half").unwrap();
-    assert!(clean(&bench, &[]).starts_with("0 things may go"));
+    assert!(clean(&bench, &[]).starts_with("0 things can be removed"));
     let days_ago = SystemTime::now() - Duration::from_secs(2 * 24 * 60 * 60);
     fs::File::options()
         .write(true)

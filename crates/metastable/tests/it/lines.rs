@@ -169,7 +169,7 @@ fn command_lines_that_nobody_means_are_refused_by_name() {
     }
     for margin in ["-1", "0", "NaN", "1e400"] {
         let margin = format!("--margin={margin}");
-        try_line(&["reproduce", "snell2017", &margin], &["is no margin"]);
+        try_line(&["reproduce", "snell2017", &margin], &["is not a margin"]);
     }
     // What is no command.
     for word in [

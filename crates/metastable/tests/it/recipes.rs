@@ -102,7 +102,7 @@ fn what_the_refusal_of_a_table_proposes_works() {
         }
         let said = stderr(&output);
         n_refused += 1;
-        let Some((_, command)) = said.split_once("may be meant: metastable ") else {
+        let Some((_, command)) = said.split_once("columns suggest: metastable ") else {
             assert!(said.contains("--unit"), "{name}: {said}");
             continue;
         };
@@ -141,7 +141,7 @@ fn what_is_proposed_repeats_the_flags_that_were_given() {
         let mut arguments = vec!["analyze", name, "--out", &out];
         arguments.extend(given);
         let said = stderr(&bench.run(&arguments));
-        let Some((_, command)) = said.split_once("may be meant: metastable ") else {
+        let Some((_, command)) = said.split_once("columns suggest: metastable ") else {
             continue;
         };
         n_proposed += 1;

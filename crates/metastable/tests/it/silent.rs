@@ -420,7 +420,7 @@ fn claims_that_nobody_holds_are_found() {
     fs::write(claims.join("1.claim"), &stale).unwrap();
     bench.experiment(&["--out", "out"]);
     assert!(!claims.exists());
-    assert!(clean(&[]).starts_with("0 things may go"));
+    assert!(clean(&[]).starts_with("0 things can be removed"));
 }
 
 /// Weights that are no numbers: their score is told with that beside it.

@@ -425,7 +425,7 @@ fn copies_and_shared_seeds_are_in_the_receipt() {
     let text = "learner,seed,score\na,0,0.5\na,1,0.5\na,2,0.5\nb,1,0.61\nb,2,0.6\nb,3,0.64\n";
     let said = read(&bench, "t.csv", text, &[]);
     assert!(
-        said.contains("have equal scores on every task; equal runs are no seeds"),
+        said.contains("have equal scores on every task; equal runs are not seeds"),
         "{said}"
     );
     assert!(
@@ -556,7 +556,7 @@ fn a_proposed_command_keeps_what_was_given() {
     let output = bench.run(&arguments);
     assert!(!output.status.success());
     let said = stderr(&output);
-    let (_, command) = said.split_once("may be meant: metastable ").unwrap();
+    let (_, command) = said.split_once("columns suggest: metastable ").unwrap();
     let mut arguments = words(command.trim());
     for (flag, value) in given {
         let times = arguments.iter().filter(|it| *it == flag).count();

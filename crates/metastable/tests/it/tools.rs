@@ -204,7 +204,7 @@ fn tables_of_tools_are_read_by_what_their_refusal_proposes() {
             let said = stderr(&output);
             let mut arguments: Vec<String> = if flags.is_empty() {
                 let (_, command) = said
-                    .split_once("may be meant: metastable ")
+                    .split_once("columns suggest: metastable ")
                     .unwrap_or_else(|| panic!("{file}: {said}"));
                 words(command.trim())
             } else {
