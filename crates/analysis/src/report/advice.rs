@@ -249,7 +249,7 @@ pub fn advice(study: &Study, analysis: &StudyAnalysis) -> Advice {
         return plain(if key.is_some_and(|key| key.lists.iter().any(is_open)) {
             "Added seeds at each point settle more than added points do. Repeat the study with a higher --seeds."
         } else {
-            "More runs of this study would settle no open verdict."
+            "No open verdict would be settled by more runs of this study."
         });
     }
     let widths = widths(analysis);
@@ -258,7 +258,7 @@ pub fn advice(study: &Study, analysis: &StudyAnalysis) -> Advice {
     let equal = equal_runs(analysis);
     let Some(first) = plans.first() else {
         let mut sentences = vec![format!(
-            "Up to {MOST_SEEDS} seeds would settle no open verdict."
+            "No open verdict would be settled by up to {MOST_SEEDS} seeds."
         )];
         sentences.extend(equal);
         sentences.extend(narrower);
