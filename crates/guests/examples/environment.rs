@@ -7,6 +7,8 @@
 //! A word after the program makes it misbehave, for tests: `dies` at the second batch, `long` rollouts, `nan` rewards, `other` numbers
 //! observed.
 
+#![allow(clippy::print_stderr, reason = "a process speaks")]
+
 use std::io::{Write, stdin, stdout};
 
 use metastable_guests::frame::{Frame, Frames};

@@ -92,9 +92,11 @@ impl<T: Real> WithHeads<T> {
             self.config.form.map(|form| form.beside),
         ) {
             (None, Some(Beside::Linear(rows))) if n_outputs <= rows => {
-                let other = |known: &Box<dyn Network<T>>| known.n_outputs() != n_outputs;
                 let place = &others.largest;
-                (!place.get().is_some_and(other)).then_some(place)
+                let known = place.get().map(|known| known.n_outputs());
+                known
+                    .is_none_or(|known| known == n_outputs)
+                    .then_some(place)
             }
             (place, _) => place,
         }

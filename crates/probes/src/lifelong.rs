@@ -17,6 +17,7 @@
 //! that the network has.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 
 use metastable_algorithms::{Batch, Context, InnerLoop};
@@ -422,8 +423,8 @@ impl Asked<'_, '_> {
         let mut chosen: BTreeMap<usize, f64> = BTreeMap::new();
         for n_way in &self.settled.classes {
             let tried = (*n_way).min(MOST_TRIED).min(self.trial.n_way);
-            if !chosen.contains_key(&tried) {
-                chosen.insert(tried, self.best(tried, &SHARES, course)?);
+            if let Entry::Vacant(place) = chosen.entry(tried) {
+                place.insert(self.best(tried, &SHARES, course)?);
             }
         }
         let share = |n_way: usize| Ok(chosen[&n_way.min(MOST_TRIED).min(self.trial.n_way)]);

@@ -126,13 +126,16 @@ fn measure(group: &LearnerRuns<'_>, options: &Options) -> Result<Measured, Analy
     Measured::new(&result, findings.collect())
 }
 
+/// A value of one stream, of its online, frozen and told accuracies.
+type OfStream<'a> = dyn Fn(&[f64], &[f64], &[f64]) -> f64 + 'a;
+
 fn of_kind(asked: &[&Answers], at: usize, options: &Options) -> Result<OfKind, AnalysisError> {
     let (n_before, n_after) = (asked[0].n_before, asked[0].n_after);
     let n = n_before + n_after;
     let runs: Vec<&Switched> = asked.iter().map(|run| &run.switches[at]).collect();
     let window = WINDOW.min(n_after);
     // A value for each stream of a run.
-    let over = |of: &dyn Fn(&[f64], &[f64], &[f64]) -> f64| {
+    let over = |of: &OfStream<'_>| {
         let values: Vec<Vec<f64>> = runs
             .iter()
             .map(|run| {

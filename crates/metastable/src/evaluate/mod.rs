@@ -177,7 +177,9 @@ fn interval(evaluation: &Evaluation) -> Result<Option<Interval>> {
 /// The same of the accuracies of the tasks.
 pub(crate) fn interval_of(scores: Vec<f64>) -> Result<Option<Interval>> {
     let n_tasks = scores.len();
-    let are_alike = scores.windows(2).all(|pair| pair[0] == pair[1]);
+    let are_alike = scores
+        .windows(2)
+        .all(|pair| pair[0].to_bits() == pair[1].to_bits());
     let spread = spread(&ScoreMatrix::from_rows(&[scores])?, 0.95)?;
     let run = &spread.runs[0];
     Ok(match n_tasks {
