@@ -356,7 +356,7 @@ fn causes(study: &Study, analysis: &StudyAnalysis, groups: &[Group<'_>], level: 
             )];
         }
         return vec![Said::described(
-            "No setting was varied, so no factor can be named. A study that varies settings names factors; a built-in one is: metastable experiment factors.",
+            "No setting was varied, so no factor can be named. To name factors, run a study that varies settings, such as the built-in one: metastable experiment factors.",
         )];
     };
     let mut settled = Vec::new();

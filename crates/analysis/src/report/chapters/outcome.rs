@@ -65,7 +65,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
         (Some(_), _) => {
             let each: Vec<String> = deviations
                 .iter()
-                .map(|(group, sd)| format!("{} {}", group.name, words.points_with(sd)))
+                .map(|(group, sd)| format!("{} for {}", words.points_with(sd), group.name))
                 .collect();
             // Under five runs of each there is no test, and that nothing is shown is what there is to say.
             let certainty = match Basis::verdict(material.analysis, &[Steadiness::ID]) {

@@ -71,7 +71,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             .find(|(other, _)| *other == name)
             .map_or_else(String::new, |(_, level)| {
                 format!(
-                    "{} % {} for {name}, where query sampling alone would give {} %",
+                    "{} % {} for {name} (query sampling alone would give {} %)",
                     percent(level.cvar),
                     percent_range(level.over_tasks.lower, level.over_tasks.upper),
                     percent(level.null_exact)
@@ -89,7 +89,7 @@ fn chapter(material: &Material<'_>) -> Option<Chapter> {
             let spread = if hard == mild {
                 shown(hard)
             } else {
-                format!("{}, to {}", shown(hard), shown(mild))
+                format!("{} to {}", shown(hard), shown(mild))
             };
             let (certainty, tell) = if below.is_empty() {
                 (
